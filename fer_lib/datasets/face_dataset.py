@@ -1,0 +1,102 @@
+"""The shape every corpus comes out in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.errors import FerError, nearest
+
+
+@dataclass(frozen=True)
+class FaceDataset:
+    """Faces of one size with a row of facts each.
+
+    Attributes:
+        images: uint8, shape (N, H, W) for grey or (N, H, W, 3) for RGB faces.
+        meta: a DataFrame of N rows, index 0…N-1. Columns ``label`` (int, position in ``class_names``), ``split``
+            (str) always; ``subject``, ``sequence``, ``frame``, ``pose``, ``source`` where the corpus has them.
+        class_names: the classes in label order.
+        corpus: the corpus' short name, such as ``"fer2013"``.
+        synthetic: True where the faces were generated; every table, figure and report heading then says SYNTHETIC.
+        notes: what the loader has to say about the data (rows left out, counts that differ); part of the provenance.
+    """
+
+    images: np.ndarray
+    meta: pd.DataFrame
+    class_names: tuple[str, ...]
+    corpus: str
+    synthetic: bool = False
+    notes: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.ndim not in (3, 4):
+            raise ValueError(f"images must be uint8 of 3 or 4 dimensions, not {self.images.dtype} {self.images.shape}")
+        if len(self.images) != len(self.meta):
+            raise ValueError(f"{len(self.images)} images but {len(self.meta)} rows of meta")
+        missing = {"label", "split"} - set(self.meta.columns)
+        if missing:
+            raise ValueError(f"meta lacks the column {sorted(missing)[0]!r}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels, int64 of shape (N,)."""
+        return self.meta["label"].to_numpy(dtype=np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the shape, the pixels and the labels, in row order: 64 hexadecimal digits."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(self.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> FaceDataset:
+        """Returns the dataset of the given rows (integer positions or a boolean mask), in that order."""
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        return replace(self, images=self.images[rows], meta=self.meta.iloc[rows].reset_index(drop=True))
+
+    def part(self, split: str) -> FaceDataset:
+        """Returns the rows of one split, such as ``"Training"``; raises FerError where the split does not exist."""
+        mask = (self.meta["split"] == split).to_numpy()
+        if not mask.any():
+            known = list(dict.fromkeys(self.meta["split"]))
+            raise FerError(f"{self.corpus} has no split {split!r}{nearest(split, known)}; its splits are {known}.")
+        return self.take(mask)
+
+    def counts(self) -> pd.DataFrame:
+        """Returns faces per split (rows, in order of appearance) and class (columns, in label order), with totals."""
+        splits = list(dict.fromkeys(self.meta["split"]))
+        table = pd.crosstab(self.meta["split"], self.meta["label"])
+        table = table.reindex(index=splits, columns=range(len(self.class_names)), fill_value=0)
+        table.columns = list(self.class_names)
+        table.index.name = "split"
+        table["total"] = table.sum(axis=1)
+        return table
+
+
+def canonical_order(
+    images: np.ndarray, labels: np.ndarray, split_ranks: np.ndarray, sources: Sequence[str]
+) -> np.ndarray:
+    """Returns the row order that depends on content alone: by split, label, SHA-256 of the pixels and source.
+
+    A seed thus means the same split whatever the archive, the file system or the row order of the CSV.
+
+    Args:
+        images: uint8, shape (N, H, W) or (N, H, W, 3).
+        labels: int, shape (N,).
+        split_ranks: int, shape (N,): the position of each row's split in the corpus' own order.
+        sources: N names; they order faces of the same split, label and pixels only.
+    """
+    digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
+    keys = list(zip(split_ranks.tolist(), labels.tolist(), digests, sources, strict=True))
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
