@@ -1,0 +1,1 @@
+"""One file a network, named after what the paper calls it."""

@@ -1,0 +1,35 @@
+"""chen2023's "traditional CNN model" (Table 2). The paper prints its scores and no architecture."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from fer_lib.settings import BaselineCnnSettings
+
+
+def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:
+    """Returns a plain CNN of the kind common on FER-2013: blocks of two 3×3 convolutions and a 2×2 max pooling.
+
+    The input is float32 (N, 48, 48, 3), the output softmax probabilities (N, 7); uncompiled. A ``dropout_rate`` of 0
+    leaves the dropout layers out.
+    """
+    initializer = settings.kernel_initializer
+    face = keras.Input((image_size, image_size, 3), name="face")
+    x = face
+    for block, filters in enumerate(settings.convolution_filters, start=1):
+        for number in (1, 2):
+            name = f"block{block}_conv{number}"
+            x = layers.Conv2D(filters, 3, padding="same", kernel_initializer=initializer, name=name)(x)
+            if settings.batch_normalization:
+                x = layers.BatchNormalization(name=f"block{block}_bn{number}")(x)
+            x = layers.ReLU(name=f"block{block}_relu{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+        if settings.dropout_rate:
+            x = layers.Dropout(settings.dropout_rate, name=f"block{block}_dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(settings.dense_units, activation="relu", kernel_initializer=initializer, name="dense")(x)
+    if settings.dropout_rate:
+        x = layers.Dropout(settings.dropout_rate, name="dense_dropout")(x)
+    x = layers.Dense(classes, kernel_initializer=initializer, name="logits")(x)
+    return keras.Model(face, layers.Softmax(name="probabilities")(x), name="baseline_cnn")

@@ -1,0 +1,154 @@
+"""chen2023's model: ResNet50 without top, then a multi-layer perceptron (sections 2.2, 2.2.1 and 2.2.2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from fer_lib.errors import FerError
+from fer_lib.files import file_sha256
+from fer_lib.settings import ResNet50MlpSettings
+
+TRUNK_PARAMETERS = 23_587_712  # printed in section 2.2.1
+WEIGHT_SUFFIXES = (".h5", ".keras")
+
+
+def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:
+    """Returns the model of section 2.2, uncompiled, its trunk loaded and frozen as the settings say.
+
+    The input is float32 (N, 48, 48, 3), the output softmax probabilities (N, 7). The trunk is the layer ``resnet50``;
+    its output is the paper's "2*2 and 2048 channels".
+
+    Raises:
+        FerError: the weights cannot be had or do not fit.
+    """
+    trunk = build_trunk(settings, image_size=image_size)
+    face = keras.Input((image_size, image_size, 3), name="face")
+    x = trunk(face)
+    x = layers.Dropout(settings.dropout_rate, name="feature_dropout")(x)
+    x = layers.Flatten(name="feature_flatten")(x)
+    x = layers.BatchNormalization(name="feature_bn")(x)
+    x = _dense(32, settings, name="feature_dense")(x)
+    for number, units in enumerate((32, 32, classes), start=1):
+        x = layers.BatchNormalization(name=f"mlp{number}_bn")(x)
+        x = layers.ReLU(name=f"mlp{number}_relu")(x)
+        x = layers.Dropout(settings.dropout_rate, name=f"mlp{number}_dropout")(x)
+        x = _dense(units, settings, name=f"mlp{number}_dense")(x)
+    return keras.Model(face, layers.Softmax(name="probabilities")(x), name="resnet50_mlp")
+
+
+def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras.Model:
+    """Returns ResNet50 without top, 23,587,712 parameters, with weights loaded and layers frozen.
+
+    Raises:
+        FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or another's.
+    """
+    from_imagenet = settings.weights == "imagenet"
+    try:
+        trunk = keras.applications.ResNet50(
+            include_top=False,
+            weights="imagenet" if from_imagenet else None,
+            input_shape=(image_size, image_size, 3),
+            name="resnet50",
+        )
+    except Exception as error:  # keras raises a bare Exception where the download fails
+        if not from_imagenet or isinstance(error, (TypeError, KeyboardInterrupt)):
+            raise
+        raise FerError(
+            f"ImageNet's weights could not be downloaded ({_first_line(error)}); connect to the network once, or give "
+            "a weights file (weights=<file>), or train without them (weights=none)."
+        ) from None
+    if settings.weights not in ("imagenet", "none", "random_frozen"):
+        load_trunk_weights(trunk, settings.weights)
+    freeze(trunk, trained_layers(settings))
+    return trunk
+
+
+def trained_layers(settings: ResNet50MlpSettings) -> str:
+    """Returns which trunk layers train: ``trainable_trunk``, but a trunk from scratch (``none``) trains whole."""
+    return "all" if settings.weights == "none" else settings.trainable_trunk
+
+
+def load_trunk_weights(trunk: keras.Model, path: str | Path) -> None:
+    """Loads a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``.
+
+    Raises:
+        FerError: one sentence where the file is missing, of another kind, truncated or of another network.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FerError(
+            f"There is no weights file {str(path)!r}; give 'imagenet', 'none', 'random_frozen' or an existing file."
+        )
+    if path.suffix not in WEIGHT_SUFFIXES:
+        raise FerError(f"{path.name} is no weights file that Keras reads; it should end in .h5, .weights.h5 or .keras.")
+    try:
+        trunk.load_weights(path)
+    except (OSError, EOFError, KeyError) as error:
+        raise FerError(
+            f"{path.name} is truncated or no weights file at all ({_first_line(error)}); fetch it again."
+        ) from None
+    except Exception as error:  # keras, h5py and zipfile each raise their own where the contents do not fit
+        raise FerError(
+            f"{path.name} does not hold the weights of ResNet50 without top ({_first_line(error)}); it should have "
+            "been saved from keras.applications.ResNet50(include_top=False)."
+        ) from None
+
+
+def freeze(trunk: keras.Model, which: str) -> None:
+    """Freezes all of a trunk's layers but those that the setting ``trainable_trunk`` names.
+
+    "ResNet50 can only have the parameters of last four layers trained" (section 2.2.1) does not say what a layer is;
+    ``docs/decisions.md`` lists the readings.
+
+    Raises:
+        ValueError: ``which`` is none of the setting's values.
+    """
+    weighted = [layer for layer in trunk.layers if layer.weights]
+    convolutions = [layer for layer in trunk.layers if isinstance(layer, layers.Conv2D)]
+    if which == "last_four_layers":
+        trained = trunk.layers[-4:]
+    elif which == "last_four_weighted":
+        trained = weighted[-4:]
+    elif which == "last_four_convolutions":
+        # each convolution with the batch norm that follows it
+        trained = trunk.layers[trunk.layers.index(convolutions[-4]) :]
+    elif which in ("all", "nothing"):
+        trained = trunk.layers if which == "all" else []
+    else:
+        raise ValueError(f"which is {which!r}; it should be a value of the setting trainable_trunk")
+    names = {layer.name for layer in trained}
+    for layer in trunk.layers:
+        layer.trainable = layer.name in names
+
+
+def weights_origin(settings: ResNet50MlpSettings) -> dict[str, str | bool | None]:
+    """Returns where the trunk's weights come from, for the provenance of every result.
+
+    Keys: ``origin`` (a phrase), ``sha256`` (of a file, else None) and ``tests_transfer_claim``: only ImageNet weights
+    test the paper's claim about transfer learning.
+    """
+    phrases = {
+        "imagenet": "ImageNet (Keras)",
+        "none": "none: trained from scratch",
+        "random_frozen": "none: random, frozen",
+    }
+    if settings.weights in phrases:
+        return {
+            "origin": phrases[settings.weights],
+            "sha256": None,
+            "tests_transfer_claim": settings.weights == "imagenet",
+        }
+    path = Path(settings.weights).expanduser()
+    return {"origin": f"file {path.name}", "sha256": file_sha256(path), "tests_transfer_claim": False}
+
+
+def _dense(units: int, settings: ResNet50MlpSettings, *, name: str) -> layers.Dense:
+    return layers.Dense(units, kernel_initializer=settings.kernel_initializer, name=name)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,36 @@
+"""Every number the papers print, and where: ``chen2023.yaml`` and, once its notebooks are here, ``liu2023.yaml``."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pandas as pd
+import yaml
+
+from fer_lib.errors import FerError, nearest
+
+COLUMNS = ["id", "place", "quantity", "value", "unit", "model", "split", "metric", "states"]
+
+
+def load(paper: str) -> pd.DataFrame:
+    """Returns a paper's printed numbers, a row each, in the order they are printed.
+
+    Columns: ``id``; ``place`` (section, table, row); ``quantity`` (what it is); ``value`` (as printed, a string, so
+    that its decimals are kept); ``unit``; ``model``, ``split`` and ``metric`` where it is a score; ``states`` (the
+    sentence or cell it stands in, shortened).
+
+    Raises:
+        FerError: there is no such paper.
+    """
+    files = {entry.name.removesuffix(".yaml"): entry for entry in resources.files(__name__).iterdir()}
+    papers = sorted(name for name, entry in files.items() if entry.name.endswith(".yaml"))
+    if paper not in papers:
+        raise FerError(f"There is no record of a paper {paper!r}{nearest(paper, papers)}; the papers are {papers}.")
+    content = yaml.safe_load(files[paper].read_text(encoding="utf-8"))
+    return pd.DataFrame(content["statements"], columns=COLUMNS)
+
+
+def scores(paper: str) -> pd.DataFrame:
+    """Returns a paper's table of results: columns ``model``, ``split``, ``metric``, ``value`` (float) and ``id``."""
+    rows = load(paper).dropna(subset=["model", "split", "metric"]).reset_index(drop=True)
+    return rows[["model", "split", "metric", "value", "id"]].astype({"value": float})

@@ -1,0 +1,226 @@
+"""Fit, checkpoint, resume, history (chen2023, section 2.3): a run killed at any moment ends with the same numbers."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from fer_lib.augmentation import network_input, random_affine
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.errors import FerError
+from fer_lib.files import atomic_path
+from fer_lib.settings import TrainingSettings
+
+log = logging.getLogger(__name__)
+
+LOADER_THREADS = 2
+
+
+def set_seed(seed: int) -> None:
+    """Seeds Python, NumPy and the Keras backend: initial weights and dropout follow from it."""
+    keras.utils.set_random_seed(seed)
+
+
+class FaceBatches(keras.utils.PyDataset):
+    """Batches of network input and one-hot labels, one epoch long.
+
+    Each batch draws from a generator of its own, made from the seed, the epoch and the batch's number, so that neither
+    the order in which threads finish nor a resumed run changes a pixel.
+    """
+
+    def __init__(
+        self,
+        faces: FaceDataset,
+        settings: TrainingSettings,
+        *,
+        scaling: str | None = None,
+        augment_with: tuple[int, int] | None = None,
+    ) -> None:
+        """Takes the faces, their settings and, for training, ``augment_with=(seed, epoch)``, which also shuffles.
+
+        ``scaling`` defaults to the settings' own; evaluation on "raw images" gives another.
+        """
+        super().__init__(workers=LOADER_THREADS, use_multiprocessing=False, max_queue_size=8)
+        self.faces = faces
+        self.settings = settings
+        self.scaling = scaling or settings.scaling
+        self.augment_with = augment_with
+        self.targets = np.eye(len(faces.class_names), dtype=np.float32)[faces.labels]
+        self.order = np.arange(len(faces))
+        if augment_with is not None:
+            self.order = np.random.default_rng(augment_with).permutation(len(faces))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.faces) / self.settings.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        size = self.settings.batch_size
+        rows = self.order[index * size : (index + 1) * size]
+        images = self.faces.images[rows]
+        if self.augment_with is not None and self._moves:
+            images = random_affine(
+                images,
+                np.random.default_rng([*self.augment_with, index]),
+                width_shift_range=self.settings.width_shift_range,
+                height_shift_range=self.settings.height_shift_range,
+                rotation_range=self.settings.rotation_range,
+            )
+        return network_input(images, self.scaling), self.targets[rows]
+
+    @property
+    def _moves(self) -> bool:
+        ranges = (self.settings.width_shift_range, self.settings.height_shift_range, self.settings.rotation_range)
+        return any(ranges)
+
+
+def compile_model(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    """Compiles a model as section 2.3 and Table 1 print: Adam, cross-entropy; both accuracies, told apart by name."""
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
+        loss=keras.losses.CategoricalCrossentropy(),
+        metrics=[
+            keras.metrics.CategoricalAccuracy(name="categorical_accuracy"),
+            keras.metrics.BinaryAccuracy(name="binary_accuracy", threshold=0.5),
+        ],
+    )
+    return model
+
+
+def train(
+    build: Callable[[], keras.Model],
+    settings: TrainingSettings,
+    *,
+    training: FaceDataset,
+    validation: FaceDataset,
+    seed: int = 0,
+    checkpoints: str | Path | None = None,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Trains a model, or resumes at its last whole epoch, and returns it with its history.
+
+    Args:
+        build: returns the uncompiled model; called after seeding, so that a seed means the same initial weights.
+        settings: of the experiment.
+        training: the faces to learn from; shuffled and augmented anew each epoch.
+        validation: the faces to validate on after each epoch; normalised only.
+        seed: of weights, dropout, shuffling and augmentation.
+        checkpoints: a folder for this very run (the caller names it after settings, data and seed); None keeps nothing.
+
+    Returns:
+        The trained model, and a DataFrame of a row an epoch: ``epoch`` (from 1), ``loss`` (nats), both accuracies, the
+        same with ``val_``, and ``seconds``. Training values are Keras' running means over the epoch, with dropout and
+        augmentation on; validation values are of the epoch's end.
+
+    Raises:
+        FerError: the loss is not a number any more; the sentence says at which epoch.
+    """
+    set_seed(seed)
+    state = Checkpoints(Path(checkpoints)) if checkpoints is not None else None
+    resumed = state.latest() if state else None
+    model, history = resumed or (compile_model(build(), settings), pd.DataFrame())
+    validation_batches = FaceBatches(validation, settings)
+    while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
+        epoch, started = len(history), time.monotonic()
+        _seed_dropout(model, seed, epoch)
+        fitted = model.fit(
+            FaceBatches(training, settings, augment_with=(seed, epoch)),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+            validation_data=validation_batches,
+        )
+        row = {"epoch": epoch + 1, **{name: float(values[-1]) for name, values in fitted.history.items()}}
+        row["seconds"] = round(time.monotonic() - started, 2)
+        if not math.isfinite(row["loss"]):
+            kept = f"epoch {epoch} is kept in {state.folder}" if state and epoch else "no epoch was kept"
+            raise FerError(f"The loss is {row['loss']} in epoch {epoch + 1}; lower the learning rate ({kept}).")
+        history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
+        if state:
+            state.save(model, history)
+        _report_progress(row, settings.epochs)
+    return model, history
+
+
+def predict(model: keras.Model, faces: FaceDataset, *, scaling: str = "unit", batch_size: int = 256) -> np.ndarray:
+    """Returns the model's probabilities, float32 of shape (N, classes), in the order of the faces.
+
+    The last batch is padded to full size, so that no backend compiles for a second shape.
+    """
+    parts = []
+    for start in range(0, len(faces), batch_size):
+        images = faces.images[start : start + batch_size]
+        missing = batch_size - len(images)
+        padded = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
+        probabilities = model.predict_on_batch(network_input(padded, scaling))
+        parts.append(np.asarray(probabilities)[: len(images)])
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The state of one run in a folder: ``history.csv`` tells the whole epochs, ``epoch-NNN.keras`` is the last.
+
+    A ``.keras`` file holds the model and the optimiser; shuffling, augmentation and dropout follow from the seed and
+    the epoch's number. The model is written before the history names it, and the former model is removed last, so
+    that a kill at any moment leaves a history whose model is there.
+    """
+
+    folder: Path
+
+    def latest(self) -> tuple[keras.Model, pd.DataFrame] | None:
+        """Returns the last whole epoch's model and history, or None where there is none or it cannot be read."""
+        history_file = self.folder / "history.csv"
+        if not history_file.is_file():
+            return None
+        try:
+            # round_trip: the default parser may miss the last bit, and a resumed history must equal an undisturbed one
+            history = pd.read_csv(history_file, float_precision="round_trip")
+            model = keras.saving.load_model(self._model_file(len(history)), safe_mode=True)
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)
+            return None
+        log.info("resumed after epoch %d", len(history))
+        return model, history
+
+    def save(self, model: keras.Model, history: pd.DataFrame) -> None:
+        """Writes the state after ``len(history)`` epochs, whole or not at all."""
+        with atomic_path(self._model_file(len(history))) as partial:
+            model.save(partial)
+        with atomic_path(self.folder / "history.csv") as partial:
+            history.to_csv(partial, index=False)
+        for old in self.folder.glob("epoch-*.keras"):
+            if old != self._model_file(len(history)):
+                old.unlink()
+
+    def _model_file(self, epochs: int) -> Path:
+        return self.folder / f"epoch-{epochs:03d}.keras"
+
+
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Sets the state of every dropout layer from the seed and the epoch: ``.keras`` files do not keep it."""
+    states = [variable for variable in model.variables if "seed_generator_state" in variable.path]
+    for number, state in enumerate(states):
+        state.assign(np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2).astype("uint32"))
+
+
+def _stops_early(history: pd.DataFrame, patience: int) -> bool:
+    if not patience or history.empty:
+        return False
+    return len(history) - 1 - int(history["val_loss"].to_numpy().argmin()) >= patience
+
+
+def _report_progress(row: dict[str, float], epochs: int) -> None:
+    left = row["seconds"] * (epochs - row["epoch"]) / 60
+    log.info(
+        "epoch %d of %d: loss %.3f, validation loss %.3f, categorical %.3f, binary %.3f; %.0f s, about %.0f min left",
+        row["epoch"], epochs, row["loss"], row["val_loss"], row["val_categorical_accuracy"],
+        row["val_binary_accuracy"], row["seconds"], left,
+    )  # fmt: skip
