@@ -53,6 +53,36 @@ def score(
     return pd.DataFrame(rows)
 
 
+def history_scores(history: pd.DataFrame) -> pd.DataFrame:
+    """Returns the last epoch's training values as :func:`score` returns scores, without intervals.
+
+    They are Keras' running means over the epoch, with dropout and augmentation on: what ``fit`` prints as training loss
+    and accuracy, and what chen2023's Table 2 most likely shows.
+    """
+    last = history.iloc[-1]
+    names = ("loss", "categorical_accuracy", "binary_accuracy")
+    return pd.DataFrame([_row(name, last[name], (np.nan, np.nan), 0, "none: fit's last epoch") for name in names])
+
+
+def sureness(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns what Keras' binary accuracy is made of: 6/7 + (sure and right - sure and wrong) / 7N.
+
+    A face is sure where its largest output exceeds 0.5. Keys: ``faces`` (N), ``sure_right``, ``sure_wrong``,
+    ``largest_output`` and ``binary_accuracy`` by that identity, for C classes (C-1)/C + (right - wrong) / CN.
+    """
+    classes = probabilities.shape[1]
+    sure = probabilities.max(axis=1) > 0.5
+    right = probabilities.argmax(axis=1) == labels
+    sure_right, sure_wrong = int((sure & right).sum()), int((sure & ~right).sum())
+    return {
+        "faces": len(labels),
+        "sure_right": sure_right,
+        "sure_wrong": sure_wrong,
+        "largest_output": float(probabilities.max()),
+        "binary_accuracy": (classes - 1) / classes + (sure_right - sure_wrong) / (classes * len(labels)),
+    }
+
+
 def cross_entropies(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns each face's cross-entropy in nats, shape (N,): chen2023's equation 1, with the minus it lacks."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,8 @@ from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
 
+PROJECT = Path(__file__).resolve().parents[1]
+PROFILES = PROJECT / "configs"
 STRICT = ConfigDict(extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -76,6 +79,11 @@ class TrainingSettings:
     learning_rate: Annotated[float, Field(gt=0.0)] = 0.001
     kernel_initializer: Literal["glorot_uniform", "he_normal", "he_uniform", "glorot_normal"] = "glorot_uniform"
     early_stopping_patience: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def testing_scaling(self) -> str:
+        """The scaling of test faces: ``scaling`` itself, or ``"raw"``."""
+        return self.scaling if self.test_scaling == "same" else "raw"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -144,13 +152,13 @@ class Profile:
     baseline_cnn: BaselineCnnSettings = BaselineCnnSettings()
 
 
-def load_profile(path: str | Path) -> Profile:
-    """Reads and validates a profile.
+def load_profile(profile: str | Path) -> Profile:
+    """Reads and validates a profile: a name such as ``"smoke"``, which means ``configs/smoke.yaml``, or a file.
 
     Raises:
         FerError: the file is missing or not YAML, or a key or value is wrong; the sentence names the nearest key.
     """
-    path = Path(path)
+    path = Path(profile) if str(profile).endswith(".yaml") else PROFILES / f"{profile}.yaml"
     if not path.is_file():
         known = sorted(other.stem for other in path.parent.glob("*.yaml"))
         raise FerError(f"There is no profile {path.stem!r}{nearest(path.stem, known)}; the profiles are {known}.")
@@ -163,6 +171,32 @@ def load_profile(path: str | Path) -> Profile:
     return _validated(Profile, content, where=path.name)
 
 
+def experiment(
+    profile: Profile, section: str, *, weights: str = "", epochs: int = 0, changes: dict | None = None
+) -> Any:
+    """Returns the settings of one experiment of a profile, with what a notebook's parameters cell changes.
+
+    Args:
+        profile: as read by :func:`load_profile`.
+        section: ``"resnet50_mlp"`` or ``"baseline_cnn"``.
+        weights: of the trunk; ``""`` keeps the profile's, or takes ``$FER_WEIGHTS`` where the profile reads real data.
+        epochs: 0 keeps the profile's.
+        changes: any other settings by name.
+
+    Raises:
+        FerError: a key is unknown or a value does not fit.
+    """
+    settings = getattr(profile, section)
+    wanted = dict(changes or {})
+    if epochs:
+        wanted["epochs"] = epochs
+    # the smoke profile stays the same on every machine, whatever its environment holds
+    weights = weights or (os.environ.get("FER_WEIGHTS", "") if profile.data.source == "folder" else "")
+    if weights and hasattr(settings, "weights"):
+        wanted["weights"] = weights
+    return change(settings, **wanted)
+
+
 def change(settings: Any, **changes: Any) -> Any:
     """Returns a copy of a settings dataclass with ``changes``, validated as a profile's values are.
 
@@ -173,8 +207,14 @@ def change(settings: Any, **changes: Any) -> Any:
 
 
 def settings_dict(settings: Any) -> dict[str, Any]:
-    """Returns a settings dataclass as plain dictionaries, lists and numbers, fit for JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(settings)))
+    """Returns a settings dataclass as plain dictionaries, lists and numbers, fit for JSON and for results.
+
+    A weights file is named without its folder: no result names a machine's path. Its SHA-256 stands beside it there.
+    """
+    plain = json.loads(json.dumps(dataclasses.asdict(settings)))
+    if os.sep in str(plain.get("weights", "")):
+        plain["weights"] = f"file {Path(plain['weights']).name}"
+    return plain
 
 
 def settings_hash(*parts: Any) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
 from fer_lib.augmentation import network_input, random_affine
+from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path
@@ -27,6 +28,13 @@ LOADER_THREADS = 2
 def set_seed(seed: int) -> None:
     """Seeds Python, NumPy and the Keras backend: initial weights and dropout follow from it."""
     keras.utils.set_random_seed(seed)
+
+
+def show_progress() -> None:
+    """Sends a line an epoch to standard output: live in a notebook, on a console with ``papermill --log-output``."""
+    logger = logging.getLogger("fer_lib")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [logging.StreamHandler(sys.stdout)]
 
 
 class FaceBatches(keras.utils.PyDataset):

@@ -5,10 +5,33 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.settings import DataSettings
+
+METHODS = ("stratified", "unstratified_ceil", "unstratified_floor")
+
+
+def three_parts(faces: FaceDataset, settings: DataSettings, seed: int) -> tuple[FaceDataset, FaceDataset, FaceDataset]:
+    """Returns the faces to train on, to validate on and to test on, as a profile's data settings ask for them."""
+    training, validation = validation_split(
+        faces.part("Training"), seed, fraction=settings.validation_fraction, method=settings.validation_split
+    )
+    return training, validation, faces.part(settings.test_split)
+
+
+def readings(training: FaceDataset, seed: int) -> pd.DataFrame:
+    """Returns the readings of "8:2" side by side: a row each, with both sizes and the validation faces per class."""
+    rows = []
+    for method in METHODS:
+        train, validation = validation_split(training, seed, method=method)
+        counts = np.bincount(validation.labels, minlength=len(training.class_names)).tolist()
+        sizes = {"training": len(train), "validation": len(validation)}
+        rows.append({"reading": method, **sizes, **dict(zip(training.class_names, counts, strict=True))})
+    return pd.DataFrame(rows)
 
 
 def validation_split(
@@ -27,10 +50,8 @@ def validation_split(
         ValueError: ``method`` is none of the three.
     """
     size = math.floor(fraction * len(training)) if method == "unstratified_floor" else fraction
-    if method not in ("stratified", "unstratified_ceil", "unstratified_floor"):
-        raise ValueError(
-            f"method is {method!r}; it should be 'stratified', 'unstratified_ceil' or 'unstratified_floor'"
-        )
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; it should be one of {METHODS}")
     stratify = training.labels if method == "stratified" else None
     try:
         train_rows, validation_rows = train_test_split(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import keras
-from keras import layers
-
+from fer_lib.backend import keras
 from fer_lib.settings import BaselineCnnSettings
+
+layers = keras.layers
 
 
 def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:

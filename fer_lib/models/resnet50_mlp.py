@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
-from keras import layers
-
+from fer_lib.backend import keras
 from fer_lib.errors import FerError
 from fer_lib.files import file_sha256
 from fer_lib.settings import ResNet50MlpSettings
 
 TRUNK_PARAMETERS = 23_587_712  # printed in section 2.2.1
+layers = keras.layers
 WEIGHT_SUFFIXES = (".h5", ".keras")
 
 
@@ -122,6 +121,34 @@ def freeze(trunk: keras.Model, which: str) -> None:
     names = {layer.name for layer in trained}
     for layer in trunk.layers:
         layer.trainable = layer.name in names
+
+
+def structure(model: keras.Model) -> dict[str, int]:
+    """Returns what the paper prints about the model's structure, read off a built model, by the statement's id.
+
+    The ids are those of ``fer_lib/published/chen2023.yaml``.
+    """
+    trunk = model.get_layer("resnet50")
+    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
+    convolutions = [layer for layer in trunk.layers if isinstance(layer, layers.Conv2D)]
+    # the fifty: the convolutions of the main path, and the classifier's dense layer that "without top" leaves out
+    main_path = [layer for layer in convolutions if not layer.name.endswith("_0_conv")]
+    return {
+        "input-size": model.input_shape[1],
+        "input-channels": model.input_shape[3],
+        "feature-size": trunk.output_shape[1],
+        "feature-channels": trunk.output_shape[3],
+        "flattened": model.get_layer("feature_flatten").output.shape[1],
+        "feature-dense": dense[0].units,
+        "output-length": model.output_shape[1],
+        "trunk-layers": len(main_path) + 1,
+        "trunk-parameters": trunk.count_params(),
+        "trainable-layers": sum(layer.trainable for layer in trunk.layers),
+        "mlp-dense-layers": len(dense) - 1,
+        "mlp-input": dense[0].units,
+        "mlp-hidden": dense[1].units,
+        "mlp-output": dense[-1].units,
+    }
 
 
 def weights_origin(settings: ResNet50MlpSettings) -> dict[str, str | bool | None]:

@@ -10,6 +10,13 @@ import yaml
 from fer_lib.errors import FerError, nearest
 
 COLUMNS = ["id", "place", "quantity", "value", "unit", "model", "split", "metric", "states"]
+TABLE1_SETTINGS = {
+    "table1-width-shift": "width_shift_range",
+    "table1-height-shift": "height_shift_range",
+    "table1-rotation": "rotation_range",
+    "table1-batch-size": "batch_size",
+    "table1-dropout": "dropout_rate",
+}
 
 
 def load(paper: str) -> pd.DataFrame:

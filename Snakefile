@@ -1,0 +1,103 @@
+# The order of the notebooks and nothing else: one papermill job a notebook, one a seed for those that train.
+# make replicate PROFILE=quick FER_DATA=<folder> SEEDS="0 1 2"; or snakemake --cores 2 --config profile=quick ...
+
+import os
+import sys
+from pathlib import Path
+
+PROFILE = config.get("profile", "smoke")
+SEEDS = str(config.get("seeds", "0")).split()
+DRAW_FACES = str(config.get("draw_faces", "yes")).lower() not in ("no", "false", "0")
+RESULTS = str(Path(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results", PROFILE))
+
+# Paths travel in the environment, not as notebook parameters: an executed notebook names no machine's folder.
+for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS"}.items():
+    if config.get(key):
+        value = str(config[key])
+        is_name = variable == "FER_WEIGHTS" and value in ("imagenet", "none", "random_frozen")
+        os.environ[variable] = value if is_name else str(Path(value).expanduser().resolve())
+
+LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json"))
+
+# A notebook is executed beside its place and moved there when it is whole. papermill's log shows each epoch as it ends;
+# sed drops the lines that say nothing (snakemake's shell fails if any part of a pipe does).
+EXECUTE = (
+    f"{sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb --kernel python3"
+    " --log-output --no-progress-bar {params.given} 2>&1"
+    " | sed -u -e '/^$/d' -e '/Executing Cell/d' -e '/Ending Cell/d' -e '/IPKernelApp/d' -e '/put Notebook:/d'"
+    f" && {sys.executable!r} -m nbstripout --keep-output --keep-count --keep-id --extra-keys 'metadata.papermill"
+    " metadata.language_info.version cell.metadata.papermill cell.metadata.execution' {output.notebook}.partial.ipynb"
+    " && mv {output.notebook}.partial.ipynb {output.notebook}"
+)
+
+
+rule all:
+    input:
+        f"{RESULTS}/report.html",
+
+
+rule untrained:
+    message: "{wildcards.name}"
+    input:
+        notebook="notebooks/{name}.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+    output:
+        notebook=f"{RESULTS}/notebooks/{{name}}.ipynb",
+    wildcard_constraints:
+        name="01_data_exploration|02_preprocessing",
+    params:
+        given=f"-p profile {PROFILE} -p draw_faces {DRAW_FACES}",
+    shell:
+        EXECUTE
+
+
+rule resnet50_mlp:
+    message: "03_resnet50_mlp, seed {wildcards.seed}"
+    input:
+        notebook="notebooks/03_resnet50_mlp.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+        before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
+    output:
+        notebook=f"{RESULTS}/notebooks/03_resnet50_mlp_seed{{seed}}.ipynb",
+    params:
+        given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
+    shell:
+        EXECUTE
+
+
+rule baseline_cnn:
+    message: "05_baseline_cnn, seed {wildcards.seed}"
+    input:
+        notebook="notebooks/05_baseline_cnn.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+        before=f"{RESULTS}/notebooks/03_resnet50_mlp_seed{{seed}}.ipynb",
+    output:
+        notebook=f"{RESULTS}/notebooks/05_baseline_cnn_seed{{seed}}.ipynb",
+    params:
+        given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
+    shell:
+        EXECUTE
+
+
+rule report:
+    message: "08_replication_report"
+    input:
+        explored=f"{RESULTS}/notebooks/01_data_exploration.ipynb",
+        compared=expand(f"{RESULTS}/notebooks/05_baseline_cnn_seed{{seed}}.ipynb", seed=SEEDS),
+        notebook="notebooks/08_replication_report.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+    output:
+        notebook=f"{RESULTS}/notebooks/08_replication_report.ipynb",
+        html=f"{RESULTS}/report.html",
+    params:
+        given=f"-p profile {PROFILE}",
+    shell:
+        EXECUTE
+        + f" && {sys.executable!r} -m nbconvert --to html --no-input --embed-images --log-level WARN"
+        " --HTMLExporter.require_js_url= --HTMLExporter.mathjax_url= --HTMLExporter.jquery_url="
+        " --HTMLExporter.widget_renderer_url="
+        " --output-dir $(dirname {output.html}) --output report.html {output.notebook}"

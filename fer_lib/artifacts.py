@@ -1,0 +1,251 @@
+"""What people keep is written here alone: values, tables and figures, each with its provenance beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.errors import FerError
+from fer_lib.files import atomic_path, sources_hash, write_text
+from fer_lib.settings import PROJECT, Profile, load_profile, settings_dict, settings_hash
+from fer_lib.tables import SYNTHETIC_MARK, Table
+
+PACKAGES = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "numpy",
+    "opencv-python-headless",
+    "scikit-learn",
+    "pandas",
+    "fer-replication",
+)
+FIGURE_DPI = 150
+
+
+@dataclass
+class Run:
+    """One notebook's run: where its results go and what they came from.
+
+    Attributes:
+        notebook: its name, such as ``"03_resnet50_mlp"``.
+        profile: the profile's name.
+        settings: the profile's settings.
+        seed: of the run.
+        results: the folder ``results/<profile>``.
+        figures: the folder ``figures/<profile>``.
+        facts: what goes into the provenance beside the surroundings; :meth:`uses` adds to it.
+    """
+
+    notebook: str
+    profile: str
+    settings: Profile
+    seed: int
+    results: Path
+    figures: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of the faces used so far were generated."""
+        return any(corpus["synthetic"] for corpus in self.facts.get("data", {}).values())
+
+    def uses(self, *, faces: FaceDataset | None = None, settings: Any = None, weights: dict | None = None) -> None:
+        """Adds the faces, the experiment's settings or the weights' origin to the provenance of what follows."""
+        if faces is not None:
+            self.facts.setdefault("data", {})[faces.corpus] = {
+                "fingerprint": faces.fingerprint,
+                "counts": faces.counts()["total"].to_dict(),
+                "synthetic": faces.synthetic,
+                "notes": faces.notes,
+            }
+        if settings is not None:
+            self.facts["settings"] = settings_dict(settings)
+            self.facts["settings_hash"] = settings_hash(self.facts["settings"])
+        if weights is not None:
+            self.facts["weights"] = weights
+
+    def checkpoints(self, name: str) -> Path:
+        """Returns the folder of this very training: its name changes with settings, data, seed, code and backend.
+
+        The number of epochs is left out, so that a longer run goes on where a shorter one stopped.
+        """
+        package = Path(__file__).parent
+        code = sources_hash([*package.glob("models/*.py"), package / "training.py", package / "augmentation.py"])
+        settings = {key: value for key, value in self.facts["settings"].items() if key != "epochs"}
+        data = {corpus: facts["fingerprint"] for corpus, facts in self.facts.get("data", {}).items()}
+        split = settings_dict(self.settings.data)
+        key = settings_hash(settings, split, data, self.facts.get("weights"), self.seed, code, _engine())
+        return self.results / "checkpoints" / f"{name}-seed{self.seed}-{key}"
+
+    def save_table(self, table: Table, name: str) -> Table:
+        """Writes ``tables/<name>.csv`` and ``.md`` with provenance, and returns the table to be shown."""
+        frame = table.frame.reset_index() if table.frame.index.name else table.frame
+        if table.synthetic:
+            frame = frame.assign(data=SYNTHETIC_MARK)
+        write_text(self.results / "tables" / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        write_text(self.results / "tables" / f"{name}.md", table.to_markdown())
+        self._write_provenance(self.results / "tables" / name)
+        return table
+
+    def save_values(self, values: dict[str, Any], name: str) -> None:
+        """Writes ``metrics/<name>.json``: the values and, in the same file, their provenance."""
+        content = {"name": name, "synthetic": self.synthetic, "values": values, "provenance": self.provenance()}
+        write_text(self.results / "metrics" / f"{name}.json", _json(content))
+
+    def save_rows(self, frame: pd.DataFrame, name: str, *, folder: str) -> None:
+        """Writes a long frame (a history, predictions) to ``<folder>/<name>.csv`` with provenance."""
+        if self.synthetic:
+            frame = frame.assign(data="SYNTHETIC")
+        text = frame.to_csv(index=False, lineterminator="\n", float_format="%.7g")
+        write_text(self.results / folder / f"{name}.csv", text)
+        self._write_provenance(self.results / folder / name)
+
+    def save_figure(self, figure: Figure, name: str) -> Figure:
+        """Writes ``<name>.png`` and ``<name>.svg`` under the figures folder with provenance; returns the figure."""
+        for suffix, extra in ((".png", {"dpi": FIGURE_DPI}), (".svg", {"metadata": {"Date": None}})):
+            # a fixed salt and no date: the same figure gives the same file
+            with rc_context({"svg.hashsalt": name}), atomic_path(self.figures / f"{name}{suffix}") as partial:
+                figure.savefig(partial, **extra)
+        self._write_provenance(self.figures / name)
+        return figure
+
+    def load_values(self, pattern: str) -> dict[str, dict[str, Any]]:
+        """Returns the contents of the metrics files that match, such as ``"resnet50_mlp_seed*"``, by name, sorted."""
+        files = sorted((self.results / "metrics").glob(f"{pattern}.json"))
+        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+
+    def load_scores(self, model: str) -> dict[int, pd.DataFrame]:
+        """Returns the scores of every seed of a model that stands in this profile's results, by seed.
+
+        Raises:
+            FerError: the seeds were not run alike (other settings, faces or weights), so that no mean has a meaning.
+        """
+        found = self.load_values(f"{model}_seed*")
+        runs = {name: content["provenance"] for name, content in found.items()}
+        keys = {
+            name: settings_hash(run.get("settings"), run.get("data"), run.get("weights")) for name, run in runs.items()
+        }
+        odd = [name for name in keys if keys[name] != keys[next(iter(keys))]]
+        if odd:
+            raise FerError(
+                f"The results {', '.join(keys)} were not run alike ({odd[0]} differs in settings, faces or weights); "
+                f"run these seeds again together, or delete metrics/{odd[0]}.json."
+            )
+        return {runs[name]["seed"]: pd.DataFrame(found[name]["values"]["scores"]) for name in found}
+
+    def load_rows(self, name: str, *, folder: str) -> pd.DataFrame | None:
+        """Returns a frame written by :meth:`save_rows`, or None where it is not there."""
+        path = self.results / folder / f"{name}.csv"
+        return pd.read_csv(path) if path.is_file() else None
+
+    def provenance(self) -> dict[str, Any]:
+        """Returns what a reader needs to walk back from a number to the data."""
+        return {
+            "notebook": self.notebook,
+            "profile": self.profile,
+            "seed": self.seed,
+            **self.facts,
+            "code": git_state(),
+            "engine": _engine(),
+            "machine": {"kind": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
+            "packages": _versions(),
+            "python": platform.python_version(),
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds_since_start": round(time.monotonic() - self.started, 1),
+        }
+
+    def _write_provenance(self, stem: Path) -> None:
+        write_text(stem.parent / f"{stem.name}.provenance.json", _json(self.provenance()))
+
+
+def start(notebook: str, *, profile: str = "smoke", seed: int = 0, output_dir: str = "") -> Run:
+    """Starts a notebook's run.
+
+    Args:
+        notebook: its name.
+        profile: a file of ``configs/`` without its ending.
+        seed: of the run.
+        output_dir: ``results/`` and ``figures/`` are written in it; ``""`` means ``$FER_OUTPUT``, else the project.
+
+    Raises:
+        FerError: there is no such profile, or it has an unknown key or a value that does not fit.
+    """
+    root = Path(output_dir or os.environ.get("FER_OUTPUT") or PROJECT).expanduser()
+    settings = load_profile(profile)
+    if seed < 0:
+        raise FerError(f"seed is {seed}; it should be 0 or more.")
+    return Run(notebook, profile, settings, seed, root / "results" / profile, root / "figures" / profile)
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns values with every frame as a list of rows: a confusion matrix keeps its index as a column."""
+    rows = {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
+    rows = {name: records(frame.reset_index() if frame.index.name else frame) for name, frame in rows.items()}
+    return {**values, **rows}
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Returns a frame's rows as dictionaries fit for JSON: a missing number is None."""
+    return json.loads(frame.to_json(orient="records", double_precision=15))
+
+
+def git_state() -> dict[str, Any]:
+    """Returns the commit, and whether sources (not results or figures) differ from it; None outside a repository."""
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--", ".", ":!results", ":!figures")
+    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+
+
+def _engine() -> dict[str, Any] | None:
+    """What networks ran on; None in a notebook that runs none, and so never waits for Keras to be imported."""
+    backend = sys.modules.get("fer_lib.backend")
+    if backend is None:
+        return None
+    keras = backend.keras
+    precision = keras.config.dtype_policy().name
+    return {"backend": keras.backend.backend(), "devices": backend.DEVICES, "precision": precision}
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(PROJECT), *words], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} does not belong into a result")

@@ -1,0 +1,114 @@
+"""The parse cache: a corpus is parsed once, then read back whole and checked.
+
+A cache file is an ``.npz`` without pickle beside the data (folder ``.fer-cache``) or in ``$FER_CACHE``. Its key names
+the content of the data, the format version and the load options; a file that does not hold exactly what its key, its
+fingerprint and its digest say is rebuilt, never trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.files import atomic_path, write_text
+
+#: Goes into every key; raise it when the meaning of a cached file changes.
+FORMAT_VERSION = 1
+
+_log = logging.getLogger(__name__)
+
+
+def cache_folder(beside: str | Path) -> Path:
+    """Returns the cache's folder: ``$FER_CACHE``, else ``.fer-cache`` in the folder (or beside the file) ``beside``."""
+    if os.environ.get("FER_CACHE"):
+        return Path(os.environ["FER_CACHE"]).expanduser()
+    beside = Path(beside)
+    return (beside if beside.is_dir() else beside.parent) / ".fer-cache"
+
+
+def cached(beside: str | Path, key: Mapping[str, object], build: Callable[[], FaceDataset]) -> FaceDataset:
+    """Returns the dataset of ``key`` from the cache, or builds it and keeps it.
+
+    Where the cache cannot be written the dataset is returned all the same and the reason is logged.
+
+    Args:
+        beside: the corpus' file or folder.
+        key: JSON-able facts that the result depends on; ``key["corpus"]`` starts the file's name.
+        build: parses the corpus.
+    """
+    facts = {**key, "cache_format": FORMAT_VERSION}
+    name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
+    path = cache_folder(beside) / f"{key['corpus']}-{name}.npz"
+    dataset = _read(path, facts)
+    if dataset is None:
+        dataset = build()
+        _write(path, facts, dataset)
+    return dataset
+
+
+def _read(path: Path, facts: dict) -> FaceDataset | None:
+    """Returns the cached dataset, or None where there is none or it is not what it says."""
+    try:
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as file:
+            images, text, digest = file["images"], file["facts"].tobytes(), file["digest"].tobytes()
+        if hashlib.sha256(text).digest() != digest:
+            raise ValueError("the facts do not match their digest")
+        stored = json.loads(text)
+        if stored["key"] != facts:
+            raise ValueError("the key is another one")
+        dataset = FaceDataset(
+            images=images,
+            meta=pd.DataFrame(stored["meta"]),
+            class_names=tuple(stored["class_names"]),
+            corpus=stored["corpus"],
+            synthetic=stored["synthetic"],
+            notes=stored["notes"],
+        )
+        if dataset.fingerprint != stored["fingerprint"]:
+            raise ValueError("the pixels do not match their fingerprint")
+    except Exception as error:  # whatever a damaged file raises (MemoryError too), the corpus itself still stands
+        _log.warning("The cache file %s is not usable (%s); it is built anew.", path, error)
+        return None
+    return dataset
+
+
+def _write(path: Path, facts: dict, dataset: FaceDataset) -> None:
+    stored = {
+        "key": facts,
+        "meta": {column: dataset.meta[column].tolist() for column in dataset.meta.columns},
+        "class_names": list(dataset.class_names),
+        "corpus": dataset.corpus,
+        "synthetic": dataset.synthetic,
+        "notes": dataset.notes,
+        "fingerprint": dataset.fingerprint,
+    }
+    text = json.dumps(stored).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.environ.get("FER_CACHE") and not (path.parent / ".gitignore").exists():
+            # The cache holds faces of real people: it must never be committed, wherever the data stand.
+            write_text(path.parent / ".gitignore", "*\n")
+        with atomic_path(path) as partial, open(partial, "wb") as file:
+            np.savez(
+                file,
+                images=dataset.images,
+                facts=np.frombuffer(text, np.uint8),
+                digest=np.frombuffer(hashlib.sha256(text).digest(), np.uint8),
+            )
+    except OSError as error:
+        _log.warning(
+            "The parse cache %s cannot be written (%s); the corpus is parsed anew each time: set FER_CACHE to a folder "
+            "that can be written.",
+            path.parent,
+            error.strerror or error,
+        )

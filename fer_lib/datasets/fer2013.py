@@ -1,0 +1,278 @@
+"""FER-2013: 35,887 grey faces of 48 x 48 pixels in seven classes, with the official split.
+
+The corpus of chen2023, section 2.1; made by Goodfellow et al., "Challenges in representation learning: a report on
+three machine learning contests" (2013). It exists as a CSV (the Kaggle competition's) and as image folders (JPEG, whose
+pixels differ a little, and so the fingerprint); all releases come out with the same labels, counts and split.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from fer_lib.datasets.cache import cached
+from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
+from fer_lib.datasets.faults import Faults
+from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS, Rows, layout_name, read_csv, sniff_columns
+from fer_lib.datasets.fer2013_folders import IMAGE_SUFFIXES, Tree, find_trees, read_tree
+from fer_lib.datasets.sources import (
+    Source,
+    archive_kind,
+    content_digests,
+    find_corpus,
+    members_digest,
+    open_source,
+    visible,
+)
+from fer_lib.errors import FerError
+from fer_lib.files import file_sha256
+
+__all__ = ["CLASS_NAMES", "MARKER", "OFFICIAL_CLASS_COUNTS", "OFFICIAL_COUNTS", "SPLITS", "load"]
+
+#: Faces per split, by the competition (Goodfellow et al. 2013).
+OFFICIAL_COUNTS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
+
+#: Faces per split and class, in the order of ``CLASS_NAMES``, counted in the released CSV.
+OFFICIAL_CLASS_COUNTS = {
+    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
+    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
+}
+
+#: A corpus that holds this file was generated.
+MARKER = "SYNTHETIC.txt"
+
+_EXPECTED = (
+    "expected fer2013.csv (emotion, pixels, Usage), icml_face_data.csv, folders train/<emotion>/ and test/<emotion>/ "
+    "(and validation/<emotion>/), or a zip or tar.gz of one of these"
+)
+_LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """One recognised release within a source: a CSV member or a tree of pictures."""
+
+    name: str
+    root: str
+    csv: str | None = None
+    tree: Tree | None = None
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.root.count("/"), _LAYOUT_ORDER.index(self.name)
+
+
+def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progress: bool = True) -> FaceDataset:
+    """Loads FER-2013, whatever its release, from a file, an archive (read in place), a folder or a data folder.
+
+    What ``path`` holds is told by content. In a folder, what is named ``fer2013`` comes first (see ``find_corpus``);
+    otherwise the release that stands nearest to the folder is taken, and among equally near ones the CSV before the
+    ICML CSV before the image folders; archives in a folder count only where nothing stands there unpacked. Two of one
+    kind equally near stop with an error.
+
+    Args:
+        path: where the corpus stands.
+        skip_bad: leave faulty rows out, counted in ``notes["skipped"]``, and accept a split of other counts than the
+            official ones, rather than stop.
+        cache: read from and write to the parse cache (``.fer-cache`` beside the data, or ``$FER_CACHE``).
+        progress: show a progress bar on a terminal; never under ``CI``.
+
+    Returns:
+        Faces uint8 (N, 48, 48) in canonical order; ``meta`` has ``label``, ``split`` and ``source`` (``"row 17"``, or
+        the picture's name below the corpus' root). ``notes`` holds ``layout``, ``container``, ``skipped`` and
+        ``count_deviations``.
+
+    Raises:
+        FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
+    """
+    target, layout = _locate(Path(path).expanduser())
+    key = {"corpus": "fer2013", "skip_bad": skip_bad, "decoder": f"opencv {cv2.__version__}"}
+
+    def build() -> FaceDataset:
+        with open_source(target) as source:
+            return _read(source, layout or _choose(source), skip_bad=skip_bad, progress=progress)
+
+    return cached(target, key | _content_key(target, layout), build) if cache else build()
+
+
+def _locate(path: Path) -> tuple[Path, _Layout | None]:
+    """Returns the file to read, or the folder to read and the layout found in it."""
+    if not path.is_dir():
+        if not path.exists():
+            raise FerError(
+                f"Nothing stands at {path}; {_EXPECTED}: check the path, or run `fer-lib data fetch fer2013`."
+            )
+        if path.stat().st_size == 0:
+            raise FerError(f"{path} is empty; {_EXPECTED}: fetch the corpus again.")
+        return path, None
+    named = find_corpus(path, "fer2013", missing_ok=True)
+    if named is not None and named.name.lower().split(".")[0] == "fer2013":
+        return _locate(named)
+    with open_source(path) as source:
+        layouts = _layouts(source)
+        if layouts:
+            layout = _nearest(layouts, path)
+            if layout.csv:
+                return path / layout.csv, None
+            return path, layout
+        if named is not None:
+            return _locate(named)
+        archives = [path / name for name in source.names if not _is_image(name) and archive_kind(path / name)]
+    return _choose_archive(path, archives), None
+
+
+def _choose_archive(folder: Path, archives: list[Path]) -> Path:
+    """Returns the archive of a folder that holds a release, nearest first."""
+    if len(archives) == 1:
+        return archives[0]
+    ranked = []
+    for archive in archives:
+        with open_source(archive) as source:
+            layouts = _layouts(source)
+        if layouts:
+            depth = len(archive.relative_to(folder).parts)
+            ranked.append(((depth, min(layout.rank for layout in layouts)), archive))
+    if not ranked:
+        raise _unrecognised(folder, sorted(entry.name for entry in folder.iterdir() if visible(entry.name)))
+    ranked.sort()
+    best = [archive.name for rank, archive in ranked if rank == ranked[0][0]]
+    if len(best) > 1:
+        raise FerError(f"{folder} holds FER-2013 more than once ({', '.join(best)}); give the path of the one to read.")
+    return ranked[0][1]
+
+
+def _layouts(source: Source) -> list[_Layout]:
+    """Returns every release in a source; an incomplete CSV counts only where nothing else stands."""
+    found = [
+        _Layout("prefixed folders" if tree.prefixed else "plain folders", tree.root, tree=tree)
+        for tree in find_trees(source.names)
+    ]
+    partial = []
+    for name in source.names:
+        if _is_image(name) or source.size(name) == 0:
+            continue
+        with source.open(name) as stream:
+            columns = sniff_columns(stream.read(4096))
+        if columns is None:
+            continue
+        root = "".join(f"{part}/" for part in name.split("/")[:-1])
+        complete = {column.strip().lower() for column in columns} >= {"emotion", "pixels", "usage"}
+        (found if complete else partial).append(_Layout(layout_name(columns), root, csv=name))
+    return found or partial
+
+
+def _choose(source: Source) -> _Layout:
+    layouts = _layouts(source)
+    if not layouts:
+        raise _unrecognised(source.path, source.names, archive=source.container in ("zip", "tar"))
+    return _nearest(layouts, source.path)
+
+
+def _nearest(layouts: list[_Layout], path: Path) -> _Layout:
+    best = min(layout.rank for layout in layouts)
+    nearest_ones = [layout for layout in layouts if layout.rank == best]
+    if len(nearest_ones) > 1:
+        listed = ", ".join(layout.csv or layout.root for layout in nearest_ones)
+        raise FerError(f"{path} holds FER-2013 more than once ({listed}); give the path of the one to read.")
+    return nearest_ones[0]
+
+
+def _unrecognised(path: Path, names: tuple[str, ...] | list[str], *, archive: bool = False) -> FerError:
+    if not archive and path.is_file():
+        with open(path, "rb") as file:
+            found = f"begins with {file.read(40)!r}"
+    else:
+        found = f"holds {', '.join(names[:4])} ({len(names):,} in all)" if names else "holds nothing"
+    return FerError(f"{path} is no release of FER-2013: it {found}; {_EXPECTED}.")
+
+
+def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
+    """Returns what tells this content from any other: SHA-256 of the file, or of all pictures' names and bytes."""
+    if layout is None:
+        beside = archive_kind(target) is None and (target.parent / MARKER).exists()
+        return {"sha256": file_sha256(target), "marked": beside}
+    with open_source(target) as source:
+        digest = members_digest(content_digests(source, layout.tree.members))
+        return {"sha256": digest, "root": layout.root, "marked": _marked(source, layout)}
+
+
+def _marked(source: Source, layout: _Layout) -> bool:
+    """Returns whether the corpus was generated: the marker stands in its root, or above it within the source."""
+    if source.container == "file":
+        return (source.path.parent / MARKER).exists()
+    parts = layout.root.split("/")
+    return any("/".join([*parts[:depth], MARKER]) in source.names for depth in range(len(parts)))
+
+
+def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) -> FaceDataset:
+    member = layout.csv or layout.root.rstrip("/")
+    origin = source.describe(member) if member else source.path.name
+    faults = Faults(origin, skip_bad)
+    synthetic = _marked(source, layout)
+    if layout.csv:
+        with _bar(source.size(layout.csv), "B", progress) as advance, source.open(layout.csv) as stream:
+            rows = read_csv(stream, origin, faults=faults, advance=advance)
+    else:
+        with _bar(len(layout.tree.members), "faces", progress) as advance:
+            rows = read_tree(source, layout.tree, faults=faults, advance=advance)
+    skipped = faults.settle()
+    if not len(rows.images):
+        raise FerError(f"{origin} holds no face that can be read; fetch the corpus again.")
+    notes = {
+        "layout": layout.name,
+        "container": source.container,
+        "skipped": skipped,
+        "count_deviations": _deviations(rows, origin, tolerated=skip_bad or synthetic),
+    }
+    return _dataset(rows, notes, synthetic)
+
+
+def _deviations(rows: Rows, origin: str, *, tolerated: bool) -> dict[str, dict[str, int]]:
+    """Returns found and official counts of the splits that differ; raises FerError where that is not tolerated."""
+    found = dict(zip(SPLITS, np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist(), strict=True))
+    differing = {
+        split: {"found": found[split], "official": OFFICIAL_COUNTS[split]}
+        for split in SPLITS
+        if found[split] != OFFICIAL_COUNTS[split]
+    }
+    if differing and not tolerated:
+        listed = ", ".join(f"{split} {n['found']:,} rather than {n['official']:,}" for split, n in differing.items())
+        raise FerError(
+            f"{origin} has other counts than the official split: {listed}; fetch the corpus again, or accept it as it "
+            "is with skip_bad=True (--skip-bad)."
+        )
+    return differing
+
+
+def _dataset(rows: Rows, notes: dict, synthetic: bool) -> FaceDataset:
+    order = canonical_order(rows.images, rows.labels, rows.split_ranks, rows.sources)
+    meta = pd.DataFrame(
+        {
+            "label": rows.labels[order].tolist(),
+            "split": [SPLITS[rank] for rank in rows.split_ranks[order]],
+            "source": [rows.sources[row] for row in order],
+        }
+    )
+    return FaceDataset(rows.images[order], meta, CLASS_NAMES, "fer2013", synthetic, notes)
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+@contextmanager
+def _bar(total: int, unit: str, progress: bool) -> Iterator:
+    """Yields the function that moves a progress bar on stderr; silent without a terminal and under ``CI``."""
+    shown = progress and sys.stderr.isatty() and not os.environ.get("CI")
+    with tqdm(total=total, unit=unit, unit_scale=unit == "B", desc="fer2013", disable=not shown) as bar:
+        yield bar.update

@@ -1,0 +1,147 @@
+"""The image-folder layouts of FER-2013: ``<split>/<emotion>/<picture>``, with or without ``Training_`` prefixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fer_lib.datasets.faults import Fault, Faults
+from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SIDE, SPLITS, Rows
+from fer_lib.datasets.sources import Source
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+_LABELS = {name: label for label, name in enumerate(CLASS_NAMES)}
+_LABELS |= {"anger": 0, "happiness": 3, "sadness": 4, "surprised": 5}
+_LABELS |= {str(label): label for label in range(len(CLASS_NAMES))}
+_FOLDERS = {
+    "train": 0,
+    "training": 0,
+    "validation": 1,
+    "valid": 1,
+    "val": 1,
+    "publictest": 1,
+    "test": 2,
+    "privatetest": 2,
+}
+_PREFIXES = {f"{split.lower()}_": rank for rank, split in enumerate(SPLITS)}
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder that holds split folders of emotion folders.
+
+    Attributes:
+        root: its name within the source, ``""`` or ending with ``/``.
+        prefixed: whether the file names (``PublicTest_123.jpg``) say the split.
+        members: all that stands below its split folders, as names within the source, sorted.
+    """
+
+    root: str
+    prefixed: bool
+    members: tuple[str, ...]
+
+
+def find_trees(names: Iterable[str]) -> list[Tree]:
+    """Returns every image-folder tree among the names, by root: those with at least one picture in place."""
+    roots: set[str] = set()
+    for name in names:
+        parts = name.split("/")
+        if len(parts) >= 3 and parts[-3].lower() in _FOLDERS and parts[-2].lower() in _LABELS:
+            roots.add("".join(f"{part}/" for part in parts[:-3]))
+    return [_tree(root, names) for root in sorted(roots)]
+
+
+def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[int], object]) -> Rows:
+    """Decodes the pictures of a tree to 48 x 48 grey faces.
+
+    Args:
+        source: where the members stand.
+        tree: what ``find_trees`` returned.
+        faults: where pictures that are wrong are noted; they are left out of the result.
+        advance: called with 1 for each picture read, for the progress bar.
+    """
+    placed: dict[str, tuple[int, int]] = {}
+    for name in tree.members:
+        within = name.removeprefix(tree.root)
+        try:
+            placed[name] = place_of(within, prefixed=tree.prefixed)
+        except Fault as fault:
+            faults.add(within, within, fault)
+    images: dict[str, np.ndarray] = {}
+    for name, data in source.items(placed):
+        advance(1)
+        try:
+            images[name] = decode_face(data)
+        except Fault as fault:
+            within = name.removeprefix(tree.root)
+            faults.add(within, within, fault)
+    kept = [name for name in placed if name in images]
+    return Rows(
+        np.stack([images[name] for name in kept]) if kept else np.empty((0, SIDE, SIDE), np.uint8),
+        np.array([placed[name][1] for name in kept], np.int64),
+        np.array([placed[name][0] for name in kept], np.int64),
+        [name.removeprefix(tree.root) for name in kept],
+    )
+
+
+def decode_face(data: bytes) -> np.ndarray:
+    """Returns a picture's bytes as a grey face, uint8 (48, 48); raises Fault on what is no whole 48 x 48 picture."""
+    if not data:
+        raise Fault("empty picture", "the file is empty rather than a picture")
+    # Older OpenCV fills what a truncated JPEG lacks with grey and says so on stderr alone, so the end is looked for.
+    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-64:]:
+        raise Fault("truncated picture", f"the JPEG is truncated (no end marker in its {len(data):,} bytes)")
+    if data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]:
+        raise Fault("truncated picture", f"the PNG is truncated (no end marker in its {len(data):,} bytes)")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise Fault("not a picture", f"the file cannot be decoded as a picture (it begins with {data[:8]!r})")
+    if image.shape != (SIDE, SIDE):
+        height, width = image.shape
+        raise Fault("wrong picture size", f"the picture is {width} x {height} pixels rather than {SIDE} x {SIDE}")
+    return image
+
+
+def _tree(root: str, names: Iterable[str]) -> Tree:
+    members = []
+    for name in names:
+        parts = name[len(root) :].split("/") if name.startswith(root) else []
+        # What stands in an emotion folder must be a picture; elsewhere below a split only pictures matter (no READMEs).
+        if len(parts) >= 2 and parts[0].lower() in _FOLDERS and (len(parts) == 3 or _is_image(name)):
+            members.append(name)
+    prefixed = any(_prefix_rank(name) is not None for name in members)
+    return Tree(root, prefixed, tuple(sorted(members)))
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _prefix_rank(name: str) -> int | None:
+    base = name.rsplit("/", 1)[-1].lower()
+    return next((rank for prefix, rank in _PREFIXES.items() if base.startswith(prefix)), None)
+
+
+def place_of(within: str, *, prefixed: bool) -> tuple[int, int]:
+    """Returns split rank and label of a member by its name below the root; raises Fault."""
+    parts = within.split("/")
+    if len(parts) != 3:
+        raise Fault("misplaced picture", "the picture does not stand in <split>/<emotion>/")
+    label = _LABELS.get(parts[1].lower())
+    if label is None:
+        known = ", ".join(CLASS_NAMES)
+        raise Fault("unknown emotion", f"the folder {parts[1]!r} is no emotion of FER-2013 ({known}, or 0-6)")
+    folder = _FOLDERS[parts[0].lower()]
+    if not prefixed:
+        return folder, label
+    rank = _prefix_rank(within)
+    if rank is None:
+        raise Fault("unknown Usage", "the name does not begin with Training_, PublicTest_ or PrivateTest_ as others do")
+    # The release keeps both test parts in test/; other repackings keep PublicTest_ in validation/.
+    if rank != folder and not (rank == 1 and folder == 2):
+        raise Fault("split contradicts folder", f"the name says {SPLITS[rank]} but the folder is {parts[0]!r}")
+    return rank, label

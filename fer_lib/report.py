@@ -1,0 +1,245 @@
+"""What notebook 08 reports: the results of a profile, gathered over seeds and set beside what the papers print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_lib import evaluation, figures, published, tables
+from fer_lib.artifacts import Run
+from fer_lib.files import file_sha256
+from fer_lib.tables import Table
+
+TRAINED = ("resnet50_mlp", "baseline_cnn")
+# statements of chen2023 that print the test accuracy again, in per cent
+TEST_ACCURACY_IDS = ("abstract-accuracy", "intro-accuracy", "conclusion-accuracy")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of one profile.
+
+    Attributes:
+        run: of the report.
+        scores: model to seed to its long frame of scores.
+        values: name of a metrics file, such as ``"resnet50_mlp_seed0"``, to its contents.
+    """
+
+    run: Run
+    scores: dict[str, dict[int, pd.DataFrame]]
+    values: dict[str, dict[str, Any]]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of the results come from generated faces."""
+        return any(content["synthetic"] for content in self.values.values())
+
+    @property
+    def heading(self) -> str:
+        """Markdown: the profile, the faces, and whether the weights test the transfer-learning claim."""
+        if not self.values:
+            return f"## Profile `{self.run.profile}`: nothing has been measured yet"
+        faces = "generated faces" if self.synthetic else "real faces"
+        mark = "SYNTHETIC · " if self.synthetic else ""
+        return f"## {mark}Profile `{self.run.profile}`, {faces}\n\n{self.run.settings.description}\n\n{self._claim()}"
+
+    def runs_table(self) -> Table:
+        """Returns a row a training: its faces, weights, epochs, settings and code."""
+        rows = [self._run_row(name, self.values[name]["provenance"]) for name in self._trainings()]
+        columns = ["result", "faces", "fingerprint", "weights", "epochs", "settings", "backend", "precision", "code"]
+        return self._table(pd.DataFrame(rows, columns=columns), "What was run")
+
+    def table2(self) -> Table:
+        """Returns chen2023's Table 2 over all seeds."""
+        measured = {model: tables.over_seeds(frames) for model, frames in self.scores.items() if frames}
+        seeds = sorted({seed for frames in self.scores.values() for seed in frames})
+        title = f"chen2023, Table 2, published and measured ({_seed_phrase(seeds)})"
+        return tables.chen2023_table2(measured, title=title, synthetic=self.synthetic)
+
+    def sureness_table(self) -> Table:
+        """Returns the anatomy of the binary accuracy on the test faces, a row a training."""
+        rows = {name: self.values[name]["values"]["sureness"]["testing"] for name in self._trainings()}
+        title = "What the binary accuracy is made of, test faces"
+        if not rows:
+            return self._table(pd.DataFrame(columns=["faces of"]), title)
+        return tables.sureness_table(rows, title=title, synthetic=self.synthetic)
+
+    def paired_table(self) -> Table:
+        """Returns the two models' categorical accuracy paired face by face, a row a seed."""
+        rows = []
+        for seed in self.scores["resnet50_mlp"]:
+            first, second = (
+                self.run.load_rows(f"{model}_seed{seed}_testing", folder="predictions") for model in TRAINED
+            )
+            if first is None or second is None or not first["label"].equals(second["label"]):
+                continue
+            outputs = [frame[list(self._class_names(frame))].to_numpy() for frame in (first, second)]
+            compared = evaluation.compare_paired(*outputs, first["label"].to_numpy(), seed=seed)
+            difference = tables.interval(compared["difference"], compared["low"], compared["high"])
+            rows.append(
+                {
+                    "seed": seed,
+                    "ResNet50 + MLP minus CNN": difference,
+                    "right only by ResNet50 + MLP": compared["only_first"],
+                    "right only by CNN": compared["only_second"],
+                    "McNemar's exact p": f"{compared['p_value']:.2g}",
+                }
+            )
+        return self._table(pd.DataFrame(rows), "Categorical accuracy on the same test faces")
+
+    def statements_table(self) -> Table:
+        """Returns every number that chen2023 prints, beside the measured one where there is one."""
+        printed = published.load("chen2023")
+        measured = self._measured()
+        frame = printed[["place", "quantity", "value", "unit"]].rename(columns={"value": "printed"})
+        frame.insert(3, "measured", [measured.get(name, "–") for name in printed["id"]])
+        return self._table(frame, "chen2023: every printed number, with its place")
+
+    def loss_figure(self, model: str) -> Figure | str:
+        """Returns the loss of every seed's training (chen2023's Figure 5), or a sentence where there is none."""
+        history = self._histories(model)
+        if history is None:
+            return f"{tables.MODEL_NAMES[model]} has not been trained in this profile yet."
+        printed = tables.printed_scores("chen2023", model, "loss")
+        return figures.loss_curves(history, published=printed, model=model, synthetic=self.synthetic)
+
+    def accuracy_figure(self, model: str) -> Figure | str:
+        """Returns both accuracies of every seed's training (chen2023's Figure 6), or a sentence where there is none."""
+        history = self._histories(model)
+        if history is None:
+            return f"{tables.MODEL_NAMES[model]} has not been trained in this profile yet."
+        printed = tables.printed_scores("chen2023", model, "accuracy")
+        return figures.accuracy_curves(history, published=printed, model=model, synthetic=self.synthetic)
+
+    def recall_figure(self) -> Figure | str:
+        """Returns the recall of each class, both models side by side, or a sentence where there is none."""
+        firsts = {model: frames[min(frames)] for model, frames in self.scores.items() if frames and model in TRAINED}
+        if not firsts:
+            return "No model has been trained in this profile yet."
+        testing = {model: frame[frame["split"] == "testing"] for model, frame in firsts.items()}
+        return figures.recalls(testing, synthetic=self.synthetic)
+
+    def reliability_figure(self) -> Figure | str:
+        """Returns the reliability curves of the first seed's models, or a sentence where there is none."""
+        firsts = {model: min(frames) for model, frames in self.scores.items() if frames and model in TRAINED}
+        if not firsts:
+            return "No model has been trained in this profile yet."
+        curves = {
+            model: pd.DataFrame(self.values[f"{model}_seed{seed}"]["values"]["reliability"])
+            for model, seed in firsts.items()
+        }
+        return figures.reliability_curves(curves, synthetic=self.synthetic)
+
+    def _claim(self) -> str:
+        origins = {
+            content["provenance"]["weights"]["origin"]: content["provenance"]["weights"]["tests_transfer_claim"]
+            for name, content in self.values.items()
+            if "weights" in content["provenance"]
+        }
+        if not origins:
+            return "ResNet50 + MLP has not been trained in this profile yet."
+        names = ", ".join(origins)
+        if all(origins.values()):
+            return f"Trunk weights: {names}."
+        return (
+            f"Trunk weights: {names}. **These results do not test the paper's claim about transfer learning from "
+            "ImageNet**; `make replicate PROFILE=paper FER_DATA=<folder>` with a network connection does."
+        )
+
+    def _trainings(self) -> list[str]:
+        return [f"{model}_seed{seed}" for model in TRAINED for seed in self.scores[model]]
+
+    def _run_row(self, name: str, made: dict[str, Any]) -> dict[str, str]:
+        corpus, facts = next(iter(made["data"].items()))
+        weights = made.get("weights") or {"origin": "–", "sha256": None}
+        commit = made["code"]["commit"] or "no repository"
+        return {
+            "result": name,
+            "faces": f"{sum(facts['counts'].values()):,} of {corpus}{' (SYNTHETIC)' if facts['synthetic'] else ''}",
+            "fingerprint": facts["fingerprint"][:12],
+            "weights": weights["origin"] + (f", SHA-256 {weights['sha256'][:12]}…" if weights["sha256"] else ""),
+            "epochs": str(made["settings"]["epochs"]),
+            "settings": made["settings_hash"],
+            "backend": made["engine"]["backend"],
+            "precision": made["engine"]["precision"],
+            "code": commit[:10] + (", changed since" if made["code"]["dirty"] else ""),
+        }
+
+    def _measured(self) -> dict[str, str]:
+        """Statement id to what was measured, as text."""
+        found: dict[str, str] = {}
+        if "chen2023_data" in self.values:
+            found |= {name: f"{value:,}" for name, value in self.values["chen2023_data"]["values"].items()}
+        if not self.scores["resnet50_mlp"]:
+            return found | self._measured_scores()
+        first = self.values[f"resnet50_mlp_seed{min(self.scores['resnet50_mlp'])}"]
+        found |= {name: f"{value:,}" for name, value in first["values"]["structure"].items()}
+        settings = first["provenance"]["settings"]
+        found |= {"epochs": str(settings["epochs"]), "iterations": str(settings["epochs"])}
+        for name, key in published.TABLE1_SETTINGS.items():
+            found[name] = str(settings[key])
+        return found | {"table1-optimizer": "Adam"} | self._measured_scores()
+
+    def _measured_scores(self) -> dict[str, str]:
+        found = {}
+        means = {model: tables.over_seeds(frames) for model, frames in self.scores.items() if frames}
+        for row in published.scores("chen2023").itertuples():
+            if row.model in means:
+                found[row.id] = _score_text(means[row.model], row.split, row.metric)
+        if "resnet50_mlp" in means:
+            text = _score_text(means["resnet50_mlp"], "testing", "accuracy", scale=100)
+            found |= dict.fromkeys(TEST_ACCURACY_IDS, text)
+            histories = self._histories("resnet50_mlp")
+            lowest = {kind: 100 * histories[f"val_{kind}_accuracy"].min() for kind in ("categorical", "binary")}
+            found["figure6-validation"] = f"categorical {lowest['categorical']:.2f}, binary {lowest['binary']:.2f}"
+        return found
+
+    def _histories(self, model: str) -> pd.DataFrame | None:
+        frames = [
+            frame.assign(seed=seed)
+            for seed in self.scores[model]
+            if (frame := self.run.load_rows(f"{model}_seed{seed}", folder="histories")) is not None
+        ]
+        return pd.concat(frames, ignore_index=True) if frames else None
+
+    def _class_names(self, predictions: pd.DataFrame) -> list[str]:
+        return [name for name in predictions.columns if name not in ("face", "label", "data")]
+
+    def _table(self, frame: pd.DataFrame, title: str) -> Table:
+        notes = () if len(frame) else ("Nothing to show yet: run notebooks 03 and 05 with this profile.",)
+        return Table(frame, title, self.synthetic, notes)
+
+
+def gather(run: Run) -> Results:
+    """Returns the results that stand in a run's profile.
+
+    Raises:
+        FerError: seeds of one model were run with different settings, faces or weights.
+    """
+    values = run.load_values("*")
+    run.facts["results"] = {
+        name: file_sha256(run.results / "metrics" / f"{name}.json") for name in values
+    }  # what the report was made from
+    scores = {model: run.load_scores(model) for model in tables.MODEL_NAMES}
+    return Results(run, scores, values)
+
+
+def _score_text(scores: pd.DataFrame, split: str, metric: str, *, scale: int = 1) -> str:
+    """``"1.7312"`` for a loss; ``"categorical 0.3112, binary 0.8586"`` for an accuracy."""
+    rows = scores[scores["split"] == split].set_index("metric")["value"]
+    if metric == "loss":
+        return f"{rows['loss']:.4f}"
+    digits = 2 if scale == 100 else 4
+    values = {kind: f"{scale * rows[f'{kind}_accuracy']:.{digits}f}" for kind in ("categorical", "binary")}
+    return ", ".join(f"{kind} {value}" for kind, value in values.items())
+
+
+def _seed_phrase(seeds: list[int]) -> str:
+    if not seeds:
+        return "no seed yet"
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}, 95 % intervals over faces"
+    return f"mean ± s.d. of {len(seeds)} seeds"
