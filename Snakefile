@@ -19,12 +19,12 @@ for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS"}.items():
 
 LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json"))
 
-# A notebook is executed beside its place and moved there when it is whole. papermill's log shows each epoch as it ends;
-# sed drops the lines that say nothing (snakemake's shell fails if any part of a pipe does).
+# A notebook is executed beside its place and moved there when it is whole. Of papermill's log, which holds every output,
+# sed shows the epochs as they end and, if a cell fails, everything from there on.
 EXECUTE = (
     f"{sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb --kernel python3"
     " --log-output --no-progress-bar {params.given} 2>&1"
-    " | sed -u -e '/^$/d' -e '/Executing Cell/d' -e '/Ending Cell/d' -e '/IPKernelApp/d' -e '/put Notebook:/d'"
+    " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p'"
     f" && {sys.executable!r} -m nbstripout --keep-output --keep-count --keep-id --extra-keys 'metadata.papermill"
     " metadata.language_info.version cell.metadata.papermill cell.metadata.execution' {output.notebook}.partial.ipynb"
     " && mv {output.notebook}.partial.ipynb {output.notebook}"

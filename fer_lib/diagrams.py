@@ -275,6 +275,7 @@ def _draw_shapes(ax: Axes, facts: Sequence[LayerFacts], *, width: float) -> floa
     for start in range(0, len(stages), per_row):
         row = stages[start : start + per_row]
         pitch = width / max(len(row), 4)
+        named = 0.068 * max(len(fact.name) for fact in row) < pitch  # room for names above the arrows
         middle, reach = -0.78 - height * (start // per_row), 0.0
         for place, fact in enumerate(row):
             x = pitch * (place + 0.5)
@@ -282,11 +283,7 @@ def _draw_shapes(ax: Axes, facts: Sequence[LayerFacts], *, width: float) -> floa
             ax.text(x, middle - 0.5, sizes(fact.shape), ha="center", va="center", weight="bold", fontsize=SMALL)
             if place:
                 _arrow(ax, (reach + 0.06, middle), (x - half - 0.06, middle))
-                label = (
-                    fact.kind.replace(" + ", "\n+ ")
-                    if 0.068 * max(len(fact.name) for fact in row) > pitch
-                    else f"{fact.kind}\n{fact.name}"
-                )
+                label = f"{fact.kind}\n{fact.name}" if named else fact.kind.replace(" + ", "\n+ ")
                 ax.text(x - pitch / 2, middle + 0.42, label, ha="center", va="bottom", fontsize=SMALL, color=SOFT)
             reach = x + half
     return middle - 0.58

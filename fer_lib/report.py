@@ -52,12 +52,15 @@ class Results:
         columns = ["result", "faces", "fingerprint", "weights", "epochs", "settings", "backend", "precision", "code"]
         return self._table(pd.DataFrame(rows, columns=columns), "What was run")
 
+    def glance_table(self) -> Table:
+        """Returns the test scores alone, printed beside measured: what the README shows."""
+        title = f"chen2023 at a glance: test faces ({self._seeds()})"
+        return tables.glance_table(self._means(), title=title, synthetic=self.synthetic)
+
     def table2(self) -> Table:
         """Returns chen2023's Table 2 over all seeds."""
-        measured = {model: tables.over_seeds(frames) for model, frames in self.scores.items() if frames}
-        seeds = sorted({seed for frames in self.scores.values() for seed in frames})
-        title = f"chen2023, Table 2, published and measured ({_seed_phrase(seeds)})"
-        return tables.chen2023_table2(measured, title=title, synthetic=self.synthetic)
+        title = f"chen2023, Table 2, published and measured ({self._seeds()})"
+        return tables.chen2023_table2(self._means(), title=title, synthetic=self.synthetic)
 
     def sureness_table(self) -> Table:
         """Returns the anatomy of the binary accuracy on the test faces, a row a training."""
@@ -133,6 +136,13 @@ class Results:
         }
         return figures.reliability_curves(curves, synthetic=self.synthetic)
 
+    def _means(self) -> dict[str, pd.DataFrame]:
+        """Model to its scores over all seeds, for the models that have any."""
+        return {model: tables.over_seeds(frames) for model, frames in self.scores.items() if frames}
+
+    def _seeds(self) -> str:
+        return _seed_phrase(sorted({seed for frames in self.scores.values() for seed in frames}))
+
     def _claim(self) -> str:
         origins = {
             content["provenance"]["weights"]["origin"]: content["provenance"]["weights"]["tests_transfer_claim"]
@@ -184,8 +194,7 @@ class Results:
         return found | {"table1-optimizer": "Adam"} | self._measured_scores()
 
     def _measured_scores(self) -> dict[str, str]:
-        found = {}
-        means = {model: tables.over_seeds(frames) for model, frames in self.scores.items() if frames}
+        found, means = {}, self._means()
         for row in published.scores("chen2023").itertuples():
             if row.model in means:
                 found[row.id] = _score_text(means[row.model], row.split, row.metric)

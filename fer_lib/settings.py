@@ -212,8 +212,9 @@ def settings_dict(settings: Any) -> dict[str, Any]:
     A weights file is named without its folder: no result names a machine's path. Its SHA-256 stands beside it there.
     """
     plain = json.loads(json.dumps(dataclasses.asdict(settings)))
-    if os.sep in str(plain.get("weights", "")):
-        plain["weights"] = f"file {Path(plain['weights']).name}"
+    for part in (plain, *plain.values()):  # of a whole profile, its experiments' settings too
+        if isinstance(part, dict) and os.sep in str(part.get("weights", "")):
+            part["weights"] = f"file {Path(part['weights']).name}"
     return plain
 
 
@@ -248,6 +249,8 @@ def _sentence(kind: type, error: ValidationError, where: str) -> str:
             f"{where} has an unknown key {key!r}{section}{nearest(key, names)}; known keys: {', '.join(names)}{also}."
         )
     dotted = ".".join([*parents, key])
+    if first["type"] == "missing":
+        return f"{where} lacks the key {dotted!r}{also}."
     return f"{where}: {dotted} is {first['input']!r}, but {first['msg'][0].lower()}{first['msg'][1:]}{also}."
 
 

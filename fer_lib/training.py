@@ -189,8 +189,8 @@ class Checkpoints:
         if not history_file.is_file():
             return None
         try:
-            # round_trip: the default parser may miss the last bit, and a resumed history must equal an undisturbed one
-            history = pd.read_csv(history_file, float_precision="round_trip")
+            # Python reads a float to the last bit, so that a resumed history equals an undisturbed one
+            history = pd.read_csv(history_file, dtype=str).astype(float).astype({"epoch": int})
             model = keras.saving.load_model(self._model_file(len(history)), safe_mode=True)
         except (OSError, ValueError, KeyError) as error:
             log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)

@@ -260,7 +260,7 @@ def test_model_structure_makes_room_for_long_names():
     )
     figure = figures.model_structure(sequential)
     check_legible(figure)
-    for expected in ("32×32×1", "Conv 5×5 + tanh", "AvgPool 2×2", "98,863 parameters, of which 98,863 train."):
+    for expected in ("32×32×1", "Conv 5×5 + tanh", "AvgPool 2×2", "99,619 parameters, of which 99,619 train."):
         assert expected in words(figure)
     check_legible(figures.mlp_structure(sequential))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 from fer_lib.backend import keras
 from fer_lib.errors import FerError
@@ -85,7 +86,7 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path) -> None:
         raise FerError(f"{path.name} is no weights file that Keras reads; it should end in .h5, .weights.h5 or .keras.")
     try:
         trunk.load_weights(path)
-    except (OSError, EOFError, KeyError) as error:
+    except (OSError, EOFError, KeyError, BadZipFile) as error:
         raise FerError(
             f"{path.name} is truncated or no weights file at all ({_first_line(error)}); fetch it again."
         ) from None
@@ -178,4 +179,4 @@ def _dense(units: int, settings: ResNet50MlpSettings, *, name: str) -> layers.De
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0][:160].rstrip(".") if lines else type(error).__name__
+    return lines[0][:240].rstrip(".:") if lines else type(error).__name__

@@ -1,0 +1,98 @@
+"""The README keeps its word: each command in it works, and its numbers are those of the committed run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from papermill.inspection import inspect_notebook
+
+from fer_lib.datasets import synthetic
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines() if line.strip()
+]
+# run elsewhere, or needing what a test must not: the test that stands for each
+ELSEWHERE = {
+    "make test": "CI runs it",
+    ".venv/bin/python -m pytest --nbval notebooks": "make test runs it",
+    ".venv/bin/fer-lib data fetch fer2013 --to data": "tests/test_fetch.py, with kagglehub replaced",
+}
+
+
+def starting(*words: str) -> list[str]:
+    return [command for command in COMMANDS if command.startswith(words) and command not in ELSEWHERE]
+
+
+MAKE = starting("make ")
+FER_LIB = starting(".venv/bin/fer-lib ")
+PAPERMILL = starting(".venv/bin/python -m papermill ")
+SNAKEMAKE = starting(".venv/bin/python -m snakemake ")
+
+
+def run(command: str, folder: Path, **extra: str) -> subprocess.CompletedProcess:
+    words = [re.sub(r"^\.venv/bin/python$", sys.executable, word) for word in shlex.split(command)]
+    return subprocess.run(words, cwd=folder, env={**os.environ, **extra}, capture_output=True, text=True)
+
+
+def test_each_command_is_tested_somewhere():
+    assert sorted(COMMANDS) == sorted([*MAKE, *FER_LIB, *PAPERMILL, *SNAKEMAKE, *ELSEWHERE])
+    assert COMMANDS[:2] == ["make replicate", "make test"]
+
+
+@pytest.mark.parametrize("command", MAKE)
+def test_make_knows_its_targets(command, tmp_path):
+    # the chain itself runs in tests/test_pipeline.py
+    done = run(command.replace("FER_DATA=data", f"FER_DATA={tmp_path}") + " -n", PROJECT)
+    assert done.returncode == 0, done.stderr
+    assert "snakemake" in done.stdout
+
+
+@pytest.mark.parametrize("command", FER_LIB)
+def test_the_command_line_does_what_it_says(command, tmp_path):
+    synthetic.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=1)
+    words = command.replace(".venv/bin/fer-lib", ".venv/bin/python -m fer_lib.cli")
+    done = run(words, tmp_path, PYTHONPATH=str(PROJECT))
+    assert done.returncode == 0, done.stderr
+    assert "SYNTHETIC" in done.stdout
+
+
+@pytest.mark.parametrize("command", PAPERMILL)
+def test_papermill_is_given_parameters_that_exist(command):
+    # papermill only warns on an unknown parameter; running one for real is tests/test_pipeline.py's
+    if "--help-notebook" in command:
+        done = run(command, PROJECT)
+        assert done.returncode == 0, done.stderr
+        assert "seed: int (default 0)" in done.stdout
+        return
+    words = shlex.split(command)
+    inferred = inspect_notebook(str(PROJECT / words[3]))
+    given = [words[index + 1] for index, word in enumerate(words) if word == "-p"]
+    assert given
+    assert set(given) <= set(inferred)
+
+
+@pytest.mark.parametrize("command", SNAKEMAKE)
+def test_snakemake_plans_the_chain(command):
+    done = run(command, PROJECT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
+    block = re.search(r"<!-- glance:.*?-->\n(.*?)<!-- /glance -->", README, re.S).group(1)
+    table = (PROJECT / "results" / "quick" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len(rows) == 5
+    assert [line for line in block.splitlines() if line.startswith("|")] == rows
+
+
+def test_every_file_it_names_is_there():
+    for name in re.findall(r"`((?:notebooks|fer_lib|configs|docs|tests)/[\w./]*)`", README):
+        assert (PROJECT / name).exists(), name

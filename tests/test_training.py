@@ -1,0 +1,187 @@
+"""Training: resume equality, frozen layers, batches; the same under TensorFlow and JAX (tests/test_backends.py)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib import training
+from fer_lib.augmentation import network_input
+from fer_lib.backend import keras
+from fer_lib.datasets import FaceDataset
+from fer_lib.errors import FerError
+from fer_lib.models import baseline_cnn, resnet50_mlp
+from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings, change
+
+TINY = BaselineCnnSettings(
+    epochs=3,
+    batch_size=16,
+    convolution_filters=(4, 8),
+    dense_units=8,
+    width_shift_range=0.1,
+    rotation_range=15,
+    learning_rate=0.01,
+)
+
+
+def striped_faces(count: int, seed: int = 0) -> FaceDataset:
+    """Noise with a bright stripe whose height is the class: learnt within a few epochs."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 7
+    images = rng.integers(0, 120, (count, 48, 48)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[label * 6 : label * 6 + 6] += 120
+    meta = pd.DataFrame({"label": labels, "split": "Training"})
+    return FaceDataset(images, meta, tuple("abcdefg"), "striped", synthetic=True)
+
+
+def run(settings=TINY, *, checkpoints=None, seed=1):
+    return training.train(
+        partial(baseline_cnn.build, settings),
+        settings,
+        training=striped_faces(70),
+        validation=striped_faces(28, seed=9),
+        seed=seed,
+        checkpoints=checkpoints,
+    )
+
+
+def numbers(history: pd.DataFrame) -> pd.DataFrame:
+    return history.drop(columns="seconds")
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return run()
+
+
+def same_weights(first: keras.Model, second: keras.Model) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+
+
+def test_same_seed_same_numbers_and_other_seed_others(undisturbed):
+    model, history = undisturbed
+    again, again_history = run()
+    pd.testing.assert_frame_equal(numbers(history), numbers(again_history), check_exact=True)
+    assert same_weights(model, again)
+    assert not np.array_equal(history["loss"], run(seed=2)[1]["loss"])
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_a_resumed_run_ends_with_the_same_bits(undisturbed, tmp_path, done):
+    model, history = undisturbed
+    run(change(TINY, epochs=done), checkpoints=tmp_path)
+    keras.utils.clear_session()
+    resumed, resumed_history = run(checkpoints=tmp_path)
+    pd.testing.assert_frame_equal(numbers(history), numbers(resumed_history), check_exact=True)
+    assert same_weights(model, resumed)
+
+
+def test_a_kill_between_model_and_history_loses_one_epoch_at_most(undisturbed, tmp_path, monkeypatch):
+    write = pd.DataFrame.to_csv
+
+    def killed_in_epoch_two(frame, *args, **kwargs):
+        if len(frame) == 2:
+            raise KeyboardInterrupt
+        return write(frame, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_csv", killed_in_epoch_two)
+        with pytest.raises(KeyboardInterrupt):
+            run(checkpoints=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-001.keras", "epoch-002.keras", "history.csv"]
+    model, history = run(checkpoints=tmp_path)
+    pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
+    assert same_weights(model, undisturbed[0])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-003.keras", "history.csv"]
+
+
+def test_a_finished_run_trains_nothing_more(undisturbed, tmp_path, monkeypatch):
+    run(checkpoints=tmp_path)
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
+    model, history = run(checkpoints=tmp_path)
+    assert len(history) == 3
+    assert same_weights(model, undisturbed[0])
+
+
+def test_a_damaged_checkpoint_starts_anew_and_says_so(undisturbed, tmp_path, caplog):
+    run(change(TINY, epochs=1), checkpoints=tmp_path)
+    (tmp_path / "epoch-001.keras").write_bytes(b"PK\x03\x04 half a file")
+    _, history = run(checkpoints=tmp_path)
+    assert "starts anew" in caplog.text
+    pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
+
+
+def test_frozen_layers_stay_frozen_bit_for_bit_and_the_last_four_learn():
+    settings = ResNet50MlpSettings(weights="random_frozen", epochs=1, batch_size=14)
+    build = partial(resnet50_mlp.build, settings)
+    training.set_seed(3)
+    before = {weight.path: keras.ops.convert_to_numpy(weight) for weight in build().get_layer("resnet50").weights}
+    model, _ = training.train(build, settings, training=striped_faces(28), validation=striped_faces(7), seed=3)
+    changed = {
+        path
+        for weight, (path, old) in zip(model.get_layer("resnet50").weights, before.items(), strict=True)
+        if not np.array_equal(old, keras.ops.convert_to_numpy(weight))
+    }
+    assert {path.split("/")[-2] for path in changed} == {"conv5_block3_3_conv", "conv5_block3_3_bn"}
+
+
+def test_a_loss_that_is_no_number_stops_with_the_epoch(tmp_path):
+    def build_diverged() -> keras.Model:
+        model = baseline_cnn.build(TINY)
+        logits = model.get_layer("logits")
+        logits.bias.assign(np.full(7, np.nan))
+        return model
+
+    with pytest.raises(FerError, match=r"The loss is nan in epoch 1; lower the learning rate \(no epoch was kept\)"):
+        training.train(
+            build_diverged, TINY, training=striped_faces(14), validation=striped_faces(7), checkpoints=tmp_path
+        )
+    assert not list(tmp_path.glob("*.keras"))
+
+
+def test_early_stopping_is_off_by_default_and_stops_when_asked():
+    history = run(change(TINY, learning_rate=1e-9, epochs=5, early_stopping_patience=1))[1]
+    losses = history["val_loss"].to_numpy()
+    assert len(history) == 5 or losses[-1] > losses[:-1].min()
+    stops = training._stops_early
+    falling, rising = pd.DataFrame({"val_loss": [3, 2, 1]}), pd.DataFrame({"val_loss": [1, 2, 3]})
+    assert not stops(rising, 0)
+    assert not stops(falling, 1)
+    assert not stops(rising, 3)
+    assert stops(rising, 2)
+
+
+def test_batches_shuffle_and_move_by_epoch_and_only_in_training():
+    faces, still = striped_faces(40), change(TINY, width_shift_range=0, rotation_range=0)
+    first, targets = training.FaceBatches(faces, TINY, augment_with=(0, 0))[1]
+    assert first.shape == (16, 48, 48, 3)
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(targets.sum(axis=1), 1)
+    np.testing.assert_array_equal(first, training.FaceBatches(faces, TINY, augment_with=(0, 0))[1][0])
+    assert not np.array_equal(first, training.FaceBatches(faces, TINY, augment_with=(0, 1))[1][0])
+    np.testing.assert_array_equal(training.FaceBatches(faces, TINY)[0][0], network_input(faces.images[:16], "unit"))
+    shuffled = training.FaceBatches(faces, still, augment_with=(0, 0))
+    seen = np.concatenate([shuffled[index][1].argmax(axis=1) for index in range(len(shuffled))])
+    assert not np.array_equal(seen, faces.labels)
+    np.testing.assert_array_equal(np.sort(seen), np.sort(faces.labels))
+
+
+def test_predict_keeps_the_order_whatever_the_batch(undisturbed):
+    faces = striped_faces(20)
+    whole = training.predict(undisturbed[0], faces, batch_size=20)
+    np.testing.assert_allclose(training.predict(undisturbed[0], faces, batch_size=7), whole, atol=1e-6)
+    assert whole.shape == (20, 7)
+
+
+def test_keras_reports_what_evaluation_computes(undisturbed):
+    from fer_lib import evaluation
+
+    model, history = undisturbed
+    faces = striped_faces(28, seed=9)
+    scores = evaluation.score(training.predict(model, faces), faces.labels, faces.class_names).set_index("metric")
+    for metric in ("loss", "categorical_accuracy", "binary_accuracy"):
+        assert scores.loc[metric, "value"] == pytest.approx(history[f"val_{metric}"].iloc[-1], abs=1e-5)
