@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path, sources_hash, write_text
-from fer_lib.settings import PROJECT, Profile, load_profile, settings_dict, settings_hash
+from fer_lib.settings import PROJECT, Profile, change, load_profile, settings_dict, settings_hash
 from fer_lib.tables import SYNTHETIC_MARK, Table
 
 PACKAGES = (
@@ -134,13 +135,18 @@ class Run:
     def load_scores(self, model: str) -> dict[int, pd.DataFrame]:
         """Returns the scores of every seed of a model that stands in this profile's results, by seed.
 
+        In a run that uses faces itself, results of other faces or another test part are left out: what stands side by
+        side was measured on the same faces.
+
         Raises:
             FerError: the seeds were not run alike (other settings, faces or weights), so that no mean has a meaning.
         """
         found = self.load_values(f"{model}_seed*")
         runs = {name: content["provenance"] for name, content in found.items()}
+        if "data" in self.facts:
+            runs = {name: run for name, run in runs.items() if same_faces(run) == same_faces(self.provenance())}
         keys = {
-            name: settings_hash(run.get("settings"), run.get("data"), run.get("weights")) for name, run in runs.items()
+            name: settings_hash(run.get("settings"), same_faces(run), run.get("weights")) for name, run in runs.items()
         }
         odd = [name for name in keys if keys[name] != keys[next(iter(keys))]]
         if odd:
@@ -148,7 +154,7 @@ class Run:
                 f"The results {', '.join(keys)} were not run alike ({odd[0]} differs in settings, faces or weights); "
                 f"run these seeds again together, or delete metrics/{odd[0]}.json."
             )
-        return {runs[name]["seed"]: pd.DataFrame(found[name]["values"]["scores"]) for name in found}
+        return {runs[name]["seed"]: pd.DataFrame(found[name]["values"]["scores"]) for name in runs}
 
     def load_rows(self, name: str, *, folder: str) -> pd.DataFrame | None:
         """Returns a frame written by :meth:`save_rows`, or None where it is not there."""
@@ -161,6 +167,7 @@ class Run:
             "notebook": self.notebook,
             "profile": self.profile,
             "seed": self.seed,
+            "data_settings": settings_dict(self.settings.data),
             **self.facts,
             "code": git_state(),
             "engine": _engine(),
@@ -175,7 +182,9 @@ class Run:
         write_text(stem.parent / f"{stem.name}.provenance.json", _json(self.provenance()))
 
 
-def start(notebook: str, *, profile: str = "smoke", seed: int = 0, output_dir: str = "") -> Run:
+def start(
+    notebook: str, *, profile: str = "smoke", seed: int = 0, output_dir: str = "", data_changes: dict | None = None
+) -> Run:
     """Starts a notebook's run.
 
     Args:
@@ -183,12 +192,14 @@ def start(notebook: str, *, profile: str = "smoke", seed: int = 0, output_dir: s
         profile: a file of ``configs/`` without its ending.
         seed: of the run.
         output_dir: ``results/`` and ``figures/`` are written in it; ``""`` means ``$FER_OUTPUT``, else the project.
+        data_changes: settings of the profile's data, by name, such as ``{"test_split": "PublicTest"}``.
 
     Raises:
         FerError: there is no such profile, or it has an unknown key or a value that does not fit.
     """
     root = Path(output_dir or os.environ.get("FER_OUTPUT") or PROJECT).expanduser()
     settings = load_profile(profile)
+    settings = dataclasses.replace(settings, data=change(settings.data, **(data_changes or {})))
     if seed < 0:
         raise FerError(f"seed is {seed}; it should be 0 or more.")
     return Run(notebook, profile, settings, seed, root / "results" / profile, root / "figures" / profile)
@@ -204,6 +215,12 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Returns a frame's rows as dictionaries fit for JSON: a missing number is None."""
     return json.loads(frame.to_json(orient="records", double_precision=15))
+
+
+def same_faces(provenance: dict[str, Any]) -> list[Any]:
+    """Returns what two results must share to be compared: the corpora's fingerprints and the data settings."""
+    fingerprints = {corpus: facts["fingerprint"] for corpus, facts in provenance.get("data", {}).items()}
+    return [fingerprints, provenance.get("data_settings")]
 
 
 def git_state() -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_lib import evaluation, figures, published, tables
-from fer_lib.artifacts import Run
+from fer_lib.artifacts import Run, same_faces
+from fer_lib.errors import FerError
 from fer_lib.files import file_sha256
 from fer_lib.tables import Table
 
@@ -226,13 +227,20 @@ def gather(run: Run) -> Results:
     """Returns the results that stand in a run's profile.
 
     Raises:
-        FerError: seeds of one model were run with different settings, faces or weights.
+        FerError: seeds of one model were run with different settings, faces or weights, or the models on other faces.
     """
     values = run.load_values("*")
     run.facts["results"] = {
         name: file_sha256(run.results / "metrics" / f"{name}.json") for name in values
     }  # what the report was made from
     scores = {model: run.load_scores(model) for model in tables.MODEL_NAMES}
+    made = {model: values[f"{model}_seed{min(seeds)}"]["provenance"] for model, seeds in scores.items() if seeds}
+    odd = [model for model in made if same_faces(made[model]) != same_faces(made[next(iter(made))])]
+    if odd:
+        raise FerError(
+            f"The results of {', '.join(made)} in profile {run.profile} are not of the same faces ({odd[0]} differs); "
+            "run the notebooks again with one data folder and one set of data settings."
+        )
     return Results(run, scores, values)
 
 

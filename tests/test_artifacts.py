@@ -1,0 +1,546 @@
+"""What is kept: files with provenance, whole or not at all, marked where faces were generated, and what reports read."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from fer_lib import artifacts, evaluation, report, tables
+from fer_lib.backend import keras
+from fer_lib.datasets import FaceDataset
+from fer_lib.errors import FerError
+from fer_lib.files import atomic_path, file_sha256, write_text
+from fer_lib.models import resnet50_mlp
+from fer_lib.settings import PROJECT, BaselineCnnSettings, DataSettings, ResNet50MlpSettings, change, settings_hash
+
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+MLP = ResNet50MlpSettings(weights="random_frozen", epochs=2)
+CNN = BaselineCnnSettings(epochs=2)
+NO_WEIGHTS = {"origin": "none: random, frozen", "sha256": None, "tests_transfer_claim": False}
+PARTS = ("training, evaluated", "validation", "testing", "testing, raw")
+
+
+def some_faces(*, synthetic=True, seed=0) -> FaceDataset:
+    rng = np.random.default_rng(seed)
+    meta = pd.DataFrame({"label": np.arange(70) % 7, "split": ["Training"] * 42 + ["PrivateTest"] * 28})
+    images = rng.integers(0, 256, (70, 4, 4), dtype=np.uint8)
+    return FaceDataset(images, meta, CLASSES, "fer2013", synthetic, {"rows left out": 0})
+
+
+def started(tmp_path, *, profile="smoke", seed=0, faces=None, settings=MLP, weights=NO_WEIGHTS) -> artifacts.Run:
+    run = artifacts.start("03_resnet50_mlp", profile=profile, seed=seed, output_dir=str(tmp_path))
+    run.uses(faces=some_faces() if faces is None else faces, settings=settings, weights=weights)
+    return run
+
+
+def simple_figure() -> Figure:
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([0, 1], [1, 0], label="a line")
+    return figure
+
+
+def save_one_of_each(run: artifacts.Run) -> None:
+    run.save_table(tables.Table(pd.DataFrame({"a": [1]}), "A table", run.synthetic), "one_table")
+    run.save_values({"accuracy": 0.5}, "one_value")
+    run.save_rows(pd.DataFrame({"epoch": [1], "loss": [0.25]}), "one_history", folder="histories")
+    run.save_figure(simple_figure(), "one_figure")
+
+
+def written(folder) -> dict[str, bytes]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def read_json(path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# --- files and provenance ---------------------------------------------------------------------------------------------
+
+
+def test_each_kind_of_result_goes_to_its_place_with_provenance(tmp_path):
+    save_one_of_each(started(tmp_path))
+    assert set(written(tmp_path)) == {
+        "results/smoke/tables/one_table.csv",
+        "results/smoke/tables/one_table.md",
+        "results/smoke/tables/one_table.provenance.json",
+        "results/smoke/metrics/one_value.json",
+        "results/smoke/histories/one_history.csv",
+        "results/smoke/histories/one_history.provenance.json",
+        "figures/smoke/one_figure.png",
+        "figures/smoke/one_figure.svg",
+        "figures/smoke/one_figure.provenance.json",
+    }
+
+
+def test_provenance_walks_back_to_code_settings_data_weights_and_machine(tmp_path):
+    weights = tmp_path / "own.weights.h5"
+    weights.write_bytes(b"some weights")
+    settings, faces = change(MLP, weights=str(weights)), some_faces()
+    run = started(tmp_path, seed=3, settings=settings, faces=faces, weights=resnet50_mlp.weights_origin(settings))
+    save_one_of_each(run)
+    records = {
+        "values": read_json(run.results / "metrics" / "one_value.json")["provenance"],
+        "table": read_json(run.results / "tables" / "one_table.provenance.json"),
+        "rows": read_json(run.results / "histories" / "one_history.provenance.json"),
+        "figure": read_json(run.figures / "one_figure.provenance.json"),
+    }
+    for found in records.values():
+        assert (found["notebook"], found["profile"], found["seed"]) == ("03_resnet50_mlp", "smoke", 3)
+        assert set(found["code"]) == {"commit", "dirty"}
+        assert found["settings"]["batch_size"] == 64
+        assert found["settings"]["weights"] == "file own.weights.h5"
+        assert found["settings_hash"] == settings_hash(settings)
+        data = found["data"]["fer2013"]
+        assert data["fingerprint"] == faces.fingerprint
+        assert data["counts"] == {"Training": 42, "PrivateTest": 28}
+        assert data["synthetic"] is True
+        assert data["notes"] == {"rows left out": 0}
+        assert found["weights"]["sha256"] == file_sha256(weights)
+        assert found["weights"]["origin"] == "file own.weights.h5"
+        assert found["engine"]["backend"] == keras.backend.backend()
+        assert found["engine"]["devices"]
+        assert found["engine"]["precision"] == "float32"
+        assert found["packages"]["keras"] == keras.__version__
+        assert {"tensorflow", "numpy", "scikit-learn", "pandas"} <= set(found["packages"])
+        assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
+        assert 0 <= found["seconds_since_start"] < 60
+        assert found["machine"]["cores"] >= 1
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["written"])
+
+
+def test_every_corpus_used_is_kept_and_one_of_generated_faces_marks_the_run(tmp_path):
+    run = started(tmp_path)
+    other = FaceDataset(some_faces().images, some_faces().meta, CLASSES, "ckplus")
+    run.uses(faces=other)
+    assert set(run.provenance()["data"]) == {"fer2013", "ckplus"}
+    assert run.synthetic
+
+
+def test_a_clean_and_a_changed_tree_are_told_apart(monkeypatch):
+    answers = {"rev-parse": "c0ffee", "status": " M fer_lib/training.py"}
+    monkeypatch.setattr(artifacts, "_git", lambda command, *rest: answers[command])
+    assert artifacts.git_state() == {"commit": "c0ffee", "dirty": True}
+    answers["status"] = ""
+    assert artifacts.git_state() == {"commit": "c0ffee", "dirty": False}
+
+
+def test_outside_a_repository_there_is_no_commit(monkeypatch, tmp_path):
+    monkeypatch.setattr(artifacts, "PROJECT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert artifacts.git_state() == {"commit": None, "dirty": None}
+
+
+def test_results_and_figures_do_not_make_the_code_dirty(monkeypatch, tmp_path):
+    def git(*words):
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", "-C", tmp_path, *identity, *words], check=True, capture_output=True, text=True)
+
+    for variable in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):  # a hook that runs the tests sets them
+        monkeypatch.delenv(variable, raising=False)
+    write_text(tmp_path / "code.py", "x = 1\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "first", "--no-verify")
+    monkeypatch.setattr(artifacts, "PROJECT", tmp_path)
+    write_text(tmp_path / "results" / "smoke" / "a.csv", "1\n")
+    write_text(tmp_path / "figures" / "a.svg", "<svg/>\n")
+    assert artifacts.git_state() == {"commit": git("rev-parse", "HEAD").stdout.strip(), "dirty": False}
+    write_text(tmp_path / "code.py", "x = 2\n")
+    assert artifacts.git_state()["dirty"] is True
+
+
+def test_no_file_names_a_folder_of_this_machine(tmp_path):
+    weights = tmp_path / "secret" / "own.weights.h5"
+    write_text(weights, "some weights")
+    settings = change(MLP, weights=str(weights))
+    run = started(tmp_path / "out", settings=settings, weights=resnet50_mlp.weights_origin(settings))
+    run.save_table(tables.settings_table(settings, title="t"), "settings")
+    save_one_of_each(run)
+    files = written(tmp_path / "out")
+    assert len(files) == 12
+    for name, content in files.items():
+        assert str(tmp_path).encode() not in content, name
+        assert str(PROJECT).encode() not in content, name
+        assert b"secret" not in content, name
+
+
+# --- marks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_generated_faces_mark_every_table_row_file_and_value(tmp_path, synthetic):
+    run = started(tmp_path, faces=some_faces(synthetic=synthetic))
+    save_one_of_each(run)
+    files = written(run.results)
+    for name in ("tables/one_table.csv", "tables/one_table.md", "histories/one_history.csv"):
+        assert (b"SYNTHETIC" in files[name]) is synthetic, name
+    value = json.loads(files["metrics/one_value.json"])
+    assert value["synthetic"] is synthetic
+    assert value["provenance"]["data"]["fer2013"]["synthetic"] is synthetic
+
+
+def test_every_row_of_a_csv_bears_the_mark_and_saving_changes_no_frame(tmp_path):
+    run, frame = started(tmp_path), pd.DataFrame({"epoch": [1, 2, 3]})
+    run.save_rows(frame, "h", folder="histories")
+    shown = run.save_table(tables.Table(frame, "t", synthetic=True), "t")
+    assert list(frame.columns) == list(shown.frame.columns) == ["epoch"]
+    assert (run.load_rows("h", folder="histories")["data"] == "SYNTHETIC").all()
+    assert (pd.read_csv(run.results / "tables" / "t.csv")["data"] == tables.SYNTHETIC_MARK).all()
+
+
+# --- contents ---------------------------------------------------------------------------------------------------------
+
+
+def test_rows_come_back_with_seven_digits(tmp_path):
+    run = started(tmp_path, faces=some_faces(synthetic=False))
+    frame = pd.DataFrame({"face": [0, 1], "happy": [0.123456789, 1e-9]})
+    run.save_rows(frame, "p", folder="predictions")
+    back = run.load_rows("p", folder="predictions")
+    pd.testing.assert_frame_equal(back, frame, rtol=1e-6)
+    assert back["face"].dtype == np.int64
+    assert run.load_rows("absent", folder="predictions") is None
+
+
+def test_a_named_index_is_kept_in_the_csv(tmp_path):
+    frame = pd.DataFrame({"faces": [3]}, index=pd.Index(["Training"], name="split"))
+    run = started(tmp_path, faces=some_faces(synthetic=False))
+    run.save_table(tables.Table(frame, "t"), "t")
+    assert (run.results / "tables" / "t.csv").read_text() == "split,faces\nTraining,3\n"
+
+
+def test_frames_become_rows_and_missing_numbers_null(tmp_path):
+    scores = pd.DataFrame({"metric": ["loss"], "value": [0.1 + 0.2], "low": [np.nan]})
+    cells = pd.DataFrame([[1]], index=pd.Index(["a"], name="true"), columns=["a"])
+    kept = artifacts.plain({"scores": scores, "confusion": cells, "faces": np.int64(3)})
+    run = started(tmp_path)
+    run.save_values(kept, "v")
+    text = (run.results / "metrics" / "v.json").read_text()
+    assert "NaN" not in text
+    values = run.load_values("v")["v"]["values"]
+    assert values["scores"] == [{"metric": "loss", "value": pytest.approx(0.3, abs=1e-14), "low": None}]
+    assert values["confusion"] == [{"true": "a", "a": 1}]
+    assert values["faces"] == 3
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bare_value_that_is_no_number_is_refused_and_nothing_is_written(tmp_path, value):
+    with pytest.raises(ValueError, match="JSON"):
+        started(tmp_path).save_values({"loss": value}, "v")
+    assert written(tmp_path) == {}
+
+
+def test_values_that_do_not_belong_into_a_result_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="SimpleNamespace does not belong into a result"):
+        started(tmp_path).save_values({"model": SimpleNamespace()}, "v")
+
+
+def test_values_are_found_by_pattern_in_order_of_their_names(tmp_path):
+    run = started(tmp_path)
+    for name in ("cnn_seed1", "cnn_seed0", "other"):
+        run.save_values({"x": 1}, name)
+    assert list(run.load_values("cnn_seed*")) == ["cnn_seed0", "cnn_seed1"]
+    assert set(run.load_values("*")) == {"cnn_seed0", "cnn_seed1", "other"}
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    first, second = (started(tmp_path / name) for name in "ab")
+    for run in (first, second):
+        run.save_figure(simple_figure(), "f")
+    for suffix in ("svg", "png"):
+        assert (first.figures / f"f.{suffix}").read_bytes() == (second.figures / f"f.{suffix}").read_bytes()
+    assert (first.figures / "f.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<dc:date>" not in (first.figures / "f.svg").read_bytes()
+
+
+# --- whole files or nothing -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("before", [None, "the old content"])
+def test_a_write_that_fails_leaves_what_was_there_and_no_partial(tmp_path, error, before):
+    path = tmp_path / "new" / "a.weights.h5"
+    if before is not None:
+        write_text(path, before)
+
+    def half_a_write():
+        with atomic_path(path) as partial:
+            partial.write_text("half")
+            assert "".join(partial.suffixes) == ".weights.h5"  # writers choose the format by it
+            raise error
+
+    with pytest.raises(error):
+        half_a_write()
+    assert written(tmp_path) == ({} if before is None else {"new/a.weights.h5": before.encode()})
+
+
+def test_a_write_that_succeeds_replaces_the_file_and_is_readable_by_all(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    assert write_text(tmp_path / "a.txt", "naïve").read_text(encoding="utf-8") == "naïve"
+    assert written(tmp_path) == {"a.txt": "naïve".encode()}
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_nothing(tmp_path, monkeypatch):
+    run, figure = started(tmp_path), simple_figure()
+
+    def fails_halfway(path, **given):
+        path.write_bytes(b"half a picture")
+        raise MemoryError
+
+    monkeypatch.setattr(figure, "savefig", fails_halfway)
+    with pytest.raises(MemoryError):
+        run.save_figure(figure, "f")
+    assert written(tmp_path) == {}
+
+
+# --- start, checkpoints -----------------------------------------------------------------------------------------------
+
+
+def test_a_run_writes_under_its_profile_in_the_folder_asked_for(tmp_path, monkeypatch):
+    run = artifacts.start("01_data_exploration", profile="quick", output_dir=str(tmp_path))
+    assert run.results == tmp_path / "results" / "quick"
+    assert run.figures == tmp_path / "figures" / "quick"
+    assert run.settings.data == DataSettings(source="folder")
+    assert not run.synthetic
+    monkeypatch.setenv("FER_OUTPUT", str(tmp_path / "elsewhere"))
+    assert artifacts.start("01_data_exploration").results == tmp_path / "elsewhere" / "results" / "smoke"
+    monkeypatch.delenv("FER_OUTPUT")
+    assert artifacts.start("01_data_exploration").results == PROJECT / "results" / "smoke"
+
+
+def test_an_unknown_profile_and_a_negative_seed_are_refused(tmp_path):
+    with pytest.raises(FerError, match=r"no profile 'papre' \(did you mean 'paper'\?\)"):
+        artifacts.start("03_resnet50_mlp", profile="papre", output_dir=str(tmp_path))
+    with pytest.raises(FerError, match="seed is -1; it should be 0 or more"):
+        artifacts.start("03_resnet50_mlp", seed=-1, output_dir=str(tmp_path))
+    assert written(tmp_path) == {}
+
+
+def test_checkpoints_of_another_training_lie_in_another_folder(tmp_path, monkeypatch):
+    own = started(tmp_path).checkpoints("resnet50_mlp")
+    assert own == started(tmp_path).checkpoints("resnet50_mlp")
+    assert own.parent == tmp_path / "results" / "smoke" / "checkpoints"
+    others = {
+        "settings": started(tmp_path, settings=change(MLP, learning_rate=0.01)),
+        "seed": started(tmp_path, seed=1),
+        "faces": started(tmp_path, faces=some_faces(seed=1)),
+        "weights": started(tmp_path, weights={**NO_WEIGHTS, "sha256": "0" * 64}),
+        "split": started(tmp_path),
+    }
+    split = change(others["split"].settings.data, validation_split="unstratified_ceil")
+    others["split"].settings = change(others["split"].settings, data=split)
+    keys = {what: run.checkpoints("resnet50_mlp").name.rpartition("-")[2] for what, run in others.items()}
+    keys["own"] = own.name.rpartition("-")[2]
+    monkeypatch.setattr(artifacts, "sources_hash", lambda files: "other code")
+    keys["code"] = started(tmp_path).checkpoints("resnet50_mlp").name.rpartition("-")[2]
+    assert len(set(keys.values())) == 7, keys
+
+
+def test_a_longer_run_goes_on_in_the_folder_of_a_shorter_one(tmp_path):
+    short, long = (started(tmp_path, settings=change(MLP, epochs=epochs)) for epochs in (2, 50))
+    assert short.checkpoints("resnet50_mlp") == long.checkpoints("resnet50_mlp")
+    assert short.provenance()["settings_hash"] != long.provenance()["settings_hash"]
+
+
+# --- seeds and the report ---------------------------------------------------------------------------------------------
+
+
+def keep_training(run: artifacts.Run, model: str, *, skill: float) -> pd.DataFrame:
+    """Writes what notebooks 03 and 05 keep of a training, from invented outputs; returns the scores."""
+    faces = some_faces(synthetic=run.synthetic).part("PrivateTest")
+    rng = np.random.default_rng([run.seed, len(model)])
+    shares = rng.dirichlet(np.ones(7), len(faces))
+    shares[np.arange(len(faces)), faces.labels] += skill
+    shares /= shares.sum(axis=1, keepdims=True)
+    columns = {"loss": [2.0, 1.8], "categorical_accuracy": [0.2, 0.3], "binary_accuracy": [0.84, 0.855]}
+    columns |= {f"val_{name}": values for name, values in columns.items()}
+    history = pd.DataFrame({"epoch": [1, 2], **columns, "seconds": [1.0, 1.0]})
+    run.save_rows(history, f"{model}_seed{run.seed}", folder="histories")
+    score = evaluation.score(shares, faces.labels, CLASSES)
+    scores = tables.long_scores({"training": evaluation.history_scores(history), **dict.fromkeys(PARTS, score)})
+    kept = {
+        "scores": scores,
+        "reliability": evaluation.reliability(shares, faces.labels),
+        "confusion": evaluation.confusion(shares, faces.labels, CLASSES),
+        "sureness": {name: evaluation.sureness(shares, faces.labels) for name in PARTS},
+        "structure": {"trunk-parameters": 23587712},
+    }
+    run.save_values(artifacts.plain(kept), f"{model}_seed{run.seed}")
+    run.save_rows(tables.prediction_rows(faces, shares), f"{model}_seed{run.seed}_testing", folder="predictions")
+    return scores
+
+
+def reporting(tmp_path, profile="smoke") -> report.Results:
+    return report.gather(artifacts.start("08_replication_report", profile=profile, output_dir=str(tmp_path)))
+
+
+def every_table(results: report.Results) -> dict[str, tables.Table]:
+    names = ("runs_table", "table2", "sureness_table", "paired_table", "statements_table")
+    return {name: getattr(results, name)() for name in names}
+
+
+def every_figure(results: report.Results) -> list:
+    drawn = [results.recall_figure(), results.reliability_figure()]
+    for model in report.TRAINED:
+        drawn += [results.loss_figure(model), results.accuracy_figure(model)]
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def two_seeds(tmp_path_factory):
+    """A results folder of both models with two seeds each, and their scores by model and seed."""
+    folder, scores = tmp_path_factory.mktemp("two_seeds"), {}
+    for seed in (0, 1):
+        scores["resnet50_mlp", seed] = keep_training(started(folder, seed=seed), "resnet50_mlp", skill=0.1 + seed / 10)
+        cnn = artifacts.start("05_baseline_cnn", seed=seed, output_dir=str(folder))
+        cnn.uses(faces=some_faces(), settings=CNN)
+        scores["baseline_cnn", seed] = keep_training(cnn, "baseline_cnn", skill=1.0)
+        cnn.save_values(artifacts.plain({"scores": scores["baseline_cnn", seed]}), f"class_priors_seed{seed}")
+    cnn.save_values({"training-faces": 28709, "classes": 7}, "chen2023_data")
+    return folder, scores
+
+
+def test_scores_come_back_by_seed_as_they_were_saved(two_seeds):
+    folder, scores = two_seeds
+    found = artifacts.start("08_replication_report", output_dir=str(folder)).load_scores("resnet50_mlp")
+    assert list(found) == [0, 1]
+    for seed, frame in found.items():
+        expected = scores["resnet50_mlp", seed]
+        pd.testing.assert_frame_equal(frame, expected, check_dtype=False, rtol=1e-12)
+    assert artifacts.start("x", output_dir=str(folder / "empty")).load_scores("resnet50_mlp") == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": change(MLP, learning_rate=0.01)},
+        {"settings": change(MLP, epochs=3)},
+        {"faces": some_faces(seed=1)},
+        {"weights": {**NO_WEIGHTS, "sha256": "0" * 64}},
+    ],
+    ids=["settings", "epochs", "faces", "weights"],
+)
+def test_seeds_that_were_not_run_alike_have_no_mean(tmp_path, changes):
+    for run in (started(tmp_path), started(tmp_path, seed=1, **changes)):
+        run.save_values(artifacts.plain({"scores": pd.DataFrame({"metric": ["loss"]})}), f"resnet50_mlp_seed{run.seed}")
+    with pytest.raises(FerError, match=r"resnet50_mlp_seed1 differs .* delete metrics/resnet50_mlp_seed1\.json"):
+        artifacts.start("08_replication_report", output_dir=str(tmp_path)).load_scores("resnet50_mlp")
+
+
+def test_results_of_other_faces_or_another_test_part_are_not_set_beside_these(tmp_path):
+    first = started(tmp_path)
+    first.save_values(artifacts.plain({"scores": pd.DataFrame({"metric": ["loss"]})}), "resnet50_mlp_seed0")
+    assert list(started(tmp_path).load_scores("resnet50_mlp")) == [0]
+    assert started(tmp_path, faces=some_faces(seed=1)).load_scores("resnet50_mlp") == {}
+    public = artifacts.start("05", output_dir=str(tmp_path), data_changes={"test_split": "PublicTest"})
+    public.uses(faces=some_faces())
+    assert public.load_scores("resnet50_mlp") == {}
+
+
+@pytest.mark.parametrize("profile", ["smoke", "paper"])
+def test_the_report_of_an_empty_folder_says_that_nothing_has_been_measured(tmp_path, profile):
+    results = reporting(tmp_path, profile)
+    assert results.heading == f"## Profile `{profile}`: nothing has been measured yet"
+    made = every_table(results)
+    for name in ("runs_table", "sureness_table", "paired_table"):
+        assert "Nothing to show yet: run notebooks 03 and 05" in made[name].to_markdown(), name
+    assert set(made["table2"].frame["Numbers"]) == {"published", "not measured yet"}
+    assert "no seed yet" in made["table2"].title
+    assert set(made["statements_table"].frame["measured"]) == {"–"}
+    for drawn in every_figure(results):
+        assert re.search("has (not )?been trained in this profile yet", drawn)
+    for name, table in made.items():
+        results.run.save_table(table, name)
+
+
+def test_the_report_of_generated_faces_is_whole_and_marked(two_seeds):
+    results = reporting(two_seeds[0])
+    assert results.synthetic
+    assert results.heading.startswith("## SYNTHETIC · Profile `smoke`, generated faces")
+    assert "do not test the paper's claim about transfer learning" in results.heading
+    for name, table in every_table(results).items():
+        assert table.heading.startswith("SYNTHETIC"), name
+        assert len(table.frame), name
+    assert all(isinstance(drawn, Figure) for drawn in every_figure(results))
+
+
+def test_the_report_names_every_training_and_what_it_came_from(two_seeds):
+    frame = reporting(two_seeds[0]).runs_table().frame.set_index("result")
+    assert list(frame.index) == ["resnet50_mlp_seed0", "resnet50_mlp_seed1", "baseline_cnn_seed0", "baseline_cnn_seed1"]
+    assert set(frame["faces"]) == {"70 of fer2013 (SYNTHETIC)"}
+    assert set(frame["fingerprint"]) == {some_faces().fingerprint[:12]}
+    assert list(frame["weights"]) == ["none: random, frozen"] * 2 + ["–"] * 2
+    assert list(frame["settings"]) == [settings_hash(MLP)] * 2 + [settings_hash(CNN)] * 2
+
+
+def test_the_reports_table_2_is_the_mean_over_seeds(two_seeds):
+    folder, scores = two_seeds
+    table = reporting(folder).table2()
+    assert "mean ± s.d. of 2 seeds" in table.title
+    rows = table.frame.set_index(["Model", "Numbers"])
+    assert rows.loc[("ResNet50 + MLP", "published"), "Testing accuracy"] == "0.8571"
+    values = [
+        frame[(frame["split"] == "testing") & (frame["metric"] == "loss")]["value"].item()
+        for (model, _), frame in scores.items()
+        if model == "resnet50_mlp"
+    ]
+    mean, spread = np.mean(values), np.std(values, ddof=1)
+    expected = tables.interval(mean, mean - spread, mean + spread)
+    assert rows.loc[("ResNet50 + MLP", "measured, binary"), "Testing loss"] == expected
+    assert (table.frame["Model"].str.startswith("Class priors")).sum() == 2
+
+
+def test_the_reports_statements_stand_beside_what_was_measured(two_seeds):
+    results = reporting(two_seeds[0])
+    measured = results._measured()
+    assert measured["trunk-parameters"] == "23,587,712"
+    assert measured["training-faces"] == "28,709"
+    assert measured["table1-batch-size"] == "64"
+    assert measured["epochs"] == "2"
+    assert measured["figure6-validation"] == "categorical 20.00, binary 84.00"
+    assert re.fullmatch(r"categorical \d\d\.\d\d, binary \d\d\.\d\d", measured["abstract-accuracy"])
+    frame = results.statements_table().frame
+    shown = frame[frame["printed"] == "23587712"].iloc[0]
+    assert (shown["place"], shown["measured"]) == ("Section 2.2.1", "23,587,712")
+    assert frame[frame["quantity"] == "Python version"]["measured"].item() == "–"
+
+
+def test_the_report_pairs_both_models_on_the_same_faces(two_seeds):
+    frame = reporting(two_seeds[0]).paired_table().frame
+    assert list(frame["seed"]) == [0, 1]
+    # the CNN's outputs were given the truth: it is right wherever the other is
+    assert list(frame["right only by ResNet50 + MLP"]) == [0, 0]
+    assert (frame["right only by CNN"] > 0).all()
+    assert frame["ResNet50 + MLP minus CNN"].str.startswith("-").all()
+
+
+def test_the_reports_files_name_the_results_they_were_made_from(two_seeds):
+    folder, _ = two_seeds
+    made_from = reporting(folder).run.provenance()["results"]
+    assert set(made_from) == {path.stem for path in (folder / "results" / "smoke" / "metrics").glob("*.json")}
+    path = folder / "results" / "smoke" / "metrics" / "resnet50_mlp_seed0.json"
+    assert made_from["resnet50_mlp_seed0"] == file_sha256(path)
+
+
+def test_a_report_of_one_model_alone_and_of_real_faces_works(tmp_path):
+    imagenet = {"origin": "ImageNet (Keras)", "sha256": None, "tests_transfer_claim": True}
+    real = some_faces(synthetic=False)
+    run = started(tmp_path, profile="paper", faces=real, settings=change(MLP, weights="imagenet"), weights=imagenet)
+    keep_training(run, "resnet50_mlp", skill=0.2)
+    results = reporting(tmp_path, "paper")
+    assert results.heading.startswith("## Profile `paper`, real faces")
+    assert results.heading.endswith("Trunk weights: ImageNet (Keras).")
+    for name, table in every_table(results).items():
+        assert "SYNTHETIC" not in table.to_markdown(), name
+    assert "95 % intervals over faces" in results.table2().title
+    assert "not measured yet" in set(results.table2().frame["Numbers"])
+    assert isinstance(results.recall_figure(), Figure)
+    assert results.loss_figure("baseline_cnn") == "Traditional CNN has not been trained in this profile yet."

@@ -1,0 +1,322 @@
+"""Metrics against independent ones, intervals against hand-computed ones, and what binary accuracy is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics
+
+from fer_lib import evaluation
+from fer_lib.backend import keras
+
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+TRAINING_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)  # of FER-2013
+PRIVATE_TEST_COUNTS = (491, 55, 528, 879, 594, 416, 626)
+
+
+def guesses(count: int, *, skill: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Softmax outputs that lean to the true class by ``skill`` logits, and the labels of unequal classes."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(7, count, p=np.array(TRAINING_COUNTS) / sum(TRAINING_COUNTS))
+    logits = rng.normal(0, 1.5, (count, 7))
+    logits[np.arange(count), labels] += skill
+    return softmax(logits), labels
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def certain(*predicted: int, classes: int = 3, confidence: float = 0.9) -> np.ndarray:
+    """Outputs that give ``confidence`` to the class named and share out the rest."""
+    rest = (1 - confidence) / (classes - 1)
+    return np.full((len(predicted), classes), rest) + (confidence - rest) * np.eye(classes)[list(predicted)]
+
+
+def scores(probabilities, labels, names=CLASSES, **given) -> pd.DataFrame:
+    return evaluation.score(probabilities, labels, names, **given).set_index("metric")
+
+
+@pytest.fixture(scope="module")
+def guessed():
+    return guesses(700)
+
+
+@pytest.fixture(scope="module")
+def scored(guessed):
+    return scores(*guessed)
+
+
+@st.composite
+def outputs_and_labels(draw, classes=st.integers(2, 8)):
+    count, width = draw(st.integers(1, 25)), draw(classes)
+    seed, spread = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0.0, 0.3, 2.0, 8.0]))
+    rng = np.random.default_rng(seed)
+    return softmax(rng.normal(0, spread, (count, width))), rng.integers(0, width, count)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def test_accuracies_and_loss_are_what_keras_computes(guessed, scored):
+    probabilities, labels = guessed
+    truth = np.eye(7, dtype=np.float32)[labels]
+    for metric, own in [
+        ("categorical_accuracy", keras.metrics.CategoricalAccuracy()),
+        ("binary_accuracy", keras.metrics.BinaryAccuracy()),
+        ("loss", keras.metrics.CategoricalCrossentropy()),
+    ]:
+        own.update_state(truth, probabilities.astype(np.float32))
+        assert scored.loc[metric, "value"] == pytest.approx(float(own.result()), abs=2e-6), metric
+
+
+def test_f1_balanced_accuracy_and_recalls_are_what_sklearn_computes(guessed, scored):
+    probabilities, labels = guessed
+    predicted = probabilities.argmax(axis=1)
+    assert scored.loc["macro_f1", "value"] == pytest.approx(metrics.f1_score(labels, predicted, average="macro"))
+    assert scored.loc["balanced_accuracy", "value"] == pytest.approx(metrics.balanced_accuracy_score(labels, predicted))
+    recalls = metrics.recall_score(labels, predicted, average=None)
+    np.testing.assert_allclose(scored.loc[[f"recall_{name}" for name in CLASSES], "value"], recalls)
+
+
+def test_every_metric_says_how_many_faces_and_which_interval(guessed, scored):
+    counts = np.bincount(guessed[1], minlength=7)
+    assert list(scored.loc[[f"recall_{name}" for name in CLASSES], "n"]) == counts.tolist()
+    assert set(scored["n"].iloc[:5]) == {700}
+    kinds = {"loss": "bootstrap", "categorical_accuracy": "wilson", "binary_accuracy": "bootstrap"}
+    assert {metric: scored.loc[metric, "interval"] for metric in kinds} == kinds
+    assert scored.loc["recall_happy", "interval"] == "wilson"
+
+
+def test_a_class_without_faces_has_no_recall_and_does_not_count():
+    labels, probabilities = np.array([0, 0, 1, 1]), certain(0, 0, 1, 0)
+    result = scores(probabilities, labels, ("a", "b", "c"))
+    assert np.isnan(result.loc["recall_c", ["value", "low", "high"]].to_numpy(float)).all()
+    assert result.loc["recall_c", "n"] == 0
+    assert result.loc["balanced_accuracy", "value"] == pytest.approx((1 + 0.5) / 2)
+    assert result.loc["macro_f1", "value"] == pytest.approx((0.8 + 2 / 3) / 2)
+
+
+def test_loss_of_an_impossible_truth_is_finite_and_keras_own():
+    probabilities, labels = np.array([[1.0, 0.0], [0.25, 0.75]]), np.array([1, 1])
+    losses = evaluation.cross_entropies(probabilities, labels)
+    np.testing.assert_allclose(losses, [-np.log(keras.config.epsilon()), -np.log(0.75)])
+
+
+def test_shuffled_labels_lower_the_accuracy_to_chance():
+    probabilities, labels = guesses(3000, skill=3)
+    shuffled = np.random.default_rng(1).permutation(labels)
+    right, wrong = (scores(probabilities, truth).loc["categorical_accuracy"] for truth in (labels, shuffled))
+    assert wrong["high"] < right["low"]
+    shares = np.bincount(labels, minlength=7) * np.bincount(probabilities.argmax(axis=1), minlength=7) / 3000**2
+    assert wrong["low"] < shares.sum() < wrong["high"]
+
+
+# --- intervals --------------------------------------------------------------------------------------------------------
+
+
+def test_wilson_interval_of_eight_in_ten_by_hand():
+    result = scores(certain(*[0] * 10), np.array([0] * 8 + [1] * 2), ("a", "b", "c")).loc["categorical_accuracy"]
+    # z = 1.959964: (0.8 + z²/20 ± z·sqrt(0.016 + z²/400)) / (1 + z²/10)
+    assert (result["value"], result["low"], result["high"]) == pytest.approx((0.8, 0.490163, 0.943317), abs=1e-6)
+
+
+def test_wilson_intervals_stay_within_0_and_1():
+    none = scores(certain(*[0] * 5), np.ones(5, int), ("a", "b", "c")).loc["categorical_accuracy"]
+    assert (none["value"], none["low"]) == (0, pytest.approx(0, abs=1e-12))
+    assert none["high"] == pytest.approx(0.434482, abs=1e-6)  # z² / (5 + z²)
+
+
+def test_every_interval_holds_its_value(scored):
+    assert (scored["low"] < scored["value"]).all()
+    assert (scored["value"] < scored["high"]).all()
+
+
+def test_bootstrap_interval_of_the_loss_is_the_normal_one_for_many_faces():
+    probabilities, labels = guesses(4000, seed=2)
+    losses = evaluation.cross_entropies(probabilities, labels)
+    expected = losses.mean() + np.array([-1.96, 1.96]) * losses.std(ddof=1) / np.sqrt(4000)
+    found = scores(probabilities, labels).loc["loss", ["low", "high"]].to_numpy(float)
+    np.testing.assert_allclose(found, expected, atol=0.1 * np.ptp(expected))
+
+
+def test_intervals_narrow_with_the_root_of_the_faces():
+    wide, narrow = (scores(*guesses(count, seed=3)) for count in (300, 4800))
+    for metric in ("loss", "categorical_accuracy", "binary_accuracy", "macro_f1", "balanced_accuracy"):
+        ratio = np.ptp(wide.loc[metric, ["low", "high"]]) / np.ptp(narrow.loc[metric, ["low", "high"]])
+        assert 2.5 < ratio < 6, metric
+
+
+def test_a_seed_means_one_bootstrap(guessed, scored):
+    pd.testing.assert_frame_equal(scores(*guessed, seed=0), scored)
+    other = scores(*guessed, seed=1)
+    assert other.loc["loss", "low"] != scored.loc["loss", "low"]
+    pd.testing.assert_series_equal(other["value"], scored["value"])
+
+
+# --- class priors and binary accuracy ---------------------------------------------------------------------------------
+
+
+def test_class_priors_on_the_real_counts_of_fer2013():
+    training, testing = (np.repeat(np.arange(7), counts) for counts in (TRAINING_COUNTS, PRIVATE_TEST_COUNTS))
+    priors = evaluation.class_priors(training, len(testing))
+    assert priors.shape == (3589, 7)
+    np.testing.assert_allclose(priors[0] * 28709, TRAINING_COUNTS)
+    result = scores(priors, testing)
+    assert round(100 * result.loc["categorical_accuracy", "value"], 2) == 24.49
+    assert result.loc["binary_accuracy", "value"] == pytest.approx(6 / 7, abs=1e-12)
+    assert result.loc["binary_accuracy", "low"] == result.loc["binary_accuracy", "high"]
+    assert f"{result.loc['binary_accuracy', 'value']:.4f}" == "0.8571"  # what the paper prints
+    assert round(result.loc["loss", "value"], 3) == 1.815
+
+
+@settings(max_examples=150, deadline=None)
+@given(outputs_and_labels())
+def test_sureness_accounts_for_binary_accuracy(pair):
+    probabilities, labels = pair
+    found = evaluation.sureness(probabilities, labels)
+    assert found["binary_accuracy"] == pytest.approx(evaluation.binary_hits(probabilities, labels).mean(), abs=1e-12)
+    assert found["sure_right"] + found["sure_wrong"] == (probabilities > 0.5).any(axis=1).sum()
+
+
+@settings(max_examples=100, deadline=None)
+@given(outputs_and_labels(classes=st.just(7)))
+def test_a_softmax_of_seven_never_scores_under_five_sevenths(pair):
+    hits = evaluation.binary_hits(*pair).mean(axis=1)
+    assert hits.min() >= 5 / 7 - 1e-12
+
+
+def test_the_worst_softmax_scores_exactly_five_sevenths_and_the_best_one():
+    sure = certain(0, 1, 2, classes=7)
+    assert evaluation.binary_hits(sure, np.array([1, 2, 3])).mean() == pytest.approx(5 / 7)
+    assert evaluation.binary_hits(sure, np.array([0, 1, 2])).all()
+
+
+def test_sureness_of_a_constructed_case():
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.1, 0.1, 0.8]])
+    found = evaluation.sureness(probabilities, np.array([0, 1, 0, 2]))  # exactly 0.5 is not sure
+    assert found == {
+        "faces": 4,
+        "sure_right": 2,
+        "sure_wrong": 1,
+        "largest_output": 0.8,
+        "binary_accuracy": pytest.approx(2 / 3 + 1 / 12),
+    }
+
+
+# --- confusion, calibration -------------------------------------------------------------------------------------------
+
+
+def test_confusion_has_true_rows_and_predicted_columns():
+    cells = evaluation.confusion(certain(0, 1, 1, 0), np.array([0, 0, 1, 1]), ("a", "b", "c"))
+    assert (cells.index.name, cells.columns.name) == ("true", "predicted")
+    assert cells.to_numpy().tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    one_wrong = evaluation.confusion(certain(2), np.array([0]), ("a", "b", "c"))
+    assert one_wrong.loc["a", "c"] == 1
+
+
+def test_reliability_and_its_error_on_a_constructed_case():
+    sure, unsure = certain(0, 0, 0, 0, confidence=0.95), certain(1, 1, confidence=0.55)
+    labels = np.array([0, 0, 0, 2, 1, 2])
+    curve = evaluation.reliability(np.concatenate([sure, unsure]), labels)
+    np.testing.assert_allclose(curve[["confidence", "accuracy", "faces"]], [[0.55, 0.5, 2], [0.95, 0.75, 4]])
+    wilson = stats.binomtest(3, 4).proportion_ci(method="wilson")
+    np.testing.assert_allclose(curve.loc[1, ["low", "high"]].to_numpy(float), [wilson.low, wilson.high])
+    assert evaluation.calibration_error(curve) == pytest.approx((2 * 0.05 + 4 * 0.2) / 6)
+
+
+def test_a_bin_holds_its_upper_edge_and_the_last_holds_1():
+    at_edge, above = [0.5, 0.3, 0.2], [0.5001, 0.3, 0.1999]
+    curve = evaluation.reliability(np.array([at_edge, above, [1.0, 0.0, 0.0]]), np.zeros(3, int))
+    assert list(curve["confidence"]) == [0.5, 0.5001, 1.0]
+    assert list(evaluation.reliability(np.array([at_edge, [0.45, 0.3, 0.25]]), np.zeros(2, int))["faces"]) == [2]
+
+
+# --- paired comparison ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def paired():
+    """Two models on 40 faces of class 0: 20 both right, 10 both wrong, 8 right by the first only, 2 by the second."""
+    first = certain(*[0] * 20, *[1] * 10, *[0] * 8, *[1] * 2)
+    second = certain(*[0] * 20, *[2] * 10, *[1] * 8, *[0] * 2)
+    return first, second, np.zeros(40, int)
+
+
+def test_mcnemar_by_hand(paired):
+    found = evaluation.compare_paired(*paired)
+    assert (found["only_first"], found["only_second"]) == (8, 2)
+    assert found["difference"] == pytest.approx(6 / 40)
+    assert found["p_value"] == pytest.approx(2 * (1 + 10 + 45) / 2**10)
+    assert found["low"] < 6 / 40 < found["high"]
+
+
+def test_the_comparison_is_antisymmetric(paired):
+    first, second, labels = paired
+    one, other = evaluation.compare_paired(first, second, labels), evaluation.compare_paired(second, first, labels)
+    assert other["difference"] == pytest.approx(-one["difference"])
+    assert (other["low"], other["high"]) == (pytest.approx(-one["high"]), pytest.approx(-one["low"]))
+    assert (other["only_first"], other["only_second"]) == (2, 8)
+    assert other["p_value"] == pytest.approx(one["p_value"])
+
+
+def test_a_model_does_not_differ_from_itself(paired):
+    first, _, labels = paired
+    found = evaluation.compare_paired(first, first, labels)
+    assert found == {"difference": 0, "low": 0, "high": 0, "only_first": 0, "only_second": 0, "p_value": 1}
+
+
+def test_pairing_sees_more_than_two_separate_intervals():
+    """Two models that err on the same faces but a few: the paired interval leaves out 0, the two Wilson ones overlap."""
+    labels = np.zeros(1000, int)
+    first, second = certain(*[0] * 630, *[1] * 370), certain(*[0] * 615, *[1] * 385)
+    found = evaluation.compare_paired(first, second, labels)
+    assert found["low"] > 0
+    assert found["p_value"] < 0.001
+    alone = [scores(outputs, labels, ("a", "b", "c")).loc["categorical_accuracy"] for outputs in (first, second)]
+    assert alone[0]["low"] < alone[1]["high"]
+
+
+# --- errors, history --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "words"),
+    [
+        (np.full((2, 3), np.nan), np.zeros(2, int), "not a number"),
+        (np.array([[np.inf, 0, 0]]), np.zeros(1, int), "not a number"),
+        (np.ones((2, 3)) / 3, np.zeros(3, int), r"shape \(2, 3\); expected \(3, 3\)"),
+        (np.ones((2, 4)) / 4, np.zeros(2, int), r"shape \(2, 4\); expected \(2, 3\)"),
+        (np.ones(3), np.zeros(3, int), r"shape \(3,\)"),
+        (np.ones((0, 3)), np.zeros(0, int), "no faces"),
+    ],
+)
+def test_outputs_that_cannot_be_scored_are_refused(probabilities, labels, words):
+    with pytest.raises(ValueError, match=words):
+        evaluation.score(probabilities, labels, ("a", "b", "c"))
+    with pytest.raises(ValueError, match=words):
+        evaluation.confusion(probabilities, labels, ("a", "b", "c"))
+
+
+def test_models_of_other_faces_cannot_be_paired(paired):
+    first, second, labels = paired
+    with pytest.raises(ValueError, match="shape"):
+        evaluation.compare_paired(first, second[:-1], labels)
+    with pytest.raises(ValueError, match="not a number"):
+        evaluation.compare_paired(first, second * np.nan, labels)
+
+
+def test_history_scores_are_the_last_epochs_without_intervals():
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "loss": [2.0, 1.5], "categorical_accuracy": [0.2, 0.4], "binary_accuracy": [0.84, 0.86]}
+    ).assign(val_loss=9.0)
+    result = evaluation.history_scores(history).set_index("metric")
+    assert result["value"].to_dict() == {"loss": 1.5, "categorical_accuracy": 0.4, "binary_accuracy": 0.86}
+    assert result[["low", "high"]].isna().all(axis=None)
+    assert set(result["interval"]) == {"none: fit's last epoch"}
+    assert list(evaluation.history_scores(history).columns) == list(scores(*guesses(20)).reset_index().columns)

@@ -1,0 +1,306 @@
+"""Settings: profiles, their errors and their schema, what a notebook changes, and the hash that names a result."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import jsonschema
+import pytest
+import yaml
+
+from fer_lib import settings
+from fer_lib.errors import FerError
+from fer_lib.settings import (
+    PROFILES,
+    PROJECT,
+    BaselineCnnSettings,
+    DataSettings,
+    Profile,
+    ResNet50MlpSettings,
+    TrainingSettings,
+    change,
+    experiment,
+    load_profile,
+    settings_dict,
+    settings_hash,
+)
+
+EXPERIMENTS = (DataSettings, ResNet50MlpSettings, BaselineCnnSettings)
+FIELDS = [(kind, field.name) for kind in EXPERIMENTS for field in dataclasses.fields(kind)]
+# chen2023, Table 1 and section 2
+PAPER = {
+    "width_shift_range": 0.1,
+    "height_shift_range": 0.1,
+    "rotation_range": 15,
+    "batch_size": 64,
+    "dropout_rate": 0.5,
+    "epochs": 50,
+    "weights": "imagenet",
+    "trainable_trunk": "last_four_layers",
+    "scaling": "unit",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_weights_in_the_environment(monkeypatch):
+    monkeypatch.delenv("FER_WEIGHTS", raising=False)
+
+
+@pytest.fixture
+def write_profile(tmp_path):
+    def write(text: str) -> str:
+        path = tmp_path / "mine.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def other_value(kind: type, name: str):
+    """A valid value of a field that is not its default."""
+    default, hint = getattr(kind(), name), get_type_hints(kind)[name]
+    if get_origin(hint) is Literal:
+        return next(value for value in get_args(hint) if value != default)
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, int):
+        return default + 1
+    if isinstance(default, float):
+        return default / 2 + 0.01
+    return (*default, 8) if isinstance(default, tuple) else "none"
+
+
+def all_values(plain: object) -> list:
+    """Every leaf of nested dictionaries and lists."""
+    if isinstance(plain, dict):
+        plain = list(plain.values())
+    return [leaf for part in plain for leaf in all_values(part)] if isinstance(plain, list) else [plain]
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "source"), [("smoke", "generated"), ("quick", "folder"), ("paper", "folder")])
+def test_every_profile_loads_by_name_and_by_path(name, source):
+    profile = load_profile(name)
+    assert profile.data.source == source
+    assert profile == load_profile(PROFILES / f"{name}.yaml")
+
+
+def test_the_paper_profile_holds_the_papers_numbers():
+    paper = load_profile("paper")
+    used = settings_dict(paper.resnet50_mlp)
+    assert {name: used[name] for name in PAPER} == PAPER
+    assert paper.baseline_cnn.epochs == 50
+    assert paper.baseline_cnn.batch_size == 64
+    assert paper.data == DataSettings(source="folder", test_split="PrivateTest", validation_fraction=0.2)
+
+
+def test_the_quick_profile_is_the_paper_with_fewer_epochs():
+    quick, paper = load_profile("quick"), load_profile("paper")
+    assert quick.resnet50_mlp.epochs < 50
+    assert change(quick.resnet50_mlp, epochs=50) == paper.resnet50_mlp
+    assert change(quick.baseline_cnn, epochs=50) == paper.baseline_cnn
+    assert quick.data == paper.data
+
+
+def test_the_smoke_profile_needs_neither_data_nor_network():
+    smoke = load_profile("smoke")
+    assert smoke.data.source == "generated"
+    assert smoke.resnet50_mlp.weights == "random_frozen"
+
+
+def test_an_unknown_key_names_the_nearest(write_profile):
+    path = write_profile("description: x\nresnet50_mlp:\n  epoch: 3\n")
+    with pytest.raises(FerError, match=r"mine.yaml has an unknown key 'epoch' in resnet50_mlp \(did you mean 'epochs'"):
+        load_profile(path)
+    with pytest.raises(FerError, match=r"unknown key 'baseline_cn' \(did you mean 'baseline_cnn'\?\)"):
+        load_profile(write_profile("description: x\nbaseline_cn: {}\n"))
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("resnet50_mlp: {epochs: 0}", "resnet50_mlp.epochs is 0, but input should be greater than 0"),
+        ("resnet50_mlp: {epochs: many}", "resnet50_mlp.epochs is 'many', but input should be a valid integer"),
+        ("resnet50_mlp: {dropout_rate: 1}", "dropout_rate is 1, but input should be less than 1"),
+        ("resnet50_mlp: {width_shift_range: -0.1}", "width_shift_range is -0.1, but"),
+        ("resnet50_mlp: {rotation_range: 181}", "rotation_range is 181, but"),
+        ("resnet50_mlp: {scaling: half}", "scaling is 'half', but input should be 'unit' or 'trunk'"),
+        ("resnet50_mlp: {learning_rate: .nan}", "learning_rate is nan, but"),
+        ("resnet50_mlp: {weights: ''}", "weights is '', but"),
+        ("baseline_cnn: {convolution_filters: [3, 0]}", "convolution_filters.1 is 0, but"),
+        ("data: {validation_fraction: 1.0}", "data.validation_fraction is 1.0, but"),
+        ("data: {source: web}", "data.source is 'web', but"),
+        ("data: 3", "data is 3, but"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_place(write_profile, section, words):
+    with pytest.raises(FerError) as error:
+        load_profile(write_profile(f"description: x\n{section}\n"))
+    assert words in str(error.value)
+    assert str(error.value).startswith("mine.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_several_errors_are_counted(write_profile):
+    with pytest.raises(FerError, match=r"\(1 more like it\)"):
+        load_profile(write_profile("description: x\nresnet50_mlp: {epochs: 0, batch_size: 0}\n"))
+
+
+def test_a_missing_key_is_said_to_be_missing(write_profile):
+    with pytest.raises(FerError, match=r"mine.yaml lacks the key 'description'"):
+        load_profile(write_profile("data: {source: folder}\n"))
+
+
+def test_a_missing_profile_names_the_nearest():
+    with pytest.raises(FerError, match=r"no profile 'smok' \(did you mean 'smoke'\?\).*'paper', 'quick', 'smoke'"):
+        load_profile("smok")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a: [", "mine.yaml is not YAML"), ("- 1\n", "holds no settings"), ("", "holds no settings")],
+)
+def test_what_is_no_mapping_is_said_in_one_sentence(write_profile, text, words):
+    with pytest.raises(FerError, match=words) as error:
+        load_profile(write_profile(text))
+    assert "\n" not in str(error.value)
+
+
+def test_a_binary_file_is_no_profile(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(FerError, match="mine.yaml is not YAML"):
+        load_profile(path)
+
+
+# --- schema -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_committed_schema_is_the_settings_own():
+    committed = json.loads((PROFILES / "schema.json").read_text(encoding="utf-8"))
+    assert committed == settings.json_schema()
+    jsonschema.Draft202012Validator.check_schema(committed)
+
+
+@pytest.mark.parametrize("path", sorted(PROFILES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_profile_fits_the_schema_until_a_key_is_misspelt(path):
+    validator = jsonschema.Draft202012Validator(json.loads((PROFILES / "schema.json").read_text(encoding="utf-8")))
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    validator.validate(content)
+    content["resnet50_mlp"]["epoch"] = content["resnet50_mlp"].pop("epochs")
+    with pytest.raises(jsonschema.ValidationError, match="epoch"):
+        validator.validate(content)
+
+
+def test_every_profile_names_the_schema_for_editors():
+    for path in PROFILES.glob("*.yaml"):
+        assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n"), path.name
+
+
+# --- experiment() and change() ----------------------------------------------------------------------------------------
+
+
+def test_without_arguments_an_experiment_is_the_profiles():
+    for name in ("smoke", "quick", "paper"):
+        profile = load_profile(name)
+        assert experiment(profile, "resnet50_mlp") == profile.resnet50_mlp
+        assert experiment(profile, "baseline_cnn", epochs=0, changes={}) == profile.baseline_cnn
+
+
+def test_epochs_weights_and_changes_override_and_nothing_else_moves():
+    paper = load_profile("paper")
+    changed = experiment(paper, "resnet50_mlp", epochs=2, weights="none", changes={"dropout_rate": 0.25})
+    assert changed == dataclasses.replace(paper.resnet50_mlp, epochs=2, weights="none", dropout_rate=0.25)
+    assert paper.resnet50_mlp.epochs == 50
+
+
+def test_changes_are_validated():
+    paper = load_profile("paper")
+    with pytest.raises(FerError, match=r"unknown key 'dropout' \(did you mean 'dropout_rate'\?\)"):
+        experiment(paper, "resnet50_mlp", changes={"dropout": 0.1})
+    with pytest.raises(FerError, match="epochs is -1"):
+        experiment(paper, "resnet50_mlp", epochs=-1)
+    with pytest.raises(FerError, match="unknown key 'weights'"):
+        experiment(paper, "baseline_cnn", changes={"weights": "none"})
+
+
+def test_weights_of_the_environment_reach_profiles_of_real_faces_only(monkeypatch):
+    monkeypatch.setenv("FER_WEIGHTS", "mine.weights.h5")
+    smoke, paper = load_profile("smoke"), load_profile("paper")
+    assert experiment(paper, "resnet50_mlp").weights == "mine.weights.h5"
+    assert experiment(paper, "resnet50_mlp", weights="imagenet").weights == "imagenet"
+    assert experiment(smoke, "resnet50_mlp").weights == "random_frozen"
+    assert experiment(smoke, "resnet50_mlp", weights="none").weights == "none"
+    assert experiment(paper, "baseline_cnn") == paper.baseline_cnn
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load_profile("paper").resnet50_mlp.epochs = 1
+
+
+def test_testing_scaling_follows_scaling_unless_raw():
+    assert TrainingSettings(scaling="trunk").testing_scaling == "trunk"
+    assert TrainingSettings(scaling="trunk", test_scaling="raw").testing_scaling == "raw"
+
+
+# --- dictionaries and hashes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda part: getattr(part, "__name__", part))
+def test_every_value_counts_in_the_hash(kind, name):
+    changed = change(kind(), **{name: other_value(kind, name)})
+    assert settings_hash(changed) != settings_hash(kind())
+    assert settings_dict(changed)[name] != settings_dict(kind())[name]
+
+
+def test_the_hash_is_short_stable_and_that_of_the_dictionary():
+    one = settings_hash(ResNet50MlpSettings())
+    assert re.fullmatch(r"[0-9a-f]{12}", one)
+    assert one == settings_hash(settings_dict(ResNet50MlpSettings())) == settings_hash(ResNet50MlpSettings(epochs=50))
+    assert settings_hash(1, 2) != settings_hash(2, 1)
+    assert settings_hash({"a": 1, "b": 2}) == settings_hash({"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize("weights", ["/home/me/secret/own.weights.h5", "~/secret/own.weights.h5", "secret/own.keras"])
+def test_no_dictionary_holds_a_folder(weights):
+    own = ResNet50MlpSettings(weights=weights)
+    for some in (own, Profile(description="x", resnet50_mlp=own)):
+        values = [str(value) for value in all_values(settings_dict(some))]
+        assert not [value for value in values if "/" in value or "secret" in value]
+        assert any(value.startswith("file own.") for value in values)
+
+
+def test_a_dictionary_is_plain_json():
+    plain = settings_dict(load_profile("smoke"))
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["baseline_cnn"]["convolution_filters"] == [16, 32, 64]
+
+
+# --- documentation ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*EXPERIMENTS, TrainingSettings, Profile])
+def test_every_setting_is_documented_where_its_class_or_parent_says_attributes(kind):
+    documented = set()
+    for ancestor in kind.__mro__[:-1]:
+        attributes = (ancestor.__doc__ or "").partition("Attributes:")[2]
+        documented |= set(re.findall(r"^ {8}(\w+): \S", attributes, flags=re.MULTILINE))
+    assert documented == {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize("kind", EXPERIMENTS)
+def test_every_setting_is_named_where_the_decisions_are_listed(kind):
+    decisions = (PROJECT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    assert [field.name for field in dataclasses.fields(kind) if f"`{field.name}`" not in decisions] == []
+
+
+@pytest.mark.parametrize("kind", [ResNet50MlpSettings, BaselineCnnSettings])
+def test_an_experiment_says_its_command_cost_and_expected_score(kind):
+    for word in ("Command:", "Cost:", "Expected:", "Table"):
+        assert word in kind.__doc__
