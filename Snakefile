@@ -17,6 +17,12 @@ for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS"}.items():
         is_name = variable == "FER_WEIGHTS" and value in ("imagenet", "none", "random_frozen")
         os.environ[variable] = value if is_name else str(Path(value).expanduser().resolve())
 
+if PROFILE == "smoke" and (config.get("data_dir") or config.get("weights")):
+    print("Profile smoke draws its faces and takes no data and no weights: use quick or paper.", file=sys.stderr)
+
+# not used by the shell commands: another data folder, other weights or other pictures make every notebook run again
+SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS")]
+
 LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json"))
 
 # A notebook is executed beside its place and moved there when it is whole. Of papermill's log, which holds every output,
@@ -48,6 +54,7 @@ rule untrained:
         name="01_data_exploration|02_preprocessing",
     params:
         given=f"-p profile {PROFILE} -p draw_faces {DRAW_FACES}",
+        sources=SOURCES,
     shell:
         EXECUTE
 
@@ -63,6 +70,7 @@ rule resnet50_mlp:
         notebook=f"{RESULTS}/notebooks/03_resnet50_mlp_seed{{seed}}.ipynb",
     params:
         given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
+        sources=SOURCES,
     shell:
         EXECUTE
 
@@ -78,6 +86,7 @@ rule baseline_cnn:
         notebook=f"{RESULTS}/notebooks/05_baseline_cnn_seed{{seed}}.ipynb",
     params:
         given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
+        sources=SOURCES,
     shell:
         EXECUTE
 
@@ -94,7 +103,7 @@ rule report:
         notebook=f"{RESULTS}/notebooks/08_replication_report.ipynb",
         html=f"{RESULTS}/report.html",
     params:
-        given=f"-p profile {PROFILE}",
+        given=f"-p profile {PROFILE} -y 'seeds: [{', '.join(SEEDS)}]'",
     shell:
         EXECUTE
         + f" && {sys.executable!r} -m nbconvert --to html --no-input --embed-images --log-level WARN"

@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -47,7 +48,7 @@ class Run:
         notebook: its name, such as ``"03_resnet50_mlp"``.
         profile: the profile's name.
         settings: the profile's settings.
-        seed: of the run.
+        seed: of the run; None for the report, which covers several.
         results: the folder ``results/<profile>``.
         figures: the folder ``figures/<profile>``.
         facts: what goes into the provenance beside the surroundings; :meth:`uses` adds to it.
@@ -56,7 +57,7 @@ class Run:
     notebook: str
     profile: str
     settings: Profile
-    seed: int
+    seed: int | None
     results: Path
     figures: Path
     facts: dict[str, Any] = field(default_factory=dict)
@@ -83,16 +84,12 @@ class Run:
             self.facts["weights"] = weights
 
     def checkpoints(self, name: str) -> Path:
-        """Returns the folder of this very training: its name changes with settings, data, seed, code and backend.
-
-        The number of epochs is left out, so that a longer run goes on where a shorter one stopped.
-        """
+        """Returns the folder of this very training: its name changes with settings, data, seed, code and backend."""
         package = Path(__file__).parent
-        code = sources_hash([*package.glob("models/*.py"), package / "training.py", package / "augmentation.py"])
-        settings = {key: value for key, value in self.facts["settings"].items() if key != "epochs"}
-        data = {corpus: facts["fingerprint"] for corpus, facts in self.facts.get("data", {}).items()}
-        split = settings_dict(self.settings.data)
-        key = settings_hash(settings, split, data, self.facts.get("weights"), self.seed, code, _engine())
+        own = [package / name for name in ("training.py", "augmentation.py", "datasets/splits.py")]
+        code = sources_hash([*package.glob("models/*.py"), *own])
+        made = self.provenance()
+        key = settings_hash(made["settings"], same_faces(made), made.get("weights"), self.seed, code, made["engine"])
         return self.results / "checkpoints" / f"{name}-seed{self.seed}-{key}"
 
     def save_table(self, table: Table, name: str) -> Table:
@@ -118,13 +115,17 @@ class Run:
         write_text(self.results / folder / f"{name}.csv", text)
         self._write_provenance(self.results / folder / name)
 
-    def save_figure(self, figure: Figure, name: str) -> Figure:
-        """Writes ``<name>.png`` and ``<name>.svg`` under the figures folder with provenance; returns the figure."""
+    def save_figure(self, figure: Figure, name: str, *, shows: FaceDataset | None = None) -> Figure:
+        """Writes ``<name>.png`` and ``<name>.svg`` under the figures folder with provenance; returns the figure.
+
+        ``shows`` are the faces that a figure of faces draws: generated ones may stand for real people's.
+        """
         for suffix, extra in ((".png", {"dpi": FIGURE_DPI}), (".svg", {"metadata": {"Date": None}})):
             # a fixed salt and no date: the same figure gives the same file
             with rc_context({"svg.hashsalt": name}), atomic_path(self.figures / f"{name}{suffix}") as partial:
                 figure.savefig(partial, **extra)
-        self._write_provenance(self.figures / name)
+        drawn = {} if shows is None else {"shows": {"fingerprint": shows.fingerprint, "synthetic": shows.synthetic}}
+        self._write_provenance(self.figures / name, **drawn)
         return figure
 
     def load_values(self, pattern: str) -> dict[str, dict[str, Any]]:
@@ -132,8 +133,8 @@ class Run:
         files = sorted((self.results / "metrics").glob(f"{pattern}.json"))
         return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
-    def load_scores(self, model: str) -> dict[int, pd.DataFrame]:
-        """Returns the scores of every seed of a model that stands in this profile's results, by seed.
+    def load_scores(self, model: str, seeds: Sequence[int] = ()) -> dict[int, pd.DataFrame]:
+        """Returns the scores of a model that stand in this profile's results, by seed: of these seeds, or of all.
 
         In a run that uses faces itself, results of other faces or another test part are left out: what stands side by
         side was measured on the same faces.
@@ -143,8 +144,10 @@ class Run:
         """
         found = self.load_values(f"{model}_seed*")
         runs = {name: content["provenance"] for name, content in found.items()}
+        runs = {name: run for name, run in runs.items() if not seeds or run["seed"] in seeds}
         if "data" in self.facts:
-            runs = {name: run for name, run in runs.items() if same_faces(run) == same_faces(self.provenance())}
+            these = same_faces(self.provenance())
+            runs = {name: run for name, run in runs.items() if same_faces(run) == these}
         keys = {
             name: settings_hash(run.get("settings"), same_faces(run), run.get("weights")) for name, run in runs.items()
         }
@@ -178,12 +181,17 @@ class Run:
             "seconds_since_start": round(time.monotonic() - self.started, 1),
         }
 
-    def _write_provenance(self, stem: Path) -> None:
-        write_text(stem.parent / f"{stem.name}.provenance.json", _json(self.provenance()))
+    def _write_provenance(self, stem: Path, **more: Any) -> None:
+        write_text(stem.parent / f"{stem.name}.provenance.json", _json({**self.provenance(), **more}))
 
 
 def start(
-    notebook: str, *, profile: str = "smoke", seed: int = 0, output_dir: str = "", data_changes: dict | None = None
+    notebook: str,
+    *,
+    profile: str = "smoke",
+    seed: int | None = 0,
+    output_dir: str = "",
+    data_changes: dict | None = None,
 ) -> Run:
     """Starts a notebook's run.
 
@@ -200,9 +208,10 @@ def start(
     root = Path(output_dir or os.environ.get("FER_OUTPUT") or PROJECT).expanduser()
     settings = load_profile(profile)
     settings = dataclasses.replace(settings, data=change(settings.data, **(data_changes or {})))
-    if seed < 0:
+    if seed is not None and seed < 0:
         raise FerError(f"seed is {seed}; it should be 0 or more.")
-    return Run(notebook, profile, settings, seed, root / "results" / profile, root / "figures" / profile)
+    name = Path(profile).stem  # a profile may also be a file
+    return Run(notebook, name, settings, seed, root / "results" / name, root / "figures" / name)
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

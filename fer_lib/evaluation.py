@@ -217,9 +217,13 @@ def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> dict[st
 
 
 def _resampled_confusions(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Confusion matrices of resampled faces, shape (RESAMPLES, C, C): drawing faces is drawing their cells."""
-    drawn = rng.multinomial(cells.sum(), cells.ravel() / cells.sum(), size=RESAMPLES)
-    return drawn.reshape(-1, *cells.shape)
+    """Confusion matrices of faces resampled within each class, shape (RESAMPLES, C, C).
+
+    Drawing faces of a class is drawing the cells of its row. Class sizes stay, so that no class vanishes from a mean
+    over classes.
+    """
+    rows = [rng.multinomial(row.sum(), row / max(row.sum(), 1), size=RESAMPLES) for row in cells]
+    return np.stack(rows, axis=1)
 
 
 def _percentiles(values: np.ndarray) -> tuple[float, float]:

@@ -305,6 +305,16 @@ def accuracy_curves(
 
 
 @_styled
+def not_yet(what: str) -> Figure:
+    """Returns a figure that says what has not been measured yet, for a report made before its results."""
+    figure = _figure(0.6, f"{what}: not measured yet")
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0, 0.5, "Run notebooks 03 and 05 with this profile.", va="center")
+    return figure
+
+
+@_styled
 def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion matrix", synthetic: bool = False) -> Figure:
     """Returns a confusion matrix: faces as numbers, their share of the true class as colour.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from fer_lib import evaluation, figures, published, tables
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.files import file_sha256
-from fer_lib.tables import Table
+from fer_lib.tables import SCORE_NAMES, Table
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
 # statements of chen2023 that print the test accuracy again, in per cent
@@ -45,7 +46,8 @@ class Results:
             return f"## Profile `{self.run.profile}`: nothing has been measured yet"
         faces = "generated faces" if self.synthetic else "real faces"
         mark = "SYNTHETIC · " if self.synthetic else ""
-        return f"## {mark}Profile `{self.run.profile}`, {faces}\n\n{self.run.settings.description}\n\n{self._claim()}"
+        title = f"## {mark}Profile `{self.run.profile}`, {faces}"
+        return "\n\n".join([title, self.run.settings.description, *self._weights_notes()])
 
     def runs_table(self) -> Table:
         """Returns a row a training: its faces, weights, epochs, settings and code."""
@@ -56,12 +58,25 @@ class Results:
     def glance_table(self) -> Table:
         """Returns the test scores alone, printed beside measured: what the README shows."""
         title = f"chen2023 at a glance: test faces ({self._seeds()})"
-        return tables.glance_table(self._means(), title=title, synthetic=self.synthetic)
+        notes = self._weights_notes()
+        return tables.glance_table(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
     def table2(self) -> Table:
         """Returns chen2023's Table 2 over all seeds."""
         title = f"chen2023, Table 2, published and measured ({self._seeds()})"
-        return tables.chen2023_table2(self._means(), title=title, synthetic=self.synthetic)
+        notes = self._weights_notes()
+        return tables.chen2023_table2(self._means(), title=title, synthetic=self.synthetic, notes=notes)
+
+    def raw_table(self) -> Table:
+        """Returns the test scores with test faces scaled as in training, and "raw" as the paper's wording suggests."""
+        rows = []
+        for model, frame in self._means().items():
+            for split in ("validation", "testing", "testing, raw"):
+                part = frame[frame["split"] == split].set_index("metric")
+                if len(part):
+                    cells = {SCORE_NAMES[name]: f"{part.loc[name, 'value']:.4f}" for name in list(SCORE_NAMES)[:3]}
+                    rows.append({"model": tables.MODEL_NAMES[model], "faces": split, **cells})
+        return self._table(pd.DataFrame(rows), "Validation, test, and test on raw pixels")
 
     def sureness_table(self) -> Table:
         """Returns the anatomy of the binary accuracy on the test faces, a row a training."""
@@ -102,35 +117,35 @@ class Results:
         frame.insert(3, "measured", [measured.get(name, "–") for name in printed["id"]])
         return self._table(frame, "chen2023: every printed number, with its place")
 
-    def loss_figure(self, model: str) -> Figure | str:
-        """Returns the loss of every seed's training (chen2023's Figure 5), or a sentence where there is none."""
+    def loss_figure(self, model: str) -> Figure:
+        """Returns the loss of every seed's training (chen2023's Figure 5)."""
         history = self._histories(model)
         if history is None:
-            return f"{tables.MODEL_NAMES[model]} has not been trained in this profile yet."
+            return figures.not_yet(f"{tables.MODEL_NAMES[model]}, loss")
         printed = tables.printed_scores("chen2023", model, "loss")
         return figures.loss_curves(history, published=printed, model=model, synthetic=self.synthetic)
 
-    def accuracy_figure(self, model: str) -> Figure | str:
-        """Returns both accuracies of every seed's training (chen2023's Figure 6), or a sentence where there is none."""
+    def accuracy_figure(self, model: str) -> Figure:
+        """Returns both accuracies of every seed's training (chen2023's Figure 6)."""
         history = self._histories(model)
         if history is None:
-            return f"{tables.MODEL_NAMES[model]} has not been trained in this profile yet."
+            return figures.not_yet(f"{tables.MODEL_NAMES[model]}, accuracy")
         printed = tables.printed_scores("chen2023", model, "accuracy")
         return figures.accuracy_curves(history, published=printed, model=model, synthetic=self.synthetic)
 
-    def recall_figure(self) -> Figure | str:
-        """Returns the recall of each class, both models side by side, or a sentence where there is none."""
+    def recall_figure(self) -> Figure:
+        """Returns the recall of each class on the test faces, both models side by side, of the first seed."""
         firsts = {model: frames[min(frames)] for model, frames in self.scores.items() if frames and model in TRAINED}
         if not firsts:
-            return "No model has been trained in this profile yet."
+            return figures.not_yet("Recall of each class")
         testing = {model: frame[frame["split"] == "testing"] for model, frame in firsts.items()}
         return figures.recalls(testing, synthetic=self.synthetic)
 
-    def reliability_figure(self) -> Figure | str:
-        """Returns the reliability curves of the first seed's models, or a sentence where there is none."""
+    def reliability_figure(self) -> Figure:
+        """Returns both models' reliability curves on the test faces, of the first seed."""
         firsts = {model: min(frames) for model, frames in self.scores.items() if frames and model in TRAINED}
         if not firsts:
-            return "No model has been trained in this profile yet."
+            return figures.not_yet("Reliability of the largest output")
         curves = {
             model: pd.DataFrame(self.values[f"{model}_seed{seed}"]["values"]["reliability"])
             for model, seed in firsts.items()
@@ -144,21 +159,12 @@ class Results:
     def _seeds(self) -> str:
         return _seed_phrase(sorted({seed for frames in self.scores.values() for seed in frames}))
 
-    def _claim(self) -> str:
-        origins = {
-            content["provenance"]["weights"]["origin"]: content["provenance"]["weights"]["tests_transfer_claim"]
-            for name, content in self.values.items()
-            if "weights" in content["provenance"]
-        }
-        if not origins:
-            return "ResNet50 + MLP has not been trained in this profile yet."
-        names = ", ".join(origins)
-        if all(origins.values()):
-            return f"Trunk weights: {names}."
-        return (
-            f"Trunk weights: {names}. **These results do not test the paper's claim about transfer learning from "
-            "ImageNet**; `make replicate PROFILE=paper FER_DATA=<folder>` with a network connection does."
-        )
+    def _weights_notes(self) -> tuple[str, ...]:
+        """A sentence on the trunk's weights, or none before notebook 03 has run."""
+        seeds = self.scores["resnet50_mlp"]
+        if not seeds:
+            return ()
+        return (tables.weights_note(self.values[f"resnet50_mlp_seed{min(seeds)}"]["provenance"]["weights"]),)
 
     def _trainings(self) -> list[str]:
         return [f"{model}_seed{seed}" for model in TRAINED for seed in self.scores[model]]
@@ -188,7 +194,10 @@ class Results:
             return found | self._measured_scores()
         first = self.values[f"resnet50_mlp_seed{min(self.scores['resnet50_mlp'])}"]
         found |= {name: f"{value:,}" for name, value in first["values"]["structure"].items()}
-        settings = first["provenance"]["settings"]
+        settings, data = first["provenance"]["settings"], first["provenance"]["data_settings"]
+        tenths = round(10 * data["validation_fraction"])
+        found |= {"train-share": str(10 - tenths), "validation-share": str(tenths)}
+        found |= {"python": ".".join(first["provenance"]["python"].split(".")[:2])}
         found |= {"epochs": str(settings["epochs"]), "iterations": str(settings["epochs"])}
         for name, key in published.TABLE1_SETTINGS.items():
             found[name] = str(settings[key])
@@ -223,24 +232,27 @@ class Results:
         return Table(frame, title, self.synthetic, notes)
 
 
-def gather(run: Run) -> Results:
-    """Returns the results that stand in a run's profile.
+def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
+    """Returns the results that stand in a run's profile, of these seeds or of all, and takes over their provenance.
 
     Raises:
         FerError: seeds of one model were run with different settings, faces or weights, or the models on other faces.
     """
     values = run.load_values("*")
-    run.facts["results"] = {
-        name: file_sha256(run.results / "metrics" / f"{name}.json") for name in values
-    }  # what the report was made from
-    scores = {model: run.load_scores(model) for model in tables.MODEL_NAMES}
-    made = {model: values[f"{model}_seed{min(seeds)}"]["provenance"] for model, seeds in scores.items() if seeds}
-    odd = [model for model in made if same_faces(made[model]) != same_faces(made[next(iter(made))])]
+    scores = {model: run.load_scores(model, seeds) for model in tables.MODEL_NAMES}
+    names = [f"{model}_seed{seed}" for model, frames in scores.items() for seed in frames]
+    made = {name: values[name]["provenance"] for name in names}
+    odd = [name for name in names if same_faces(made[name]) != same_faces(made[names[0]])]
     if odd:
         raise FerError(
-            f"The results of {', '.join(made)} in profile {run.profile} are not of the same faces ({odd[0]} differs); "
+            f"The results of {', '.join(names)} in profile {run.profile} are not of the same faces ({odd[0]} differs); "
             "run the notebooks again with one data folder and one set of data settings."
         )
+    run.facts["made_from"] = {
+        name: {"sha256": file_sha256(run.results / "metrics" / f"{name}.json")}
+        | {key: made[name].get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
+        for name in names
+    }
     return Results(run, scores, values)
 
 

@@ -20,6 +20,7 @@ from fer_lib.errors import FerError, nearest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PROFILES = PROJECT / "configs"
+WEIGHTS_NAMES = ("imagenet", "none", "random_frozen")
 STRICT = ConfigDict(extra="forbid")
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -213,7 +214,7 @@ def settings_dict(settings: Any) -> dict[str, Any]:
     """
     plain = json.loads(json.dumps(dataclasses.asdict(settings)))
     for part in (plain, *plain.values()):  # of a whole profile, its experiments' settings too
-        if isinstance(part, dict) and os.sep in str(part.get("weights", "")):
+        if isinstance(part, dict) and part.get("weights", WEIGHTS_NAMES[0]) not in WEIGHTS_NAMES:
             part["weights"] = f"file {Path(part['weights']).name}"
     return plain
 

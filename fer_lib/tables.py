@@ -76,6 +76,22 @@ def settings_table(settings: Any, *, title: str) -> Table:
     return Table(pd.DataFrame(rows), title)
 
 
+def weights_note(origin: Mapping[str, Any]) -> str:
+    """Returns the sentence under every table of scores: whose weights the trunk had, and whether they test the claim.
+
+    Args:
+        origin: the result of :func:`fer_lib.models.resnet50_mlp.weights_origin`.
+    """
+    digest = f", SHA-256 {origin['sha256'][:12]}…" if origin["sha256"] else ""
+    weights = f"Weights of ResNet50 + MLP's trunk: {origin['origin']}{digest}."
+    if origin["tests_transfer_claim"]:
+        return weights
+    return (
+        f"{weights} They are not ImageNet's, so that its numbers do not test the paper's claim about transfer "
+        "learning; `make replicate PROFILE=paper FER_DATA=<folder>` does."
+    )
+
+
 def chen2023_table1(settings: Any) -> Table:
     """Returns chen2023's Table 1, printed beside used, from an experiment's settings."""
     printed = published.load("chen2023")
@@ -135,21 +151,24 @@ def prediction_rows(faces: FaceDataset, probabilities: np.ndarray) -> pd.DataFra
     return frame
 
 
-def score_table(scores: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False) -> Table:
+def score_table(
+    scores: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False, notes: Sequence[str] = ()
+) -> Table:
     """Returns scores side by side: a row a metric, a column a name, each value with its 95 % interval.
 
     Args:
         scores: a name (a split, or a model) to a frame of :func:`fer_lib.evaluation.score`.
         title: of the table.
         synthetic: whether the faces were generated.
+        notes: sentences under the table.
     """
     columns = {}
     for name, frame in scores.items():
-        columns[name] = {row.metric: interval(row.value, row.low, row.high) for row in frame.itertuples()}
+        columns[name] = {row.metric: _score_cell(row) for row in frame.itertuples()}
     frame = pd.DataFrame(columns)
     names = [SCORE_NAMES.get(metric, metric.replace("recall_", "recall: ")) for metric in frame.index]
     frame.index = pd.Index(names, name="metric")
-    return Table(frame, title, synthetic)
+    return Table(frame, title, synthetic, tuple(notes))
 
 
 def printed_scores(paper: str, model: str, metric: str) -> dict[str, float]:
@@ -189,6 +208,7 @@ def chen2023_table2(
     title: str,
     synthetic: bool = False,
     only: Sequence[str] = tuple(MODEL_NAMES),
+    notes: Sequence[str] = (),
 ) -> Table:
     """Returns chen2023's Table 2: for each model as published, measured categorical and measured binary.
 
@@ -198,6 +218,7 @@ def chen2023_table2(
         title: of the table.
         synthetic: whether the faces were generated.
         only: the models whose rows are wanted.
+        notes: sentences under the table, such as whose weights the trunk had.
     """
     printed = published.load("chen2023").dropna(subset=["model"])
     rows = []
@@ -207,23 +228,24 @@ def chen2023_table2(
         if len(cells):
             rows.append(_table2_row(name, "published", cells.to_dict(), accuracy="accuracy"))
         if model in measured:
-            values = {
-                (row.split, row.metric): interval(row.value, row.low, row.high) for row in measured[model].itertuples()
-            }
+            values = {(row.split, row.metric): _score_cell(row) for row in measured[model].itertuples()}
             for kind in ("categorical", "binary"):
                 rows.append(_table2_row(name, f"measured, {kind}", values, accuracy=f"{kind}_accuracy"))
         elif len(cells):
             rows.append(_table2_row(name, "not measured yet", {}, accuracy="accuracy"))
-    return Table(pd.DataFrame(rows), title, synthetic)
+    return Table(pd.DataFrame(rows), title, synthetic, tuple(notes))
 
 
-def glance_table(measured: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False) -> Table:
+def glance_table(
+    measured: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False, notes: Sequence[str] = ()
+) -> Table:
     """Returns the scores on the test faces alone, printed beside measured, a row a model: for readers in a hurry.
 
     Args:
         measured: as for :func:`chen2023_table2`.
         title: of the table.
         synthetic: whether the faces were generated.
+        notes: sentences under the table, such as whose weights the trunk had.
     """
     printed = published.load("chen2023").dropna(subset=["model"])
     printed = printed[printed["split"] == "testing"].set_index(["model", "metric"])["value"].to_dict()
@@ -232,7 +254,7 @@ def glance_table(measured: Mapping[str, pd.DataFrame], *, title: str, synthetic:
         cells = {}
         if model in measured:
             testing = measured[model][measured[model]["split"] == "testing"]
-            cells = {row.metric: interval(row.value, row.low, row.high) for row in testing.itertuples()}
+            cells = {row.metric: _score_cell(row) for row in testing.itertuples()}
         rows.append(
             {
                 "Test faces": name,
@@ -243,7 +265,7 @@ def glance_table(measured: Mapping[str, pd.DataFrame], *, title: str, synthetic:
                 "loss, measured": cells.get("loss", "–"),
             }
         )
-    return Table(pd.DataFrame(rows), title, synthetic)
+    return Table(pd.DataFrame(rows), title, synthetic, tuple(notes))
 
 
 def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
@@ -271,6 +293,13 @@ def interval(value: float, low: float, high: float) -> str:
     if not (np.isfinite(low) and np.isfinite(high)):
         return f"{value:.4f}"
     return f"{value:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _score_cell(row: Any) -> str:
+    """A score with its interval in brackets, or over several seeds its mean ± s.d."""
+    if "s.d." in str(getattr(row, "interval", "")):
+        return f"{row.value:.4f} ± {row.high - row.value:.4f}"
+    return interval(row.value, row.low, row.high)
 
 
 def _table2_row(model: str, numbers: str, cells: Mapping[tuple[str, str], str], *, accuracy: str) -> dict[str, str]:

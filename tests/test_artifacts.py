@@ -1,7 +1,8 @@
-"""What is kept: files with provenance, whole or not at all, marked where faces were generated, and what reports read."""
+"""What is kept: whole files with provenance, marked where faces were generated, and what the report makes of them."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from fer_lib import artifacts, evaluation, report, tables
 from fer_lib.backend import keras
@@ -330,24 +332,42 @@ def test_checkpoints_of_another_training_lie_in_another_folder(tmp_path, monkeyp
     assert own.parent == tmp_path / "results" / "smoke" / "checkpoints"
     others = {
         "settings": started(tmp_path, settings=change(MLP, learning_rate=0.01)),
+        "epochs": started(tmp_path, settings=change(MLP, epochs=50)),
         "seed": started(tmp_path, seed=1),
         "faces": started(tmp_path, faces=some_faces(seed=1)),
         "weights": started(tmp_path, weights={**NO_WEIGHTS, "sha256": "0" * 64}),
         "split": started(tmp_path),
     }
     split = change(others["split"].settings.data, validation_split="unstratified_ceil")
-    others["split"].settings = change(others["split"].settings, data=split)
+    others["split"].settings = dataclasses.replace(others["split"].settings, data=split)
     keys = {what: run.checkpoints("resnet50_mlp").name.rpartition("-")[2] for what, run in others.items()}
     keys["own"] = own.name.rpartition("-")[2]
     monkeypatch.setattr(artifacts, "sources_hash", lambda files: "other code")
     keys["code"] = started(tmp_path).checkpoints("resnet50_mlp").name.rpartition("-")[2]
-    assert len(set(keys.values())) == 7, keys
+    assert len(set(keys.values())) == 8, keys
 
 
-def test_a_longer_run_goes_on_in_the_folder_of_a_shorter_one(tmp_path):
-    short, long = (started(tmp_path, settings=change(MLP, epochs=epochs)) for epochs in (2, 50))
-    assert short.checkpoints("resnet50_mlp") == long.checkpoints("resnet50_mlp")
-    assert short.provenance()["settings_hash"] != long.provenance()["settings_hash"]
+def test_changes_of_the_data_reach_the_run_and_are_checked(tmp_path):
+    run = artifacts.start("01_data_exploration", output_dir=str(tmp_path), data_changes={"test_split": "PublicTest"})
+    assert run.settings.data.test_split == "PublicTest"
+    assert run.provenance()["data_settings"]["test_split"] == "PublicTest"
+    with pytest.raises(FerError, match=r"unknown key 'test_spilt' \(did you mean 'test_split'\?\)"):
+        artifacts.start("01_data_exploration", output_dir=str(tmp_path), data_changes={"test_spilt": "PublicTest"})
+
+
+def test_a_profile_may_be_a_file_and_its_results_bear_its_name(tmp_path):
+    write_text(tmp_path / "mine.yaml", "description: my own\ndata: {source: generated}\n")
+    run = artifacts.start("01_data_exploration", profile=str(tmp_path / "mine.yaml"), output_dir=str(tmp_path))
+    assert (run.profile, run.results) == ("mine", tmp_path / "results" / "mine")
+    assert run.settings.description == "my own"
+
+
+def test_a_figure_says_which_faces_it_shows(tmp_path):
+    run, shown = started(tmp_path, faces=some_faces(synthetic=False)), some_faces(seed=5)
+    run.save_figure(simple_figure(), "f", shows=shown)
+    found = read_json(run.figures / "f.provenance.json")
+    assert found["shows"] == {"fingerprint": shown.fingerprint, "synthetic": True}
+    assert found["data"]["fer2013"]["synthetic"] is False
 
 
 # --- seeds and the report ---------------------------------------------------------------------------------------------
@@ -383,11 +403,15 @@ def reporting(tmp_path, profile="smoke") -> report.Results:
 
 
 def every_table(results: report.Results) -> dict[str, tables.Table]:
-    names = ("runs_table", "table2", "sureness_table", "paired_table", "statements_table")
+    names = ("runs_table", "glance_table", "table2", "raw_table", "sureness_table", "paired_table", "statements_table")
     return {name: getattr(results, name)() for name in names}
 
 
-def every_figure(results: report.Results) -> list:
+def titles(figure: Figure) -> str:
+    return " ".join([text.get_text() for text in figure.findobj(Text)])
+
+
+def every_figure(results: report.Results) -> list[Figure]:
     drawn = [results.recall_figure(), results.reliability_figure()]
     for model in report.TRAINED:
         drawn += [results.loss_figure(model), results.accuracy_figure(model)]
@@ -450,13 +474,13 @@ def test_the_report_of_an_empty_folder_says_that_nothing_has_been_measured(tmp_p
     results = reporting(tmp_path, profile)
     assert results.heading == f"## Profile `{profile}`: nothing has been measured yet"
     made = every_table(results)
-    for name in ("runs_table", "sureness_table", "paired_table"):
+    for name in ("runs_table", "raw_table", "sureness_table", "paired_table"):
         assert "Nothing to show yet: run notebooks 03 and 05" in made[name].to_markdown(), name
     assert set(made["table2"].frame["Numbers"]) == {"published", "not measured yet"}
     assert "no seed yet" in made["table2"].title
     assert set(made["statements_table"].frame["measured"]) == {"–"}
     for drawn in every_figure(results):
-        assert re.search("has (not )?been trained in this profile yet", drawn)
+        assert "not measured yet" in titles(drawn)
     for name, table in made.items():
         results.run.save_table(table, name)
 
@@ -469,7 +493,9 @@ def test_the_report_of_generated_faces_is_whole_and_marked(two_seeds):
     for name, table in every_table(results).items():
         assert table.heading.startswith("SYNTHETIC"), name
         assert len(table.frame), name
-    assert all(isinstance(drawn, Figure) for drawn in every_figure(results))
+    for drawn in every_figure(results):
+        assert "SYNTHETIC" in titles(drawn)
+        assert "not measured yet" not in titles(drawn)
 
 
 def test_the_report_names_every_training_and_what_it_came_from(two_seeds):
@@ -493,8 +519,7 @@ def test_the_reports_table_2_is_the_mean_over_seeds(two_seeds):
         if model == "resnet50_mlp"
     ]
     mean, spread = np.mean(values), np.std(values, ddof=1)
-    expected = tables.interval(mean, mean - spread, mean + spread)
-    assert rows.loc[("ResNet50 + MLP", "measured, binary"), "Testing loss"] == expected
+    assert rows.loc[("ResNet50 + MLP", "measured, binary"), "Testing loss"] == f"{mean:.4f} ± {spread:.4f}"
     assert (table.frame["Model"].str.startswith("Class priors")).sum() == 2
 
 
@@ -510,7 +535,8 @@ def test_the_reports_statements_stand_beside_what_was_measured(two_seeds):
     frame = results.statements_table().frame
     shown = frame[frame["printed"] == "23587712"].iloc[0]
     assert (shown["place"], shown["measured"]) == ("Section 2.2.1", "23,587,712")
-    assert frame[frame["quantity"] == "Python version"]["measured"].item() == "–"
+    assert frame[frame["quantity"] == "GPU memory"]["measured"].item() == "–"
+    assert (measured["train-share"], measured["validation-share"]) == ("8", "2")
 
 
 def test_the_report_pairs_both_models_on_the_same_faces(two_seeds):
@@ -524,10 +550,52 @@ def test_the_report_pairs_both_models_on_the_same_faces(two_seeds):
 
 def test_the_reports_files_name_the_results_they_were_made_from(two_seeds):
     folder, _ = two_seeds
-    made_from = reporting(folder).run.provenance()["results"]
-    assert set(made_from) == {path.stem for path in (folder / "results" / "smoke" / "metrics").glob("*.json")}
-    path = folder / "results" / "smoke" / "metrics" / "resnet50_mlp_seed0.json"
-    assert made_from["resnet50_mlp_seed0"] == file_sha256(path)
+    made_from = reporting(folder).run.provenance()["made_from"]
+    metrics = folder / "results" / "smoke" / "metrics"
+    assert set(made_from) == {path.stem for path in metrics.glob("*_seed*.json")}
+    for name, facts in made_from.items():
+        assert facts["sha256"] == file_sha256(metrics / f"{name}.json")
+        assert facts["data"]["fer2013"]["fingerprint"] == some_faces().fingerprint
+        assert f"seed{facts['seed']}" in name
+
+
+def test_a_report_of_some_seeds_takes_no_others(two_seeds):
+    run = artifacts.start("08_replication_report", seed=None, output_dir=str(two_seeds[0]))
+    results = report.gather(run, seeds=[1])
+    assert [list(frames) for frames in results.scores.values()] == [[1], [1], [1]]
+    assert {facts["seed"] for facts in run.facts["made_from"].values()} == {1}
+    assert "seed 1, 95 % intervals over faces" in results.table2().title
+    assert list(results.paired_table().frame["seed"]) == [1]
+
+
+def test_models_measured_on_other_faces_are_not_set_side_by_side(tmp_path):
+    keep_training(started(tmp_path), "resnet50_mlp", skill=0.1)
+    cnn = started(tmp_path, faces=some_faces(seed=1), settings=CNN)
+    keep_training(cnn, "baseline_cnn", skill=0.1)
+    with pytest.raises(FerError, match=r"not of the same faces \(\w+_seed0 differs\); run the notebooks again"):
+        reporting(tmp_path)
+    assert cnn.load_scores("resnet50_mlp") == {}  # a run leaves out what was measured on other faces
+    assert list(cnn.load_scores("baseline_cnn")) == [0]
+
+
+def test_results_of_another_test_part_are_not_of_the_same_faces(tmp_path):
+    private, public = started(tmp_path), started(tmp_path)
+    public.settings = dataclasses.replace(public.settings, data=change(public.settings.data, test_split="PublicTest"))
+    keep_training(private, "resnet50_mlp", skill=0.1)
+    assert list(private.load_scores("resnet50_mlp")) == [0]
+    assert public.load_scores("resnet50_mlp") == {}
+
+
+def test_raw_test_faces_have_a_row_of_their_own(two_seeds):
+    folder, scores = two_seeds
+    rows = reporting(folder).raw_table().frame.set_index(["model", "faces"])
+    assert len(rows) == 3 * 3  # the class priors here are a copy of the CNN's scores
+    losses = [
+        frame[(frame["split"] == "testing, raw") & (frame["metric"] == "loss")]["value"].item()
+        for (model, _), frame in scores.items()
+        if model == "resnet50_mlp"
+    ]
+    assert rows.loc[("ResNet50 + MLP", "testing, raw"), "loss (nats)"] == f"{np.mean(losses):.4f}"
 
 
 def test_a_report_of_one_model_alone_and_of_real_faces_works(tmp_path):
@@ -537,10 +605,10 @@ def test_a_report_of_one_model_alone_and_of_real_faces_works(tmp_path):
     keep_training(run, "resnet50_mlp", skill=0.2)
     results = reporting(tmp_path, "paper")
     assert results.heading.startswith("## Profile `paper`, real faces")
-    assert results.heading.endswith("Trunk weights: ImageNet (Keras).")
+    assert results.heading.endswith("trunk: ImageNet (Keras).")
     for name, table in every_table(results).items():
         assert "SYNTHETIC" not in table.to_markdown(), name
     assert "95 % intervals over faces" in results.table2().title
     assert "not measured yet" in set(results.table2().frame["Numbers"])
-    assert isinstance(results.recall_figure(), Figure)
-    assert results.loss_figure("baseline_cnn") == "Traditional CNN has not been trained in this profile yet."
+    assert "not measured yet" not in titles(results.recall_figure())
+    assert "Traditional CNN, loss: not measured yet" in titles(results.loss_figure("baseline_cnn"))

@@ -53,8 +53,8 @@ def scored(guessed):
 
 
 @st.composite
-def outputs_and_labels(draw, classes=st.integers(2, 8)):
-    count, width = draw(st.integers(1, 25)), draw(classes)
+def outputs_and_labels(draw, classes=(2, 8)):
+    count, width = draw(st.integers(1, 25)), draw(st.integers(*classes))
     seed, spread = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0.0, 0.3, 2.0, 8.0]))
     rng = np.random.default_rng(seed)
     return softmax(rng.normal(0, spread, (count, width))), rng.integers(0, width, count)
@@ -145,6 +145,17 @@ def test_bootstrap_interval_of_the_loss_is_the_normal_one_for_many_faces():
     np.testing.assert_allclose(found, expected, atol=0.1 * np.ptp(expected))
 
 
+def test_classes_keep_their_sizes_in_the_bootstrap():
+    """A class of one face, got right: no resample may lose it, or the mean over classes would jump."""
+    labels = np.array([0] * 50 + [1])
+    result = scores(certain(*[0] * 50, 1), labels, ("a", "b", "c"))
+    for metric in ("balanced_accuracy", "macro_f1"):
+        assert result.loc[metric, ["value", "low", "high"]].to_list() == [1, 1, 1]
+    half = scores(certain(*[0] * 25, *[2] * 25, 1), labels, ("a", "b", "c")).loc["balanced_accuracy"]
+    assert half["value"] == pytest.approx(0.75)
+    assert (half["low"], half["high"]) == pytest.approx((0.75 - 0.07, 0.75 + 0.07), abs=0.015)  # 1.96·√(¼/50)/2
+
+
 def test_intervals_narrow_with_the_root_of_the_faces():
     wide, narrow = (scores(*guesses(count, seed=3)) for count in (300, 4800))
     for metric in ("loss", "categorical_accuracy", "binary_accuracy", "macro_f1", "balanced_accuracy"):
@@ -185,7 +196,7 @@ def test_sureness_accounts_for_binary_accuracy(pair):
 
 
 @settings(max_examples=100, deadline=None)
-@given(outputs_and_labels(classes=st.just(7)))
+@given(outputs_and_labels(classes=(7, 7)))
 def test_a_softmax_of_seven_never_scores_under_five_sevenths(pair):
     hits = evaluation.binary_hits(*pair).mean(axis=1)
     assert hits.min() >= 5 / 7 - 1e-12
@@ -195,6 +206,14 @@ def test_the_worst_softmax_scores_exactly_five_sevenths_and_the_best_one():
     sure = certain(0, 1, 2, classes=7)
     assert evaluation.binary_hits(sure, np.array([1, 2, 3])).mean() == pytest.approx(5 / 7)
     assert evaluation.binary_hits(sure, np.array([0, 1, 2])).all()
+
+
+def test_exactly_one_half_is_a_no_as_keras_counts():
+    probabilities, labels = np.array([[0.5, 0.5], [0.5, 0.5], [0.75, 0.25]], np.float32), np.array([0, 1, 0])
+    assert evaluation.binary_hits(probabilities, labels).tolist() == [[False, True], [True, False], [True, True]]
+    own = keras.metrics.BinaryAccuracy()
+    own.update_state(np.eye(2, dtype=np.float32)[labels], probabilities)
+    assert evaluation.binary_hits(probabilities, labels).mean() == pytest.approx(float(own.result()))
 
 
 def test_sureness_of_a_constructed_case():
@@ -272,7 +291,7 @@ def test_a_model_does_not_differ_from_itself(paired):
 
 
 def test_pairing_sees_more_than_two_separate_intervals():
-    """Two models that err on the same faces but a few: the paired interval leaves out 0, the two Wilson ones overlap."""
+    """Two models that err on the same faces but 15: the paired interval leaves out 0, the Wilson ones overlap."""
     labels = np.zeros(1000, int)
     first, second = certain(*[0] * 630, *[1] * 370), certain(*[0] * 615, *[1] * 385)
     found = evaluation.compare_paired(first, second, labels)

@@ -9,6 +9,7 @@ import urllib.error
 import h5py
 import numpy as np
 import pytest
+from keras.src.applications.resnet import WEIGHTS_HASHES
 from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 
@@ -270,7 +271,7 @@ def test_an_ending_that_keras_cannot_read_is_refused(tmp_path, name):
 
 
 def test_a_misspelt_name_of_weights_is_taken_for_a_file_that_is_not_there(same_trunk):
-    with pytest.raises(FerError, match="There is no weights file 'imagnet'; give 'imagenet'"):
+    with pytest.raises(FerError, match=r"no weights file 'imagnet' \(did you mean 'imagenet'\?\); give"):
         resnet50_mlp.build_trunk(ResNet50MlpSettings(weights="imagnet"))
 
 
@@ -302,7 +303,8 @@ def test_a_mistake_of_ours_is_not_taken_for_a_network_fault():
         ("random_frozen", "none: random, frozen", False),
     ],
 )
-def test_the_origin_of_named_weights(weights, origin, tests_claim):
+def test_the_origin_of_named_weights(monkeypatch, tmp_path, weights, origin, tests_claim):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     found = resnet50_mlp.weights_origin(ResNet50MlpSettings(weights=weights))
     assert found == {"origin": origin, "sha256": None, "tests_transfer_claim": tests_claim}
 
@@ -315,6 +317,27 @@ def test_the_origin_of_a_file_is_its_name_and_digest_without_its_folder(tmp_path
         "sha256": hashlib.sha256(b"some weights").hexdigest(),
         "tests_transfer_claim": False,
     }
+    with pytest.raises(FerError, match="There is no weights file"):
+        resnet50_mlp.weights_origin(ResNet50MlpSettings(weights=str(tmp_path / "absent.h5")))
+
+
+def test_imagenets_file_is_known_by_its_content_wherever_it_lies(monkeypatch, tmp_path):
+    content = b"stands for the 95 MB that Keras offers"
+    monkeypatch.setattr(resnet50_mlp, "IMAGENET_MD5", hashlib.md5(content).hexdigest())
+    (tmp_path / "models").mkdir()
+    for path in (tmp_path / "copy.h5", tmp_path / "models" / resnet50_mlp.IMAGENET_FILE):
+        path.write_bytes(content)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for weights in ("imagenet", str(tmp_path / "copy.h5")):
+        found = resnet50_mlp.weights_origin(ResNet50MlpSettings(weights=weights))
+        assert found["tests_transfer_claim"] is True
+        assert found["sha256"] == hashlib.sha256(content).hexdigest()
+        assert "ImageNet" in found["origin"]
+        assert str(tmp_path) not in found["origin"]
+
+
+def test_the_digest_of_imagenets_file_is_the_one_keras_checks():
+    assert WEIGHTS_HASHES["resnet50"][1] == resnet50_mlp.IMAGENET_MD5
 
 
 # --- the traditional CNN ----------------------------------------------------------------------------------------------

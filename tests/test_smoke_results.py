@@ -28,7 +28,7 @@ SEED = 0
 EXPECTED = {
     "baseline_cnn": {"categorical_accuracy": (0.65, 0.15), "binary_accuracy": (0.915, 0.03), "loss": (0.9, 0.4)},
     "resnet50_mlp": {"binary_accuracy": (6 / 7, 0.01), "loss": (1.95, 0.15)},
-    "class_priors": {"categorical_accuracy": (0.25, 1e-9), "binary_accuracy": (6 / 7, 1e-9), "loss": (0.0, 1e-6)},
+    "class_priors": {"categorical_accuracy": (0.25, 1e-9), "binary_accuracy": (6 / 7, 1e-9), "loss": (1.8130433, 1e-6)},
 }
 
 

@@ -236,7 +236,32 @@ def test_over_seeds_is_the_mean_and_one_standard_deviation():
 def test_over_seeds_fits_into_table_2():
     both = tables.over_seeds({0: measured(loss=1.0), 1: measured(loss=2.0)})
     cells = row(tables.chen2023_table2({"resnet50_mlp": both}, title="t"), "ResNet50 + MLP", "measured, binary")
-    assert cells[:2] == ["1.5000 [0.7929, 2.2071]", "0.8600 [0.8600, 0.8600]"]
+    assert cells[:2] == ["1.5000 ± 0.7071", "0.8600 ± 0.0000"]  # not in brackets, which hold 95 % intervals
+
+
+def test_at_a_glance_sets_the_test_faces_printed_beside_measured():
+    long = tables.long_scores({"training": small_scores(loss=9.0), "testing": small_scores()})
+    frame = tables.glance_table({"resnet50_mlp": long, "class_priors": long}, title="t").frame.set_index("Test faces")
+    assert list(frame.index) == [tables.MODEL_NAMES[model] for model in tables.MODEL_NAMES]
+    assert frame.loc["ResNet50 + MLP"].to_list() == [
+        "0.8571",
+        "0.2500 [0.2400, 0.2600]",
+        "0.8600 [0.8500, 0.8700]",
+        "1.78",
+        "1.5000 [1.4900, 1.5100]",
+    ]
+    assert frame.loc["Traditional CNN"].to_list() == ["0.6420", "–", "–", "1.98", "–"]
+
+
+def test_the_note_on_weights_says_whether_they_test_the_papers_claim():
+    origin = {"origin": "file own.h5", "sha256": "0123456789abcdef" * 4, "tests_transfer_claim": False}
+    note = tables.weights_note(origin)
+    assert "file own.h5, SHA-256 0123456789ab…." in note
+    assert "do not test the paper's claim" in note
+    assert "PROFILE=paper" in note
+    assert "do not test" not in tables.weights_note({**origin, "tests_transfer_claim": True})
+    table = tables.chen2023_table2({}, title="t", notes=[note])
+    assert note in table.to_markdown()
 
 
 # --- statements -------------------------------------------------------------------------------------------------------

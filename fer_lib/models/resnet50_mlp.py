@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from zipfile import BadZipFile
 
 from fer_lib.backend import keras
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, nearest
 from fer_lib.files import file_sha256
-from fer_lib.settings import ResNet50MlpSettings
+from fer_lib.settings import WEIGHTS_NAMES, ResNet50MlpSettings
 
 TRUNK_PARAMETERS = 23_587_712  # printed in section 2.2.1
 layers = keras.layers
+# the file that Keras downloads, and the MD5 by which Keras itself checks it
+IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+IMAGENET_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
 WEIGHT_SUFFIXES = (".h5", ".keras")
 
 
@@ -60,7 +65,7 @@ def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras
             f"ImageNet's weights could not be downloaded ({_first_line(error)}); connect to the network once, or give "
             "a weights file (weights=<file>), or train without them (weights=none)."
         ) from None
-    if settings.weights not in ("imagenet", "none", "random_frozen"):
+    if settings.weights not in WEIGHTS_NAMES:
         load_trunk_weights(trunk, settings.weights)
     freeze(trunk, trained_layers(settings))
     return trunk
@@ -77,11 +82,7 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path) -> None:
     Raises:
         FerError: one sentence where the file is missing, of another kind, truncated or of another network.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FerError(
-            f"There is no weights file {str(path)!r}; give 'imagenet', 'none', 'random_frozen' or an existing file."
-        )
+    path = _weights_file(path)
     if path.suffix not in WEIGHT_SUFFIXES:
         raise FerError(f"{path.name} is no weights file that Keras reads; it should end in .h5, .weights.h5 or .keras.")
     try:
@@ -155,22 +156,35 @@ def structure(model: keras.Model) -> dict[str, int]:
 def weights_origin(settings: ResNet50MlpSettings) -> dict[str, str | bool | None]:
     """Returns where the trunk's weights come from, for the provenance of every result.
 
-    Keys: ``origin`` (a phrase), ``sha256`` (of a file, else None) and ``tests_transfer_claim``: only ImageNet weights
-    test the paper's claim about transfer learning.
+    Keys: ``origin`` (a phrase), ``sha256`` (of the file they were read from, else None) and ``tests_transfer_claim``:
+    only ImageNet weights test the paper's claim about transfer learning. Call it once the trunk is built: ImageNet's
+    file is then in Keras' cache.
+
+    Raises:
+        FerError: there is no such weights file.
     """
-    phrases = {
-        "imagenet": "ImageNet (Keras)",
-        "none": "none: trained from scratch",
-        "random_frozen": "none: random, frozen",
-    }
-    if settings.weights in phrases:
-        return {
-            "origin": phrases[settings.weights],
-            "sha256": None,
-            "tests_transfer_claim": settings.weights == "imagenet",
-        }
-    path = Path(settings.weights).expanduser()
-    return {"origin": f"file {path.name}", "sha256": file_sha256(path), "tests_transfer_claim": False}
+    random = {"none": "none: trained from scratch", "random_frozen": "none: random, frozen"}
+    if settings.weights in random:
+        return {"origin": random[settings.weights], "sha256": None, "tests_transfer_claim": False}
+    if settings.weights == "imagenet":
+        cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / IMAGENET_FILE
+        sha256 = file_sha256(cached) if cached.is_file() else None
+        return {"origin": "ImageNet (Keras)", "sha256": sha256, "tests_transfer_claim": True}
+    path = _weights_file(settings.weights)
+    with open(path, "rb") as file:
+        from_imagenet = hashlib.file_digest(file, "md5").hexdigest() == IMAGENET_MD5
+    origin = f"file {path.name}" + (" (Keras' ImageNet weights)" if from_imagenet else "")
+    return {"origin": origin, "sha256": file_sha256(path), "tests_transfer_claim": from_imagenet}
+
+
+def _weights_file(path: str | Path) -> Path:
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FerError(
+            f"There is no weights file {str(path)!r}{nearest(str(path), WEIGHTS_NAMES)}; give 'imagenet', 'none', "
+            "'random_frozen' or an existing file."
+        )
+    return path
 
 
 def _dense(units: int, settings: ResNet50MlpSettings, *, name: str) -> layers.Dense:
