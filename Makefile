@@ -7,6 +7,7 @@
 #: FER_DATA    folder with your copies of fer2013, ckplus, genki4k, olivetti (each a folder, an archive or a file)
 #: FER_OUTPUT  folder to write results and figures in; default this one
 #: WEIGHTS     of the trunk: imagenet, none, random_frozen or a file; default what the profile says
+#: DRAW_FACES  no draws generated faces where figures would show real people's: for results that are published
 #: SEEDS       seeds to run, such as SEEDS="0 1 2"; default 0
 #: JOBS        notebooks that run at the same time; default 1
 #: PYTHON      the Python that makes .venv; default the first on the PATH that is 3.11, 3.12 or 3.13
@@ -84,7 +85,8 @@ $(data_folder); $(call home,WEIGHTS); \
 text() { printf '|-\n  %s' "$$1"; }; \
 exec $(PY) -m snakemake $(1) --snakefile Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
     --config 'profile=$(PROFILE)' "seeds=$$(text "$$SEEDS")" \
-    $${FER_DATA:+"data_dir=$$(text "$$FER_DATA")"} $${WEIGHTS:+"weights=$$(text "$$WEIGHTS")"}
+    $${FER_DATA:+"data_dir=$$(text "$$FER_DATA")"} $${WEIGHTS:+"weights=$$(text "$$WEIGHTS")"} \
+    $${DRAW_FACES:+"draw_faces=$$DRAW_FACES"}
 endef
 
 arguments:
@@ -92,6 +94,9 @@ arguments:
 	printf '%s\n' "PROFILE=$$PROFILE is unknown: choose one of $(PROFILES)." >&2; exit 2
 	@$(data_folder); [ -z "$${FER_DATA-}" ] || [ -e "$$FER_DATA" ] || { \
 	    printf '%s\n' "FER_DATA=$$FER_DATA does not exist: give the folder that holds the corpora." >&2; exit 2; }
+	@$(call home,WEIGHTS); case $${WEIGHTS-} in ''|imagenet|none|random_frozen) ;; *) [ -f "$$WEIGHTS" ] || { \
+	    printf '%s\n' "WEIGHTS=$$WEIGHTS is no file: give imagenet, none, random_frozen or a weights file." >&2; \
+	    exit 2; };; esac
 	@$(if $(PROFILE_NOTE),echo '$(PROFILE_NOTE)',:)
 
 # The stamp holds the folder that .venv was made in. Where that has moved or its Python has gone or changed, the stamp

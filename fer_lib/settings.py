@@ -92,7 +92,7 @@ class ResNet50MlpSettings(TrainingSettings):
     """chen2023, "the model of this paper": ResNet50 + MLP (sections 2.2-2.3, Tables 1 and 2, Figures 2-6).
 
     Command: ``papermill notebooks/03_resnet50_mlp.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: 50 epochs of 22,967 faces, hours on two CPU cores, minutes on a GPU.
+    Cost: 50 epochs of 22,967 faces, hours on two CPU cores (three epochs take about six minutes there).
     Expected: the paper prints test loss 1.78 and accuracy 0.8571; 6/7 = 0.8571 is also the binary accuracy of a model
     that is never more than 50 % sure (see ``fer_lib/published/chen2023.yaml``).
 
@@ -116,7 +116,7 @@ class BaselineCnnSettings(TrainingSettings):
     """chen2023, "traditional CNN model" (Table 2, first row).
 
     Command: ``papermill notebooks/05_baseline_cnn.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: 50 epochs of 22,967 faces, about one to two hours on two CPU cores.
+    Cost: 50 epochs of 22,967 faces, an hour or more on two CPU cores.
     Expected: the paper prints training accuracy 0.9613 against 0.6314 (validation) and 0.6420 (testing). It gives no
     architecture; the default is a common FER-2013 CNN of that kind, without augmentation, so that it can over-fit.
 

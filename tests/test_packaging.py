@@ -339,11 +339,27 @@ def test_replicate_passes_on_what_the_user_typed(workshop):
     data = workshop.here / "my 'real' data: #1"
     data.mkdir()
     (workshop.here / "~").symlink_to(".")  # a literal ~ must not be what is found
-    result = workshop.make("replicate", f"FER_DATA={data}", "WEIGHTS=~/w.h5", "SEEDS=0 1", "JOBS=2", HOME="/h")
+    (home := workshop.here / "home").mkdir()
+    (home / "w.h5").touch()
+    given = ["WEIGHTS=~/w.h5", "SEEDS=0 1", "JOBS=2", "DRAW_FACES=no"]
+    result = workshop.make("replicate", f"FER_DATA={data}", *given, HOME=str(home))
     assert result.returncode == 0, result.stderr
     options, config = snakemake_call(result)
     assert options[options.index("--cores") + 1] == "2"
-    assert config == {"profile": "paper", "seeds": "0 1", "data_dir": str(data), "weights": "/h/w.h5"}
+    told = {
+        "profile": "paper",
+        "seeds": "0 1",
+        "data_dir": str(data),
+        "weights": str(home / "w.h5"),
+        "draw_faces": "no",
+    }
+    assert config == told
+
+
+@needs_make
+def test_weights_that_are_not_there_are_said_before_anything_runs(workshop):
+    workshop.add("python3.12")
+    assert "WEIGHTS=w.h5 is no file: give imagenet, none" in complaint(workshop.make("replicate", "WEIGHTS=w.h5"))
 
 
 @needs_make

@@ -267,7 +267,9 @@ def test_the_hash_is_short_stable_and_that_of_the_dictionary():
     assert settings_hash({"a": 1, "b": 2}) == settings_hash({"b": 2, "a": 1})
 
 
-@pytest.mark.parametrize("weights", ["/home/me/secret/own.weights.h5", "~/secret/own.h5", "secret/own.keras", "own.h5"])
+@pytest.mark.parametrize(
+    "weights", ["/home/you/secret/own.weights.h5", "~/secret/own.h5", "secret/own.keras", "own.h5"]
+)
 def test_no_dictionary_holds_a_folder(weights):
     own = ResNet50MlpSettings(weights=weights)
     for some in (own, Profile(description="x", resnet50_mlp=own)):

@@ -115,6 +115,12 @@ def test_a_damaged_checkpoint_starts_anew_and_says_so(undisturbed, tmp_path, cap
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
 
 
+def test_fewer_epochs_than_the_checkpoint_holds_are_trained_anew(undisturbed, tmp_path):
+    run(checkpoints=tmp_path)
+    _, history = run(change(TINY, epochs=1), checkpoints=tmp_path)
+    assert history["loss"].tolist() == undisturbed[1]["loss"].tolist()[:1]
+
+
 def test_frozen_layers_stay_frozen_bit_for_bit_and_the_last_four_learn():
     settings = ResNet50MlpSettings(weights="random_frozen", epochs=1, batch_size=14)
     build = partial(resnet50_mlp.build, settings)
@@ -143,10 +149,13 @@ def test_a_loss_that_is_no_number_stops_with_the_epoch(tmp_path):
     assert not list(tmp_path.glob("*.keras"))
 
 
-def test_early_stopping_is_off_by_default_and_stops_when_asked():
-    history = run(change(TINY, learning_rate=1e-9, epochs=5, early_stopping_patience=1))[1]
-    losses = history["val_loss"].to_numpy()
-    assert len(history) == 5 or losses[-1] > losses[:-1].min()
+def test_early_stopping_is_off_by_default_and_stops_when_asked(tmp_path):
+    run(change(TINY, epochs=2), checkpoints=tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv").assign(val_loss=[1.0, 2.0])  # as if it had over-fitted
+    history.to_csv(tmp_path / "history.csv", index=False)
+    stopped = run(change(TINY, epochs=5, early_stopping_patience=1), checkpoints=tmp_path)[1]
+    assert len(stopped) == 2
+    assert len(run(TINY, checkpoints=tmp_path)[1]) == 3
     stops = training._stops_early
     falling, rising = pd.DataFrame({"val_loss": [3, 2, 1]}), pd.DataFrame({"val_loss": [1, 2, 3]})
     assert not stops(rising, 0)

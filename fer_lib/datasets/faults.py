@@ -53,5 +53,5 @@ class Faults:
         one = "such faces" if total > 1 else "this face"
         raise FerError(
             f"{self.origin}, {place}: {first.detail}{more}; mend the data, or leave {one} out and counted with "
-            "skip_bad=True (--skip-bad)."
+            "skip_bad: true in the profile's data (--skip-bad on the command line)."
         )
