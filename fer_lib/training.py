@@ -129,12 +129,12 @@ def train(
     Raises:
         FerError: the loss is not a number any more; the sentence says at which epoch.
     """
-    set_seed(seed)
     state = Checkpoints(Path(checkpoints)) if checkpoints is not None else None
     resumed = state.latest() if state else None
     if resumed and len(resumed[1]) > settings.epochs:
         log.warning("the checkpoint holds %d epochs, more than asked; training starts anew", len(resumed[1]))
         resumed = None
+    set_seed(seed)  # after a checkpoint was read, which draws numbers of its own
     model, history = resumed or (compile_model(build(), settings), pd.DataFrame())
     validation_batches = FaceBatches(validation, settings)
     while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
