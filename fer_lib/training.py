@@ -137,9 +137,9 @@ def train(
     set_seed(seed)  # after a checkpoint was read, which draws numbers of its own
     model, history = resumed or (compile_model(build(), settings), pd.DataFrame())
     validation_batches = FaceBatches(validation, settings)
+    _complete(model, validation_batches)
     while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
         epoch, started = len(history), time.monotonic()
-        _seed_dropout(model, seed, epoch)
         fitted = model.fit(
             FaceBatches(training, settings, augment_with=(seed, epoch)),
             initial_epoch=epoch,
@@ -147,6 +147,8 @@ def train(
             shuffle=False,
             verbose=0,
             validation_data=validation_batches,
+            # when nothing draws numbers between this and the first step
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=lambda now, _: _seed_dropout(model, seed, now))],
         )
         row = {"epoch": epoch + 1, **{name: float(values[-1]) for name, values in fitted.history.items()}}
         row["seconds"] = round(time.monotonic() - started, 2)
@@ -213,6 +215,16 @@ class Checkpoints:
 
     def _model_file(self, epochs: int) -> Path:
         return self.folder / f"epoch-{epochs:03d}.keras"
+
+
+def _complete(model: keras.Model, batches: FaceBatches) -> None:
+    """Builds the optimiser and the metrics on a batch of their own.
+
+    Under JAX the first ``fit`` of a process would otherwise take its first training batch for that, so that a resumed
+    epoch would see other batches than an undisturbed one.
+    """
+    model.optimizer.build(model.trainable_variables)
+    model.test_on_batch(*batches[0])
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:

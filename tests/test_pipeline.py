@@ -129,7 +129,7 @@ def test_the_report_takes_the_mean_over_seeds(finished):
         for row in content["values"]["scores"]
         if (row["split"], row["metric"]) == ("testing", "loss")
     ]
-    assert f"{sum(losses) / 2:.4f} [" in table
+    assert f"{sum(losses) / 2:.4f} ± " in table
 
 
 def test_the_report_is_one_self_contained_page(finished):
