@@ -1,0 +1,49 @@
+"""The settings of each experiment: one frozen dataclass each, filled from a profile in ``configs/``.
+
+What a paper leaves open is a setting here; ``docs/decisions.md`` lists the alternatives and the reasons.
+"""
+
+from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings, TrainingSettings
+from fer_lib.settings.common import WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.liu2023 import (
+    CkPlusSettings,
+    DepthStudySettings,
+    ExpansionSettings,
+    FaceSettings,
+    LeNetSettings,
+    ResNet50SvmSettings,
+)
+from fer_lib.settings.profiles import (
+    PROFILES,
+    PROJECT,
+    Profile,
+    change,
+    experiment,
+    json_schema,
+    load_profile,
+    settings_dict,
+    settings_hash,
+)
+
+__all__ = [
+    "PROFILES",
+    "PROJECT",
+    "WEIGHTS_NAMES",
+    "BaselineCnnSettings",
+    "CkPlusSettings",
+    "DataSettings",
+    "DepthStudySettings",
+    "ExpansionSettings",
+    "FaceSettings",
+    "LeNetSettings",
+    "Profile",
+    "ResNet50MlpSettings",
+    "ResNet50SvmSettings",
+    "TrainingSettings",
+    "change",
+    "experiment",
+    "json_schema",
+    "load_profile",
+    "settings_dict",
+    "settings_hash",
+]

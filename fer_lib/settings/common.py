@@ -1,0 +1,39 @@
+"""What the settings of both papers share: the words for a value's range, and which FER-2013 faces are seen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid")
+WEIGHTS_NAMES = ("imagenet", "none", "random_frozen")
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0.0)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DataSettings:
+    """Which faces an experiment sees (chen2023, section 2.1).
+
+    Attributes:
+        source: ``"generated"`` draws faces; ``"folder"`` reads the corpus from the data folder.
+        generated_faces: how many faces to draw where the source is ``"generated"``.
+        skip_bad: leave damaged rows out, counted in the provenance, instead of stopping.
+        drop_leaks: remove from the training part what also stands in a test part (the paper does not).
+        test_split: which 3,589 faces are "the testing set"; the paper does not say.
+        validation_split: ``"stratified"`` by class; ``"unstratified_ceil"`` and ``"unstratified_floor"`` draw 5,742 and
+            5,741 of the 28,709 faces at random, as scikit-learn and ImageDataGenerator would round.
+        validation_fraction: the "2" of the paper's "8:2".
+    """
+
+    source: Literal["generated", "folder"] = "folder"
+    generated_faces: Positive = 1000
+    skip_bad: bool = False
+    drop_leaks: bool = False
+    test_split: Literal["PrivateTest", "PublicTest"] = "PrivateTest"
+    validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor"] = "stratified"
+    validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
