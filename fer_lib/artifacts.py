@@ -34,10 +34,14 @@ PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "scikit-learn",
+    "skops",
+    "mtcnn",
     "pandas",
     "fer-replication",
 )
 FIGURE_DPI = 150
+# what decides how a training ends, beside the networks in models/
+TRAINING_CODE = ("training.py", "augmentation.py", "expansion.py", "svm.py", "protocols.py", "datasets/splits.py")
 
 
 @dataclass
@@ -69,7 +73,10 @@ class Run:
         return any(corpus["synthetic"] for corpus in self.facts.get("data", {}).values())
 
     def uses(self, *, faces: FaceDataset | None = None, settings: Any = None, weights: dict | None = None) -> None:
-        """Adds the faces, the experiment's settings or the weights' origin to the provenance of what follows."""
+        """Adds the faces, the experiment's settings or the weights' origin to the provenance of what follows.
+
+        ``settings`` is one experiment's dataclass, or several by name.
+        """
         if faces is not None:
             self.facts.setdefault("data", {})[faces.corpus] = {
                 "fingerprint": faces.fingerprint,
@@ -83,14 +90,25 @@ class Run:
         if weights is not None:
             self.facts["weights"] = weights
 
-    def checkpoints(self, name: str) -> Path:
-        """Returns the folder of this very training: its name changes with settings, data, seed, code and backend."""
+    def checkpoints(self, name: str, *, settings: Any = None, faces: FaceDataset | None = None) -> Path:
+        """Returns the folder of this very training: its name changes with settings, data, seed, code and backend.
+
+        Args:
+            name: of what is trained.
+            settings: what it depends on; None means all settings used so far.
+            faces: what it learns from; None means all faces used so far.
+        """
         package = Path(__file__).parent
-        own = [package / name for name in ("training.py", "augmentation.py", "datasets/splits.py")]
-        code = sources_hash([*package.glob("models/*.py"), *own])
+        code = sources_hash([*package.glob("models/*.py"), *(package / name for name in TRAINING_CODE)])
         made = self.provenance()
-        key = settings_hash(made["settings"], same_faces(made), made.get("weights"), self.seed, code, made["engine"])
+        depends_on = made["settings"] if settings is None else settings_dict(settings)
+        seen = same_faces(made) if faces is None else [faces.fingerprint, made["data_settings"]]
+        key = settings_hash(depends_on, seen, made.get("weights"), self.seed, code, made["engine"])
         return self.results / "checkpoints" / f"{name}-seed{self.seed}-{key}"
+
+    def model_folder(self, name: str) -> Path:
+        """Returns the folder that a trained model is kept in, for ``fer-lib predict``."""
+        return self.results / "models" / name
 
     def save_table(self, table: Table, name: str) -> Table:
         """Writes ``tables/<name>.csv`` and ``.md`` with provenance, and returns the table to be shown."""

@@ -7,27 +7,19 @@ Whatever is slow to import is imported by the command that needs it, so that ``f
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from fer_lib import __version__
 from fer_lib.errors import FerError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from fer_lib.datasets import FaceDataset
-
 USER_ERROR = 2
 INTERRUPTED = 130
 
-_TERMS = (
-    "FER-2013 was released for the ICML 2013 challenge (Goodfellow et al. 2013): use it for research, under the terms "
-    "of the Kaggle competition, and do not publish its faces."
-)
+_CORPORA = ("fer2013", "ckplus", "genki4k", "olivetti")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,23 +62,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:
-    data = commands.add_parser("data", help="fetch, check or generate FER-2013", description="The corpus FER-2013.")
+    data = commands.add_parser("data", help="fetch, check or generate the corpora", description="The four corpora.")
     actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    fetch = _command(actions, "fetch", _data_fetch, "download a corpus from Kaggle and check its SHA-256 manifest")
-    fetch.add_argument("corpus", metavar="CORPUS", help="fer2013")
+    fetch = _command(actions, "fetch", _data_fetch, "download a corpus and check what came")
+    fetch.add_argument("corpus", metavar="CORPUS", help="fer2013, genki4k or olivetti (ckplus: says how to get it)")
     fetch.add_argument("--to", metavar="FOLDER", default="data", help="the data folder (default: %(default)s)")
 
-    check = _command(actions, "check", _data_check, "read a corpus whole and say what it holds")
-    check.add_argument("path", metavar="PATH", help="the corpus' file, archive or folder, or a data folder")
-    check.add_argument("--skip-bad", action="store_true", help="leave faulty faces out and count them")
+    check = _command(actions, "check", _data_check, "read a corpus, or all of a data folder, and say what it holds")
+    check.add_argument("path", metavar="PATH", help="a corpus' file, archive or folder, or a data folder")
+    check.add_argument("--skip-bad", action="store_true", help="leave faulty pictures out and count them")
     check.add_argument("--no-cache", action="store_true", help="neither read nor write the parse cache")
 
-    synth = _command(actions, "synth", _data_synth, "write generated (SYNTHETIC) faces in the corpus' own format")
+    synth = _command(actions, "synth", _data_synth, "write generated (SYNTHETIC) faces in a corpus' own format")
     synth.add_argument("folder", metavar="FOLDER", help="a new or empty folder")
-    synth.add_argument("--faces", metavar="N", type=int, default=700, help="faces in all (default: %(default)s)")
+    synth.add_argument("--corpus", choices=_CORPORA, default="fer2013", help="default: %(default)s")
+    synth.add_argument("--faces", metavar="N", type=int, help="faces in all (default: 700 of fer2013, 200 of genki4k)")
     synth.add_argument("--seed", metavar="S", type=int, default=0, help="default: %(default)s")
-    synth.add_argument("--layout", choices=("csv", "icml", "folders"), default="csv", help="default: %(default)s")
+    synth.add_argument(
+        "--layout",
+        choices=("csv", "icml", "folders", "official", "48x48"),
+        help="of fer2013: csv (default), icml or folders; of ckplus: official (default) or 48x48",
+    )
 
 
 def _command(
@@ -99,69 +96,52 @@ def _command(
 
 def _data_fetch(arguments: argparse.Namespace) -> None:
     from fer_lib.datasets.fetch import fetch
+    from fer_lib.datasets.terms import TERMS
 
     fetched = fetch(arguments.corpus, arguments.to)
     done = "Fetched" if fetched.downloaded else "Already there:"
     checked = "every file is the manifest's" if fetched.verified else "the manifest does not speak of this release"
-    _say(f"{done} {fetched.path}; {checked}.", f"Next: fer-lib data check {fetched.path}", _TERMS)
+    said = [f"{done} {fetched.path}."] if fetched.remarks else [f"{done} {fetched.path}; {checked}."]
+    _say(*said, *fetched.remarks, f"Next: fer-lib data check {fetched.path}", TERMS[arguments.corpus])
 
 
 def _data_check(arguments: argparse.Namespace) -> None:
-    from fer_lib.datasets import fer2013, quality
+    from fer_lib.datasets.check import report
 
-    dataset = fer2013.load(arguments.path, skip_bad=arguments.skip_bad, cache=not arguments.no_cache)
-    notes = dataset.notes
-    if dataset.synthetic:
-        _say("SYNTHETIC: these faces were generated; they are not FER-2013.", "")
-    _say(
-        f"layout       {notes['layout']}",
-        f"container    {notes['container']}",
-        f"faces        {len(dataset):,}",
-        f"fingerprint  {dataset.fingerprint}",
-        "",
-        *_counts(dataset.counts()),
-        "",
-        f"official split   {_official(notes['count_deviations'])}",
-        f"official classes {_official_classes(dataset)}",
-        f"left out         {_listed(notes['skipped']) or 'nothing'}",
-        "",
-        *(f"{name:<40}{count:>8,}" for name, count in quality.headline(dataset).items()),
-        "",
-        _TERMS,
-    )
+    lines, error = report(arguments.path, skip_bad=arguments.skip_bad, cache=not arguments.no_cache)
+    _say(*lines)
+    if error is not None:
+        raise error
 
 
 def _data_synth(arguments: argparse.Namespace) -> None:
     from fer_lib.datasets import synthetic
 
-    options = {"n": arguments.faces, "seed": arguments.seed}
-    if arguments.layout == "folders":
-        path = synthetic.write_fer2013_folders(arguments.folder, **options)
-    else:
-        path = synthetic.write_fer2013_csv(arguments.folder, icml=arguments.layout == "icml", **options)
-    _say(f"Wrote {arguments.faces:,} SYNTHETIC faces: {path}", f"Next: fer-lib data check {path}")
-
-
-def _counts(table: pd.DataFrame) -> list[str]:
-    return table.to_string(formatters=dict.fromkeys(table.columns, "{:,}".format)).splitlines()
-
-
-def _official(deviations: dict[str, dict[str, int]]) -> str:
-    return (
-        "; ".join(f"{split} {n['found']:,} rather than {n['official']:,}" for split, n in deviations.items()) or "yes"
+    layouts = {"fer2013": ("csv", "icml", "folders"), "ckplus": ("official", "48x48")}.get(arguments.corpus, (None,))
+    layout = arguments.layout or layouts[0]
+    if layout not in layouts:
+        known = f"its layouts are {', '.join(layouts)}" if layouts[0] else "it has one only"
+        raise FerError(
+            f"Found --layout {layout} for {arguments.corpus}; {known}: leave the option out or name another."
+        )
+    if arguments.faces is not None and arguments.corpus in ("ckplus", "olivetti"):
+        raise FerError(f"Found --faces for {arguments.corpus}, whose generated size is fixed; leave the option out.")
+    writers = {
+        "csv": synthetic.write_fer2013_csv,
+        "icml": functools.partial(synthetic.write_fer2013_csv, icml=True),
+        "folders": synthetic.write_fer2013_folders,
+        "official": synthetic.write_ckplus,
+        "48x48": synthetic.write_ckplus48,
+    }
+    write = (
+        writers.get(layout)
+        or {"genki4k": synthetic.write_genki4k, "olivetti": synthetic.write_olivetti}[arguments.corpus]
     )
-
-
-def _official_classes(dataset: FaceDataset) -> str:
-    from fer_lib.datasets.fer2013 import OFFICIAL_CLASS_COUNTS
-
-    found = dataset.counts().drop(columns="total")
-    official = {split: tuple(row) for split, row in zip(found.index, found.to_numpy().tolist(), strict=True)}
-    return "yes" if official == OFFICIAL_CLASS_COUNTS else "no, the counts per class differ"
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+    default = {"fer2013": {"n": 700}, "genki4k": {"n": 200}}.get(arguments.corpus, {})
+    sizes = default if arguments.faces is None else {"n": arguments.faces}
+    path = write(arguments.folder, seed=arguments.seed, **sizes)
+    count = f"{sizes['n']:,} SYNTHETIC faces" if sizes else f"SYNTHETIC {arguments.corpus}"
+    _say(f"Wrote {count}: {path}", f"Next: fer-lib data check {path}")
 
 
 if __name__ == "__main__":

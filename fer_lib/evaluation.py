@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 from sklearn import metrics
 
 CONFIDENCE = 0.95
@@ -43,8 +43,8 @@ def score(
         _bootstrapped_mean("loss", cross_entropies(probabilities, labels), seed=seed),
         _wilson("categorical_accuracy", int(np.trace(cells)), len(labels)),
         _bootstrapped_mean("binary_accuracy", binary_hits(probabilities, labels).mean(axis=1), seed=seed),
-        _row("macro_f1", _macro_f1(cells), _percentiles(_macro_f1(drawn)), len(labels), "bootstrap"),
-        _row("balanced_accuracy", _balanced(cells), _percentiles(_balanced(drawn)), len(labels), "bootstrap"),
+        _row("macro_f1", _macro_f1(cells), percentiles(_macro_f1(drawn)), len(labels), "bootstrap"),
+        _row("balanced_accuracy", _balanced(cells), percentiles(_balanced(drawn)), len(labels), "bootstrap"),
         *(
             _wilson(f"recall_{name}", int(cells[index, index]), int(cells[index].sum()))
             for index, name in enumerate(class_names)
@@ -173,6 +173,111 @@ def compare_paired(first: np.ndarray, second: np.ndarray, labels: np.ndarray, *,
     }
 
 
+def roc_auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns the area under the ROC curve with its 95 % interval (DeLong et al. 1988, on the logit scale).
+
+    Where the scores tell the two apart without a mistake, the estimated variance is zero; the interval is then Wilson's
+    for as many answers as the smaller of the two has, which is on the wide side.
+
+    Args:
+        scores: float, shape (N,); higher means more surely positive.
+        labels: bool, shape (N,).
+
+    Returns:
+        ``value``, ``low``, ``high`` and ``n``; without a positive or without a negative the three are NaN.
+    """
+    scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels).astype(bool)
+    _check_answers(scores, labels)
+    found, passed = scores[labels], scores[~labels]
+    if not len(found) or not len(passed):
+        return {"value": np.nan, "low": np.nan, "high": np.nan, "n": len(labels)}
+    ranks = stats.rankdata(scores)
+    # of each positive, the share of negatives below it; of each negative, the share of positives above it
+    below = (ranks[labels] - stats.rankdata(found)) / len(passed)
+    above = 1 - (ranks[~labels] - stats.rankdata(passed)) / len(found)
+    value = float(below.mean())
+    variance = sum(np.var(part, ddof=1) / len(part) for part in (below, above) if len(part) > 1)
+    if value in (0, 1) or not variance:
+        smaller = min(len(found), len(passed))
+        low, high = stats.binomtest(round(value * smaller), smaller).proportion_ci(CONFIDENCE, method="wilson")
+    else:
+        spread = stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(variance) / (value * (1 - value))
+        low, high = special.expit(special.logit(value) + np.array([-spread, spread]))
+    return {"value": value, "low": float(low), "high": float(high), "n": len(labels)}
+
+
+def roc_curve(scores: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Returns the ROC curve: columns ``false_positive_rate`` and ``true_positive_rate``, from (0, 0) to (1, 1)."""
+    false_positives, true_positives, _ = metrics.roc_curve(labels, scores)
+    return pd.DataFrame({"false_positive_rate": false_positives, "true_positive_rate": true_positives})
+
+
+def pose_terciles(angles: np.ndarray, *, name: str = "yaw") -> pd.Categorical:
+    """Returns each photo's third by how far the head is turned to either side, named such as ``"yaw to 4.1°"``.
+
+    Args:
+        angles: radians, shape (N,), as ``meta["yaw"]`` of GENKI-4K has them; NaN where unknown.
+        name: of the angle.
+    """
+    degrees = np.abs(np.degrees(np.asarray(angles, dtype=np.float64)))
+    first, second = np.nanquantile(degrees, [1 / 3, 2 / 3])
+    names = [f"{name} to {first:.1f}°", f"{name} {first:.1f}° to {second:.1f}°", f"{name} above {second:.1f}°"]
+    codes = np.where(np.isnan(degrees), -1, np.searchsorted([first, second], degrees))
+    return pd.Categorical.from_codes(codes, names, ordered=True)
+
+
+def smile_scores(
+    scores: np.ndarray,
+    smiling: np.ndarray,
+    *,
+    answers: np.ndarray | None = None,
+    groups: pd.Categorical | np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Returns how well a model tells smiles: over all photos and in each group (liu2023's GENKI-4K test).
+
+    Args:
+        scores: float, shape (N,); higher means a surer smile, such as the probability of "happy".
+        smiling: bool, shape (N,): the labels.
+        answers: bool, shape (N,): where the model says "smile"; None: where the score is above 0.5.
+        groups: a name a photo, shape (N,), such as :func:`pose_terciles`; None: no groups.
+
+    Returns:
+        A row for ``"all"`` and for each group: ``group``, ``photos``, ``smiles``, ``accuracy`` with
+        ``accuracy_low``, ``accuracy_high`` (Wilson) and ``auc`` with ``auc_low``, ``auc_high`` (DeLong).
+
+    Raises:
+        ValueError: the shapes do not fit, or a score is not a number.
+    """
+    scores, smiling = np.asarray(scores, dtype=np.float64), np.asarray(smiling).astype(bool)
+    _check_answers(scores, smiling)
+    right = (scores > 0.5 if answers is None else np.asarray(answers).astype(bool)) == smiling
+    named = pd.Categorical(groups if groups is not None else [None] * len(scores)).remove_unused_categories()
+    parts = {"all": np.ones(len(scores), bool)} | {name: np.asarray(named == name) for name in named.categories}
+    rows = []
+    for name, inside in parts.items():
+        share = _wilson("accuracy", int(right[inside].sum()), int(inside.sum()))
+        area = roc_auc(scores[inside], smiling[inside])
+        row = {"group": name, "photos": share["n"], "smiles": int(smiling[inside].sum())}
+        row |= {"accuracy": share["value"], "accuracy_low": share["low"], "accuracy_high": share["high"]}
+        rows.append(row | {"auc": area["value"], "auc_low": area["low"], "auc_high": area["high"]})
+    return pd.DataFrame(rows)
+
+
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """Returns the bounds between which 95 % of resampled values lie."""
+    tail = 100 * (1 - CONFIDENCE) / 2
+    return tuple(np.percentile(values, [tail, 100 - tail]))
+
+
+def _check_answers(scores: np.ndarray, labels: np.ndarray) -> None:
+    if scores.shape != labels.shape or scores.ndim != 1:
+        raise ValueError(f"scores have shape {scores.shape}, labels {labels.shape}; expected (N,) and (N,)")
+    if not len(scores):
+        raise ValueError("there are no photos to score")
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not a number")
+
+
 def _check(probabilities: np.ndarray, labels: np.ndarray, classes: int) -> None:
     if probabilities.shape != (len(labels), classes):
         raise ValueError(f"probabilities have shape {probabilities.shape}; expected {(len(labels), classes)}")
@@ -224,11 +329,6 @@ def _resampled_confusions(cells: np.ndarray, rng: np.random.Generator) -> np.nda
     """
     rows = [rng.multinomial(row.sum(), row / max(row.sum(), 1), size=RESAMPLES) for row in cells]
     return np.stack(rows, axis=1)
-
-
-def _percentiles(values: np.ndarray) -> tuple[float, float]:
-    tail = 100 * (1 - CONFIDENCE) / 2
-    return tuple(np.percentile(values, [tail, 100 - tail]))
 
 
 def _macro_f1(cells: np.ndarray) -> np.ndarray:

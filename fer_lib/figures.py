@@ -6,99 +6,45 @@ such figure, the title names no number.
 
 from __future__ import annotations
 
-import functools
-import io
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
-from sklearn.isotonic import isotonic_regression
 
 from fer_lib import diagrams
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.diagrams import INK, SOFT
 from fer_lib.evaluation import calibration_error
+from fer_lib.figure_style import (
+    CORPUS_NAMES,
+    INTERVAL,
+    PALETTE,
+    WIDTH,
+    colors,
+    drawing,
+    face_rows,
+    legend_above,
+    markers,
+    model_name,
+    new_figure,
+    references,
+    styled,
+    with_bounds,
+)
 
 if TYPE_CHECKING:
     import keras
 
-MODEL_NAMES = {
-    "resnet50_mlp": "ResNet50 + MLP",
-    "baseline_cnn": "Traditional CNN",
-    "class_priors": "Class priors",
-}
-CORPUS_NAMES = {
-    "fer2013": "FER-2013",
-    "ckplus": "CK+",
-    "genki4k": "GENKI-4K",
-    "olivetti": "Olivetti faces",
-    "synthetic": "generated faces",
-}
-SYNTHETIC = "SYNTHETIC: generated faces"
-WIDTH = 8.0  # inches: a notebook's column
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
 PARTS = {"training": PALETTE[0], "validation": PALETTE[1]}
-STYLE = {
-    "figure.dpi": 100,
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.8,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 5,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
 UNSURE = 6 / 7  # the binary accuracy, over seven classes, of a model that is never more than 50 % sure
-# Seaborn computes intervals from samples; ours are known. Given low, value and high as three samples, the median is the
-# value and the range is the interval.
-INTERVAL = {"estimator": "median", "errorbar": ("pi", 100)}
 
 
-class PaperFigure(Figure):
-    """A figure that a notebook shows once, as the value of its cell; pyplot, which would show it again, has no part."""
-
-    def _repr_png_(self) -> bytes:
-        content = io.BytesIO()
-        # without the version of matplotlib, which would change a committed notebook at each update
-        self.savefig(content, format="png", metadata={"Software": None})
-        return content.getvalue()
-
-
-def _styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Makes a figure in ``STYLE`` whatever the caller's settings, and leaves these as they were."""
-
-    @functools.wraps(make)
-    def styled(*args: object, **options: object) -> Figure:
-        with style.context(["default", STYLE]):
-            figure = make(*args, **options)
-            figure.draw_without_rendering()  # ticks take the style at the first drawing, not when the axes are made
-        return figure
-
-    return styled
-
-
-@_styled
+@styled
 def example_faces(dataset: FaceDataset, *, per_class: int = 6, seed: int = 0, synthetic: bool = False) -> Figure:
     """Returns chen2023's Figure 1: faces chosen at random, a row a class.
 
@@ -115,10 +61,10 @@ def example_faces(dataset: FaceDataset, *, per_class: int = 6, seed: int = 0, sy
         chosen = np.sort(rng.choice(places, size=min(per_class, len(places)), replace=False))
         rows[name] = dataset.images[chosen] / 255
     title = f"chen2023, Figure 1: examples of {CORPUS_NAMES.get(dataset.corpus, dataset.corpus)}"
-    return _face_rows(rows, title, columns=per_class, synthetic=synthetic or dataset.synthetic)
+    return face_rows(rows, title, columns=per_class, synthetic=synthetic or dataset.synthetic)
 
 
-@_styled
+@styled
 def class_counts(counts: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     """Returns the faces per class and split as bars with their numbers.
 
@@ -130,20 +76,20 @@ def class_counts(counts: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     long = shares.melt(id_vars="split", var_name="class", value_name="faces")
     splits = list(counts.index)
     bars = len(long)
-    figure = _figure(max(2.2, 0.19 * bars + 0.9), "Faces per class and split", synthetic=synthetic)
+    figure = new_figure(max(2.2, 0.19 * bars + 0.9), "Faces per class and split", synthetic=synthetic)
     ax = figure.subplots()
-    sns.barplot(long, x="faces", y="class", hue="split", hue_order=splits, palette=_colors(splits), saturation=1, ax=ax)
+    sns.barplot(long, x="faces", y="class", hue="split", hue_order=splits, palette=colors(splits), saturation=1, ax=ax)
     for container in ax.containers:
         ax.bar_label(container, fmt="{:,.0f}", padding=3, fontsize=8)
     ax.margins(x=0.08)
     ax.grid(visible=False, axis="y")
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set(xlabel="faces", ylabel="class")
-    _legend_above(ax, columns=len(splits))
+    legend_above(ax, columns=len(splits))
     return figure
 
 
-@_styled
+@styled
 def mean_faces(means: np.ndarray, class_names: Sequence[str], *, synthetic: bool = False) -> Figure:
     """Returns the mean face of each class, all on one grey scale.
 
@@ -155,12 +101,12 @@ def mean_faces(means: np.ndarray, class_names: Sequence[str], *, synthetic: bool
     low, high = float(np.min(means)), float(np.max(means))
     grey = (np.asarray(means) - low) / ((high - low) or 1)
     note = f"One grey scale for all: pixel value {low:.4g} is black, {high:.4g} is white."
-    return _face_rows(
+    return face_rows(
         {"": grey}, "Mean face of each class", columns=len(means), above=class_names, note=note, synthetic=synthetic
     )
 
 
-@_styled
+@styled
 def preprocessing_steps(images: np.ndarray, steps: Mapping[str, np.ndarray], *, synthetic: bool = False) -> Figure:
     """Returns the same faces before and after each step of preprocessing (chen2023, section 2.1 and Table 1).
 
@@ -181,10 +127,10 @@ def preprocessing_steps(images: np.ndarray, steps: Mapping[str, np.ndarray], *, 
     title = "chen2023, section 2.1: preprocessing, the same faces after each step"
     note = "Values: smallest and largest of the row. Rows in 0–255 or 0–1 are drawn on that scale, others stretched."
     named = {labels[name]: row for name, row in rows.items()}
-    return _face_rows(named, title, columns=len(images), note=note, synthetic=synthetic)
+    return face_rows(named, title, columns=len(images), note=note, synthetic=synthetic)
 
 
-@_styled
+@styled
 def model_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
     """Returns chen2023's Figure 2: the shapes a face passes through and the layers of a built model.
 
@@ -199,10 +145,10 @@ def model_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
     note = f"{total:,} parameters, of which {trained:,} train"
     note += "; a batch norm's moving mean and variance never do." if trained < total else "."
     title = _numbered(2, "the structure of the model", model.name)
-    return _drawing(lambda ax: diagrams.draw_model(ax, model, width=WIDTH - 0.2), title, note=note, synthetic=synthetic)
+    return drawing(lambda ax: diagrams.draw_model(ax, model, width=WIDTH - 0.2), title, note=note, synthetic=synthetic)
 
 
-@_styled
+@styled
 def residual_block(trunk: keras.Model, *, block: str = "conv5_block3", synthetic: bool = False) -> Figure:
     """Returns chen2023's Figure 3: a residual block, its branches followed through the Keras graph.
 
@@ -219,12 +165,12 @@ def residual_block(trunk: keras.Model, *, block: str = "conv5_block3", synthetic
     shortcut = "a projection" if found.shortcut else "the identity"
     note = f"{convolutions} convolutions on the way of F(x); the shortcut is {shortcut} (He et al. 2016)."
     title = f"chen2023, Figure 3: residual block {block} of {trunk.name}"
-    return _drawing(
+    return drawing(
         lambda ax: diagrams.draw_residual_block(ax, found, width=WIDTH - 0.2), title, note=note, synthetic=synthetic
     )
 
 
-@_styled
+@styled
 def mlp_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
     """Returns chen2023's Figure 4: the multi-layer perceptron, from its first batch norm to the softmax.
 
@@ -238,10 +184,10 @@ def mlp_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
     _, blocks, _ = diagrams.split_mlp(model)
     note = f"Each of the {len(blocks)} blocks ends with a dense layer: the paper's “completely linked layers”."
     title = _numbered(4, "the multi-layer perceptron", model.name)
-    return _drawing(lambda ax: diagrams.draw_mlp(ax, model, width=WIDTH - 0.2), title, note=note, synthetic=synthetic)
+    return drawing(lambda ax: diagrams.draw_mlp(ax, model, width=WIDTH - 0.2), title, note=note, synthetic=synthetic)
 
 
-@_styled
+@styled
 def loss_curves(
     history: pd.DataFrame | Mapping | Sequence,
     *,
@@ -255,21 +201,21 @@ def loss_curves(
         history: a DataFrame with ``epoch``, ``loss`` and ``val_loss`` (nats), and ``seed`` where it holds several runs;
             or a run each in a mapping by seed or in a list. Several runs are drawn as their mean and range.
         published: part -> loss as the paper prints it, such as ``{"training": 1.71, "validation": 1.68}``.
-        model: a key of ``MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
+        model: a key of ``tables.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
         synthetic: whether to say that the faces were generated.
     """
     runs = _runs(history)
     title = _numbered(5, "loss during training and validation", model)
-    figure = _figure(3.6, title, note=_curve_note(runs), synthetic=synthetic)
+    figure = new_figure(3.6, title, note=_curve_note(runs), synthetic=synthetic)
     ax = figure.subplots()
     _curves(ax, runs, "loss")
-    _references(ax, _printed(published, "{:.2f}"), size=(6.2, 2.7))
+    references(ax, _printed(published, "{:.2f}"), size=(6.2, 2.7))
     ax.set_ylabel("cross-entropy (nats)")
-    _legend_above(ax, columns=2)
+    legend_above(ax, columns=2)
     return figure
 
 
-@_styled
+@styled
 def accuracy_curves(
     history: pd.DataFrame | Mapping | Sequence,
     *,
@@ -284,37 +230,37 @@ def accuracy_curves(
     Args:
         history: as for ``loss_curves``, with ``categorical_accuracy``, ``binary_accuracy`` and both with ``val_``.
         published: part -> accuracy as the paper prints it, such as ``{"training": 0.8580, "validation": 0.8581}``.
-        model: a key of ``MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
+        model: a key of ``tables.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
         synthetic: whether to say that the faces were generated.
     """
     runs = _runs(history)
     note = f"6/7: the binary accuracy of any model that is never more than 50 % sure. {_curve_note(runs)}"
     title = _numbered(6, "accuracy during training and validation", model)
-    figure = _figure(3.7, title, note=note, synthetic=synthetic)
+    figure = new_figure(3.7, title, note=note, synthetic=synthetic)
     panels = figure.subplots(1, 2)
     labels = {"categorical_accuracy": "share of faces", "binary_accuracy": "share of yes/no decisions"}
     for ax, (metric, label) in zip(panels, labels.items(), strict=True):
         _curves(ax, runs, metric)
         level = {f"6/7 = {UNSURE:.4f}": (UNSURE, INK)} if metric == "binary_accuracy" else {}
-        _references(ax, {**level, **_printed(published, "{:.4f}")}, size=(2.4, 2.4))
+        references(ax, {**level, **_printed(published, "{:.4f}")}, size=(2.4, 2.4))
         ax.set_ylabel(label)
-        _legend_above(ax, columns=2)
+        legend_above(ax, columns=2)
         name = "categorical accuracy" if metric == "categorical_accuracy" else "Keras' binary accuracy"
         ax.set_title(name, loc="left", pad=24, weight="bold")
     return figure
 
 
-@_styled
+@styled
 def not_yet(what: str) -> Figure:
     """Returns a figure that says what has not been measured yet, for a report made before its results."""
-    figure = _figure(0.6, f"{what}: not measured yet")
+    figure = new_figure(0.6, f"{what}: not measured yet")
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0, 0.5, "Run notebooks 03 and 05 with this profile.", va="center")
     return figure
 
 
-@_styled
+@styled
 def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion matrix", synthetic: bool = False) -> Figure:
     """Returns a confusion matrix: faces as numbers, their share of the true class as colour.
 
@@ -325,7 +271,7 @@ def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion matrix"
     """
     cells = confusion.to_numpy()
     shares = confusion / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-    figure = _figure(0.55 * len(cells) + 1.0, title, width=7, synthetic=synthetic)
+    figure = new_figure(0.55 * len(cells) + 1.0, title, width=7, synthetic=synthetic)
     ax = figure.subplots()
     texts = confusion.map("{:,.0f}".format)
     bar = {"label": "share of the true class's faces"}
@@ -336,7 +282,7 @@ def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion matrix"
     return figure
 
 
-@_styled
+@styled
 def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
     """Returns reliability curves: how often a model is right when it is so sure; below, on how many faces.
 
@@ -345,15 +291,17 @@ def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = 
             ``high``, and ``faces``, a row a bin of the largest output.
         synthetic: whether to say that the faces were generated.
     """
-    names = {key: f"{_name(key)} (calibration error {calibration_error(curve):.3f})" for key, curve in curves.items()}
+    names = {
+        key: f"{model_name(key)} (calibration error {calibration_error(curve):.3f})" for key, curve in curves.items()
+    }
     long = pd.concat([curve.assign(model=names[key]) for key, curve in curves.items()], ignore_index=True)
-    look = {"hue": "model", "palette": _colors(names), "style": "model", "dashes": False, "markers": _markers(names)}
+    look = {"hue": "model", "palette": colors(names), "style": "model", "dashes": False, "markers": markers(names)}
     note = "Bars: 95 % Wilson intervals. On the diagonal a model is as often right as it claims."
-    figure = _figure(5.6, "Reliability of the largest output", note=note, width=7, synthetic=synthetic)
+    figure = new_figure(5.6, "Reliability of the largest output", note=note, width=7, synthetic=synthetic)
     top, bottom = figure.subplots(2, 1, height_ratios=[4, 1], sharex=True)
     top.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
     sns.lineplot(
-        _with_bounds(long, "accuracy"), x="confidence", y="accuracy", ax=top, **look, **INTERVAL,
+        with_bounds(long, "accuracy"), x="confidence", y="accuracy", ax=top, **look, **INTERVAL,
         err_style="bars", err_kws={"capsize": 3},
     )  # fmt: skip
     sns.lineplot(long, x="confidence", y="faces", ax=bottom, legend=False, **look)
@@ -364,11 +312,11 @@ def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = 
     bottom.yaxis.set_major_locator(FixedLocator(10.0 ** np.arange(6)))
     bottom.yaxis.set_minor_locator(NullLocator())
     bottom.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    _legend_above(top, columns=1)
+    legend_above(top, columns=1)
     return figure
 
 
-@_styled
+@styled
 def recalls(scores: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
     """Returns the recall of each class with its 95 % Wilson interval, the models side by side.
 
@@ -379,116 +327,34 @@ def recalls(scores: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> F
     rows = []
     for key, table in scores.items():
         recall = table[table["metric"].str.startswith("recall_")]
-        rows.append(recall.assign(model=_name(key), **{"class": recall["metric"].str.removeprefix("recall_")}))
+        rows.append(recall.assign(model=model_name(key), **{"class": recall["metric"].str.removeprefix("recall_")}))
     long = pd.concat(rows, ignore_index=True)
-    names, classes = [_name(key) for key in scores], list(dict.fromkeys(long["class"]))
+    names, classes = [model_name(key) for key in scores], list(dict.fromkeys(long["class"]))
     body = len(classes) * (0.22 + 0.14 * len(names)) + 0.9
-    figure = _figure(body, "Recall of each class", note="Bars: 95 % Wilson intervals.", synthetic=synthetic)
+    figure = new_figure(body, "Recall of each class", note="Bars: 95 % Wilson intervals.", synthetic=synthetic)
     ax = figure.subplots()
     sns.pointplot(
-        _with_bounds(long, "value"), x="value", y="class", order=classes, hue="model", hue_order=names,
-        palette=_colors(names), markers=_markers(names), linestyle="none", capsize=0.08, markersize=5,
+        with_bounds(long, "value"), x="value", y="class", order=classes, hue="model", hue_order=names,
+        palette=colors(names), markers=markers(names), linestyle="none", capsize=0.08, markersize=5,
         err_kws={"linewidth": 1.4}, dodge=0.18 * (len(names) - 1) or False, ax=ax, **INTERVAL,
     )  # fmt: skip
     ax.set(xlim=(-0.02, 1.02), xlabel="recall (share of the class's faces found)", ylabel="class")
     for edge in range(1, len(classes)):
         ax.axhline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
     ax.grid(visible=False, axis="y")
-    _legend_above(ax, columns=len(names))
+    legend_above(ax, columns=len(names))
     return figure
-
-
-def _with_bounds(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    return pd.concat([table.assign(**{column: table[bound]}) for bound in ("low", column, "high")], ignore_index=True)
-
-
-def _name(model: str) -> str:
-    return MODEL_NAMES.get(model, model)
-
-
-def _colors(names: Sequence[str] | Mapping) -> list[str]:
-    return [PALETTE[place % len(PALETTE)] for place in range(len(names))]
-
-
-def _markers(names: Sequence[str] | Mapping) -> list[str]:
-    return ["osD^vPX"[place % 7] for place in range(len(names))]
 
 
 def _numbered(number: int, what: str, model: str) -> str:
     """A title with the paper's number, which only the paper's own model bears."""
     if model == "resnet50_mlp":
         return f"chen2023, Figure {number}: {what}"
-    return f"{_name(model)}: {what} (as chen2023, Figure {number})"
+    return f"{model_name(model)}: {what} (as chen2023, Figure {number})"
 
 
 def _bound(value: float) -> str:
     return (f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}").replace("-", "−")
-
-
-def _figure(
-    body: float, title: str, *, width: float = WIDTH, note: str = "", synthetic: bool = False, constrained: bool = True
-) -> Figure:
-    """Returns an empty figure of ``body`` inches below a title area that is as high as its lines need."""
-    lines = [(line, 11, "bold", INK) for line in textwrap.wrap(title, int(width * 10.8))]
-    lines += [(SYNTHETIC, 10, "bold", PALETTE[1])] if synthetic else []
-    lines += [(line, 8.5, "normal", SOFT) for line in textwrap.wrap(note, int(width * 14.5))]
-    header = 0.12 + sum(1.45 * size / 72 for _, size, _, _ in lines)
-    width, height = round(width, 2), round(body + header, 2)
-    figure = PaperFigure(figsize=(width, height), layout="constrained" if constrained else None)
-    FigureCanvasAgg(figure)
-    if constrained:
-        figure.get_layout_engine().set(rect=(0, 0, 1, body / height), w_pad=0.08, h_pad=0.06)
-    y = height - 0.08
-    for line, size, weight, color in lines:
-        figure.text(0.1 / width, y / height, line, fontsize=size, weight=weight, color=color, va="top")
-        y -= 1.45 * size / 72
-    return figure
-
-
-def _drawing(draw: Callable[[Axes], float], title: str, *, note: str, synthetic: bool) -> Figure:
-    """Returns a figure around a drawing in inches, as high as the drawing turns out to be."""
-    body = draw(Figure().add_axes((0, 0, 1, 1)))  # once to measure
-    figure = _figure(body, title, note=note, synthetic=synthetic, constrained=False)
-    ax = figure.add_axes((0, 0, 1, body / figure.get_figheight()))
-    ax.set(xlim=(-0.1, WIDTH - 0.1), ylim=(-body, 0))
-    ax.set_axis_off()
-    draw(ax)
-    return figure
-
-
-def _face_rows(
-    rows: Mapping[str, np.ndarray],
-    title: str,
-    *,
-    columns: int,
-    above: Sequence[str] = (),
-    note: str = "",
-    synthetic: bool = False,
-) -> Figure:
-    """Returns a grid of faces in 0–1, shape (n, H, W) or (n, H, W, 3) a row, with the rows' names at the left."""
-    left = 0.25 + 0.072 * max((len(line) for name in rows for line in name.split("\n")), default=0)
-    cell = min(1.1 if len(rows) == 1 else 0.8, (WIDTH - left - 0.15) / columns)
-    body = cell * len(rows) + (0.3 if above else 0.1)
-    width = max(left + cell * columns + 0.15, 5)
-    figure = _figure(body, title, width=width, note=note, synthetic=synthetic, constrained=False)
-    height = figure.get_figheight()
-    ax = figure.add_axes((left / width, 0.08 / height, cell * columns / width, cell * len(rows) / height))
-    side = next(iter(rows.values())).shape[1:3]
-    gap = max(1, side[0] // 16)
-    sheet = np.ones((len(rows), side[0] + gap, columns, side[1] + gap, 3))
-    for row, faces in enumerate(rows.values()):
-        for column, face in enumerate(faces):
-            color = face if face.ndim == 3 else face[..., np.newaxis]
-            sheet[row, gap // 2 : gap // 2 + side[0], column, gap // 2 : gap // 2 + side[1]] = np.clip(color, 0, 1)
-    # one image, not one axes a face: drawn in a tenth of the time
-    sheet = sheet.reshape(len(rows) * (side[0] + gap), -1, 3)
-    ax.imshow(sheet, aspect="auto", interpolation="nearest", extent=(0, columns, len(rows), 0))
-    ax.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
-    ax.set_xticks(np.arange(len(above)) + 0.5, above)
-    ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
-    ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
-    return figure
 
 
 def _runs(history: pd.DataFrame | Mapping | Sequence) -> pd.DataFrame:
@@ -526,43 +392,3 @@ def _printed(published: Mapping[str, float] | None, form: str) -> dict[str, tupl
     """Returns the paper's values as reference lines: label -> (value, colour of its part)."""
     values = {part: float(value) for part, value in (published or {}).items()}
     return {f"paper, {part}\n{form.format(value)}": (value, PARTS.get(part, SOFT)) for part, value in values.items()}
-
-
-def _references(ax: Axes, lines: Mapping[str, tuple[float, str]], *, size: tuple[float, float]) -> None:
-    """Draws dotted levels, named in the right margin; names of near levels are moved apart.
-
-    Args:
-        ax: the axes; their limits are set to hold curves and levels.
-        lines: label -> (level, colour).
-        size: the axes' width and height in inches, near enough for the names to keep apart.
-    """
-    if not lines:
-        return
-    width, height = size
-    levels = np.array([level for level, _ in lines.values()])
-    low, high = min(ax.dataLim.y0, levels.min()), max(ax.dataLim.y1, levels.max())
-    low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
-    ax.set_ylim(low, high)
-    order = np.argsort(levels, kind="stable")
-    room = 0.31 / height  # of a name of two lines, as a share of the axes
-    steps = room * np.arange(len(levels))
-    # the least moves that keep the names in order, apart and within the axes
-    wanted = (levels[order] - low) / (high - low) - steps
-    places = isotonic_regression(wanted, y_min=room / 2, y_max=1 - room / 2 - steps[-1]) + steps
-    items = list(lines.items())
-    for place, index in zip(places, order, strict=True):
-        label, (level, color) = items[index]
-        ax.axhline(level, color=color, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
-        lead = {"arrowstyle": "-", "color": color, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
-        ax.annotate(
-            label, xy=(1, level), xycoords=("axes fraction", "data"), xytext=(1 + 0.15 / width, place),
-            textcoords="axes fraction", va="center", fontsize=8, color=color, arrowprops=lead, annotation_clip=False,
-        )  # fmt: skip
-
-
-def _legend_above(ax: Axes, *, columns: int) -> None:
-    """Puts the legend between the title area and the axes, where no data can be."""
-    handles, labels = ax.get_legend_handles_labels()
-    if ax.get_legend():
-        ax.get_legend().remove()
-    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)

@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and its exit status."""
 
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from fer_lib import cli
 from fer_lib.cli import main
+from fer_lib.datasets.terms import TERMS, TITLES
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +169,91 @@ def test_synth_writes_what_check_reads(tmp_path, capsys, layout, name):
     assert out.startswith("SYNTHETIC")
     assert " ".join(out.split()).find(f"layout {name} container") > 0
     assert "faces        49" in out
+
+
+SYNTHS = {
+    "fer2013": (["--faces", "49"], ["layout csv", "faces 49"]),
+    "genki4k": (["--faces", "12"], ["layout files and labels.txt", "photos 12", "labels not the official ones"]),
+    "ckplus": (["--layout", "48x48"], ["layout 48x48 faces", "faces 168", "subjects 12", "neutral faces: none"]),
+    "olivetti": ([], ["layout mosaic", "faces 400", "40 people, 10 to 10 faces each"]),
+}
+
+
+@pytest.mark.parametrize("name", SYNTHS)
+def test_every_corpus_is_generated_and_recognised(tmp_path, capsys, name):
+    options, words = SYNTHS[name]
+    folder = tmp_path / "any"
+    assert main(["data", "synth", str(folder), "--corpus", name, *options]) == 0
+    assert "SYNTHETIC" in capsys.readouterr().out
+    assert main(["data", "check", "--no-cache", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"SYNTHETIC: these faces were generated; they are not {TITLES[name]}.")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    for line in [f"corpus {name} ({TITLES[name]})", *words]:
+        assert any(found.startswith(line) for found in lines), line
+    assert TERMS[name] in out
+    assert any(re.fullmatch(r"(fingerprint|content key) [0-9a-f]{64}", line) for line in lines)
+
+
+def test_check_of_a_data_folder_names_what_is_absent(tmp_path, capsys):
+    assert main(["data", "synth", str(tmp_path / "olivetti"), "--corpus", "olivetti"]) == 0
+    assert main(["data", "synth", str(tmp_path / "genki4k"), "--corpus", "genki4k", "--faces", "4"]) == 0
+    capsys.readouterr()
+    assert main(["data", "check", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("corpus ")] == ["genki4k", "olivetti"]
+    assert out.splitlines()[-1] == "absent       fer2013 (FER-2013), ckplus (CK+)"
+
+
+def test_one_faulty_corpus_does_not_hide_the_others(tmp_path, capsys):
+    assert main(["data", "synth", str(tmp_path / "olivetti"), "--corpus", "olivetti"]) == 0
+    assert main(["data", "synth", str(tmp_path / "genki4k"), "--corpus", "genki4k", "--faces", "4"]) == 0
+    (tmp_path / "genki4k" / "files" / "file0002.jpg").write_bytes(b"<html>")
+    capsys.readouterr()
+    assert main(["data", "check", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert "FAULTY       genki4k, files/file0002.jpg: the file cannot be decoded" in out
+    assert "40 people" in out
+    assert err == f"fer-lib: error: 1 of the 2 corpora in {tmp_path} cannot be used (genki4k); see above.\n"
+    assert main(["data", "check", str(tmp_path), "--skip-bad"]) == 0
+    assert "1 not a picture" in capsys.readouterr().out
+
+
+def test_check_of_something_else_names_the_corpora(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("hello")
+    assert main(["data", "check", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "is none of FER-2013, CK+, GENKI-4K, Olivetti faces: it holds notes.txt" in err
+    (tmp_path / "olivetti.pkz").write_bytes(b"x\x9cpickle")
+    assert main(["data", "check", str(tmp_path / "olivetti.pkz")]) == 2
+    assert "is a pickle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--corpus", "genki4k", "--layout", "csv"], "Found --layout csv for genki4k; it has one only"),
+        (["--corpus", "ckplus", "--layout", "csv"], "its layouts are official, 48x48"),
+        (["--corpus", "olivetti", "--faces", "9"], "Found --faces for olivetti"),
+        (["--corpus", "genki4k", "--faces", "1"], "n=1"),
+    ],
+)
+def test_options_that_do_not_fit_the_corpus(tmp_path, capsys, options, words):
+    assert main(["data", "synth", str(tmp_path / "x"), *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_fetch_says_what_could_not_be_checked(monkeypatch, capsys, tmp_path):
+    from fer_lib.datasets import fetch as fetch_module
+
+    fetched = fetch_module.Fetched(tmp_path / "genki4k.tar", True, True, ("It came from there.", "Not verified."))
+    monkeypatch.setattr(fetch_module, "fetch", lambda corpus, to: fetched)
+    assert main(["data", "fetch", "genki4k"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == f"Fetched {tmp_path / 'genki4k.tar'}."
+    assert out[1:3] == ["It came from there.", "Not verified."]
+    assert out[-1] == TERMS["genki4k"]
+    monkeypatch.undo()
+    assert main(["data", "fetch", "ckplus"]) == 2
+    assert "only from its owners" in capsys.readouterr().err

@@ -1,14 +1,25 @@
-"""Fetching FER-2013: what is said with and without network, credentials and the right bytes."""
+"""Fetching corpora: what is said with and without network, credentials and the right bytes."""
 
+import contextlib
+import hashlib
+import http.server
+import io
 import json
+import tarfile
+import threading
+import urllib.error
 import zipfile
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import sklearn.datasets
 
 kagglehub = pytest.importorskip("kagglehub")
 requests = pytest.importorskip("requests")
 
 from fer_lib.datasets import fetch as fetch_module  # noqa: E402
+from fer_lib.datasets import genki4k, olivetti  # noqa: E402
 from fer_lib.datasets.fer2013 import OFFICIAL_CLASS_COUNTS, OFFICIAL_COUNTS  # noqa: E402
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS  # noqa: E402
 from fer_lib.datasets.fer2013_folders import find_trees  # noqa: E402
@@ -177,3 +188,172 @@ def test_the_committed_manifest_is_the_whole_official_corpus():
     assert manifest["handle"] == HANDLE
     assert "elsewhere than from Kaggle" in manifest["computed_from"]
     assert json.dumps(manifest)
+
+
+# --- GENKI-4K --------------------------------------------------------------------------------------------------------
+
+
+LABELS = b"1 0.1 0.2 0.3\n0 0.1 0.2 0.3\n"
+
+
+def genki_archive(labels=LABELS, stamp=0):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, data in {"labels.txt": labels, "files/file0001.jpg": b"1", "files/file0002.jpg": b"2"}.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(data), stamp
+            tar.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A web server on this machine; the test sets what it answers at each path, and the addresses to ask."""
+    answers = {}
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            status, body, stated = answers.get(self.path, (404, b"no", None))
+            self.send_response(status)
+            self.send_header("Content-Length", str(stated or len(body)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setattr(genki4k, "LABELS_SHA256", genki4k.labels_sha256(LABELS.decode()))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{running.server_port}"
+        monkeypatch.setattr(fetch_module, "GENKI4K_URLS", (f"{home}/genki4k.tar",))
+        yield SimpleNamespace(answers=answers, asked=asked, home=home)
+        running.shutdown()
+
+
+def genki_message(tmp_path):
+    with pytest.raises(FerError) as caught:
+        fetch("genki4k", tmp_path / "data")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+def test_genki4k_is_downloaded_checked_and_recorded(tmp_path, server):
+    body = genki_archive()
+    server.answers["/genki4k.tar"] = (200, body, None)
+    fetched = fetch("genki4k", tmp_path / "data")
+    assert (fetched.path, fetched.downloaded, fetched.verified) == (tmp_path / "data" / "genki4k.tar", True, True)
+    assert fetched.path.read_bytes() == body
+    assert sorted(entry.name for entry in (tmp_path / "data").iterdir()) == ["genki4k.tar", "genki4k.tar.sha256"]
+    digest = hashlib.sha256(body).hexdigest()
+    assert (tmp_path / "data" / "genki4k.tar.sha256").read_text() == f"{digest}  genki4k.tar\n"
+    said = " ".join(fetched.remarks)
+    assert "could not verify" in said
+    assert "No checksum of the archive is published" in said
+    again = fetch("genki4k", tmp_path / "data")
+    assert (again.downloaded, server.asked) == (False, ["/genki4k.tar"])
+    assert "the one that genki4k.tar.sha256 recorded" in " ".join(again.remarks)
+
+
+def test_another_archive_than_the_recorded_one_is_refused(tmp_path, server):
+    server.answers["/genki4k.tar"] = (200, genki_archive(), None)
+    path = fetch("genki4k", tmp_path / "data").path
+    path.write_bytes(genki_archive(stamp=99))
+    assert "delete that record to accept the new archive" in genki_message(tmp_path)
+    path.unlink()
+    server.answers["/genki4k.tar"] = (200, genki_archive(stamp=99), None)
+    assert "The downloaded archive has the SHA-256" in genki_message(tmp_path)
+    assert [entry.name for entry in (tmp_path / "data").iterdir()] == ["genki4k.tar.sha256"]
+    (tmp_path / "data" / "genki4k.tar.sha256").unlink()
+    assert fetch("genki4k", tmp_path / "data").downloaded
+
+
+def test_the_next_address_is_asked_where_one_does_not_answer(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(fetch_module, "GENKI4K_URLS", (f"{server.home}/gone.tar", f"{server.home}/here.tar"))
+    server.answers["/here.tar"] = (200, genki_archive(), None)
+    assert f"{server.home}/here.tar" in fetch("genki4k", tmp_path / "data").remarks[0]
+    assert server.asked == ["/gone.tar", "/here.tar"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, b"<!DOCTYPE html><p>moved", None), "gave a web page rather than an archive"),
+        ((200, b"just text", None), "The downloaded archive is no archive"),
+        ((200, b"", None), "gave an empty file"),
+        ((200, genki_archive()[:700], len(genki_archive())), "No download"),
+        ((200, genki_archive(labels=b"1 0 0 0\n1 0 0 0\n"), None), "has other labels than the official 4,000"),
+        ((200, b"x" * 70_000, None), "gives more than"),
+        ((404, b"", None), "answers 404 Not Found"),
+    ],
+    ids=["html", "text", "empty", "interrupted", "labels", "endless", "absent"],
+)
+def test_a_bad_download_leaves_nothing(tmp_path, server, monkeypatch, answer, words):
+    monkeypatch.setattr(fetch_module, "GENKI4K_LIMIT", 60_000)
+    server.answers["/genki4k.tar"] = answer
+    assert words in genki_message(tmp_path)
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_no_network_says_what_to_do_by_hand(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch_module, "GENKI4K_URLS", ("http://127.0.0.1:9/genki4k.tar",))
+    message = genki_message(tmp_path)
+    assert "check the network, or download http" in message
+    assert "`fer-lib data check" in message
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_genki4k_of_ones_own_is_checked_in_place(tmp_path, server):
+    folder = tmp_path / "data" / "genki4k"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "file0001.jpg").write_bytes(b"1")
+    (folder / "labels.txt").write_bytes(LABELS.replace(b"\n", b"\r\n"))
+    assert fetch("genki4k", tmp_path / "data").downloaded is False
+    assert [entry.name for entry in (tmp_path / "data").iterdir()] == ["genki4k"]
+    (folder / "labels.txt").write_bytes(LABELS[::-1])
+    assert "has other labels" in genki_message(tmp_path)
+
+
+# --- the others ------------------------------------------------------------------------------------------------------
+
+
+def test_olivetti_comes_by_scikit_learn_as_plain_arrays(tmp_path, monkeypatch):
+    levels = np.random.default_rng(0).integers(0, 243, (400, 64, 64))
+    levels[0, 0, :2] = 0, 242
+    asked = []
+
+    def download(**options):
+        asked.append(options)
+        return SimpleNamespace(images=(levels / 242).astype(np.float32), target=np.repeat(np.arange(40), 10))
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_olivetti_faces", download)
+    fetched = fetch("olivetti", tmp_path / "data")
+    assert fetched.path == tmp_path / "data" / "olivetti.npz"
+    assert asked[0]["shuffle"] is False
+    faces = olivetti.load(tmp_path / "data")
+    np.testing.assert_array_equal(faces.images, np.rint(levels * 255 / 242).astype(np.uint8))
+    assert not faces.synthetic
+    assert fetch("olivetti", tmp_path / "data").downloaded is False
+    assert len(asked) == 1
+
+
+def test_olivetti_without_a_network(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_olivetti_faces", refuse)
+    with pytest.raises(FerError, match=r"URLError.*check the network, or put olivettifaces.mat"):
+        fetch("olivetti", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+def test_ckplus_comes_from_its_owners(tmp_path):
+    with pytest.raises(FerError) as caught:
+        fetch("ckplus", tmp_path)
+    for words in ("only from its owners", "University of Pittsburgh", "Emotion_labels.zip", str(tmp_path / "ckplus")):
+        assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""The 8:2 split: three readings, their sizes and proportions, and that a seed means one split."""
+"""The divisions: 8:2 in three readings, 56 + 14 and folds in three separations; a seed means one division."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fer_lib.datasets import FaceDataset, splits
 from fer_lib.errors import FerError
-from fer_lib.settings import DataSettings
+from fer_lib.expansion import expand, view_names
+from fer_lib.settings import CkPlusSettings, DataSettings, ExpansionSettings
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 TRAINING_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)  # of FER-2013
@@ -126,3 +127,140 @@ def test_readings_stand_side_by_side(fer2013):
     assert list(table["validation"]) == [5742, 5742, 5741]
     assert (table["training"] + table["validation"] == 28709).all()
     assert (table[list(CLASSES)].sum(axis=1) == table["validation"]).all()
+
+
+# --- liu2023: 56 + 14, folds, and what is kept apart ------------------------------------------------------------------
+
+
+def sequence_faces(sequences_of: list[list[int]], frames: int = 3) -> FaceDataset:
+    """CK+-like faces: ``sequences_of[subject]`` lists the class of each of that subject's sequences."""
+    rows = [
+        {"label": label, "split": "all", "subject": f"S{subject:03d}", "sequence": f"S{subject:03d}_{number:03d}"}
+        for subject, labels in enumerate(sequences_of)
+        for number, label in enumerate(labels)
+        for _ in range(frames)
+    ]
+    meta = pd.DataFrame(rows)
+    names = CLASSES[: meta["label"].max() + 1]
+    images = np.arange(len(meta), dtype="<u4").view(np.uint8).reshape(len(meta), 1, 4)
+    return FaceDataset(images, meta, names, "toy")
+
+
+@pytest.fixture(scope="module")
+def ckplus():
+    """As many sequences of each class as CK+ has without contempt and neutral: 45, 59, 25, 69, 28, 83; 106 subjects."""
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(6), (45, 59, 25, 69, 28, 83)))
+    return sequence_faces([labels[subject::106].tolist() for subject in range(106)])
+
+
+@st.composite
+def corpora(draw):
+    subjects = draw(st.integers(12, 25))
+    extra = draw(st.lists(st.integers(0, 2), min_size=subjects, max_size=subjects))
+    return sequence_faces([[0, 1, 2, label] for label in extra], frames=draw(st.integers(1, 3)))
+
+
+@pytest.mark.parametrize("separation", splits.SEPARATIONS)
+def test_56_and_14_of_each_class_as_table_1_prints(ckplus, separation):
+    fold = splits.per_class_split(ckplus, CkPlusSettings(), separation=separation, seed=0)
+    assert np.bincount(ckplus.labels[fold.train]).tolist() == [56] * 6
+    assert np.bincount(ckplus.labels[fold.test]).tolist() == [14] * 6
+
+
+def test_frames_at_random_share_sequences_and_the_others_do_not(ckplus):
+    shared = {}
+    for separation in splits.SEPARATIONS:
+        fold = splits.per_class_split(ckplus, CkPlusSettings(), separation=separation, seed=0)
+        for column in ("sequence", "subject"):
+            names = ckplus.meta[column].to_numpy()
+            shared[separation, column] = len(set(names[fold.train]) & set(names[fold.test]))
+    assert shared["frames", "sequence"] > 30
+    assert shared["sequences", "sequence"] == 0
+    assert shared["sequences", "subject"] > 10
+    assert shared["subjects", "sequence"] == shared["subjects", "subject"] == 0
+
+
+@given(faces=corpora(), separation=st.sampled_from(splits.SEPARATIONS), seed=st.integers(0, 2**20))
+@settings(max_examples=30, deadline=None)
+def test_no_group_ever_crosses_a_division(faces, separation, seed):
+    groups = splits.groups_of(faces, separation)
+    divisions = splits.cross_validation(faces, 3, separation=separation, seed=seed)
+    assert sorted(np.concatenate([fold.test for fold in divisions])) == list(range(len(faces)))
+    divisions += splits.equal_training_sizes({separation: divisions}, faces.labels, seed=seed)[separation]
+    divisions.append(
+        splits.per_class_split(
+            faces, CkPlusSettings(train_per_class=3, test_per_class=2), separation=separation, seed=seed
+        )
+    )
+    for fold in divisions:
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+        assert not set(fold.train) & set(fold.test)
+        assert len(set(fold.train)) == len(fold.train)
+
+
+@given(faces=corpora(), seed=st.integers(0, 2**20))
+@settings(max_examples=10, deadline=None)
+def test_no_augmented_copy_of_a_test_subject_is_learnt_from(faces, seed):
+    """Each subject's faces have a grey of their own, which flips, turns and crops do not change."""
+    greys = splits.groups_of(faces, "subjects") * 10
+    images = np.repeat(greys, 64).reshape(-1, 8, 8).astype(np.uint8)
+    unlit = tuple(name for name in ExpansionSettings().operations if "brightness" not in name)
+    expansion = ExpansionSettings(operations=unlit)
+    for fold in splits.cross_validation(faces, 3, separation="subjects", seed=seed):
+        learnt = expand(images[fold.train], expansion)
+        assert learnt.shape[:2] == (len(fold.train), len(view_names(expansion)))
+        assert not set(np.unique(learnt)) & set(greys[fold.test])
+
+
+def test_equal_training_sizes_leave_as_many_faces_of_each_class_everywhere(ckplus):
+    folds = {name: splits.cross_validation(ckplus, 5, separation=name, seed=1) for name in splits.SEPARATIONS}
+    equal = splits.equal_training_sizes(folds, ckplus.labels, seed=1)
+    counts = {tuple(np.bincount(ckplus.labels[fold.train])) for some in equal.values() for fold in some}
+    smallest = np.min([np.bincount(ckplus.labels[f.train]) for some in folds.values() for f in some], axis=0)
+    assert counts == {tuple(smallest)}
+    for name in folds:
+        for before, after in zip(folds[name], equal[name], strict=True):
+            assert set(after.train) <= set(before.train)
+            assert after.test.tolist() == before.test.tolist()
+
+
+def test_three_parts_of_each_class_as_section_2_2_prints(ckplus):
+    parts = splits.draw_parts(ckplus, (56, 7, 7), separation="subjects", seed=3)
+    assert [np.bincount(ckplus.labels[rows]).tolist() for rows in parts] == [[56] * 6, [7] * 6, [7] * 6]
+    subjects = [set(ckplus.meta["subject"].to_numpy()[rows]) for rows in parts]
+    assert not subjects[0] & subjects[1]
+    assert not subjects[0] & subjects[2]
+    assert not subjects[1] & subjects[2]
+
+
+@pytest.mark.parametrize("separation", splits.SEPARATIONS)
+def test_a_seed_means_one_division_and_another_seed_another(ckplus, separation):
+    first, again, other = (
+        splits.per_class_split(ckplus, CkPlusSettings(), separation=separation, seed=seed) for seed in (5, 5, 6)
+    )
+    assert first.test.tolist() == again.test.tolist()
+    assert first.test.tolist() != other.test.tolist()
+
+
+def test_a_class_with_too_few_faces_is_named(ckplus):
+    with pytest.raises(FerError, match=r"toy has 75 faces of fear, fewer than the 70 \+ 14 asked for"):
+        splits.per_class_split(ckplus, CkPlusSettings(train_per_class=70), separation="frames", seed=0)
+
+
+def test_groups_that_cannot_be_divided_are_said():
+    faces = sequence_faces([[0, 1], [0, 1]], frames=4)
+    with pytest.raises(FerError, match="keeps its subjects apart"):
+        splits.per_class_split(
+            faces, CkPlusSettings(train_per_class=5, test_per_class=2), separation="subjects", seed=0
+        )
+
+
+def test_too_few_subjects_for_the_folds_are_said():
+    faces = sequence_faces([[0, 1], [0, 1]], frames=4)
+    with pytest.raises(FerError, match="toy has 2 subjects with angry, too few for 5 folds"):
+        splits.cross_validation(faces, 5, separation="subjects", seed=0)
+
+
+def test_an_unknown_separation_is_an_error(ckplus):
+    with pytest.raises(ValueError, match="separation is 'people'"):
+        splits.groups_of(ckplus, "people")

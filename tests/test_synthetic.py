@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fer_lib.datasets import synthetic
 from fer_lib.datasets.synthetic import ACTION_UNITS, FER2013_CLASSES, UNITS, activations, draw_faces, generate
@@ -242,6 +243,52 @@ def test_genki4k(tmp_path):
     assert 0 < np.abs(labels[:, 1:]).max() < 0.6
     sizes = {cv2.imread(str(p), cv2.IMREAD_UNCHANGED).shape for p in (folder / "files").iterdir()}
     assert len(sizes) > 1
+
+
+def test_ckplus48_holds_the_last_three_frames_of_the_labelled_sequences(tmp_path):
+    tree = synthetic.write_ckplus(tmp_path / "tree", subjects=3, sequences=5, seed=1, size=(60, 80))
+    folder = synthetic.write_ckplus48(tmp_path / "48", subjects=3, sequences=5, seed=1)
+    names = {"1": "anger", "2": "contempt", "3": "disgust", "4": "fear", "5": "happy", "6": "sadness", "7": "surprise"}
+    expected = set()
+    for label in (tree / "Emotion").rglob("*.txt"):
+        stem, last = label.name.removesuffix("_emotion.txt").rsplit("_", 1)
+        place = names[label.read_text().strip()[0]]
+        expected |= {f"{place}/{stem}_{frame:08d}.png" for frame in range(int(last) - 2, int(last) + 1)}
+    assert {p.relative_to(folder / "CK+48").as_posix() for p in folder.rglob("*.png")} == expected
+    assert len(expected) == 3 * 14
+    assert {cv2.imread(str(p), cv2.IMREAD_UNCHANGED).shape for p in folder.rglob("*.png")} == {(48, 48)}
+
+
+def test_the_tree_of_ckplus_is_drawn_as_ever(tmp_path):
+    # Another digest means another drawing: raise synthetic.DRAWING with it.
+    folder = synthetic.write_ckplus(tmp_path, subjects=1, sequences=2, seed=4, size=(60, 80))
+    files = sorted(folder.rglob("*.png"))
+    pixels = b"".join(cv2.imread(str(p), cv2.IMREAD_UNCHANGED).tobytes() for p in files)
+    assert (len(files), hashlib.sha256(pixels).hexdigest()) == (
+        17,
+        "ff413ba70a1af79b53bc70f0ab18b569bdfc6887977a91b010ee707e238df582",
+    )
+
+
+def test_olivetti(tmp_path):
+    path = synthetic.write_olivetti(tmp_path / "o", people=4, seed=1)
+    with Image.open(path) as picture:
+        pixels = np.array(picture.convert("L"))
+    assert pixels.shape == (114, 942)
+    assert (pixels[:, 940:] == 255).all()
+    tiles = pixels[:, :940].reshape(2, 57, 20, 47).swapaxes(1, 2).reshape(40, 57, 47).astype(int)
+    assert len(np.unique(tiles.reshape(40, -1), axis=0)) == 40
+    people = tiles.reshape(4, 10, -1)
+    within = np.abs(people[:, :5] - people[:, 5:]).mean()
+    between = np.abs(people[:2] - people[2:]).mean()
+    assert within < 0.75 * between
+    assert "SYNTHETIC" in (tmp_path / "o" / "SYNTHETIC.txt").read_text()
+    before = path.read_bytes()
+    assert synthetic.write_olivetti(tmp_path / "o", people=4, seed=1).read_bytes() == before
+    for people in (0, 3, 42):
+        with pytest.raises(FerError, match=f"people={people}"):
+            synthetic.write_olivetti(tmp_path / "none", people=people)
+    assert not (tmp_path / "none").exists()
 
 
 def test_writers_repeat_themselves_and_spare_other_folders(tmp_path):

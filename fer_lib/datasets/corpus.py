@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from fer_lib.datasets import fer2013, quality, sources, synthetic
+from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, sources, synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.errors import FerError
 from fer_lib.files import sources_hash
-from fer_lib.settings import PROJECT, DataSettings
+from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
 
 GENERATED_SEED = 2013
 FACES_FOR_FIGURES = 1000
+NAMES = {"fer2013": "FER-2013", "ckplus": "CK+", "genki4k": "GENKI-4K", "olivetti": "the Olivetti faces"}
 
 
 def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool = False) -> FaceDataset:
@@ -27,30 +30,96 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
     Raises:
         FerError: the data folder is not given or holds no FER-2013, or the corpus is damaged.
     """
-    if settings.source == "folder":
-        data_dir = data_dir or os.environ.get("FER_DATA", "")
-        if not data_dir:
-            raise FerError(
-                "This profile reads FER-2013 and no data folder was given; set FER_DATA (or data_dir) to the folder "
-                "that holds fer2013, or use the smoke profile, which generates faces."
-            )
-    if data_dir:
-        path = sources.find_corpus(Path(data_dir).expanduser(), "fer2013")
-        faces = fer2013.load(path, skip_bad=settings.skip_bad, progress=progress)
+    path = _given("fer2013", settings, data_dir)
+    if path is None:
+        faces = _generated_fer2013(settings.generated_faces, progress=progress)
     else:
-        faces = _generated(settings.generated_faces, progress=progress)
+        faces = fer2013.load(path, skip_bad=settings.skip_bad, progress=progress)
     return quality.drop_leaks(faces) if settings.drop_leaks else faces
+
+
+def load_ckplus(
+    settings: CkPlusSettings, data: DataSettings, data_dir: str = "", *, progress: bool = False
+) -> FaceDataset | PhotoSet:
+    """Returns CK+ as the settings ask for it (liu2023, section 2.1): photos of the official tree, or the 48x48 release.
+
+    Args:
+        settings: which frames and classes.
+        data: of the profile: generated or real, and what becomes of damaged files.
+        data_dir: as for :func:`load_fer2013`.
+        progress: show a progress bar on a terminal.
+
+    Raises:
+        FerError: the data folder is not given or holds no CK+, or the corpus is damaged.
+    """
+    path = _given("ckplus", data, data_dir)
+    if path is None:
+        people = settings.generated_subjects
+        path = _generated("ckplus", people, lambda folder: synthetic.write_ckplus(folder, subjects=people, seed=2010))
+    options = {"peak_frames": settings.peak_frames, "contempt": settings.contempt}
+    return ckplus.load(path, skip_bad=data.skip_bad, progress=progress, **options)
+
+
+def load_genki4k(
+    settings: CkPlusSettings, data: DataSettings, data_dir: str = "", *, progress: bool = False
+) -> PhotoSet | None:
+    """Returns GENKI-4K's photos (liu2023, section 2.1), or None where the data folder holds none of them.
+
+    Raises:
+        FerError: the data folder is not given, or the corpus is damaged.
+    """
+    path = _given("genki4k", data, data_dir, missing_ok=True)
+    if path is None and _is_generated(data, data_dir):
+        photos = settings.generated_photos
+        path = _generated("genki4k", photos, lambda folder: synthetic.write_genki4k(folder, n=photos, seed=4000))
+    return None if path is None else genki4k.load(path, skip_bad=data.skip_bad, progress=progress)
+
+
+def load_olivetti(data: DataSettings, data_dir: str = "") -> FaceDataset | None:
+    """Returns the Olivetti faces, or None where the data folder holds none of them.
+
+    Raises:
+        FerError: the data folder is not given, or the corpus is damaged.
+    """
+    path = _given("olivetti", data, data_dir, missing_ok=True)
+    if path is None and _is_generated(data, data_dir):
+        path = _generated("olivetti", 40, lambda folder: synthetic.write_olivetti(folder, people=40, seed=400))
+    return None if path is None else olivetti.load(path)
 
 
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
     """Returns the faces a figure may show: these, or generated ones where real people's are not to be published."""
-    return faces if draw_faces or faces.synthetic else _generated(FACES_FOR_FIGURES, progress=False)
+    return faces if draw_faces or faces.synthetic else _generated_fer2013(FACES_FOR_FIGURES, progress=False)
 
 
-def _generated(count: int, *, progress: bool) -> FaceDataset:
-    """Generated faces, written once as ``fer2013.csv`` into a cache and read by the real loader."""
+def _is_generated(data: DataSettings, data_dir: str) -> bool:
+    return data.source == "generated" and not data_dir
+
+
+def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = False) -> Path | None:
+    """Returns where a corpus stands in the user's data folder; None where faces are generated, or where it may miss."""
+    if _is_generated(data, data_dir):
+        return None
+    data_dir = data_dir or os.environ.get("FER_DATA", "")
+    if not data_dir:
+        raise FerError(
+            f"This profile reads {NAMES[name]} and no data folder was given; set FER_DATA (or data_dir) to the folder "
+            f"that holds {name}, or use the smoke profile, which generates faces."
+        )
+    return sources.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
+
+
+def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:
+    """Returns the folder of a generated corpus, drawn once into a cache in the corpus' own format."""
     cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
     drawn_by = sources_hash(Path(synthetic.__file__).parent.glob("synthetic*.py"))  # a new drawing is a new corpus
-    folder = cache / "generated" / f"fer2013-{count}-{GENERATED_SEED}-{drawn_by}"
-    synthetic.write_fer2013_csv(folder, n=count, seed=GENERATED_SEED)
-    return fer2013.load(folder, progress=progress)
+    folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
+    write(folder)
+    return folder
+
+
+def _generated_fer2013(count: int, *, progress: bool) -> FaceDataset:
+    def write(folder: Path) -> None:
+        synthetic.write_fer2013_csv(folder, n=count, seed=GENERATED_SEED)
+
+    return fer2013.load(_generated("fer2013", count, write), progress=progress)

@@ -1,8 +1,18 @@
-"""Fetches FER-2013 from Kaggle by way of kagglehub, and checks it against a committed manifest."""
+"""Fetches the corpora that can be fetched, each whole or not at all, and checks what came.
+
+* FER-2013 comes from Kaggle by way of kagglehub and is checked against a committed manifest.
+* GENKI-4K comes from its makers' web page. No checksum is published and none could be taken from the makers' own
+  archive here: its labels are checked against those of a repacked copy, and the archive's SHA-256 is recorded beside it
+  at the first download and compared from then on. The addresses were not verified either; users are told so.
+* The Olivetti faces come by scikit-learn, which checks them itself.
+* CK+ is given by its owners only.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import shutil
 import tempfile
@@ -11,17 +21,33 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+
+from fer_lib.datasets import genki4k
+from fer_lib.datasets.download import download
 from fer_lib.datasets.faults import Fault
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS
 from fer_lib.datasets.fer2013_folders import Tree, find_trees, place_of
-from fer_lib.datasets.sources import Source, find_corpus, members_digest, open_source
+from fer_lib.datasets.olivetti import stretched
+from fer_lib.datasets.sources import Source, archive_kind, find_corpus, members_digest, open_source
 from fer_lib.errors import FerError, nearest
+from fer_lib.files import atomic_path, file_sha256, write_text
 
 #: The image-folder release of FER-2013 on Kaggle, its version pinned.
 HANDLE = "msambare/fer2013/versions/1"
 
 _PAGE = "https://www.kaggle.com/datasets/msambare/fer2013"
-_CORPORA = ("fer2013",)
+_CORPORA = ("fer2013", "genki4k", "olivetti")
+
+#: Where GENKI-4K stands: the restored page of its makers first. Not verified: no download was possible here.
+GENKI4K_URLS = (
+    "https://inc.ucsd.edu/mplab/398/media/genki4k.tar",
+    "https://mplab.ucsd.edu/398/media/genki4k.tar",
+    "http://mplab.ucsd.edu/wordpress/wp-content/uploads/genki4k.tar",
+)
+
+#: Bytes; public projects state that the archive has fewer than 32 MiB.
+GENKI4K_LIMIT = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -31,31 +57,47 @@ class Fetched:
     Attributes:
         path: where the corpus stands.
         downloaded: False where it stood there already.
-        verified: whether every file is the manifest's; None where the manifest does not speak of such a release (CSV).
+        verified: whether the files are those that are known; None where nothing is known of such a release (CSV).
+        remarks: sentences that say what was checked and what could not be, where ``verified`` does not say it all.
     """
 
     path: Path
     downloaded: bool
     verified: bool | None
+    remarks: tuple[str, ...] = ()
 
 
 def fetch(corpus: str = "fer2013", to: str | Path = "data") -> Fetched:
-    """Downloads a corpus into the data folder ``to``, whole or not at all, and checks it against the manifest.
+    """Downloads a corpus into the data folder ``to``, whole or not at all, and checks it.
 
     What already stands there is not downloaded again, only checked.
 
     Raises:
-        FerError: the corpus is not one that can be fetched; Kaggle cannot be reached or wants credentials (the message
-            says what to do by hand); or files differ from the manifest (they stay, for ``fer-lib data check``).
+        FerError: the corpus is not one that can be fetched; its home cannot be reached or wants credentials (the
+            message says what to do by hand); or what came is not what is known of the corpus.
     """
+    to = Path(to).expanduser()
+    if corpus == "ckplus":
+        raise FerError(
+            "CK+ comes only from its owners, to those who sign their agreement: ask the Affect Analysis Group of the "
+            "University of Pittsburgh (http://www.pitt.edu/~emotion/ck-spread.htm), put their "
+            f"extended-cohn-kanade-images.zip and Emotion_labels.zip into the folder {to / 'ckplus'} and run "
+            f"`fer-lib data check {to}`."
+        )
     if corpus not in _CORPORA:
         raise FerError(
-            f"The corpus {corpus!r} cannot be fetched{nearest(corpus, _CORPORA)}; only {', '.join(_CORPORA)} can: put "
-            "the others into the data folder by hand."
+            f"The corpus {corpus!r} cannot be fetched{nearest(corpus, [*_CORPORA, 'ckplus'])}; only "
+            f"{', '.join(_CORPORA)} can: put the others into the data folder by hand."
         )
-    to = Path(to).expanduser()
-    present = find_corpus(to, corpus, missing_ok=True)
-    path = present or _download(to, corpus)
+    return {"fer2013": _fetch_fer2013, "genki4k": _fetch_genki4k, "olivetti": _fetch_olivetti}[corpus](to)
+
+
+# --- FER-2013 --------------------------------------------------------------------------------------------------------
+
+
+def _fetch_fer2013(to: Path) -> Fetched:
+    present = find_corpus(to, "fer2013", missing_ok=True)
+    path = present or _download(to, "fer2013")
     differing = differences(path)
     if differing:
         more = f" and {len(differing) - 3} more parts" if len(differing) > 3 else ""
@@ -168,3 +210,89 @@ def _credentials(error: Exception, by_hand: str) -> str:
 def _shown(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
+
+
+# --- GENKI-4K --------------------------------------------------------------------------------------------------------
+
+
+def _fetch_genki4k(to: Path) -> Fetched:
+    present = find_corpus(to, "genki4k", missing_ok=True)
+    target = present or to / "genki4k.tar"
+    record = to / f"{target.name}.sha256"
+    if present is None:
+        by_hand = (
+            f"download {GENKI4K_URLS[0]} in a browser, put it at {target} and run `fer-lib data check {to}`; its page "
+            "is https://inc.ucsd.edu/mplab/398/"
+        )
+        to.mkdir(parents=True, exist_ok=True)
+        url = download(
+            GENKI4K_URLS,
+            target,
+            limit=GENKI4K_LIMIT,
+            by_hand=by_hand,
+            check=lambda partial: _check_genki4k(partial, record, "The downloaded archive"),
+        )
+        origin = f"It came from {url}, an address that this project could not verify."
+    else:
+        _check_genki4k(target, record, str(target))
+        origin = "It stood there already."
+    remarks = [origin, "labels.txt holds the 4,000 official labels, as a repacked copy of the corpus has them."]
+    if target.is_file():
+        remarks.append(_recorded(target, record))
+    return Fetched(target, present is None, True, tuple(remarks))
+
+
+def _check_genki4k(path: Path, record: Path, name: str) -> None:
+    """Raises FerError where an archive or folder is not GENKI-4K, has other labels or another recorded SHA-256."""
+    again = "delete it and fetch again, or take the corpus from https://inc.ucsd.edu/mplab/398/ by hand"
+    if not path.is_dir() and archive_kind(path) is None:
+        raise FerError(f"{name} is no archive, which GENKI-4K should be; {again}.")
+    recorded = _read_record(record) if path.is_file() else None
+    if recorded is not None and file_sha256(path) != recorded:
+        raise FerError(
+            f"{name} has the SHA-256 {file_sha256(path)[:16]}… rather than {recorded[:16]}… as {record} recorded at "
+            "the first download; fetch it again, or delete that record to accept the new archive."
+        )
+    digest = genki4k.labels_sha256(genki4k.labels_in(path))
+    if digest != genki4k.LABELS_SHA256:
+        raise FerError(
+            f"{name} has other labels than the official 4,000 (SHA-256 {digest[:16]}… rather than "
+            f"{genki4k.LABELS_SHA256[:16]}…); {again}."
+        )
+
+
+def _read_record(record: Path) -> str | None:
+    """Returns the SHA-256 of a record in the form of ``sha256sum``, or None where there is none."""
+    return record.read_text(encoding="utf-8").split()[0] if record.is_file() and record.stat().st_size else None
+
+
+def _recorded(target: Path, record: Path) -> str:
+    if _read_record(record) is not None:
+        return f"The archive is the one that {record.name} recorded."
+    write_text(record, f"{file_sha256(target)}  {target.name}\n")
+    return f"No checksum of the archive is published: its SHA-256 was recorded in {record.name}, to compare with later."
+
+
+# --- the Olivetti faces ----------------------------------------------------------------------------------------------
+
+
+def _fetch_olivetti(to: Path) -> Fetched:
+    present = find_corpus(to, "olivetti", missing_ok=True)
+    if present is not None:
+        return Fetched(present, downloaded=False, verified=None, remarks=("It stood there already.",))
+    from sklearn import datasets
+
+    target = to / "olivetti.npz"
+    # A folder of its own for scikit-learn: its pickle is made from the checked download and thrown away at once.
+    with tempfile.TemporaryDirectory(prefix="fer-olivetti-") as home, contextlib.redirect_stdout(io.StringIO()):
+        try:
+            faces = datasets.fetch_olivetti_faces(data_home=home, shuffle=False)
+        except Exception as error:  # urllib's, scikit-learn's and the file system's own: the remedy is the same for all
+            raise FerError(
+                f"scikit-learn gave no Olivetti faces ({_shown(error)}): check the network, or put olivettifaces.mat "
+                f"or the mosaic olivettifaces.gif into {to} and run `fer-lib data check {to}`."
+            ) from error
+    with atomic_path(target) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, images=stretched(faces.images), target=np.asarray(faces.target, np.int64))
+    checked = "scikit-learn checked the SHA-256 of what it downloaded."
+    return Fetched(target, downloaded=True, verified=True, remarks=(checked,))

@@ -1,18 +1,35 @@
-"""Which faces train and which validate (chen2023, section 2.1)."""
+"""Which faces train, which validate and which test: chen2023's 8:2 (section 2.1), liu2023's 56 + 14 (Table 1), folds.
+
+For liu2023 each division comes in three *separations*, by what is kept apart between training and test faces:
+``"frames"`` nothing (any frame may stand in either part, as printed), ``"sequences"`` (the frames of one sequence stay
+together) and ``"subjects"`` (the frames of one person do: subject-independent, the usual standard on CK+).
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.settings import DataSettings
+from fer_lib.settings import CkPlusSettings, DataSettings
 
 METHODS = ("stratified", "unstratified_ceil", "unstratified_floor")
+SEPARATIONS = ("frames", "sequences", "subjects")
+DRAWS = 1000  # tries to divide whole groups so that every class has its faces in every part
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A division of faces: rows to train on and rows to test on, int64, ascending, without a row in common."""
+
+    train: np.ndarray
+    test: np.ndarray
 
 
 def three_parts(faces: FaceDataset, settings: DataSettings, seed: int) -> tuple[FaceDataset, FaceDataset, FaceDataset]:
@@ -62,3 +79,133 @@ def validation_split(
             f"The {len(training)} training faces cannot be split 8:2 ({error}); give more faces of each class."
         ) from None
     return training.take(np.sort(train_rows)), training.take(np.sort(validation_rows))
+
+
+def groups_of(faces: FaceDataset, separation: str) -> np.ndarray:
+    """Returns each face's group, int64 of shape (N,): faces of one group never stand on both sides of a division.
+
+    Raises:
+        ValueError: ``separation`` is none of ``SEPARATIONS``.
+    """
+    if separation not in SEPARATIONS:
+        raise ValueError(f"separation is {separation!r}; it should be one of {SEPARATIONS}")
+    if separation == "frames":
+        return np.arange(len(faces))
+    return pd.factorize(faces.meta[separation.removesuffix("s")], sort=True)[0].astype(np.int64)
+
+
+def per_class_split(faces: FaceDataset, settings: CkPlusSettings, *, separation: str, seed: int) -> Fold:
+    """Returns liu2023's own division (Table 1): 56 training and 14 test faces of each class.
+
+    Raises:
+        FerError: a class has too few faces, or no division of whole groups was found.
+    """
+    sizes = (settings.train_per_class, settings.test_per_class)
+    return Fold(*draw_parts(faces, sizes, separation=separation, seed=seed))
+
+
+def draw_parts(
+    faces: FaceDataset, sizes: Sequence[int], *, separation: str = "frames", seed: int = 0
+) -> list[np.ndarray]:
+    """Returns the rows of disjoint parts with exactly ``sizes[k]`` faces of each class in part k.
+
+    Table 1's 56 + 14 is ``sizes=(56, 14)``, section 2.2's 392/49/49 of seven classes ``sizes=(56, 7, 7)``. Whole groups
+    are drawn in a random order into the last part, then into the one before it; the first part takes what is left. Of
+    each part and class the wanted number of faces is drawn.
+
+    Raises:
+        FerError: a class has too few faces, or no division of whole groups was found.
+    """
+    counts = np.bincount(faces.labels, minlength=len(faces.class_names))
+    scarce = [name for name, count in zip(faces.class_names, counts, strict=True) if count < sum(sizes)]
+    wanted = " + ".join(map(str, sizes))
+    if scarce:
+        held = counts[faces.class_names.index(scarce[0])]
+        raise FerError(
+            f"{faces.corpus} has {held} faces of {scarce[0]}, fewer than the {wanted} asked for; lower train_per_class "
+            "and its like in the profile, or leave the class out."
+        )
+    rng = np.random.default_rng([seed, SEPARATIONS.index(separation)])
+    groups, labels = groups_of(faces, separation), faces.labels
+    for _ in range(DRAWS):
+        part_of_group = _groups_to_parts(labels, groups, sizes, rng)
+        if part_of_group is not None:
+            return [_draw(labels, part_of_group[groups] == part, size, rng) for part, size in enumerate(sizes)]
+    raise FerError(
+        f"No division of {faces.corpus} into {wanted} faces of each class keeps its {separation} apart (of {DRAWS:,} "
+        "tries); lower train_per_class or test_per_class in the profile."
+    )
+
+
+def cross_validation(faces: FaceDataset, folds: int, *, separation: str, seed: int) -> list[Fold]:
+    """Returns the folds of a stratified cross-validation; every face is tested once.
+
+    Raises:
+        FerError: a class has fewer faces, or fewer groups, than there are folds.
+    """
+    labels, groups = faces.labels, groups_of(faces, separation)
+    for label, name in enumerate(faces.class_names):
+        held = len(np.unique(groups[labels == label]))
+        if held < folds:
+            raise FerError(
+                f"{faces.corpus} has {held} {separation} with {name}, too few for {folds} folds; "
+                "lower folds in the profile."
+            )
+    options = {"n_splits": folds, "shuffle": True, "random_state": seed}
+    if separation == "frames":
+        divisions = StratifiedKFold(**options).split(labels, labels)
+    else:
+        divisions = StratifiedGroupKFold(**options).split(labels, labels, groups)
+    return [Fold(train, test) for train, test in divisions]
+
+
+def equal_training_sizes(
+    divisions: Mapping[str, Sequence[Fold]], labels: np.ndarray, *, seed: int = 0
+) -> dict[str, list[Fold]]:
+    """Returns the same divisions with as many training faces of each class in every fold of every separation.
+
+    The smallest fold sets the number; of the others training faces are left out at random, so that what differs between
+    separations is what is kept apart and not how much there is to learn from. Test faces stay as they are.
+    """
+    classes = int(labels.max()) + 1
+    counts = [np.bincount(labels[fold.train], minlength=classes) for folds in divisions.values() for fold in folds]
+    target = np.min(counts, axis=0)
+    rng = np.random.default_rng([seed, len(SEPARATIONS)])
+    return {
+        name: [Fold(_thinned(labels, fold.train, target, rng), fold.test) for fold in folds]
+        for name, folds in divisions.items()
+    }
+
+
+def _groups_to_parts(
+    labels: np.ndarray, groups: np.ndarray, sizes: Sequence[int], rng: np.random.Generator
+) -> np.ndarray | None:
+    """Draws each group's part, int (groups,), with enough faces of each class in each part; None where it failed."""
+    held = pd.crosstab(groups, labels).to_numpy()  # faces of each class (columns) in each group (rows)
+    part_of_group = np.zeros(len(held), dtype=np.int64)
+    left = held.sum(axis=0)
+    for part in range(len(sizes) - 1, 0, -1):
+        before = sum(sizes[:part])
+        gathered = np.zeros(held.shape[1], dtype=np.int64)
+        for group in rng.permutation(np.flatnonzero(part_of_group == 0)):
+            helps = ((held[group] > 0) & (gathered < sizes[part])).any()
+            if helps and (left - held[group] >= before).all():
+                part_of_group[group] = part
+                gathered += held[group]
+                left = left - held[group]
+        if (gathered < sizes[part]).any():
+            return None
+    return part_of_group
+
+
+def _draw(labels: np.ndarray, eligible: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws ``size`` rows of each class among the eligible ones; ascending."""
+    drawn = [
+        rng.choice(np.flatnonzero(eligible & (labels == label)), size, replace=False) for label in np.unique(labels)
+    ]
+    return np.sort(np.concatenate(drawn)).astype(np.int64)
+
+
+def _thinned(labels: np.ndarray, rows: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    kept = [rng.choice(rows[labels[rows] == label], size, replace=False) for label, size in enumerate(target)]
+    return np.sort(np.concatenate(kept)).astype(np.int64)

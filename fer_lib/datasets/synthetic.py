@@ -1,7 +1,8 @@
 """Generated grey faces whose expressions are built from Ekman's action units: stand-ins that anyone may have.
 
 They let every notebook and test run without the licensed corpora, and they say nothing about people: results made from
-them are SYNTHETIC. ``synthetic_people.py`` says who is drawn with which action units, ``synthetic_render.py`` draws.
+them are SYNTHETIC. ``synthetic_people.py`` says who is drawn with which action units, ``synthetic_render.py``
+draws, ``synthetic_corpora.py`` lays out the corpora of liu2023.
 
 Deterministic on any machine: face i of a call depends on (seed, i), its own expression and the call's other arguments,
 not on how many faces are drawn with it.
@@ -16,11 +17,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
+from fer_lib.datasets.synthetic_corpora import (
+    CKPLUS_CODES,
+    DRAWING,
+    MARKER,
+    begin_folder,
+    write_ckplus,
+    write_ckplus48,
+    write_genki4k,
+    write_image,
+    write_olivetti,
+)
 from fer_lib.datasets.synthetic_people import (
     ACTION_UNITS,
     UNITS,
@@ -36,11 +47,12 @@ from fer_lib.datasets.synthetic_people import (
 )
 from fer_lib.datasets.synthetic_render import render_faces
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import atomic_path, write_text
+from fer_lib.files import write_text
 
 __all__ = [
     "ACTION_UNITS",
     "CKPLUS_CODES",
+    "DRAWING",
     "FER2013_CLASSES",
     "MARKER",
     "SPLITS",
@@ -56,9 +68,11 @@ __all__ = [
     "sample_intensities",
     "studio_conditions",
     "write_ckplus",
+    "write_ckplus48",
     "write_fer2013_csv",
     "write_fer2013_folders",
     "write_genki4k",
+    "write_olivetti",
 ]
 
 FER2013_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -68,24 +82,6 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 
 _PRIORS = {"angry": 3995, "disgust": 436, "fear": 4097, "happy": 7215, "sad": 4830, "surprise": 3171, "neutral": 4965}
 _ORDER_STREAM = 4  # 0 to 2 are the parameters, 3 is the noise
-MARKER = "SYNTHETIC.txt"
-"""The file that says that a folder's faces were generated."""
-
-DRAWING = 1
-"""Number of the drawing: raised whenever the same arguments give other pixels, so that old folders are not mixed in."""
-
-CKPLUS_CODES = {"angry": 1, "contempt": 2, "disgust": 3, "fear": 4, "happy": 5, "sad": 6, "surprise": 7}
-"""CK+'s emotion codes (Lucey et al., 2010), by the names of ``ACTION_UNITS``."""
-
-# Surprise and joy are frequent in CK+, contempt, fear and sadness rare; any five in a row are different.
-_CKPLUS_CYCLE = (
-    *("surprise", "happy", "disgust", "angry", "sad", "surprise", "happy"),
-    *("disgust", "fear", "surprise", "happy", "angry", "contempt"),
-)
-_CKPLUS_FIRST, _GENKI_FIRST = 1_000_000, 2_000_000  # nobody sits for two corpora
-_GENKI_SIZES = ((178, 178), (192, 180), (170, 190), (200, 200))
-_GENKI_CALM = ("neutral", "neutral", "neutral", "sad", "surprise", "angry")
-_GENKI_SMILES = 0.5405  # 2162 of 4000
 
 
 def draw_faces(
@@ -199,7 +195,7 @@ def write_fer2013_csv(folder: str | Path, *, n: int = 700, seed: int = 0, icml: 
         FerError: the folder holds other files, or n or the seed is out of range.
     """
     images, meta = _draw_corpus(n, seed)
-    folder = _begin(folder, f"write_fer2013_csv(n={n}, seed={seed}, icml={icml})")
+    folder = begin_folder(folder, f"write_fer2013_csv(n={n}, seed={seed}, icml={icml})")
     digits = [str(level) for level in range(256)]
     lines = ["emotion, Usage, pixels" if icml else "emotion,pixels,Usage"]
     for image, label, usage in zip(images, meta["label"], meta["split"], strict=True):
@@ -220,129 +216,10 @@ def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0) ->
         FerError: the folder holds other files, or n or the seed is out of range.
     """
     images, meta = _draw_corpus(n, seed)
-    folder = _begin(folder, f"write_fer2013_folders(n={n}, seed={seed})")
+    folder = begin_folder(folder, f"write_fer2013_folders(n={n}, seed={seed})")
     number: dict[str, int] = {}
     for image, label, usage in zip(images, meta["label"], meta["split"], strict=True):
         number[usage] = number.get(usage, 0) + 1
         place = folder / ("train" if usage == "Training" else "test") / FER2013_CLASSES[label]
-        _write_image(place / f"{usage}_{number[usage]}.jpg", image)
+        write_image(place / f"{usage}_{number[usage]}.jpg", image)
     return folder
-
-
-def write_ckplus(
-    folder: str | Path, *, subjects: int = 12, sequences: int = 5, seed: int = 0, size: tuple[int, int] = (120, 160)
-) -> Path:
-    """Writes CK+'s official tree, ``cohn-kanade-images`` and ``Emotion``; returns the folder.
-
-    Each subject is one person under one light who goes from neutral to an apex in every sequence. Every third subject's
-    last sequence has no label: its folder under ``Emotion`` is empty, as in the real corpus.
-
-    Args:
-        folder: a new or empty folder.
-        subjects: 1…199.
-        sequences: per subject, 1…5; the emotions follow one cycle over all subjects, so three subjects of five
-            sequences show all seven.
-        seed: 0…2³²-1.
-        size: height and width of the frames in pixels.
-
-    Raises:
-        FerError: the folder holds other files, or a number is out of range.
-    """
-    if not (1 <= subjects <= 199 and 1 <= sequences <= 5):
-        raise FerError(f"Found {subjects} subjects of {sequences} sequences; expected 1 to 199 of 1 to 5.")
-    call = f"write_ckplus(subjects={subjects}, sequences={sequences}, seed={seed}, size={tuple(size)})"
-    people = sample_identities(subjects, seed, first=_CKPLUS_FIRST)
-    rooms = sample_conditions(subjects, seed, first=_CKPLUS_FIRST)
-    folder = _begin(folder, call)
-    for number in range(subjects * sequences):
-        subject, session = divmod(number, sequences)
-        emotion = _CKPLUS_CYCLE[number % len(_CKPLUS_CYCLE)]
-        frames = 6 + (5 * number) % 7
-        room = _sitting(rooms.take([subject] * frames))
-        first = _CKPLUS_FIRST + 16 * number  # every frame has its own noise, every sequence its own apex
-        apex = loosen(activations([emotion], 0.9), seed, first=first)
-        units = apex * (np.arange(frames) / (frames - 1))[:, None, None]
-        person = people.take([subject] * frames)
-        images = render_faces(person, units, conditions=room, size=tuple(size), seed=seed, first=first)
-        place = Path(f"S{5 + 5 * subject:03d}", f"{session + 1:03d}")
-        stems = [f"{'_'.join(place.parts)}_{frame:08d}" for frame in range(1, frames + 1)]
-        for stem, image in zip(stems, images, strict=True):
-            _write_image(folder / "cohn-kanade-images" / place / f"{stem}.png", image)
-        labels = folder / "Emotion" / place
-        labels.mkdir(parents=True, exist_ok=True)
-        if subject % 3 != 2 or session < sequences - 1:
-            write_text(labels / f"{stems[-1]}_emotion.txt", f"   {CKPLUS_CODES[emotion]:.7e}\n")
-    return folder
-
-
-def write_genki4k(folder: str | Path, *, n: int = 200, seed: int = 0) -> Path:
-    """Writes GENKI-4K's ``files/file0001.jpg``… and ``labels.txt``; returns the folder.
-
-    Line k of the labels belongs to file k: smile 0 or 1, then yaw, pitch and roll in radians. Smiling faces come first,
-    as in the real corpus, and use AU6 and AU12; the photographs have several sizes.
-
-    Args:
-        folder: a new or empty folder.
-        n: photographs, 2…9999.
-        seed: 0…2³²-1.
-
-    Raises:
-        FerError: the folder holds other files, or a number is out of range.
-    """
-    if not 2 <= n <= 9999:
-        raise FerError(f"Found n={n}; expected 2 to 9999 photographs, whose names have four digits.")
-    people = sample_identities(n, seed, first=_GENKI_FIRST)
-    scenes = _stepped_back(sample_conditions(n, seed, first=_GENKI_FIRST))
-    strength = 0.35 + 0.65 * sample_intensities(n, seed, first=_GENKI_FIRST)
-    folder = _begin(folder, f"write_genki4k(n={n}, seed={seed})")
-    smiles = min(max(round(n * _GENKI_SMILES), 1), n - 1)
-    names = ["happy" if k < smiles else _GENKI_CALM[k % len(_GENKI_CALM)] for k in range(n)]
-    units = loosen(activations(names, strength), seed, first=_GENKI_FIRST)
-    lines = []
-    for k in range(n):
-        size, scene, first = _GENKI_SIZES[k % len(_GENKI_SIZES)], scenes.take([k]), _GENKI_FIRST + k
-        picture = render_faces(people.take([k]), units[[k]], conditions=scene, size=size, seed=seed, first=first)
-        _write_image(folder / "files" / f"file{k + 1:04d}.jpg", picture[0])
-        pose = " ".join(f"{getattr(scenes, angle)[k]:.6f}" for angle in ("yaw", "pitch", "roll"))
-        lines.append(f"{int(k < smiles)} {pose}\n")
-    write_text(folder / "labels.txt", "".join(lines))
-    return folder
-
-
-def _begin(folder: str | Path, call: str) -> Path:
-    """Makes the folder and marks it, unless it holds anything that this very call did not write."""
-    folder = Path(folder)
-    sentence = (
-        f"Generated faces, not photographs: fer_lib.datasets.synthetic drew them by {call}, drawing {DRAWING}, "
-        "and every result made from them is SYNTHETIC.\n"
-    )
-    marker = folder / MARKER
-    if folder.exists() and not folder.is_dir():
-        raise FerError(f"Found a file at {folder}; expected a folder to write generated faces into.")
-    if folder.is_dir() and any(not entry.name.startswith(".partial-") for entry in folder.iterdir()):
-        if not marker.is_file() or marker.read_text(encoding="utf-8") != sentence:
-            raise FerError(
-                f"Found files in {folder} that {call} did not write; expected a new or empty folder, "
-                "so name another or delete this one."
-            )
-    else:
-        write_text(marker, sentence)
-    return folder
-
-
-def _write_image(path: Path, image: np.ndarray) -> None:
-    with atomic_path(path) as partial:
-        cv2.imwrite(str(partial), image, [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == ".jpg" else [])
-
-
-def _sitting(room: Conditions) -> Conditions:
-    """The same rooms with the sitter further away, still and nearly frontal, as in CK+."""
-    calm = {name: getattr(room, name) * 0.3 for name in ("yaw", "pitch", "roll", "shift_x", "shift_y", "gaze_x")}
-    return Conditions(
-        **vars(room) | calm | {"scale": room.scale * 0.80, "blur": room.blur * 0.5, "noise": room.noise * 0.5}
-    )
-
-
-def _stepped_back(scene: Conditions) -> Conditions:
-    """The same scenes from further away, as snapshots show more than the face."""
-    return Conditions(**vars(scene) | {"scale": scene.scale * 0.70, "shift_x": scene.shift_x * 1.5})

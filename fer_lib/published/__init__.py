@@ -1,4 +1,4 @@
-"""Every number the papers print, and where: ``chen2023.yaml`` and, once its notebooks are here, ``liu2023.yaml``."""
+"""Every number the papers print, and where: ``chen2023.yaml`` and ``liu2023.yaml``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 from fer_lib.errors import FerError, nearest
 
-COLUMNS = ["id", "place", "quantity", "value", "unit", "model", "split", "metric", "states"]
+COLUMNS = ["id", "place", "quantity", "value", "unit", "model", "split", "metric", "corpus", "states"]
 TABLE1_SETTINGS = {
     "table1-width-shift": "width_shift_range",
     "table1-height-shift": "height_shift_range",
@@ -23,8 +23,8 @@ def load(paper: str) -> pd.DataFrame:
     """Returns a paper's printed numbers, a row each, in the order they are printed.
 
     Columns: ``id``; ``place`` (section, table, row); ``quantity`` (what it is); ``value`` (as printed, a string, so
-    that its decimals are kept); ``unit``; ``model``, ``split`` and ``metric`` where it is a score; ``states`` (the
-    sentence or cell it stands in, shortened).
+    that its decimals are kept); ``unit``; ``model``, ``split`` and ``metric`` where it is a score; ``corpus`` where the
+    paper uses several and says which the number is of; ``states`` (the sentence or cell it stands in, shortened).
 
     Raises:
         FerError: there is no such paper.
@@ -38,6 +38,27 @@ def load(paper: str) -> pd.DataFrame:
 
 
 def scores(paper: str) -> pd.DataFrame:
-    """Returns a paper's table of results: columns ``model``, ``split``, ``metric``, ``value`` (float) and ``id``."""
+    """Returns a paper's scores: columns ``model``, ``split``, ``metric``, ``value`` (float), ``unit`` and ``id``."""
     rows = load(paper).dropna(subset=["model", "split", "metric"]).reset_index(drop=True)
-    return rows[["model", "split", "metric", "value", "id"]].astype({"value": float})
+    return rows[["model", "split", "metric", "value", "unit", "id"]].astype({"value": float})
+
+
+def printed_table(paper: str, table: str) -> pd.DataFrame:
+    """Returns a table of a paper with its cells as printed: a row a row, a column a quantity, strings.
+
+    Args:
+        paper: such as ``"liu2023"``.
+        table: such as ``"Table 4"``; the column ``row`` says what stands at the row's head.
+
+    Raises:
+        FerError: the paper has no table of that name with numbered rows.
+    """
+    rows = load(paper)
+    places = rows["place"].str.extract(r"^(?P<table>Table \d+), row (?P<number>\d+)$")
+    names = sorted(places["table"].dropna().unique())
+    if table not in names:
+        raise FerError(f"{paper} has no numbered rows of {table!r}{nearest(table, names)}; it has those of {names}.")
+    rows = rows.assign(number=places["number"].astype(float))[places["table"] == table]
+    wide = rows.pivot_table(index=["number", "states"], columns="quantity", values="value", aggfunc="first")
+    wide = wide[rows["quantity"].unique()].rename_axis(columns=None).droplevel("number")
+    return wide.rename_axis("row").reset_index()

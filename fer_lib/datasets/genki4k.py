@@ -1,0 +1,208 @@
+"""GENKI-4K: 4,000 photos of people, from the web, labelled smiling or not and with the pose of the head.
+
+The corpus on which liu2023, section 2.1, tests how the model generalises; made by the Machine Perception Laboratory of
+the University of California, San Diego ("http://mplab.ucsd.edu, The MPLab GENKI-4K Dataset"). Line N of ``labels.txt``
+belongs to ``files/fileN.jpg``: smile (1 or 0), then yaw, pitch and roll in radians. The smiles come first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from fer_lib.datasets import reading
+from fer_lib.datasets.faults import Fault, Faults
+from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
+from fer_lib.datasets.sources import Source, open_source
+from fer_lib.errors import FerError
+
+__all__ = ["CLASS_NAMES", "LABELS_SHA256", "OFFICIAL_COUNTS", "labels_sha256", "load", "recognises"]
+
+CLASS_NAMES = ("not smiling", "smiling")
+
+#: Photos, by the makers' page, and smiles, by their labels (liu2023, section 2.1, prints both).
+OFFICIAL_COUNTS = {"photos": 4000, "smiling": 2162, "not smiling": 1838}
+
+#: ``labels_sha256`` of the 4,000 official labels; computed from a repacked copy, as no checksum is published.
+LABELS_SHA256 = "b0b01171e348497c0de8a43592faabd4bb9b2b5d97ea2564d255c1695bd47ba5"
+
+_EXPECTED = (
+    "files/file0001.jpg and so on beside labels.txt (line N: smile, yaw, pitch, roll), as a folder or an archive"
+)
+_PICTURE = re.compile(r"files/file(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Label:
+    smile: int
+    yaw: float
+    pitch: float
+    roll: float
+
+
+def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> PhotoSet:
+    """Loads GENKI-4K from a folder, an archive (read in place) or a data folder.
+
+    Args:
+        path: where the corpus stands.
+        skip_bad: leave out and count photos that are missing or bad, or whose labels are, and accept other counts than
+            the official ones, rather than stop. A ``labels.txt`` of another length than the files is refused all the
+            same: which line is missing cannot be known, and every label after it would belong to another photo.
+        progress: show a progress bar on a terminal; never under ``CI``.
+
+    Returns:
+        A PhotoSet in the order of the files' numbers, whatever the archive. ``meta`` has ``label`` (1 smiling),
+        ``split`` (``"all"``), ``yaw``, ``pitch``, ``roll`` (radians) and ``source``. ``notes`` holds ``layout``,
+        ``container``, ``labels_sha256``, ``official_labels`` (whether they are the official ones), ``sizes``,
+        ``skipped`` and ``count_deviations``.
+
+    Raises:
+        FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
+    """
+    target = reading.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
+    with open_source(target) as source:
+        root = _root(source)
+        return _read(source, root, skip_bad=skip_bad, progress=progress)
+
+
+def recognises(source: Source) -> bool:
+    """Returns whether a source holds GENKI-4K's ``labels.txt`` beside its ``files``."""
+    return bool(_roots(source))
+
+
+def labels_sha256(text: str) -> str:
+    """Returns the SHA-256 of the labels' numbers as they are written; white space and line ends do not count."""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return hashlib.sha256("".join(f"{line}\n" for line in lines if line).encode()).hexdigest()
+
+
+def labels_in(path: str | Path) -> str:
+    """Returns the text of ``labels.txt`` of the corpus at ``path``; raises FerError where it is not to be found."""
+    target = reading.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
+    with open_source(target) as source:
+        return _text(source, _root(source))
+
+
+def _roots(source: Source) -> list[str]:
+    """Returns the folders that hold ``files`` with pictures and ``labels.txt``: ``""`` or ending with ``/``."""
+    beside = {name.removesuffix("labels.txt") for name in source.names if name.rsplit("/", 1)[-1] == "labels.txt"}
+    if not beside:
+        return []
+    above = set()
+    for name in source.names:
+        within = "/".join(name.split("/")[-2:])
+        if _PICTURE.fullmatch(within):
+            above.add(name.removesuffix(within))
+    return sorted(beside & above)
+
+
+def _root(source: Source) -> str:
+    roots = sorted(_roots(source), key=lambda root: root.count("/"))
+    if not roots:
+        raise reading.unrecognised(source.path, "GENKI-4K", _EXPECTED, source.names)
+    nearest = [root for root in roots if root.count("/") == roots[0].count("/")]
+    if len(nearest) > 1:
+        listed = ", ".join(nearest)
+        raise FerError(f"{source.path} holds GENKI-4K more than once ({listed}); give the path of the one to read.")
+    return nearest[0]
+
+
+def _text(source: Source, root: str) -> str:
+    return source.read(f"{root}labels.txt").decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> PhotoSet:
+    origin = source.describe(root.rstrip("/")) if root else source.path.name
+    text = _text(source, root)
+    lines = text.rstrip().splitlines()
+    members = _members(source, root)
+    _check_lengths(origin, len(lines), members)
+    faults = Faults(origin, skip_bad)
+    labels: dict[int, _Label] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            if number not in members:
+                raise Fault("missing photo", f"the line has no picture file{number:04d}.jpg in files")
+            labels[number] = _label(line)
+        except Fault as fault:
+            faults.add(f"labels.txt {number:09d}", f"labels.txt, line {number}", fault)
+    sizes = read_photos(source, [members[k] for k in labels], faults, corpus="genki4k", progress=progress)
+    skipped = faults.settle()
+    kept = [number for number in labels if members[number] in sizes]
+    if not kept:
+        raise FerError(f"{origin} holds no photo that can be read; fetch the corpus again.")
+    synthetic = reading.marked(source, root)
+    rows = [labels[number] for number in kept]
+    digest = labels_sha256(text)
+    notes = {
+        "layout": "files and labels.txt",
+        "container": source.container,
+        "labels_sha256": digest,
+        "official_labels": digest == LABELS_SHA256,
+        "sizes": size_notes(sizes.values()),
+        "skipped": skipped,
+        "count_deviations": reading.deviations(_counts(rows), OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic),
+    }
+    paths = tuple(members[number] for number in kept)
+    meta = _meta(rows, [member.removeprefix(root) for member in paths])
+    return PhotoSet(meta, CLASS_NAMES, "genki4k", source.path, paths, synthetic, notes)
+
+
+def _members(source: Source, root: str) -> dict[int, str]:
+    """Returns the pictures by their number; raises FerError where two bear the same."""
+    members: dict[int, str] = {}
+    for name in source.names:
+        match = _PICTURE.fullmatch(name.removeprefix(root)) if name.startswith(root) else None
+        if match is None:
+            continue
+        number = int(match[1])
+        if number in members:
+            raise FerError(
+                f"{source.path.name} holds two pictures of the number {number} ({members[number]} and {name}); keep "
+                "the one that belongs to the line of labels.txt."
+            )
+        members[number] = name
+    return members
+
+
+def _check_lengths(origin: str, lines: int, members: dict[int, str]) -> None:
+    last = max(members)
+    if lines != last or 0 in members:
+        raise FerError(
+            f"{origin} holds {lines:,} lines of labels.txt but its {len(members):,} pictures are numbered "
+            f"{min(members):,} to {last:,}; line N belongs to file N, so that a line too few or too many shifts the "
+            "labels: fetch the corpus again."
+        )
+
+
+def _label(line: str) -> _Label:
+    """Returns what a line of ``labels.txt`` says; raises Fault."""
+    cells = line.split()
+    if len(cells) != 4:
+        raise Fault("wrong line", f"there are {len(cells)} numbers rather than 4 (smile, yaw, pitch, roll)")
+    try:
+        smile, yaw, pitch, roll = map(float, cells)
+    except ValueError:
+        raise Fault("wrong line", f"{line[:60]!r} is not four numbers (smile, yaw, pitch, roll)") from None
+    if smile not in (0, 1):
+        raise Fault("unknown label", f"the smile is {cells[0]} rather than 0 or 1")
+    for name, angle, cell in zip(("yaw", "pitch", "roll"), (yaw, pitch, roll), cells[1:], strict=True):
+        if not abs(angle) <= math.pi:  # NaN too
+            raise Fault("impossible pose", f"the {name} is {cell} rather than an angle in radians (-3.14 to 3.14)")
+    return _Label(int(smile), yaw, pitch, roll)
+
+
+def _counts(rows: Iterable[_Label]) -> dict[str, int]:
+    smiles = [row.smile for row in rows]
+    return {"photos": len(smiles), "smiling": sum(smiles), "not smiling": len(smiles) - sum(smiles)}
+
+
+def _meta(rows: list[_Label], sources: list[str]) -> pd.DataFrame:
+    poses = {angle: [getattr(row, angle) for row in rows] for angle in ("yaw", "pitch", "roll")}
+    return pd.DataFrame({"label": [row.smile for row in rows], "split": "all", **poses, "source": sources})

@@ -1,0 +1,247 @@
+"""The Olivetti (ORL) faces: 40 people, ten grey pictures each, taken at AT&T Laboratories Cambridge in 1992 to 1994.
+
+A corpus of persons, not of expressions, that the LeNet study beside liu2023, section 3.2, runs on; made by Samaria and
+Harter, "Parameterisation of a stochastic model for human face identification" (1994). It exists as one mosaic of
+20 x 20 faces of 57 x 47 pixels, and as the 64 x 64 faces of S. Roweis that scikit-learn downloads.
+
+Its rows keep the corpus' own order – person by person, ten consecutive – and are not reordered by content as those of
+FER-2013 are: the LeNet study depends on it, since a split of each ten by ``frame`` then takes the same pictures of
+everybody.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from fer_lib.datasets import reading
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.faults import Fault, Faults
+from fer_lib.datasets.photo_set import PIXEL_LIMIT
+from fer_lib.datasets.sources import Source, open_source
+from fer_lib.errors import FerError
+
+__all__ = ["FACES_PER_PERSON", "OFFICIAL_COUNTS", "TILE", "load", "recognises", "stretched"]
+
+#: People and faces, by the makers.
+OFFICIAL_COUNTS = {"people": 40, "faces": 400}
+
+FACES_PER_PERSON = 10
+
+#: Height and width of a face in the mosaic.
+TILE = (57, 47)
+
+_COLUMNS = 20  # two people a row of the mosaic
+_MAT_SIDE = 64
+_PADDING = 2  # columns of pixels at the right of the mosaic
+_EXPECTED = (
+    "the mosaic olivettifaces.gif (942 x 1140 pixels), olivettifaces.mat, or olivetti.npz as "
+    "`fer-lib data fetch olivetti` writes it, as a file, in a folder or in an archive"
+)
+_NPZ = {"images.npy", "target.npy"}
+
+
+def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
+    """Loads the Olivetti faces from a file, a folder, an archive or a data folder; what a file holds tells its kind.
+
+    Args:
+        path: where the corpus stands.
+        skip_bad: leave out and count faces that show nothing, and accept another number of people, rather than stop.
+
+    Returns:
+        Faces uint8 in the corpus' own order, ten consecutive ones a person: (N, 57, 47) of the mosaic, (N, 64, 64) of
+        scikit-learn's copy (whose grey levels are stretched to 0…255, as scikit-learn stretches them to 0…1).
+        ``meta`` has ``label`` (the person, 0…39), ``split`` (``"all"``), ``subject`` (``"person 01"``), ``frame`` (0…9)
+        and ``source`` (``"face 17"``, its number in the corpus from 0). ``notes`` holds ``layout``, ``container``,
+        ``people``, ``skipped`` and ``count_deviations``.
+
+    Raises:
+        FerError: nothing is recognised, the file is a pickle, or anything in the data is wrong.
+    """
+    target = _locate(Path(path))
+    with open_source(target) as source:
+        layout, member = _choose(source)
+        origin = source.path.name if member is None else source.describe(member)
+        images = _npz(target.read_bytes(), origin) if member is None else _READERS[layout](source.read(member), origin)
+        root = "" if member is None else member.removesuffix(member.rsplit("/", 1)[-1])
+        beside = member is None and (target.parent / reading.MARKER).exists()
+        synthetic = beside or reading.marked(source, root)
+        container = "file" if member is None else source.container
+    return _dataset(images, {"layout": layout, "container": container}, origin, skip_bad=skip_bad, synthetic=synthetic)
+
+
+def recognises(source: Source) -> bool:
+    """Returns whether a source holds the mosaic, the ``.mat`` or the ``.npz``."""
+    return bool(_layouts(source))
+
+
+def stretched(images: np.ndarray) -> np.ndarray:
+    """Returns faces of any scale as uint8, the darkest pixel of the corpus 0 and the brightest 255.
+
+    scikit-learn stretches the corpus to 0…1 in the same way, so that its ``.mat`` and its arrays give the same faces.
+    """
+    values = np.asarray(images, np.float64)
+    low, high = values.min(), values.max()
+    return np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _locate(path: Path) -> Path:
+    path = path.expanduser()
+    pickles = [path] if path.is_file() else sorted(path.glob("*.pkz")) if path.is_dir() else []
+    pickles = [file for file in pickles if file.suffix.lower() in (".pkz", ".pkl", ".pickle", ".joblib")]
+    try:
+        target = reading.locate(path, "olivetti", recognises=recognises, expected=_EXPECTED)
+    except FerError:
+        if pickles:
+            raise _refused(pickles[0]) from None
+        raise
+    if target in pickles:
+        raise _refused(target)
+    return target
+
+
+def _refused(path: Path) -> FerError:
+    return FerError(
+        f"{path} is a pickle, which could run anything when it is read, and is refused; run "
+        "`fer-lib data fetch olivetti` for the same faces as plain arrays, or give olivettifaces.mat."
+    )
+
+
+def _layouts(source: Source) -> list[tuple[str, str | None]]:
+    """Returns what a source holds as (layout, member); the member is None where the file itself is an ``.npz``."""
+    if source.container == "zip" and set(source.names) >= _NPZ:
+        return [("npz", None)]
+    found: list[tuple[str, str | None]] = []
+    for name in source.names:
+        low = name.lower()
+        if source.container != "file" and not low.endswith((".gif", ".png", ".mat", ".npz")):
+            continue
+        with source.open(name) as stream:
+            head = stream.read(4096)
+        if layout := _layout(head, low):
+            found.append((layout, name))
+    return found
+
+
+def _layout(head: bytes, name: str) -> str | None:
+    if head.startswith(b"MATLAB 5.0"):
+        return "mat"
+    if head.startswith(b"PK") and name.endswith(".npz"):
+        return "npz"
+    if head[:3] == b"GIF":
+        width = int.from_bytes(head[6:8], "little")
+    elif head.startswith(b"\x89PNG"):
+        width = int.from_bytes(head[16:20], "big")
+    else:
+        return None
+    return "mosaic" if width == _COLUMNS * TILE[1] + _PADDING else None
+
+
+def _choose(source: Source) -> tuple[str, str | None]:
+    layouts = _layouts(source)
+    if not layouts:
+        raise reading.unrecognised(source.path, "the Olivetti faces", _EXPECTED, source.names)
+    if len(layouts) > 1:
+        listed = ", ".join(str(member) for _, member in layouts)
+        raise FerError(f"{source.path} holds the Olivetti faces more than once ({listed}); give the path of one.")
+    return layouts[0]
+
+
+def _mosaic(data: bytes, origin: str) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            width, height = picture.size
+            if height % TILE[0] or not height or width * height > PIXEL_LIMIT:
+                raise FerError(
+                    f"{origin} is {width} x {height} pixels; expected a mosaic of 942 x 1140, twenty faces of 47 x 57 "
+                    "a row: fetch the corpus again."
+                )
+            pixels = np.array(picture.convert("L"))
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FerError(f"{origin} is truncated or damaged ({reason}); fetch the corpus again.") from error
+    tiles = pixels[:, : _COLUMNS * TILE[1]].reshape(height // TILE[0], TILE[0], _COLUMNS, TILE[1])
+    return np.ascontiguousarray(tiles.swapaxes(1, 2)).reshape(-1, *TILE)
+
+
+def _mat(data: bytes, origin: str) -> np.ndarray:
+    try:
+        faces = loadmat(io.BytesIO(data), variable_names=["faces"])["faces"]
+    except KeyError:
+        raise FerError(f"{origin} holds no array 'faces'; expected olivettifaces.mat, 4096 x 400.") from None
+    except (MatReadError, ValueError, TypeError, OSError, EOFError, MemoryError, NotImplementedError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FerError(f"{origin} is truncated or damaged ({reason}); fetch the corpus again.") from error
+    if faces.ndim != 2 or faces.shape[0] != _MAT_SIDE**2 or faces.shape[1] % FACES_PER_PERSON or not faces.size:
+        raise FerError(f"{origin} holds faces of shape {faces.shape}; expected 4096 x 400, ten columns a person.")
+    # A column is a face as MATLAB lays it out, column by column: the transpose of NumPy's rows.
+    return _levels(faces.T.reshape(-1, _MAT_SIDE, _MAT_SIDE).transpose(0, 2, 1), origin)
+
+
+def _npz(data: bytes, origin: str) -> np.ndarray:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            images, target = arrays["images"], arrays["target"]
+    except KeyError as error:
+        raise FerError(
+            f"{origin} lacks an array ({error}); expected images (400 x 64 x 64) and target (400)."
+        ) from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FerError(
+            f"{origin} is damaged or holds pickled objects ({reason}); run `fer-lib data fetch olivetti` for plain "
+            "arrays."
+        ) from error
+    people = len(images) // FACES_PER_PERSON if images.ndim == 3 else 0
+    if not people or min(images.shape[1:]) < 16:
+        raise FerError(f"{origin} holds images of shape {images.shape}; expected 400 x 64 x 64.")
+    if not np.array_equal(target, np.repeat(np.arange(people), FACES_PER_PERSON)):
+        raise FerError(
+            f"{origin} does not hold ten consecutive faces a person (target 0 ten times, then 1, and so on); write it "
+            "again from fetch_olivetti_faces(shuffle=False), or run `fer-lib data fetch olivetti`."
+        )
+    return _levels(images, origin)
+
+
+_READERS = {"mosaic": _mosaic, "mat": _mat, "npz": _npz}
+
+
+def _levels(images: np.ndarray, origin: str) -> np.ndarray:
+    if images.dtype.kind not in "fiu" or not np.isfinite(images).all() or images.min() == images.max():
+        raise FerError(
+            f"{origin} holds no grey levels but {images.dtype} of one value, or NaN; fetch the corpus again."
+        )
+    return stretched(images)
+
+
+def _dataset(images: np.ndarray, notes: dict, origin: str, *, skip_bad: bool, synthetic: bool) -> FaceDataset:
+    flat = images.reshape(len(images), -1)
+    blank = flat.min(axis=1) == flat.max(axis=1)
+    faults = Faults(origin, skip_bad)
+    for row in np.flatnonzero(blank).tolist():
+        faults.add(row, f"face {row}", Fault("blank face", f"every pixel has the value {flat[row, 0]}"))
+    kept = np.flatnonzero(~blank)
+    skipped = faults.settle()
+    person = np.arange(len(images)) // FACES_PER_PERSON
+    people = int(person[-1]) + 1
+    names = tuple(f"person {number + 1:02d}" for number in range(people))
+    meta = pd.DataFrame(
+        {
+            "label": person[kept],
+            "split": "all",
+            "subject": [names[number] for number in person[kept]],
+            "frame": kept % FACES_PER_PERSON,
+            "source": [f"face {row}" for row in kept],
+        }
+    )
+    found = {"people": people, "faces": len(kept)}
+    differing = reading.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
+    notes |= {"people": people, "skipped": skipped, "count_deviations": differing}
+    return FaceDataset(images[kept], meta, names, "olivetti", synthetic, notes)

@@ -1,0 +1,421 @@
+"""Photo to face crop: "using MTCNN to crop the database for faces" (liu2023, section 2.1).
+
+The networks are those of the ``mtcnn`` package. It builds them with ``tf.keras``, whose layers compute with the Keras
+backend in use while its own steps compute with TensorFlow: under another backend they do not fit together, so there
+the networks run in a process of their own. Nothing here imports TensorFlow before a picture has to be searched.
+
+``mtcnn``'s stages are run one after the other rather than by ``MTCNN.detect_faces``, which shifts the boxes of a batch
+of several sizes by each other's padding, drops a whole batch on TensorFlow's InvalidArgumentError, whatever caused it,
+and rounds every point to a pixel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from fer_lib.datasets.cache import cached
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.photo_set import PhotoSet
+from fer_lib.datasets.reading import bar
+from fer_lib.errors import FerError
+from fer_lib.face_geometry import (
+    Detection,
+    annotate,
+    checked_picture,
+    choose,
+    crop,
+    crop_matrix,
+    searched_copy,
+    searched_shape,
+)
+from fer_lib.files import file_sha256, sources_hash
+from fer_lib.settings import FaceSettings, settings_dict
+
+__all__ = ["KINDS", "Detection", "annotate", "choose", "crop", "crop_matrix", "detect", "face_crops", "summary"]
+
+KINDS = ("found", "low confidence", "no face")
+"""What ``face_found`` says of a photo: a face sure enough, only unsure ones, none at all."""
+
+CHUNK = 256
+"""Photos whose crops are cached together: what a killed run repeats at most."""
+
+LISTED = 50
+"""How many of the missed photos the notes name."""
+
+_BATCH, _BATCH_PIXELS = 32, 2_000_000  # of one run of the networks
+_HELD_PIXELS = 50_000_000  # of the photos in memory at a time
+_PROPOSED = 0.8  # mtcnn's own threshold of the last network
+_POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+_FACTS = ("face_found", "confidence", "faces_in_photo", "box_left", "box_top", "box_width", "box_height")
+
+
+def detect(images: Sequence[np.ndarray], settings: FaceSettings, *, progress: bool = False) -> list[list[Detection]]:
+    """Returns the faces in each picture, surest first, in pixels of the picture as given (liu2023, section 2.1).
+
+    Args:
+        images: N pictures of any size, uint8, (H, W) for grey or (H, W, 3) for RGB; pictures of like sizes are searched
+            together, about ten times as fast as one at a time.
+        settings: ``upscale_to`` enlarges small pictures first; ``min_confidence`` below 0.8 keeps less sure faces.
+        progress: show a progress bar on a terminal.
+
+    Raises:
+        ValueError: a picture is not uint8 or of another shape.
+        FerError: TensorFlow or ``mtcnn`` is not installed, or the detector's process was killed.
+    """
+    pictures = [checked_picture(image) for image in images]
+    alike = defaultdict(list)
+    for number, picture in enumerate(pictures):
+        alike[searched_shape(picture.shape, settings)].append(number)
+    found: list[list[Detection]] = [[] for _ in pictures]
+    with bar("faces", len(pictures), progress=progress) as advance:
+        for shape, numbers in alike.items():
+            step = max(1, min(_BATCH, _BATCH_PIXELS // (shape[0] * shape[1])))
+            for start in range(0, len(numbers), step):
+                batch = numbers[start : start + step]
+                searched = _search([pictures[number] for number in batch], settings)
+                for number, faces in zip(batch, searched, strict=True):
+                    found[number] = faces
+                advance(len(batch))
+    return found
+
+
+def face_crops(
+    photos: PhotoSet | FaceDataset,
+    settings: FaceSettings,
+    *,
+    cache_beside: str | Path | None = None,
+    already_cropped: bool = False,
+    progress: bool = False,
+) -> FaceDataset:
+    """Returns the grey face crops of a corpus of photos (liu2023, section 2.1).
+
+    Crops are kept in pieces of ``CHUNK`` photos, by the photos' content, the settings and the detector's weights: a
+    second call reads them back without TensorFlow, and a killed one goes on where it stopped.
+
+    Args:
+        photos: a PhotoSet; a FaceDataset's images are searched just as photos are.
+        settings: of the crops.
+        cache_beside: the corpus' file or folder, for the cache beside it; None keeps crops in ``$FER_CACHE`` only.
+        already_cropped: the images of this FaceDataset are face crops: return it as it is.
+        progress: show a progress bar on a terminal.
+
+    Returns:
+        A FaceDataset of uint8 (N, size, size) in the order of the photos. Its meta also holds ``face_found`` (one of
+        ``KINDS``), ``confidence`` and ``box_left``, ``box_top``, ``box_width``, ``box_height`` in pixels of the photo
+        (NaN without a face) and ``faces_in_photo`` (those of ``min_confidence`` or more). Its notes hold, under
+        ``"faces"``, the rule, the counts and the photos without a sure face: whole photos under ``misses="keep"``.
+
+    Raises:
+        FerError: every photo is left out, or what ``detect`` raises.
+        ValueError: ``already_cropped`` photos.
+    """
+    if already_cropped:
+        if not isinstance(photos, FaceDataset):
+            raise ValueError(f"already_cropped is for the images of a FaceDataset, not for a {type(photos).__name__}")
+        return photos
+    chunks = list(_chunks(photos, settings, cache_beside=cache_beside, progress=progress))
+    facts = pd.concat([chunk.meta[list(_FACTS)] for chunk in chunks], ignore_index=True)
+    facts = facts.astype(dict.fromkeys(_FACTS[1:], float) | {"faces_in_photo": int})
+    faces = FaceDataset(
+        images=np.concatenate([chunk.images for chunk in chunks]),
+        meta=pd.concat([photos.meta.reset_index(drop=True), facts], axis=1),
+        class_names=tuple(photos.class_names),
+        corpus=photos.corpus,
+        synthetic=photos.synthetic,
+    )
+    faces = replace(faces, notes={**photos.notes, "faces": _notes(faces, settings)})
+    return _without_misses(faces) if settings.misses == "drop" else faces
+
+
+def summary(faces: FaceDataset) -> pd.DataFrame:
+    """Returns how many photos of each class MTCNN found a face in: rows the classes and "total", columns ``KINDS``.
+
+    The last column, ``missed``, is the fraction without a sure face. Photos that were left out are counted too, and the
+    table is of the whole corpus: of the call of ``face_crops``, whatever rows of it were taken since.
+
+    Raises:
+        ValueError: the faces do not come from ``face_crops``.
+    """
+    if "faces" not in faces.notes:
+        raise ValueError("these faces are not from face_crops: their notes hold no counts of found and missed photos")
+    table = pd.DataFrame.from_dict(faces.notes["faces"]["by_class"], orient="index", columns=list(KINDS))
+    table.loc["total"] = table.sum()
+    table.insert(0, "photos", table.sum(axis=1))
+    table["missed"] = 1 - table["found"] / table["photos"].where(table["photos"] > 0)
+    table.index.name = "class"
+    return table
+
+
+def _chunks(
+    photos: PhotoSet | FaceDataset, settings: FaceSettings, *, cache_beside: str | Path | None, progress: bool
+) -> Iterator[FaceDataset]:
+    """Yields the crops and facts of ``CHUNK`` photos after the other, from the cache where it has them."""
+    beside = cache_beside or os.environ.get("FER_CACHE")
+    key = _key(photos, settings) if beside else {}
+    with bar(photos.corpus, len(photos), progress=progress) as advance:
+        for start in range(0, max(1, len(photos)), CHUNK):
+            rows = range(start, min(start + CHUNK, len(photos)))
+            build = functools.partial(_crop_rows, photos, rows, settings)
+            yield cached(beside, {**key, "rows": [rows.start, rows.stop]}, build) if beside else build()
+            advance(len(rows))
+
+
+def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, object]:
+    """What the crops depend on: ``misses`` is not among it, as the photos it leaves out are cached all the same."""
+    here = Path(__file__)
+    wanted = settings_dict(settings)
+    wanted.pop("misses")
+    return {
+        "corpus": f"{photos.corpus}-faces",
+        "content": photos.fingerprint if isinstance(photos, FaceDataset) else photos.content_key,
+        "settings": wanted,
+        "detector": _detector_name(),
+        "opencv": cv2.__version__,
+        "code": sources_hash([here, here.with_name("face_geometry.py")]),
+    }
+
+
+def _crop_rows(photos: PhotoSet | FaceDataset, rows: range, settings: FaceSettings) -> FaceDataset:
+    """Returns the crops of some photos, whole ones where no face is sure, with their facts; other meta is empty."""
+    crops, facts = [], []
+    for pictures in _handfuls(photos, rows):
+        for picture, detections in zip(pictures, detect(pictures, settings), strict=True):
+            face = choose(detections, picture.shape, settings)
+            sure = [other for other in detections if other.confidence >= settings.min_confidence]
+            kind = "no face" if face is None else "found" if sure else "low confidence"
+            box = (np.nan,) * 4 if face is None else face.box
+            facts.append((kind, np.nan if face is None else face.confidence, len(sure), *box))
+            crops.append(crop(picture, face if sure else None, settings))
+    images = np.stack(crops) if crops else np.empty((0, settings.size, settings.size), np.uint8)
+    meta = pd.DataFrame(facts, columns=list(_FACTS)).assign(label=0, split="")
+    return FaceDataset(images, meta, (), corpus=photos.corpus, synthetic=photos.synthetic)
+
+
+def _handfuls(photos: PhotoSet | FaceDataset, rows: Iterable[int]) -> Iterator[list[np.ndarray]]:
+    """Yields the photos in lists of ``_HELD_PIXELS`` at most (or one photo), so that few large ones are in memory."""
+    held: list[np.ndarray] = []
+    pixels = 0
+    for row in rows:
+        picture = photos.images[row] if isinstance(photos, FaceDataset) else photos.photo(row)
+        size = picture.shape[0] * picture.shape[1]
+        if held and pixels + size > _HELD_PIXELS:
+            yield held
+            held, pixels = [], 0
+        held.append(picture)
+        pixels += size
+    if held:
+        yield held
+
+
+def _notes(faces: FaceDataset, settings: FaceSettings) -> dict[str, object]:
+    """What the provenance says about the crops: the rule, the counts, and who was missed."""
+    found = faces.meta["face_found"]
+    missed = np.flatnonzero(found != "found")
+    sources = faces.meta["source"] if "source" in faces.meta else pd.Series([f"row {i}" for i in range(len(faces))])
+    classes = {
+        name: [int(((faces.labels == label) & (found == kind)).sum()) for kind in KINDS]
+        for label, name in enumerate(faces.class_names)
+    }
+    return {
+        "rule": _rule(settings),
+        "detector": _detector_name(),
+        **{kind: int((found == kind).sum()) for kind in KINDS},
+        "left out": len(missed) if settings.misses == "drop" else 0,
+        "missed": [f"{sources[row]} ({found[row]})" for row in missed[:LISTED]],
+        "missed, not listed": max(0, len(missed) - LISTED),
+        "by_class": classes,
+    }
+
+
+def _rule(settings: FaceSettings) -> str:
+    choice = settings.choice.replace("_", " ")
+    missed = "kept whole" if settings.misses == "keep" else "left out"
+    turned = "turned so that the eyes are level, " if settings.align else ""
+    return (
+        f"the {choice} face of confidence {settings.min_confidence:g} or more, {turned}with {settings.margin:g} of its "
+        f"box on each side, at {settings.size} x {settings.size} pixels; photos without one are {missed}"
+    )
+
+
+def _without_misses(faces: FaceDataset) -> FaceDataset:
+    kept = (faces.meta["face_found"] == "found").to_numpy()
+    if len(faces) and not kept.any():
+        counts = Counter(faces.meta["face_found"])
+        listed = ", ".join(f"{counts[kind]:,} of {kind}" for kind in KINDS[1:] if counts[kind])
+        raise FerError(
+            f"MTCNN found no sure face in any of the {len(faces):,} photos of {faces.corpus} ({listed}); expected "
+            "photos of faces, so look at some of them, or set misses: keep to take the photos whole."
+        )
+    return faces.take(kept)
+
+
+def _search(pictures: list[np.ndarray], settings: FaceSettings) -> list[list[Detection]]:
+    """Runs the networks on pictures that are searched in one shape; returns the faces of each in its own pixels."""
+    copies, ratios = zip(*(searched_copy(picture, settings) for picture in pictures), strict=True)
+    faces: list[list[Detection]] = [[] for _ in pictures]
+    for row in _engine()(np.stack(copies), min(_PROPOSED, settings.min_confidence)):
+        number = int(row[0])
+        faces[number].append(_detection(row, ratios[number]))
+    return [sorted(some, key=lambda face: (-face.confidence, face.box)) for some in faces]
+
+
+def _detection(row: np.ndarray, ratio: tuple[float, float]) -> Detection:
+    """One row of the last network: picture, left, top, right, bottom, confidence, x of five points, y of them."""
+
+    def scaled(x: float, y: float) -> tuple[float, float]:
+        return round(float(x) * ratio[0], 2), round(float(y) * ratio[1], 2)
+
+    points = {name: scaled(row[6 + i], row[11 + i]) for i, name in enumerate(_POINTS)}
+    box = (*scaled(row[1], row[2]), *scaled(row[3] - row[1], row[4] - row[2]))
+    return Detection(box=box, confidence=round(float(row[5]), 6), **points)
+
+
+@functools.cache
+def _engine() -> Callable[[np.ndarray, float], np.ndarray]:
+    """Returns what searches a batch: the networks here where Keras runs on TensorFlow, else in their own process."""
+    from fer_lib.backend import keras
+
+    return _Networks() if keras.backend.backend() == "tensorflow" else _Worker()
+
+
+class _Networks:
+    """MTCNN's three networks. Called with uint8 (N, H, W, 3) and a threshold, returns float (faces, 16)."""
+
+    def __init__(self) -> None:
+        from fer_lib.backend import keras
+
+        folder = _weights_folder()
+        policy, luck = keras.config.dtype_policy(), random.getstate()
+        try:
+            from mtcnn.stages import StageONet, StagePNet, StageRNet
+
+            # Named by their full paths: mtcnn would load (and unpickle) a pnet.lz4 of the working folder first.
+            keras.config.set_dtype_policy("float32")
+            named = ((StagePNet, "pnet"), (StageRNet, "rnet"), (StageONet, "onet"))
+            self._stages = [stage(weights=str(folder / f"{name}.lz4")) for stage, name in named]
+        except ImportError as error:
+            raise _not_installed(error) from error
+        finally:  # a run that reads its crops from the cache must draw the same numbers as one that builds networks
+            keras.config.set_dtype_policy(policy)
+            random.setstate(luck)
+
+    def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
+        import tensorflow as tf
+
+        pixels = (batch.astype(np.float32) - 127.5) / 128
+        rows, shapes = None, np.array([picture.shape for picture in batch])
+        with tf.device("CPU:0"):  # the networks are small, and boxes should not depend on the machine's GPU
+            for stage in self._stages:
+                rows = stage(
+                    bboxes_batch=rows, images_normalized=pixels, images_oshapes=shapes, threshold_onet=threshold
+                )
+                if not len(rows):  # the next network fails on nothing
+                    return np.empty((0, 16))
+        return rows
+
+
+class _Worker:
+    """The networks in a process whose Keras runs on TensorFlow; called as ``_Networks`` is."""
+
+    def __init__(self) -> None:
+        settings = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+        path = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from fer_lib import faces; faces._serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **settings, "PYTHONPATH": os.pathsep.join(path)},
+            start_new_session=True,  # an interrupt is for this process, which then ends the other
+        )
+
+    def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
+        try:
+            pickle.dump((batch, threshold), self._process.stdin)
+            self._process.stdin.flush()
+            rows, error = pickle.load(self._process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            status = self.close()
+            raise FerError(
+                f"The face detector's process ended in the middle of its work (exit status {status}), perhaps for want "
+                "of memory; free some and run again, or set KERAS_BACKEND=tensorflow to detect without that process."
+            ) from None
+        except BaseException:  # interrupted: an answer still on its way would be taken for the next batch's
+            self.close()
+            raise
+        if error is not None:
+            raise error
+        return rows
+
+    def close(self) -> int:
+        """Ends the process and returns its exit status; the next search starts another."""
+        _engine.cache_clear()
+        try:
+            self._process.wait(timeout=1)  # where it has ended by itself its own status says why
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        return self._process.wait()
+
+
+def _serve() -> None:
+    """The other process: answers batches from standard input on standard output until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not stand among the answers
+    networks = None
+    while True:
+        try:
+            batch, threshold = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            networks = networks or _Networks()
+            answer = pickle.dumps((networks(batch, threshold), None))
+        except FerError as error:
+            answer = pickle.dumps((None, error))
+        except Exception as error:  # TensorFlow's errors cannot be pickled
+            answer = pickle.dumps((None, RuntimeError(f"MTCNN failed: {type(error).__name__}: {error}")))
+        answers.write(answer)
+        answers.flush()
+
+
+def _weights_folder() -> Path:
+    """Returns the folder of mtcnn's weights without importing the package, which would import TensorFlow."""
+    found = find_spec("mtcnn")
+    if found is None or found.origin is None:
+        raise _not_installed("No module named 'mtcnn'")
+    return Path(found.origin).parent / "assets" / "weights"
+
+
+@functools.cache
+def _detector_name() -> str:
+    """The detector with the first twelve digits of a hash over its weights."""
+    folder = _weights_folder()
+    hashes = [file_sha256(path)[:12] for path in sorted(folder.glob("*.lz4"))]
+    return f"mtcnn {version('mtcnn')}, weights {' '.join(hashes)}"
+
+
+def _not_installed(reason: object) -> FerError:
+    return FerError(
+        f"Faces are found with mtcnn 1.0 on TensorFlow, which cannot be imported here ({reason}); install both with "
+        "pip install 'mtcnn>=1.0' tensorflow, or use a corpus of face crops such as ckplus48."
+    )

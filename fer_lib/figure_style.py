@@ -1,0 +1,223 @@
+"""The style that every figure shares, and the parts they are made of: :mod:`fer_lib.figures` is a reader's way in.
+
+A figure has a title area as high as its words need, with the mark of generated faces where it belongs; legends and the
+names of levels stand outside the axes, where no data can be.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.isotonic import isotonic_regression
+
+from fer_lib.datasets.terms import TITLES
+from fer_lib.diagrams import INK, SOFT
+from fer_lib.tables import MODEL_NAMES, SYNTHETIC_MARK
+
+CORPUS_NAMES = {**TITLES, "synthetic": "generated faces"}
+WIDTH = 8.0  # inches: a notebook's column
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
+STYLE = {
+    "figure.dpi": 100,
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+# Seaborn computes intervals from samples; ours are known. Given low, value and high as three samples, the median is the
+# value and the range is the interval.
+INTERVAL = {"estimator": "median", "errorbar": ("pi", 100)}
+
+
+class PaperFigure(Figure):
+    """A figure that a notebook shows once, as the value of its cell; pyplot, which would show it again, has no part."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        # without the version of matplotlib, which would change a committed notebook at each update
+        self.savefig(content, format="png", metadata={"Software": None})
+        return content.getvalue()
+
+
+def styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Makes a figure in ``STYLE`` whatever the caller's settings, and leaves these as they were."""
+
+    @functools.wraps(make)
+    def styled(*args: object, **options: object) -> Figure:
+        with style.context(["default", STYLE]):
+            figure = make(*args, **options)
+            figure.draw_without_rendering()  # ticks take the style at the first drawing, not when the axes are made
+        return figure
+
+    return styled
+
+
+def with_bounds(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Returns each row thrice, ``column`` being its ``low``, its own and its ``high`` value: see ``INTERVAL``."""
+    return pd.concat([table.assign(**{column: table[bound]}) for bound in ("low", column, "high")], ignore_index=True)
+
+
+def model_name(model: str) -> str:
+    """Returns a model's name as figures have room for it: that of ``tables.MODEL_NAMES`` without its explanation."""
+    return MODEL_NAMES.get(model, model).split(" (")[0]
+
+
+def colors(names: Sequence[str] | Mapping) -> list[str]:
+    """Returns a colour for each name."""
+    return [PALETTE[place % len(PALETTE)] for place in range(len(names))]
+
+
+def markers(names: Sequence[str] | Mapping) -> list[str]:
+    """Returns a marker for each name."""
+    return ["osD^vPX"[place % 7] for place in range(len(names))]
+
+
+def new_figure(
+    body: float, title: str, *, width: float = WIDTH, note: str = "", synthetic: bool = False, constrained: bool = True
+) -> Figure:
+    """Returns an empty figure of ``body`` inches below a title area that is as high as its lines need."""
+    lines = [(line, 11, "bold", INK) for line in textwrap.wrap(title, int(width * 10.8))]
+    lines += [(SYNTHETIC_MARK, 10, "bold", PALETTE[1])] if synthetic else []
+    lines += [(line, 8.5, "normal", SOFT) for line in textwrap.wrap(note, int(width * 14.5))]
+    header = 0.12 + sum(1.45 * size / 72 for _, size, _, _ in lines)
+    width, height = round(width, 2), round(body + header, 2)
+    figure = PaperFigure(figsize=(width, height), layout="constrained" if constrained else None)
+    FigureCanvasAgg(figure)
+    if constrained:
+        figure.get_layout_engine().set(rect=(0, 0, 1, body / height), w_pad=0.08, h_pad=0.06)
+    y = height - 0.08
+    for line, size, weight, color in lines:
+        figure.text(0.1 / width, y / height, line, fontsize=size, weight=weight, color=color, va="top")
+        y -= 1.45 * size / 72
+    return figure
+
+
+def drawing(draw: Callable[[Axes], float], title: str, *, note: str, synthetic: bool) -> Figure:
+    """Returns a figure around a drawing in inches, as high as the drawing turns out to be."""
+    body = draw(Figure().add_axes((0, 0, 1, 1)))  # once to measure
+    figure = new_figure(body, title, note=note, synthetic=synthetic, constrained=False)
+    ax = figure.add_axes((0, 0, 1, body / figure.get_figheight()))
+    ax.set(xlim=(-0.1, WIDTH - 0.1), ylim=(-body, 0))
+    ax.set_axis_off()
+    draw(ax)
+    return figure
+
+
+def face_rows(
+    rows: Mapping[str, np.ndarray],
+    title: str,
+    *,
+    columns: int,
+    above: Sequence[str] = (),
+    note: str = "",
+    synthetic: bool = False,
+) -> Figure:
+    """Returns a grid of faces in 0–1, shape (n, H, W) or (n, H, W, 3) a row, with the rows' names at the left."""
+    left = 0.25 + 0.072 * max((len(line) for name in rows for line in name.split("\n")), default=0)
+    cell = min(1.1 if len(rows) == 1 else 0.8, (WIDTH - left - 0.15) / columns, 6.6 / len(rows))
+    body = cell * len(rows) + (0.3 + 0.14 * max(name.count("\n") for name in above) if above else 0.1)
+    width = max(left + cell * columns + 0.15, 5)
+    figure = new_figure(body, title, width=width, note=note, synthetic=synthetic, constrained=False)
+    height = figure.get_figheight()
+    ax = figure.add_axes((left / width, 0.08 / height, cell * columns / width, cell * len(rows) / height))
+    side = next(iter(rows.values())).shape[1:3]
+    gap = max(1, side[0] // 16)
+    sheet = np.ones((len(rows), side[0] + gap, columns, side[1] + gap, 3))
+    for row, faces in enumerate(rows.values()):
+        for column, face in enumerate(faces):
+            color = face if face.ndim == 3 else face[..., np.newaxis]
+            sheet[row, gap // 2 : gap // 2 + side[0], column, gap // 2 : gap // 2 + side[1]] = np.clip(color, 0, 1)
+    # one image, not one axes a face: drawn in a tenth of the time
+    sheet = sheet.reshape(len(rows) * (side[0] + gap), -1, 3)
+    ax.imshow(sheet, aspect="auto", interpolation="nearest", extent=(0, columns, len(rows), 0))
+    ax.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
+    ax.set_xticks(np.arange(len(above)) + 0.5, above)
+    ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return figure
+
+
+def references(ax: Axes, lines: Mapping[str, tuple[float, str]], *, size: tuple[float, float]) -> None:
+    """Draws dotted levels, named in the right margin; names of near levels are moved apart.
+
+    Args:
+        ax: the axes; their limits are set to hold curves and levels.
+        lines: label -> (level, colour).
+        size: the axes' width and height in inches, near enough for the names to keep apart.
+    """
+    if not lines:
+        return
+    width, height = size
+    levels = np.array([level for level, _ in lines.values()])
+    low, high = min(ax.dataLim.y0, levels.min()), max(ax.dataLim.y1, levels.max())
+    low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
+    ax.set_ylim(low, high)
+    order = np.argsort(levels, kind="stable")
+    room = 0.31 / height  # of a name of two lines, as a share of the axes
+    steps = room * np.arange(len(levels))
+    # the least moves that keep the names in order, apart and within the axes
+    wanted = (levels[order] - low) / (high - low) - steps
+    places = isotonic_regression(wanted, y_min=room / 2, y_max=1 - room / 2 - steps[-1]) + steps
+    items = list(lines.items())
+    for place, index in zip(places, order, strict=True):
+        label, (level, color) = items[index]
+        ax.axhline(level, color=color, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
+        lead = {"arrowstyle": "-", "color": color, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
+        ax.annotate(
+            label, xy=(1, level), xycoords=("axes fraction", "data"), xytext=(1 + 0.15 / width, place),
+            textcoords="axes fraction", va="center", fontsize=8, color=color, arrowprops=lead, annotation_clip=False,
+        )  # fmt: skip
+
+
+def legend_above(ax: Axes, *, columns: int) -> None:
+    """Puts the legend between the title area and the axes, where no data can be."""
+    handles, labels = ax.get_legend_handles_labels()
+    if ax.get_legend():
+        ax.get_legend().remove()
+    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
+
+
+def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | None = None) -> None:
+    """Puts one legend over a row of axes; it may reach over its neighbours, and other legends of the row go.
+
+    Args:
+        ax: the first axes of the row; its title should leave the legend its room (``pad``).
+        columns: entries a line.
+        handles: label -> handle; None: those of ``ax``.
+    """
+    known, labels = ax.get_legend_handles_labels()
+    shown = handles or dict(zip(labels, known, strict=True))
+    for other in ax.figure.axes:
+        if other.get_legend():
+            other.get_legend().remove()
+    legend = ax.legend(
+        shown.values(), shown.keys(), loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2
+    )
+    legend.set_in_layout(False)

@@ -1,0 +1,405 @@
+"""Every figure of liu2023 and those of the argument about it. Functions return a figure; none writes or shows one.
+
+A figure made from generated faces says SYNTHETIC in its title area: pass ``synthetic=True``. Where the paper has no
+such figure, the title names no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from fer_lib import diagrams, published
+from fer_lib.diagrams import INK, SOFT, LayerFacts
+from fer_lib.figure_style import (
+    CORPUS_NAMES,
+    INTERVAL,
+    PALETTE,
+    WIDTH,
+    colors,
+    drawing,
+    face_rows,
+    legend_above,
+    legend_across,
+    markers,
+    new_figure,
+    styled,
+    with_bounds,
+)
+from fer_lib.settings import LeNetSettings
+from fer_lib.tables_liu2023 import CLASSIFIERS, PAPER, PROTOCOLS, SEPARATIONS, setting_name
+
+PRINTED_ACCURACY = 0.986
+SWEEPS = {"learning_rate": "learning rate", "n_kerns": "n-kerns", "batch_size": "batch size"}
+PART_COLORS = {"validation": PALETTE[0], "test": PALETTE[1]}
+NETWORK_COLORS = {"plain": PALETTE[1], "residual": PALETTE[0]}
+SUBJECT_NOTE = "Bars: 95 % intervals, bootstrap over subjects."
+
+
+@styled
+def skip_connection() -> Figure:
+    """Returns liu2023's Figure 1, "Skip (Shortcut) connection", drawn anew: equation 1, H(x) = F(x) + x."""
+    shape = ("H", "W", "C")
+    layers = [("Weight layer", "trained"), ("ReLU", "none"), ("Weight layer", "trained")]
+    block = diagrams.ResidualBlock(
+        fork=LayerFacts("Layer", "the layer before", shape, 0, 0, "none"),
+        main=tuple(LayerFacts(kind, kind, shape, 0, 0, state) for kind, state in layers),
+        shortcut=(),
+        add=LayerFacts("Add", "add", shape, 0, 0, "none"),
+        after=LayerFacts("ReLU", "after", shape, 0, 0, "none"),
+    )
+    note = (
+        "The layers fit F(x) = H(x) − x, the shortcut adds x again: H(x) = F(x) + x (equation 1). Where the layers "
+        "contribute nothing, x passes unchanged, and so does the gradient on its way back (He et al. 2016)."
+    )
+    title = "liu2023, Figure 1: skip (shortcut) connection"
+    return drawing(
+        lambda ax: diagrams.draw_residual_block(ax, block, width=WIDTH - 0.2), title, note=note, synthetic=False
+    )
+
+
+@styled
+def expanded_faces(images: np.ndarray, names: Sequence[str], *, synthetic: bool = False) -> Figure:
+    """Returns every picture that one training face becomes (liu2023, section 2.1: "12 times", "cross-cut").
+
+    Args:
+        images: uint8, shape (V, H, W): the V pictures of one face, as ``expansion.expand`` returns them.
+        names: V names, as ``expansion.view_names`` returns them, such as ``"flip+rotate:8, crop top left"``. Where all
+            have the same crops the figure has a row an operation and a column a crop.
+        synthetic: whether to say that the face was generated.
+    """
+    faces = np.asarray(images) / 255
+    split = [name.partition(", crop ")[::2] for name in names]
+    operations, crops = (list(dict.fromkeys(part[place] for part in split)) for place in (0, 1))
+    title = f"liu2023, section 2.1: the {len(faces)} pictures of one training face"
+    if len(crops) > 1 and len(operations) * len(crops) == len(faces):
+        by_operation = faces.reshape(len(operations), len(crops), *faces.shape[1:])
+        rows = dict(zip((name.replace("+", " + ") for name in operations), by_operation, strict=True))
+        above = [name.replace(" ", "\n") for name in crops]
+        return face_rows(rows, title, columns=len(crops), above=above, synthetic=synthetic)
+    return _named_faces(faces, names, title, synthetic)
+
+
+@styled
+def separation_figure(scores: pd.DataFrame, *, chance: float | None = None, synthetic: bool = False) -> Figure:
+    """Returns the accuracy of each classifier by what is kept apart between training and test faces.
+
+    Args:
+        scores: ``protocols.scores``: ``protocol``, ``separation``, ``classifier``, ``accuracy``, ``low``, ``high``.
+        chance: accuracy of guessing, such as 1/6; None draws no such line.
+        synthetic: whether to say that the faces were generated.
+    """
+    protocols = scores["protocol"].unique()
+    kinds = [name for kind, name in SEPARATIONS.items() if (scores["separation"] == kind).any()]
+    long = scores.assign(separation=scores["separation"].map(SEPARATIONS), classifier=_named(scores["classifier"]))
+    names = list(long["classifier"].unique())
+    levels = [(PRINTED_ACCURACY, "as printed"), *([] if chance is None else [(chance, "chance")])]
+    note = f"{SUBJECT_NOTE} Dotted: {' and '.join(f'{100 * level:.1f} %, {words}' for level, words in levels)}."
+    title = "Accuracy by what is kept apart between training and test faces"
+    figure = new_figure(0.42 * len(names) + 1.3, title, note=note, synthetic=synthetic)
+    panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
+    for ax, protocol in zip(panels, protocols, strict=True):
+        _intervals(ax, long[long["protocol"] == protocol], "accuracy", rows="classifier", hue="separation")
+        for level, _ in levels:
+            ax.axvline(level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
+        ax.set(xlim=(0, 1.02), xlabel="accuracy (share of test faces)", ylabel="")
+        ax.set_title(PROTOCOLS.get(protocol, protocol), loc="left", pad=24, weight="bold")
+    legend_across(panels[0], columns=len(kinds))
+    return figure
+
+
+@styled
+def lenet_against_printed(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+    """Returns the errors of the hyper-parameter study, each training a mark, beside those that the paper prints.
+
+    Args:
+        results: ``lenet_study.run``'s results of one corpus or several put together: ``corpus``, ``sweep``, ``order``,
+            the configuration, ``best_validation_error`` and ``test_error`` (fractions), ``classes``.
+        synthetic: whether to say that the faces were generated.
+    """
+    corpora, orders = list(results["corpus"].unique()), list(results["order"].unique())
+    note = (
+        "Filled marks: single trainings; dashes: their median. Open marks: as printed. Dotted: error of guessing. "
+        "Errors are drawn by their square roots, so that 2.5 % and 5 % can be told apart."
+    )
+    title = "liu2023, Tables 4 and 5 and section 3.2.2: errors printed and measured"
+    figure = new_figure(2.2 * len(SWEEPS) + 0.5, title, note=note, synthetic=synthetic)
+    grid = figure.subplots(len(SWEEPS), len(corpora), sharey=True, squeeze=False)
+    for row, sweep in zip(grid, SWEEPS, strict=True):
+        for ax, corpus in zip(row, corpora, strict=True):
+            _study_panel(ax, results[(results["corpus"] == corpus) & (results["sweep"] == sweep)], sweep, orders)
+    for ax, corpus in zip(grid[0], corpora, strict=True):
+        ax.set_title(CORPUS_NAMES.get(corpus, corpus), loc="left", pad=44, weight="bold")
+    for ax in grid[:, 0]:
+        ax.set_ylabel("error (%)")
+    legend_across(grid[0, 0], columns=1 + len(orders), handles=_study_handles(orders))
+    return figure
+
+
+@styled
+def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = None, synthetic: bool = False) -> Figure:
+    """Returns the validation error over epochs of each row of the study: the median of the seeds and their range.
+
+    Args:
+        histories: ``lenet_study.run``'s histories of one corpus or several put together: ``corpus``, ``order``,
+            ``learning_rate``, ``batch_size``, ``n_kerns``, ``seed``, ``epoch`` and ``validation_error`` (a fraction).
+        settings: of the study, whose base values say which rows belong to a sweep; None: the paper's.
+        synthetic: whether to say that the faces were generated.
+    """
+    columns = list(histories[["corpus", "order"]].drop_duplicates().itertuples(index=False, name=None))
+    note = "Median and range of the seeds; a training that has stopped counts on with its last error."
+    title = "liu2023, section 3.2: validation error over epochs"
+    figure = new_figure(1.75 * len(SWEEPS) + 0.3, title, note=note, synthetic=synthetic)
+    grid = figure.subplots(len(SWEEPS), len(columns), sharex=True, sharey=True, squeeze=False)
+    for row, (sweep, words) in zip(grid, SWEEPS.items(), strict=True):
+        part = _sweep_rows(histories, settings or LeNetSettings(), sweep)
+        part = _carried_on(part.assign(key=[setting_name(value) for value in part[sweep]]))
+        keys = _in_order(part["key"])
+        for ax, (corpus, order) in zip(row, columns, strict=True):
+            shown = part[(part["corpus"] == corpus) & (part["order"] == order)]
+            sns.lineplot(
+                shown, x="epoch", y="validation_error", hue="key", hue_order=keys, palette=colors(keys),
+                estimator="median", errorbar=("pi", 100), linewidth=1.2, legend=ax is row[-1], ax=ax,
+            )  # fmt: skip
+            ax.set(ylim=(0, 100), ylabel="", xlabel="epoch")
+        row[0].set_ylabel("error (%)")
+        row[-1].legend(title=words, loc="center left", bbox_to_anchor=(1.02, 0.5), borderaxespad=0.0)
+    for ax, (corpus, order) in zip(grid[0], columns, strict=True):
+        ax.set_title(f"{CORPUS_NAMES.get(corpus, corpus)},\n{order}", loc="left", weight="bold")
+    return figure
+
+
+@styled
+def gradient_norms(gradients: pd.DataFrame, losses: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+    """Returns how large the gradient is in each layer of plain and residual networks, and how their loss falls.
+
+    Args:
+        gradients: ``network`` (``"plain"`` or ``"residual"``), ``layers`` (of the network), ``batch_norm`` (bool),
+            ``step``, ``layer`` (1 nearest the face) and ``gradient_norm``; its first and last step are drawn.
+        losses: ``network``, ``layers``, ``batch_norm``, ``step`` and ``loss`` (nats).
+        synthetic: whether to say that the faces were generated.
+    """
+    kinds = list(gradients[["layers", "batch_norm"]].drop_duplicates().itertuples(index=False, name=None))
+    kinds.sort(key=lambda kind: (not kind[1], kind[0]))
+    note = "Solid: at the first step, dashed: at the last. Layer 1 is nearest the face. A norm of zero is not drawn."
+    title = "liu2023, section 2.2.1: gradients of plain and residual networks of equal depth"
+    figure = new_figure(5.0, title, note=note, synthetic=synthetic)
+    top, bottom = figure.subplots(2, len(kinds), sharey="row", squeeze=False)
+    for place, (layers, batch_norm) in enumerate(kinds):
+        norms, falls = (
+            frame[(frame["layers"] == layers) & (frame["batch_norm"] == batch_norm)] for frame in (gradients, losses)
+        )
+        _norms_panel(top[place], norms)
+        look = {"hue": "network", "palette": NETWORK_COLORS, "legend": False}
+        sns.lineplot(falls, x="step", y="loss", errorbar=("pi", 100), ax=bottom[place], **look)
+        bottom[place].set(xlabel="step", ylabel="")
+        words = "batch norm" if batch_norm else "no batch norm"
+        top[place].set_title(f"{layers} layers,\n{words}", loc="left", pad=24, weight="bold", fontsize=9)
+    top[0].set_ylabel("norm of the layer's gradient")
+    bottom[0].set_ylabel("cross-entropy (nats)")
+    lines = {name: Line2D([], [], color=color) for name, color in NETWORK_COLORS.items()}
+    lines |= {"first step": Line2D([], [], color=SOFT), "last step": Line2D([], [], color=SOFT, dashes=(4, 1.5))}
+    legend_across(top[0], columns=4, handles=lines)
+    return figure
+
+
+@styled
+def roc_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
+    """Returns the ROC curves of several models on GENKI-4K: smiles found against other faces taken for smiles.
+
+    Args:
+        curves: model -> ``evaluation.roc_curve``: ``false_positive_rate`` and ``true_positive_rate``.
+        synthetic: whether to say that the photos were generated.
+    """
+    names = {}
+    for key, curve in curves.items():
+        area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
+        names[key] = f"{CLASSIFIERS.get(key, key)} (area {area:.3f})"
+    note = "On the diagonal a model knows no more than a coin."
+    title = "liu2023, section 2.1: smiles of GENKI-4K, ROC curves"
+    figure = new_figure(4.4 + 0.2 * len(names), title, note=note, width=5.5, synthetic=synthetic)
+    ax = figure.subplots()
+    ax.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
+    for (key, curve), color in zip(curves.items(), colors(names), strict=True):
+        rates = curve["false_positive_rate"], curve["true_positive_rate"]
+        ax.plot(*rates, color=color, label=names[key], drawstyle="steps-post")
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    ax.set(xlabel="share of other photos taken for smiles", ylabel="share of smiles found")
+    legend_above(ax, columns=1)
+    return figure
+
+
+@styled
+def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+    """Returns accuracy and area under the ROC curve on GENKI-4K, over all photos and by groups such as pose.
+
+    Args:
+        rows: ``generalisation.smile_rows``: ``model``, ``group``; ``accuracy`` and ``auc``, each with ``_low`` and
+            ``_high``.
+        synthetic: whether to say that the photos were generated.
+    """
+    long = rows.assign(model=_named(rows["model"]), group=rows["group"].astype(str))
+    groups, names = list(long["group"].unique()), list(long["model"].unique())
+    note = "Bars: 95 % intervals over photos (accuracy: Wilson, area: DeLong). Dotted: a coin's area."
+    title = "liu2023, section 2.1: smiles of GENKI-4K, all photos and by group"
+    body = len(groups) * (0.28 + 0.12 * len(names)) + 1.2
+    figure = new_figure(body, title, note=note, synthetic=synthetic)
+    panels = figure.subplots(1, 2, sharey=True)
+    words = {"accuracy": "accuracy (share of photos)", "auc": "area under the ROC curve"}
+    for ax, (measure, label) in zip(panels, words.items(), strict=True):
+        shown = long.assign(low=long[f"{measure}_low"], high=long[f"{measure}_high"])
+        _intervals(ax, shown, measure, rows="group", hue="model")
+        ax.set(xlabel=label, ylabel="")
+    panels[1].axvline(0.5, color=SOFT, linewidth=1, linestyle=":")
+    panels[0].set_title(" ", pad=14 * -(-len(names) // 3) - 8)  # room for the legend
+    legend_across(panels[0], columns=3)
+    return figure
+
+
+def _named(classifiers: pd.Series) -> list[str]:
+    return [CLASSIFIERS.get(name, name) for name in classifiers]
+
+
+def _named_faces(faces: np.ndarray, names: Sequence[str], title: str, synthetic: bool) -> Figure:
+    """Draws faces in 0–1 in rows of six, each under its name."""
+    columns = 6
+    rows = -(-len(faces) // columns)
+    figure = new_figure(1.6 * rows, title, synthetic=synthetic)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in panels:
+        ax.set_axis_off()
+    for ax, face, name in zip(panels, faces, names, strict=False):
+        ax.imshow(face, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set_title(name.replace(", crop ", ",\n").replace("+", " +\n"), fontsize=8)
+    return figure
+
+
+def _intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue: str) -> None:
+    """Draws values with their intervals ``low`` to ``high``: a row a ``rows``, marks side by side for each ``hue``."""
+    lines, kinds = list(table[rows].unique()), list(table[hue].unique())
+    sns.pointplot(
+        with_bounds(table, value), x=value, y=rows, order=lines, hue=hue, hue_order=kinds, palette=colors(kinds),
+        markers=markers(kinds), linestyle="none", capsize=0.08, markersize=4.5, err_kws={"linewidth": 1.3},
+        dodge=0.2 * (len(kinds) - 1) or False, ax=ax, **INTERVAL,
+    )  # fmt: skip
+    for edge in range(1, len(lines)):
+        ax.axhline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
+    ax.grid(visible=False, axis="y")
+    ax.tick_params(axis="y", length=0)
+
+
+def _sweep_rows(frame: pd.DataFrame, settings: LeNetSettings, sweep: str) -> pd.DataFrame:
+    """The rows whose other settings are the study's base ones."""
+    base_batch = np.where(frame["corpus"] == "olivetti", settings.olivetti_batch_size, settings.batch_size)
+    kerns = np.array([setting_name(value) for value in frame["n_kerns"]])
+    at_base = {
+        "learning_rate": frame["learning_rate"].to_numpy() == settings.learning_rate,
+        "n_kerns": kerns == setting_name(settings.n_kerns),
+        "batch_size": frame["batch_size"].to_numpy() == base_batch,
+    }
+    return frame[np.all([same for name, same in at_base.items() if name != sweep], axis=0)]
+
+
+def _carried_on(histories: pd.DataFrame) -> pd.DataFrame:
+    """Trainings of a row made equally long, with their last error from where they stopped; errors in per cent."""
+    parts = []
+    for (corpus, order, key), row in histories.groupby(["corpus", "order", "key"], sort=False):
+        wide = row.pivot_table(index="epoch", columns="seed", values="validation_error").ffill()
+        parts.append((100 * wide).reset_index().melt("epoch", value_name="validation_error"))
+        parts[-1] = parts[-1].assign(corpus=corpus, order=order, key=key)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _in_order(keys: Iterable[str]) -> list[str]:
+    """Settings without repeats; whole numbers, which are batch sizes, from the smallest up."""
+    found = list(dict.fromkeys(keys))
+    return sorted(found, key=int) if all(key.isdigit() for key in found) else found
+
+
+def _printed_errors() -> pd.DataFrame:
+    """The printed errors: ``sweep``, ``key`` (the setting as printed), ``part`` and ``value`` in per cent."""
+    rows = []
+    for sweep, table, head in (("learning_rate", "Table 4", "Learning-rate"), ("n_kerns", "Table 5", "n-kerns")):
+        for row in published.printed_table(PAPER, table).to_dict("records"):
+            rows += [(sweep, row[head], part, row[f"{part.capitalize()} error"]) for part in PART_COLORS]
+    both = [(part, value) for _, key, part, value in rows if key in ("0.05", "[20,50]")]
+    rows += [("batch_size", "56", *pair) for pair in both]
+    stuck = published.load(PAPER).set_index("id")["value"]["section322-validation-error"]
+    rows += [("batch_size", size, "validation", stuck) for size in ("1", "2", "5", "10", "20")]
+    return pd.DataFrame(rows, columns=["sweep", "key", "part", "value"]).astype({"value": float})
+
+
+def _study_panel(ax: Axes, results: pd.DataFrame, sweep: str, orders: Sequence[str]) -> None:
+    printed = _printed_errors()
+    printed = printed[printed["sweep"] == sweep]
+    measured = results.assign(key=[setting_name(value) for value in results[sweep]])
+    keys = _in_order([*measured["key"], *printed["key"]])
+    slots = [(order, part) for order in orders for part in PART_COLORS]
+    step = 0.8 / (len(slots) + 1)
+    places = {key: place - 0.4 + step / 2 for place, key in enumerate(keys)}
+    for (part, color), aside in zip(PART_COLORS.items(), (-0.3, 0.3), strict=True):
+        shown = printed[printed["part"] == part]
+        x = [places[key] + aside * step for key in shown["key"]]
+        ax.scatter(x, shown["value"], **_PRINTED, edgecolors=color)
+    for slot, (order, part) in enumerate(slots, start=1):
+        shown = measured[measured["order"] == order]
+        column = "test_error" if part == "test" else "best_validation_error"
+        look = {"marker": _ORDER_MARKERS[orders.index(order)], "s": 14, "alpha": 0.55, "linewidths": 0}
+        x = np.array([places[key] for key in shown["key"]]) + slot * step
+        ax.scatter(x, 100 * shown[column], color=PART_COLORS[part], clip_on=False, **look)
+        medians = 100 * shown.groupby("key")[column].median()
+        middles = np.array([places[key] for key in medians.index]) + slot * step
+        ax.hlines(medians, middles - 0.45 * step, middles + 0.45 * step, color=PART_COLORS[part], linewidth=1.6)
+    _study_axes(ax, results, keys, SWEEPS[sweep])
+
+
+_PRINTED = {"marker": "D", "s": 30, "facecolors": "none", "linewidths": 1.3, "clip_on": False, "zorder": 3}
+_ORDER_MARKERS = ("o", "^")
+
+
+def _study_axes(ax: Axes, results: pd.DataFrame, keys: Sequence[str], label: str) -> None:
+    ax.set_yscale("function", functions=(lambda error: np.sqrt(np.maximum(error, 0)), np.square))
+    ax.set(ylim=(0, 100), xlim=(-0.5, len(keys) - 0.5), xlabel=label)
+    ax.yaxis.set_major_locator(FixedLocator([0, 2.5, 5, 10, 25, 50, 75, 100]))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.set_xticks(range(len(keys)), keys)
+    ax.tick_params(axis="x", length=0)
+    ax.grid(visible=False, axis="x")
+    for edge in range(1, len(keys)):
+        ax.axvline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
+    for classes in results["classes"].unique():
+        level = 100 * (1 - 1 / classes)
+        ax.axhline(level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
+        words = f"{classes - 1}/{classes} =\n{level:.1f} %"
+        ax.annotate(
+            words, (1.01, level), xycoords=("axes fraction", "data"), va="center", fontsize=8, annotation_clip=False
+        )
+
+
+def _study_handles(orders: Sequence[str]) -> dict[str, Line2D]:
+    handles = {}
+    for part, color in PART_COLORS.items():
+        look = {"linestyle": "none", "color": color}
+        handles[f"{part}, printed"] = Line2D([], [], marker="D", markerfacecolor="none", markersize=5.5, **look)
+        for order, marker in zip(orders, _ORDER_MARKERS, strict=False):
+            handles[f"{part}, {order}"] = Line2D([], [], marker=marker, markersize=4.5, **look)
+    return handles
+
+
+def _norms_panel(ax: Axes, norms: pd.DataFrame) -> None:
+    ends = norms["step"].min(), norms["step"].max()
+    shown = norms[norms["step"].isin(ends) & (norms["gradient_norm"] > 0)]
+    sns.lineplot(
+        shown.assign(when=np.where(shown["step"] == ends[0], "first", "last")), x="layer", y="gradient_norm",
+        hue="network", palette=NETWORK_COLORS, style="when", style_order=["first", "last"], dashes=["", (4, 1.5)],
+        errorbar=("pi", 100), linewidth=1.3, legend=False, ax=ax,
+    )  # fmt: skip
+    ax.set(yscale="log", xlabel="layer", ylabel="")

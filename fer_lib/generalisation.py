@@ -1,0 +1,58 @@
+"""Do the models tell a smile on photographs of another corpus? (liu2023, section 2.1, "publicly available GENKI-4K")
+
+GENKI-4K is labelled smile or no smile; a model of expressions answers "smile" where happy is its first choice. The
+paper announces the test and prints no number of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from fer_lib import evaluation
+from fer_lib.datasets.face_dataset import FaceDataset
+
+HAPPY = "happy"
+
+
+def happy_margins(decisions: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
+    """Returns how far happy is ahead of the best other class, shape (N,): above 0 the model's first choice is happy.
+
+    Args:
+        decisions: a value for each face and class, shape (N, C), the largest of which is the predicted class.
+        class_names: C names, ``"happy"`` among them.
+    """
+    happy = class_names.index(HAPPY)
+    return decisions[:, happy] - np.delete(decisions, happy, axis=1).max(axis=1)
+
+
+def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.DataFrame:
+    """Returns each model's accuracy and ROC-AUC, over all photos and by thirds of the head's yaw.
+
+    Args:
+        margins: a model's name to its :func:`happy_margins` of the photos.
+        photos: GENKI-4K's face crops; label 1 is a smile.
+
+    Returns:
+        The rows of :func:`fer_lib.evaluation.smile_scores` with a column ``model`` in front; below the yaw thirds the
+        photos with and without a sure face, where the crops say so.
+    """
+    smiling, frames = photos.labels == 1, []
+    kinds = photos.meta["face_found"].to_numpy() if "face_found" in photos.meta else None
+    for model, margin in margins.items():
+        groups = evaluation.pose_terciles(photos.meta["yaw"].to_numpy())
+        by_pose = evaluation.smile_scores(margin, smiling, answers=margin > 0, groups=groups)
+        frames.append(by_pose.assign(model=model))
+        if kinds is not None and len(set(kinds)) > 1:
+            by_kind = evaluation.smile_scores(margin, smiling, answers=margin > 0, groups=kinds)
+            named = "MTCNN: " + by_kind["group"].astype(str)
+            frames.append(by_kind.assign(model=model, group=named)[by_kind["group"] != "all"])
+    rows = pd.concat(frames, ignore_index=True)
+    return rows[["model", *rows.columns.drop("model")]]
+
+
+def roc_curves(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> dict[str, pd.DataFrame]:
+    """Returns each model's ROC curve on the photos."""
+    return {model: evaluation.roc_curve(margin, photos.labels == 1) for model, margin in margins.items()}

@@ -1,0 +1,223 @@
+"""liu2023's evaluation: its 56 + 14 faces a class and five folds, each with frames, sequences and subjects kept apart.
+
+The paper divides CK+ once, by frames (section 2.1, Table 1). Frames of one sequence are nearly the same picture, and
+frames of one person share the person; so the same classifiers are scored here at the same training size in three
+separations, and the differences between them are the leaks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib import clustered, svm
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
+from fer_lib.files import atomic_path
+from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
+
+log = logging.getLogger(__name__)
+
+PER_CLASS = "per class"
+FOLDS = "folds"
+
+
+@dataclass(frozen=True)
+class Division:
+    """One way to divide a corpus.
+
+    Attributes:
+        protocol: ``"per class"`` (Table 1's 56 + 14) or ``"folds"``.
+        separation: ``"frames"``, ``"sequences"`` or ``"subjects"``: what is kept apart.
+        draw: 0, 1, …: the draw with this number, of the same protocol and separation.
+        folds: one of the 56 + 14, or as many as there are folds.
+    """
+
+    protocol: str
+    separation: str
+    draw: int
+    folds: tuple[Fold, ...]
+
+    @property
+    def name(self) -> str:
+        """A name for files: ``"folds-subjects-0"``."""
+        return f"{self.protocol.replace(' ', '_')}-{self.separation}-{self.draw}"
+
+
+def divisions(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[Division]:
+    """Returns every division that the settings ask for; those of one protocol train on equally many faces.
+
+    Raises:
+        FerError: a class has too few faces, sequences or subjects for them.
+    """
+    found = []
+    for draw in range(settings.repeats):
+        for separation in settings.separations:
+            fold = per_class_split(faces, settings, separation=separation, seed=1000 * seed + draw)
+            found.append(Division(PER_CLASS, separation, draw, (fold,)))
+    for draw in range(settings.fold_seeds):
+        drawn_by = 1000 * seed + draw
+        uneven = {
+            separation: cross_validation(faces, settings.folds, separation=separation, seed=drawn_by)
+            for separation in settings.separations
+        }
+        even = equal_training_sizes(uneven, faces.labels, seed=drawn_by)
+        found += [Division(FOLDS, separation, draw, tuple(folds)) for separation, folds in even.items()]
+    return found
+
+
+def sizes(found: Iterable[Division], faces: FaceDataset) -> pd.DataFrame:
+    """Returns a row a protocol and separation: training and test faces a fold, and what the two parts share."""
+    rows = []
+    for division in found:
+        if division.draw:
+            continue
+        shared = {
+            what: np.mean([len(_shared(groups_of(faces, what), fold)) for fold in division.folds])
+            for what in ("sequences", "subjects")
+        }
+        rows.append(
+            {
+                "protocol": division.protocol,
+                "kept apart": division.separation,
+                "folds": len(division.folds),
+                "training faces a fold": round(np.mean([len(fold.train) for fold in division.folds])),
+                "test faces in all": sum(len(fold.test) for fold in division.folds),
+                "sequences in both parts": round(shared["sequences"], 1),
+                "subjects in both parts": round(shared["subjects"], 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def run(
+    found: Sequence[Division],
+    inputs: Mapping[str, np.ndarray] | Callable[[Fold], Mapping[str, np.ndarray]],
+    faces: FaceDataset,
+    settings: ResNet50SvmSettings,
+    *,
+    seed: int = 0,
+    checkpoints: Path,
+) -> pd.DataFrame:
+    """Trains and tests every classifier on every fold; what is in ``checkpoints`` already is not done again.
+
+    Args:
+        found: the divisions.
+        inputs: a classifier's name (a key of ``svm.NAMES``) to what it sees, of shape (N, V, D): the V pictures of
+            each face that it may learn from, the face itself first. Test faces are seen as themselves. Where the inputs
+            depend on the training faces, a function of the fold that returns them.
+        faces: N faces.
+        settings: the grids.
+        seed: of the grid search's folds.
+        checkpoints: a folder for this very experiment.
+
+    Returns:
+        A DataFrame, a row a tested face and classifier: ``protocol``, ``separation``, ``draw``, ``fold``,
+        ``classifier``, ``face`` (its row in ``faces``), ``label``, ``predicted``, and the chosen ``C`` and ``gamma``.
+    """
+    frames, started, trained = [], time.monotonic(), 0
+    jobs = [(division, number) for division in found for number in range(len(division.folds))]
+    for place, (division, number) in enumerate(jobs, start=1):
+        path = checkpoints / f"{division.name}-{number}.csv"
+        if not path.is_file():
+            fold = division.folds[number]
+            seen = inputs(fold) if callable(inputs) else inputs
+            rows = [_test(fold, name, values, faces, settings=settings, seed=seed) for name, values in seen.items()]
+            with atomic_path(path) as partial:
+                pd.concat(rows, ignore_index=True).to_csv(partial, index=False)
+            trained += 1
+            left = (time.monotonic() - started) / trained * (len(jobs) - place) / 60
+            log.info("fold %d of %d done (%s); about %.0f min left", place, len(jobs), division.name, left)
+        where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
+        frames.append(pd.read_csv(path).assign(fold=number, **where))
+    return pd.concat(frames, ignore_index=True)
+
+
+def examples(views: np.ndarray, labels: np.ndarray, subjects: np.ndarray) -> svm.Examples:
+    """Returns what a classifier learns from: (N, V, D) features, of each face its V pictures, the face itself first."""
+    return svm.Examples(views[:, 0], labels, subjects, views if views.shape[1] > 1 else None)
+
+
+def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
+    """Returns a row a protocol, separation and classifier: accuracy over all draws with its subject-bootstrap interval.
+
+    Columns: ``protocol``, ``separation``, ``classifier``, ``accuracy``, ``low``, ``high``, ``faces`` (tested faces),
+    ``wrong``, ``draws``, ``accuracy_min`` and ``accuracy_max`` over draws.
+    """
+    subjects = groups_of(faces, "subjects")
+    rows = []
+    keys = ["protocol", "separation", "classifier"]
+    for key, part in predictions.groupby(keys, sort=False):
+        right = (part["label"] == part["predicted"]).to_numpy()
+        value, low, high = clustered.clustered_accuracy(right, subjects[part["face"]])
+        by_draw = (part["label"] == part["predicted"]).groupby(part["draw"]).mean()
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {"accuracy": value, "low": low, "high": high, "faces": len(part), "wrong": int((~right).sum())}
+            | {"draws": len(by_draw), "accuracy_min": by_draw.min(), "accuracy_max": by_draw.max()}
+        )
+    return pd.DataFrame(rows)
+
+
+def paired(predictions: pd.DataFrame, faces: FaceDataset, *, first: str, second: str) -> pd.DataFrame:
+    """Returns the first classifier's accuracy minus the second's on the same faces, a row a protocol and separation.
+
+    The interval is a bootstrap over subjects, the p-value a permutation that swaps a subject's answers as a block.
+    """
+    subjects = groups_of(faces, "subjects")
+    rows = []
+    for (protocol, separation), part in predictions.groupby(["protocol", "separation"], sort=False):
+        right = _right(part, "classifier")
+        groups = subjects[right.index.get_level_values("face")]
+        compared = clustered.compare_clustered(right[first].to_numpy(), right[second].to_numpy(), groups)
+        by_draw = (right[first].astype(float) - right[second]).groupby("draw").mean()
+        rows.append(
+            {"protocol": protocol, "separation": separation}
+            | compared
+            | {"draws": len(by_draw), "difference_min": by_draw.min(), "difference_max": by_draw.max()}
+        )
+    return pd.DataFrame(rows)
+
+
+def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
+    """Returns what each separation costs: accuracy with frames at random minus accuracy with more kept apart.
+
+    Of the folds, where every face is tested in each separation, so that the comparison is paired on the same faces. A
+    row a classifier and a separation: ``classifier``, ``separation``, ``difference``, ``low``, ``high``, ``p_value``.
+    """
+    subjects = groups_of(faces, "subjects")
+    rows = []
+    for classifier, own in predictions[predictions["protocol"] == FOLDS].groupby("classifier", sort=False):
+        right = _right(own, "separation")
+        groups = subjects[right.index.get_level_values("face")]
+        for separation in right.columns.drop("frames", errors="ignore"):
+            compared = clustered.compare_clustered(right["frames"].to_numpy(), right[separation].to_numpy(), groups)
+            rows.append({"classifier": classifier, "separation": separation} | compared)
+    return pd.DataFrame(rows)
+
+
+def _test(
+    fold: Fold, classifier: str, inputs: np.ndarray, faces: FaceDataset, *, settings: ResNet50SvmSettings, seed: int
+) -> pd.DataFrame:
+    """Trains one classifier on a fold's training faces and returns its answers on the test faces."""
+    labels, train = faces.labels, fold.train
+    learnt = examples(inputs[train], labels[train], groups_of(faces, "subjects")[train])
+    fitted = svm.fit(classifier, learnt, settings=settings, seed=seed)
+    answers = {"face": fold.test, "label": labels[fold.test], "predicted": svm.predict(fitted, inputs[fold.test, 0])}
+    return pd.DataFrame(answers).assign(classifier=classifier, **fitted.parameters)
+
+
+def _right(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Whether the answer about each tested face (rows: draw, face) is right, a column a value of ``by``."""
+    right = predictions.assign(right=predictions["label"] == predictions["predicted"])
+    return right.pivot_table(index=["draw", "face"], columns=by, values="right", sort=False).astype(bool)
+
+
+def _shared(groups: np.ndarray, fold: Fold) -> set[int]:
+    return set(groups[fold.train]) & set(groups[fold.test])

@@ -1,0 +1,328 @@
+"""Whole models on disk: a trunk and its support vector machine in a folder, or one Keras file. No pickle anywhere.
+
+A pickle runs whatever its author put into it. Here ``trunk.keras`` is read in Keras' safe mode, ``svm.skops`` with a
+list of the classes that this project writes, and ``model.json`` is plain JSON; it is written last and names the SHA-256
+of the other two, so that parts of two different saves are never mixed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.pipeline import Pipeline
+
+from fer_lib.augmentation import network_input
+from fer_lib.backend import keras
+from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
+from fer_lib.errors import FerError
+from fer_lib.files import atomic_path, file_sha256, write_text
+from fer_lib.models import resnet50_svm
+from fer_lib.settings import ResNet50SvmSettings, change
+from fer_lib.svm import NAMES, Fitted, decision
+
+TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
+FORMAT = 1
+SCALINGS = ("unit", "trunk", "raw")
+PREDICTION_BATCH = 128
+
+# all that the pipelines of fer_lib.svm are made of; skops trusts far more than this by itself
+TRUSTED_TYPES = frozenset(
+    {
+        "builtins.dict",
+        "builtins.list",
+        "builtins.str",
+        "builtins.tuple",
+        "numpy.float64",
+        "numpy.ndarray",
+        "sklearn.decomposition._pca.PCA",
+        "sklearn.dummy.DummyClassifier",
+        "sklearn.linear_model._logistic.LogisticRegression",
+        "sklearn.pipeline.Pipeline",
+        "sklearn.preprocessing._data.StandardScaler",
+        "sklearn.svm._classes.SVC",
+    }
+)
+TRUSTED_NODES = frozenset({"DictNode", "JsonNode", "ListNode", "NdArrayNode", "ObjectNode", "TupleNode", "TypeNode"})
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model that takes faces and answers with expressions.
+
+    Attributes:
+        network: the trunk of an SVM, or a whole network that ends in softmax.
+        class_names: all classes in label order.
+        fitted: the classifier on the trunk's features; None where the network answers itself.
+        settings: of the experiment, as plain values (``settings_dict``): ``scaling`` and ``pooling`` are among them.
+        face_settings: how photographs become faces, as plain values; empty where the faces came cropped.
+        provenance: where all this comes from, fit for JSON.
+    """
+
+    network: keras.Model
+    class_names: tuple[str, ...]
+    fitted: Fitted | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    face_settings: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the faces it takes, in pixels."""
+        return tuple(self.network.input_shape[1:3])
+
+    @property
+    def score_kind(self) -> str:
+        """What the scores are: ``"probability"``, or an SVM's ``"decision value"``, which is none."""
+        return "decision value" if self.fitted and "svm" in self.fitted.name else "probability"
+
+    def predict(self, images: np.ndarray) -> pd.DataFrame:
+        """Returns a row a face: ``label`` (the class' name) and a column of scores for each class, by its name.
+
+        The label's score is the largest. A class that the model never learnt has the score minus infinity where scores
+        are decision values, else 0. Scores are decision values of :func:`fer_lib.svm.decision`, or probabilities.
+
+        Args:
+            images: uint8, shape (N, H, W), of :attr:`image_size`.
+
+        Raises:
+            FerError: the faces have another size.
+        """
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != self.image_size:
+            height, width = self.image_size
+            raise FerError(
+                f"The faces are {images.dtype} of shape {images.shape}; this model takes uint8 of shape (N, {height}, "
+                f"{width}): grey crops of that size."
+            )
+        scores = np.zeros((0, len(self.class_names)))
+        if len(images):
+            scores = self._svm_scores(images) if self.fitted else self._network_scores(images)
+        frame = pd.DataFrame(scores, columns=list(self.class_names))
+        frame.insert(0, "label", [self.class_names[place] for place in scores.argmax(axis=1)])
+        return frame
+
+    def _svm_scores(self, images: np.ndarray) -> np.ndarray:
+        settings = change(ResNet50SvmSettings(), **self.settings)
+        features = resnet50_svm.features(self.network, images, settings=settings, batch_size=PREDICTION_BATCH)
+        known = decision(self.fitted, features)
+        known = np.exp(known) if self.score_kind == "probability" else known
+        fill = 0.0 if self.score_kind == "probability" else -np.inf
+        scores = np.full((len(images), len(self.class_names)), fill)
+        scores[:, self.fitted.classes.astype(int)] = known
+        return scores
+
+    def _network_scores(self, images: np.ndarray) -> np.ndarray:
+        scaling = self.settings.get("scaling", "unit")
+        scores = np.empty((len(images), len(self.class_names)), np.float32)
+        for start in range(0, len(images), PREDICTION_BATCH):
+            batch = images[start : start + PREDICTION_BATCH]
+            missing = PREDICTION_BATCH - len(batch)
+            padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+            outputs = self.network.predict_on_batch(network_input(padded, scaling))
+            scores[start : start + len(batch)] = np.asarray(outputs)[: len(batch)]
+        return scores
+
+
+def save(folder: str | Path, model: SavedModel) -> Path:
+    """Writes a trunk and its classifier as ``trunk.keras``, ``svm.skops`` and ``model.json``, each whole or not at all.
+
+    Returns:
+        The folder, made where it was missing; former files in it are replaced.
+
+    Raises:
+        ValueError: the model has no classifier of its own (save the network with ``network.save``).
+    """
+    if model.fitted is None:
+        raise ValueError("the model has no fitted classifier; save its network with network.save(<file>.keras)")
+    folder = Path(folder)
+    with atomic_path(folder / TRUNK_FILE) as partial:
+        model.network.save(partial)
+    with atomic_path(folder / SVM_FILE) as partial:
+        skops.io.dump(model.fitted.pipeline, partial)
+    content = {
+        "format": FORMAT,
+        "classifier": {"name": model.fitted.name, "parameters": dict(model.fitted.parameters)},
+        "class_names": list(model.class_names),
+        "settings": dict(model.settings),
+        "face_settings": dict(model.face_settings),
+        "provenance": dict(model.provenance),
+        "sha256": {name: file_sha256(folder / name) for name in (TRUNK_FILE, SVM_FILE)},
+    }
+    write_text(folder / MODEL_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return folder
+
+
+def load(path: str | Path) -> SavedModel:
+    """Reads what :func:`save` wrote into a folder, or a ``.keras`` file of a network that ends in softmax.
+
+    A ``.keras`` file's classes are FER-2013's and its ``scaling`` is ``"unit"``, unless a ``model.json`` beside it has
+    ``class_names`` or ``settings`` with ``scaling``.
+
+    Raises:
+        FerError: one sentence where something is missing, damaged, of another kind, or holds what this project does
+            not write; nothing of such a file is run.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return _load_folder(path)
+    if not path.exists():
+        raise FerError(f"There is no model at {path}; give a folder with {MODEL_FILE}, or a .keras file.")
+    if path.suffix != ".keras":
+        raise FerError(
+            f"{path.name} is no model that is read here; give a folder with {TRUNK_FILE}, {SVM_FILE} and {MODEL_FILE}, "
+            "or a .keras file (pickles are never read: they can run anything)."
+        )
+    return _load_network(path)
+
+
+def _load_folder(folder: Path) -> SavedModel:
+    for name in (MODEL_FILE, TRUNK_FILE, SVM_FILE):
+        if not (folder / name).is_file():
+            raise FerError(f"The model folder {folder} lacks {name}; expected {TRUNK_FILE}, {SVM_FILE}, {MODEL_FILE}.")
+    content = _content(folder / MODEL_FILE)
+    for name, expected in content["sha256"].items():
+        if file_sha256(folder / name) != expected:
+            raise FerError(f"{name} in {folder} is not the file that {MODEL_FILE} names; copy or save the model anew.")
+    trunk, pipeline = _keras_model(folder / TRUNK_FILE), _pipeline(folder / SVM_FILE)
+    classifier = content["classifier"]
+    model = SavedModel(
+        network=trunk,
+        class_names=tuple(content["class_names"]),
+        fitted=Fitted(classifier["name"], pipeline, classifier["parameters"]),
+        settings=content["settings"],
+        face_settings=content["face_settings"],
+        provenance=content["provenance"],
+    )
+    _check_fit(model, folder)
+    return model
+
+
+def _load_network(path: Path) -> SavedModel:
+    network = _keras_model(path)
+    sidecar = path.with_name(MODEL_FILE)
+    content = _json(sidecar) if sidecar.is_file() else {}
+    names, settings = content.get("class_names", FER2013_CLASS_NAMES), content.get("settings", {})
+    output = getattr(network, "output_shape", None)
+    if not isinstance(output, tuple) or len(output) != 2 or output[1] != len(names) or len(network.input_shape) != 4:
+        raise FerError(
+            f"{path.name} has the output {output}; expected probabilities of the {len(names)} classes of whole faces "
+            f"(a trunk is read with its folder, and other classes are named in a {MODEL_FILE} beside the file)."
+        )
+    if not isinstance(settings, dict) or settings.get("scaling", "unit") not in SCALINGS:
+        raise FerError(f"{sidecar} has the scaling {settings!r}; expected one of {', '.join(SCALINGS)}.")
+    return SavedModel(network, tuple(names), settings=settings, face_settings=content.get("face_settings", {}))
+
+
+def _check_fit(model: SavedModel, folder: Path) -> None:
+    """Stops where the parts cannot work together, before a face is predicted."""
+    pooling = change(ResNet50SvmSettings(), **model.settings).pooling
+    pipeline, shape = model.fitted.pipeline, model.network.output_shape
+    features = None
+    if isinstance(shape, tuple) and len(shape) == 4:
+        features = shape[3] if pooling == "average" else int(np.prod(shape[1:]))
+    classes = pipeline.classes_
+    known = classes.dtype.kind == "i" and classes.min() >= 0 and classes.max() < len(model.class_names)
+    if features != pipeline.n_features_in_ or not known:
+        raise FerError(
+            f"The parts in {folder} do not fit: the trunk gives {features} features and there are "
+            f"{len(model.class_names)} class names, but the classifier takes {pipeline.n_features_in_} features and "
+            f"knows the labels {classes.tolist()}; save the model anew."
+        )
+
+
+def _keras_model(path: Path) -> keras.Model:
+    if not is_zipfile(path):  # Keras would read an HDF5 file of that name by its older, laxer reader
+        raise FerError(f"{path.name} is damaged or not written by Keras 3; fetch or save it anew.")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # keras, zipfile, h5py and json each raise their own
+        raise FerError(
+            f"{path.name} is damaged, or holds what Keras' safe mode does not load ({_first_line(error)}); fetch or "
+            "save it anew."
+        ) from None
+
+
+def _pipeline(path: Path) -> Pipeline:
+    try:
+        foreign = _foreign_parts(path)
+        if not foreign:
+            pipeline = skops.io.load(path, trusted=[])
+    except Exception as error:  # skops, zipfile, json, numpy and scikit-learn each raise their own
+        raise FerError(
+            f"{path.name} is damaged or not written by this project ({_first_line(error)}); fetch or save it anew."
+        ) from None
+    if foreign:
+        raise FerError(
+            f"{path.name} holds {', '.join(foreign[:3])}, which no classifier of this project is made of; nothing "
+            "of it was loaded: save the model anew, and do not trust this file."
+        )
+    if not isinstance(pipeline, Pipeline) or not hasattr(pipeline[-1], "classes_"):
+        raise FerError(f"{path.name} holds no fitted pipeline that ends in a classifier; save the model anew.")
+    return pipeline
+
+
+def _foreign_parts(path: Path) -> list[str]:
+    """Returns every class and node of a skops file that is not on our lists, and what skops itself does not trust.
+
+    Raises:
+        ValueError: the file is no skops file.
+    """
+    try:
+        with ZipFile(path) as archive:
+            schema = json.loads(archive.read("schema.json"))
+    except (BadZipFile, KeyError) as error:
+        raise ValueError(f"no skops file: {error}") from None
+    foreign, waiting = set(skops.io.get_untrusted_types(file=path)), [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            foreign |= _foreign_names(part)
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return sorted(foreign)
+
+
+def _foreign_names(node: dict[str, Any]) -> set[str]:
+    if "__loader__" not in node:
+        return set()
+    name = f"{node.get('__module__')}.{node.get('__class__')}"
+    return ({name} - TRUSTED_TYPES) | ({str(node["__loader__"])} - TRUSTED_NODES)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Reads ``model.json`` and checks what :func:`load` takes from it."""
+    content = _json(path)
+    kinds = {"classifier": dict, "class_names": list, "settings": dict, "face_settings": dict, "provenance": dict}
+    wrong = [key for key, kind in kinds.items() if not isinstance(content.get(key), kind)]
+    if content.get("format") != FORMAT:
+        raise FerError(f"{path} has the format {content.get('format')!r}; expected {FORMAT}: save the model anew.")
+    if set(content.get("sha256") or ()) != {TRUNK_FILE, SVM_FILE}:
+        wrong.append("sha256")
+    if not wrong and (content["classifier"].get("name") not in NAMES or "parameters" not in content["classifier"]):
+        wrong.append("classifier")
+    if wrong:
+        raise FerError(f"{path} has no valid {wrong[0]!r}; it should be as this project wrote it: save the model anew.")
+    return content
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FerError(f"{path} is no readable JSON ({_first_line(error)}); fetch or save the model anew.") from None
+    if not isinstance(content, dict):
+        raise FerError(f"{path} holds no JSON object; fetch or save the model anew.")
+    return content
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200].rstrip(".:") if lines else type(error).__name__

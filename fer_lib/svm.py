@@ -1,0 +1,382 @@
+"""Features -> support vector machine (liu2023, sections 2.2.2 and 3.1), and the classifiers it is measured against.
+
+Every classifier is a scikit-learn pipeline with its scaler inside, so that nothing of a test face reaches a fit. Its
+penalty C and kernel width gamma are searched on the untouched training faces, in folds that keep each person's faces
+together, and the pipeline is then fitted on every view of them. That keeps the search affordable; no view of a face is
+ever in two folds, since the views come after it. The paper names neither C nor sigma.
+
+Linear algebra runs on one thread here: results do not depend on how many cores a machine has, libsvm uses one anyway,
+and on a busy machine the small products of a fit are many times slower on several threads, which wait for each other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from types import SimpleNamespace
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import euclidean_distances, linear_kernel
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from fer_lib.errors import FerError, nearest
+from fer_lib.settings import ResNet50SvmSettings
+
+NAMES = {
+    "resnet50_svm_rbf": "ResNet-50 + SVM (RBF)",
+    "resnet50_svm_linear": "ResNet-50 + SVM (linear)",
+    "resnet50_svm_poly": "ResNet-50 + SVM (polynomial)",
+    "resnet50_softmax": "ResNet-50 + SoftMax",
+    "pixels_svm": "pixels + SVM (RBF)",
+    "class_priors": "most frequent class",
+}
+POLY_DEGREE, POLY_OFFSET = 3, 1.0  # (gamma x·z + 1)^3: without the 1, gamma and C would be one parameter
+# 2,048 standardised features separate a few hundred faces by themselves, so that a softmax's best C lies decades below
+# an SVM's; a comparison of the two is fair only where it is tried
+SOFTMAX_C_GRID = (0.0001, 0.001, 0.01, 0.1, 1.0)
+PIXELS_C = 10.0
+CACHE_MEGABYTES = 1000
+
+
+class Fold(Protocol):
+    """Rows to train on and rows to test on (see :class:`fer_lib.datasets.splits.Fold`)."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Features of faces, to learn from or to be divided into folds.
+
+    Attributes:
+        originals: of the untouched faces, float, shape (N, D): the search and every test see these.
+        labels: int, shape (N,).
+        groups: whose face it is, shape (N,): no group stands on both sides of the search; None where that is unknown.
+        views: of the expanded faces, float, shape (N, V, D): the final fit sees these; None fits on ``originals``.
+    """
+
+    originals: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+    views: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        count, width = self.originals.shape
+        if len(self.labels) != count or (self.groups is not None and len(self.groups) != count):
+            raise ValueError(f"{count} faces, {len(self.labels)} labels; expected a label and a group for each face")
+        if self.views is not None and (self.views.ndim != 3 or self.views.shape[::2] != (count, width)):
+            raise ValueError(f"views have shape {self.views.shape}; expected ({count}, views, {width})")
+
+    def __len__(self) -> int:
+        return len(self.originals)
+
+    def take(self, rows: np.ndarray) -> Examples:
+        """Returns the examples of the given rows, in that order."""
+        groups = None if self.groups is None else np.asarray(self.groups)[rows]
+        views = None if self.views is None else self.views[rows]
+        return Examples(self.originals[rows], self.labels[rows], groups, views)
+
+    def pictures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what the final fit sees: features (N·V, D) and labels (N·V,), each face's label once a view."""
+        if self.views is None:
+            return self.originals, self.labels
+        return self.views.reshape(-1, self.views.shape[2]), np.repeat(self.labels, self.views.shape[1])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A classifier that was searched and fitted.
+
+    Attributes:
+        name: a key of ``NAMES``.
+        pipeline: the fitted scikit-learn pipeline.
+        parameters: ``C``, ``gamma`` and ``gamma_multiple``, those that the classifier has.
+        search: the table of :func:`search`; None where nothing was searched.
+    """
+
+    name: str
+    pipeline: Pipeline
+    parameters: Mapping[str, float]
+    search: pd.DataFrame | None = None
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The labels it knows, ascending: the columns of :func:`decision`."""
+        return self.pipeline.classes_
+
+
+def svm(kernel: str, settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
+    """Returns an unfitted support vector machine: scaler, principal components where ``components`` is not 0, SVC.
+
+    Where two classes win equally many of the pairwise votes the larger decision value decides, so that the predicted
+    class is always that of the largest decision value. C is the first of the settings' grid until it is searched.
+    """
+    machine = SVC(
+        kernel=kernel,
+        C=settings.c_grid[0],
+        gamma="scale",
+        degree=POLY_DEGREE,
+        coef0=POLY_OFFSET,
+        cache_size=CACHE_MEGABYTES,
+        decision_function_shape="ovr",
+        break_ties=True,
+    )
+    reduction = [PCA(components, svd_solver="randomized", random_state=seed)] if components else []
+    return make_pipeline(StandardScaler(), *reduction, machine)
+
+
+def softmax(settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
+    """Returns an unfitted softmax on the same features: scaler, principal components, multinomial regression."""
+    reduction = [PCA(components, svd_solver="randomized", random_state=seed)] if components else []
+    regression = LogisticRegression(C=SOFTMAX_C_GRID[0], max_iter=2000)
+    return make_pipeline(StandardScaler(), *reduction, regression)
+
+
+def pixels_svm() -> Pipeline:
+    """Returns the classifier that every other must beat: an RBF machine on the raw pixels (see :func:`pixels`)."""
+    return make_pipeline(StandardScaler(), SVC(C=PIXELS_C, cache_size=CACHE_MEGABYTES, break_ties=True))
+
+
+def pixels(images: np.ndarray) -> np.ndarray:
+    """Returns uint8 faces (N, H, W) or views (N, V, H, W) as features float32 (N, H·W) or (N, V, H·W) in 0-1."""
+    return images.reshape(*images.shape[:-2], -1).astype(np.float32) / np.float32(255)
+
+
+def unfitted(name: str, settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
+    """Returns the unfitted pipeline of that name; raises FerError, naming the nearest, where ``NAMES`` has no such."""
+    if name.startswith("resnet50_svm_") and name in NAMES:
+        return svm(name.removeprefix("resnet50_svm_"), settings, components=components, seed=seed)
+    if name == "resnet50_softmax":
+        return softmax(settings, components=components, seed=seed)
+    if name == "pixels_svm":
+        return pixels_svm()
+    if name == "class_priors":
+        return make_pipeline(DummyClassifier(strategy="prior"))
+    raise FerError(f"There is no classifier {name!r}{nearest(name, NAMES)}; there are {', '.join(NAMES)}.")
+
+
+def search(
+    name: str, examples: Examples, *, settings: ResNet50SvmSettings, components: int = 0, seed: int = 0
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Tries every C and gamma of the settings on folds of the untouched faces that keep each group together.
+
+    A fold's scaler, components and gamma (a multiple of 1 / (D · variance), scikit-learn's ``"scale"``) come from its
+    own training part. Where there are fewer groups than ``settings.search_folds``, each group is a fold. A class that
+    a fold's training part lacks cannot be predicted there and counts as missed, for every candidate alike. Among the
+    equally accurate the smallest C wins, then the smallest gamma.
+
+    The kernel matrix of a fold is computed once for all candidates; its predictions are those of the plain machine.
+
+    Returns:
+        The best parameters (``C``, and ``gamma_multiple`` where the kernel has one), and a DataFrame, a row a
+        candidate: the parameters, ``accuracy`` (share of all held-out faces that are right), ``lowest_fold`` and
+        ``highest_fold`` (accuracy), ``folds``, ``faces`` and ``chosen``.
+
+    Raises:
+        FerError: nothing can be held out: one person alone, or one class.
+    """
+    pipeline = unfitted(name, settings, components=components, seed=seed)
+    candidates = _candidates(name, settings)
+    folds = _search_folds(examples, settings.search_folds, seed)
+    with threadpool_limits(1):
+        hits = np.array([_fold_hits(pipeline, examples, fold, candidates) for fold in folds])
+    sizes = np.array([len(fold.test) for fold in folds])
+    table = pd.DataFrame(candidates)
+    table["accuracy"] = hits.sum(axis=0) / sizes.sum()
+    shares = hits / sizes[:, np.newaxis]
+    table["lowest_fold"], table["highest_fold"] = shares.min(axis=0), shares.max(axis=0)
+    table["folds"], table["faces"] = len(folds), int(sizes.sum())
+    best = int(hits.sum(axis=0).argmax())  # the first of the best: candidates ascend in C, then in gamma
+    table["chosen"] = np.arange(len(table)) == best
+    return candidates[best], table
+
+
+def fit(name: str, examples: Examples, *, settings: ResNet50SvmSettings, components: int = 0, seed: int = 0) -> Fitted:
+    """Searches on the untouched faces, then fits on every view of them (on the faces themselves without views).
+
+    Args:
+        name: a key of ``NAMES``. ``"pixels_svm"`` (C = 10) and ``"class_priors"`` have nothing to search.
+        examples: the training faces; for ``"pixels_svm"`` their features are :func:`pixels`.
+        settings: the grids and the folds of the search.
+        components: principal components between scaler and classifier; 0 keeps all features.
+        seed: of the search's folds and of the principal components.
+
+    Raises:
+        FerError: the search has nothing to hold out, or the training faces are of one class alone.
+    """
+    parameters, table = {}, None
+    if name.startswith("resnet50_") and name in NAMES:
+        parameters, table = search(name, examples, settings=settings, components=components, seed=seed)
+    pipeline = unfitted(name, settings, components=components, seed=seed)
+    return replace(fit_with(pipeline, examples, parameters=parameters), name=name, search=table)
+
+
+def fit_fer2013(name: str, examples: Examples, *, settings: ResNet50SvmSettings, seed: int = 0) -> Fitted:
+    """Searches on ``settings.fer2013_search_faces`` of the faces, drawn by class, then fits on all of them.
+
+    FER-2013 names no persons, so the search's folds keep none together. Between scaler and classifier stand
+    ``settings.fer2013_components`` principal components where that is not 0.
+    """
+    components = settings.fer2013_components
+    rows = np.arange(len(examples))
+    if len(rows) > settings.fer2013_search_faces:
+        rows, _ = train_test_split(
+            rows, train_size=settings.fer2013_search_faces, random_state=seed, stratify=examples.labels
+        )
+    searched = examples.take(np.sort(rows))
+    parameters, table = search(name, searched, settings=settings, components=components, seed=seed)
+    pipeline = unfitted(name, settings, components=components, seed=seed)
+    return replace(fit_with(pipeline, examples, parameters=parameters), name=name, search=table)
+
+
+def fit_with(pipeline: Pipeline, examples: Examples, *, parameters: Mapping[str, float]) -> Fitted:
+    """Fits a pipeline on every view with given ``C`` and ``gamma_multiple``, searching nothing.
+
+    Raises:
+        FerError: the training faces are of one class alone.
+    """
+    pictures, labels = examples.pictures()
+    *steps, (last, estimator) = pipeline.steps
+    if len(np.unique(labels)) < 2 and not isinstance(estimator, DummyClassifier):
+        raise FerError(
+            f"All {len(examples)} training faces are of one class; a classifier needs faces of two classes at least."
+        )
+    with threadpool_limits(1):
+        seen = np.asarray(Pipeline(steps).fit_transform(pictures) if steps else pictures, np.float64)
+        found = dict(parameters)
+        if isinstance(estimator, SVC) and estimator.kernel != "linear":
+            found["gamma"] = found.setdefault("gamma_multiple", 1.0) * _gamma_scale(seen)
+        estimator.set_params(**{key: found[key] for key in ("C", "gamma") if key in found})
+        estimator.fit(seen, labels)
+    return Fitted("", Pipeline([*steps, (last, estimator)]), found)
+
+
+def predict(fitted: Fitted, features: np.ndarray) -> np.ndarray:
+    """Returns the predicted labels, int64 of shape (N,), of features (N, D)."""
+    return fitted.pipeline.predict(features).astype(np.int64)
+
+
+def decision(fitted: Fitted, features: np.ndarray) -> np.ndarray:
+    """Returns a value for each face and class, float64 (N, classes), the largest of which is the predicted class.
+
+    For a support vector machine these are one-vs-rest shaped: pairwise votes won, plus the pairwise decision values
+    squeezed into ±1/3; for two classes the decision value and its negative. For the others they are log-probabilities.
+    Columns are ``fitted.classes``.
+    """
+    if not isinstance(fitted.pipeline[-1], SVC):
+        return np.asarray(fitted.pipeline.predict_log_proba(features), np.float64)
+    values = fitted.pipeline.decision_function(features)
+    return values if values.ndim == 2 else np.stack([-values, values], axis=1)
+
+
+def out_of_fold(
+    name: str, examples: Examples, *, folds: Sequence[Fold], settings: ResNet50SvmSettings, seed: int = 0
+) -> pd.DataFrame:
+    """Returns what each face was predicted as by the classifier that did not learn from it.
+
+    Each fold searches, scales and fits on its own training rows alone.
+
+    Returns:
+        A DataFrame, a row a tested face: ``face`` (its row in ``examples``), ``fold`` (from 0), ``label`` and
+        ``predicted``, ordered by fold and face.
+    """
+    rows = []
+    for number, fold in enumerate(folds):
+        fitted = fit(name, examples.take(fold.train), settings=settings, seed=seed)
+        tested = examples.take(fold.test)
+        columns = {"face": fold.test, "fold": number, "label": tested.labels}
+        rows.append(pd.DataFrame(columns | {"predicted": predict(fitted, tested.originals)}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _candidates(name: str, settings: ResNet50SvmSettings) -> list[dict[str, float]]:
+    """Ascending in C, then in gamma."""
+    if name == "resnet50_softmax":
+        return [{"C": c} for c in SOFTMAX_C_GRID]
+    if name == "resnet50_svm_linear":
+        return [{"C": c} for c in sorted(settings.c_grid)]
+    grid = product(sorted(settings.c_grid), sorted(settings.gamma_grid))
+    return [{"C": c, "gamma_multiple": multiple} for c, multiple in grid]
+
+
+def _search_folds(examples: Examples, count: int, seed: int) -> list[SimpleNamespace]:
+    """Folds whose training part has two classes at least; as many as asked, people and the largest class allow."""
+    groups = np.arange(len(examples)) if examples.groups is None else np.asarray(examples.groups)
+    classes, labels = np.unique(examples.labels, return_inverse=True)
+    people, largest = len(np.unique(groups)), int(np.bincount(labels).max())
+    folds = []
+    if people > 1 and largest > 1:
+        divide = StratifiedGroupKFold(min(count, people, largest), shuffle=True, random_state=seed)
+        with warnings.catch_warnings():  # of a class with fewer faces than folds: search() says what becomes of it
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            folds = [SimpleNamespace(train=a, test=b) for a, b in divide.split(groups, labels, groups)]
+    folds = [fold for fold in folds if len(fold.test) and len(np.unique(labels[fold.train])) > 1]
+    if not folds:
+        raise FerError(
+            f"C and gamma cannot be searched on {len(examples)} training faces of {people} people and {len(classes)} "
+            "classes, because the search holds out whole people and needs two classes among the others; give faces of "
+            "more people."
+        )
+    return folds
+
+
+def _fold_hits(
+    pipeline: Pipeline, examples: Examples, fold: SimpleNamespace, candidates: list[dict[str, float]]
+) -> list[int]:
+    """Returns how many held-out faces of a fold each candidate gets right."""
+    before = clone(pipeline[:-1])
+    learnt = np.asarray(before.fit_transform(examples.originals[fold.train]), np.float64)
+    held_out = np.asarray(before.transform(examples.originals[fold.test]), np.float64)
+    labels, truth = examples.labels[fold.train], examples.labels[fold.test]
+    if not isinstance(pipeline[-1], SVC):
+        machines = [clone(pipeline[-1]).set_params(**candidate) for candidate in candidates]
+        return [int((machine.fit(learnt, labels).predict(held_out) == truth).sum()) for machine in machines]
+    kernels = Kernels(pipeline[-1], learnt, held_out)
+    hits = []
+    for candidate in candidates:
+        among, across = kernels(candidate.get("gamma_multiple", 1.0) * _gamma_scale(learnt))
+        machine = clone(pipeline[-1]).set_params(kernel="precomputed", C=candidate["C"])
+        hits.append(int((machine.fit(among, labels).predict(across) == truth).sum()))
+    return hits
+
+
+class Kernels:
+    """Kernel matrices of one fold for any gamma, from products or distances that are computed once, by BLAS.
+
+    An SVC that gets them (``kernel="precomputed"``) solves the very problem that it would solve on the features; it
+    only need not compute the same inner products for every candidate anew.
+    """
+
+    def __init__(self, machine: SVC, learnt: np.ndarray, held_out: np.ndarray) -> None:
+        self.machine = machine
+        between = partial(euclidean_distances, squared=True) if machine.kernel == "rbf" else linear_kernel
+        self.among, self.across = between(learnt), between(held_out, learnt)
+
+    def __call__(self, gamma: float) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the kernel among the learnt faces (n, n) and of the held-out with the learnt faces (m, n)."""
+        return self._values(self.among, gamma), self._values(self.across, gamma)
+
+    def _values(self, basis: np.ndarray, gamma: float) -> np.ndarray:
+        if self.machine.kernel == "rbf":
+            return np.exp(-gamma * basis)
+        return basis if self.machine.kernel == "linear" else (gamma * basis + self.machine.coef0) ** self.machine.degree
+
+
+def _gamma_scale(features: np.ndarray) -> float:
+    """Returns scikit-learn's ``gamma="scale"`` of what the kernel sees: 1 / (D · variance), 1 where nothing varies."""
+    variance = float(np.asarray(features, np.float64).var())
+    return 1 / (features.shape[1] * variance) if variance else 1.0

@@ -1,0 +1,501 @@
+"""The tables of liu2023, printed beside measured, and those of the argument about it. Nothing here writes or shows.
+
+Every function takes plain frames, as :mod:`fer_lib.protocols`, :mod:`fer_lib.lenet_study` and
+:mod:`fer_lib.evaluation` return them. Shares are in per cent, as the paper prints them; in square brackets stand 95 %
+intervals, in round ones the smallest and the largest of several trainings.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_lib import published
+from fer_lib.datasets.terms import TITLES
+from fer_lib.settings import LeNetSettings
+from fer_lib.svm import NAMES as CLASSIFIERS
+from fer_lib.tables import Table, interval
+
+PAPER = "liu2023"
+CLASS_NAMES = {
+    "angry": "Anger",
+    "disgust": "Disgust",
+    "fear": "Fear",
+    "happy": "Happiness",
+    "sad": "Sadness",
+    "surprise": "Surprise",
+    "neutral": "Neutrality",
+    "contempt": "Contempt",
+}
+SEPARATIONS = {"frames": "frames at random", "sequences": "sequences apart", "subjects": "subjects apart"}
+PROTOCOLS = {"per class": "56 + 14 faces a class", "folds": "folds"}
+EQUATIONS = {
+    1: "H(x) = F(x) + x",
+    2: "K(x, z) = φ(x) · φ(z)",
+    3: "f(x) = sign(Σ α*ᵢ yᵢ K(x, xᵢ) + b*)",
+    4: "T = {(x₁, y₁), …, (xₙ, yₙ)}",
+    5: "xᵢ ∈ Rⁿ, yᵢ ∈ {+1, −1}",
+    6: "min ½ ΣΣ αᵢ αⱼ yᵢ yⱼ K(xᵢ, xⱼ) − Σ αᵢ",
+    7: "Σ αᵢ yᵢ = 0",
+    8: "0 ≤ αᵢ ≤ C",
+    9: "α* = (α*₁, …, α*_N)",
+    10: "b* = yⱼ − Σ α*ᵢ yᵢ K(xᵢ, xⱼ), where 0 < α*ⱼ < C",
+    11: "f(x) = sign(Σ α*ᵢ yᵢ K(x, xᵢ) + b*)",
+    12: "f(x) = sign(Σ α*ᵢ yᵢ exp(−‖x − z‖² / 2σ²) + b*)",
+}
+CLAIMS = {
+    "accuracy_fer2013": ("Abstract, section 3.1", "“98.6% in the test”, on FER-2013", "98.6 %"),
+    "accuracy_ckplus": ("Sections 2.1 and 3.1, Tables 1 and 3", "98.60, with 98 test faces of CK+", "98.60 %"),
+    "svm_gain": ("Abstract", "SVM “about 1% better than” SoftMax", "about 1 %"),
+    "generalisation": ("Sections 2.1, 3.1 and 4", "“good generalization capability”, tested on GENKI-4K", None),
+    "gradients": ("Abstract, sections 1 and 2.2.1", "“alleviate the gradient disappearance”", None),
+}
+STUDY_NOTE = (
+    "Errors in per cent at the best validation error of each training: the median of the seeds (smallest to largest). "
+    "At chance: trainings whose best validation error is within one face of guessing, 39/40 = 97.5 % for the forty "
+    "people of the Olivetti faces, 6/7 = 85.7 % for seven expressions and 5/6 = 83.3 % for six."
+)
+ORDER_NOTE = (
+    "Table 4 names the test error first and Table 5 the validation error; for the row that both print (n-kerns "
+    "[20,50], batch size 56, learning rate 0.05) 2.5 and 5 stand in opposite order. Of forty faces, one is 2.5 %."
+)
+SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
+QUOTED, OWN = "quoted by the paper, not run here yet", "the paper's own"
+
+
+def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
+    """Returns a fraction in per cent with its interval: ``"97.14 [95.02, 98.61]"``; a dash for no value."""
+    if not np.isfinite(value):
+        return "–"
+    bounds = f" [{100 * low:.2f}, {100 * high:.2f}]" if np.isfinite(low) and np.isfinite(high) else ""
+    return f"{100 * value:.2f}{bounds}"
+
+
+def points(value: float, low: float = np.nan, high: float = np.nan) -> str:
+    """Returns a difference of fractions in percentage points, signed: ``"+3.10 [+1.00, +5.20]"``."""
+    if not np.isfinite(value):
+        return "–"
+    bounds = f" [{100 * low:+.2f}, {100 * high:+.2f}]" if np.isfinite(low) and np.isfinite(high) else ""
+    return f"{100 * value:+.2f}{bounds}"
+
+
+def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns liu2023's Table 1, the faces of each class, printed beside those drawn here.
+
+    Args:
+        counts: a row a class (index, such as ``"happy"``), columns ``training`` and ``testing``.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    printed = published.printed_table(PAPER, "Table 1").set_index("row")
+    drawn = counts.rename(index=CLASS_NAMES)
+    if "Total" not in drawn.index:
+        drawn = pd.concat([drawn, drawn.sum().to_frame("Total").T])
+    classes = [name for name in printed.index if name != "Total"]
+    more = [name for name in drawn.index if name not in printed.index]
+    rows = []
+    for name in [*classes, *more, "Total"]:
+        row: dict[str, Any] = {"Class": name}
+        for part in ("training", "testing"):
+            row[f"{part.capitalize()}, printed"] = printed[part].get(name, "–")
+            row[f"{part.capitalize()}, here"] = f"{int(drawn[part][name]):,}" if name in drawn.index else "–"
+        rows.append(row)
+    missing = [name for name in classes if name not in drawn.index or not drawn.loc[name].sum()]
+    words = " or ".join(name for name, printed_as in CLASS_NAMES.items() if printed_as in missing)
+    said = [f"This release of the corpus has no faces labelled {words}."] if missing else []
+    return Table(pd.DataFrame(rows), "liu2023, Table 1: faces of each class", synthetic, (*said, *notes))
+
+
+def table2(settings: LeNetSettings) -> Table:
+    """Returns liu2023's Table 2, printed beside used, from the settings of the LeNet."""
+    printed = published.printed_table(PAPER, "Table 2").set_index("row")
+    used = {
+        "Batch size": str(settings.batch_size),
+        "epoch": str(settings.n_epochs),
+        "Learning-rate": f"{settings.learning_rate:g}",
+        "Pool-size": "({},{})".format(*settings.pool_size),
+        "n-kerns": _kerns(settings.n_kerns),
+    }
+    rows = [
+        {"Hyper-parameters": name, "printed": printed.loc[name, name], "used": used[name]} for name in printed.index
+    ]
+    note = (
+        "Section 3.2.3 speaks of 200 epochs at most, Table 2 of 50; training may stop earlier, and Table 5 prints 36, "
+        "46 and 38. The table does not say whether it is of the LeNet or of ResNet-50; its rows are those of the LeNet."
+    )
+    return Table(pd.DataFrame(rows), "liu2023, Table 2: hyper-parameters", notes=(note,))
+
+
+def table3(own_rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns liu2023's Table 3: accuracies as printed, and that of the paper's own algorithm as measured here.
+
+    Args:
+        own_rows: ``protocols.scores`` of the paper's classifier and protocol: ``separation``, ``accuracy``, ``low``,
+            ``high``, a row a separation; a separation that is no key of ``SEPARATIONS`` gets a column of its own name.
+            None: nothing has been measured yet.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    printed = published.printed_table(PAPER, "Table 3")
+    measured = [] if own_rows is None else own_rows.itertuples()
+    own = {row.separation: percent(row.accuracy, row.low, row.high) for row in measured}
+    kinds = {**SEPARATIONS, **{kind: kind for kind in own if kind not in SEPARATIONS}}
+    rows = []
+    for name, value in zip(printed["row"], printed["Accuracy"], strict=True):
+        is_own = name == "Algorithms in this paper"
+        cells = {f"measured, {said}": own.get(kind, "–") if is_own else "–" for kind, said in kinds.items()}
+        rows.append({"Algorism": name, "printed": value, **cells, "numbers": OWN if is_own else QUOTED})
+    said = f"Accuracy in per cent. {SUBJECT_NOTE}"
+    return Table(pd.DataFrame(rows), "liu2023, Table 3: algorithms", synthetic, (said, *notes))
+
+
+def table4(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns liu2023's Table 4, the LeNet's errors with different learning rates, printed and measured.
+
+    Args:
+        summary: ``lenet_study.summary`` of one corpus or of several put together: ``corpus``, ``sweep``, ``order``,
+            ``learning_rate``, ``batch_size``, ``n_kerns``, ``runs``; ``validation``, ``test`` (per cent) and ``epoch``,
+            each also with ``_min`` and ``_max``; ``at_chance``. None: nothing has been measured yet.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    printed = published.printed_table(PAPER, "Table 4").set_index("Learning-rate")
+    rows = _study_rows(printed, summary, sweep="learning_rate", head="Learning-rate", test_first=True)
+    title = "liu2023, Table 4: the LeNet's errors with different learning rates"
+    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE, *notes))
+
+
+def table5(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns liu2023's Table 5, the LeNet's errors with different numbers of feature maps; see :func:`table4`."""
+    printed = published.printed_table(PAPER, "Table 5").set_index("n-kerns")
+    rows = _study_rows(printed, summary, sweep="n_kerns", head="n-kerns")
+    title = "liu2023, Table 5: the LeNet's errors with different numbers of feature maps"
+    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE, *notes))
+
+
+def batch_size_table(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns section 3.2.2's errors with different batch sizes, printed and measured; see :func:`table4`."""
+    statements = published.load(PAPER).set_index("id")["value"]
+    stuck = statements["section322-validation-error"]
+    tried = [
+        statements[name] for name in statements.index if name.startswith("section322-batch-") and name[-1].isdigit()
+    ]
+    printed = pd.DataFrame([{"Validation error": stuck, "Test error": "–"} for _ in tried], index=tried)
+    chosen = {
+        f"{part} error": " and ".join(
+            f"{statements[f'{row}-{part.lower()}-error']} (Table {row[5]})" for row in ("table4-row3", "table5-row1")
+        )
+        for part in ("Validation", "Test")
+    }
+    printed.loc[statements["section322-batch-size"]] = chosen
+    rows = _study_rows(printed, summary, sweep="batch_size", head="Batch size")
+    title = "liu2023, section 3.2.2: the LeNet's errors with different batch sizes"
+    said = (
+        "The paper explains the error that does not drop by the order of the faces: ten of each class in a row. It "
+        "prints 56 training faces of each class elsewhere. The Olivetti faces are ten of each of forty people."
+    )
+    return Table(rows, title, synthetic, (STUDY_NOTE, said, *notes))
+
+
+def separation_table(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns the accuracy of each classifier (rows) for each protocol and separation (columns).
+
+    Args:
+        scores: ``protocols.scores``: ``classifier``, ``protocol``, ``separation``, ``accuracy``, ``low``, ``high`` and
+            ``draws``.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    cells: dict[str, dict[str, str]] = {}
+    for row in scores.itertuples():
+        column = f"{PROTOCOLS.get(row.protocol, row.protocol)}: {SEPARATIONS.get(row.separation, row.separation)}"
+        cells.setdefault(column, {})[_classifier(row.classifier)] = percent(row.accuracy, row.low, row.high)
+    order = [_classifier(name) for name in scores["classifier"].unique()]
+    frame = pd.DataFrame(cells).reindex(order).fillna("–").rename_axis("classifier").reset_index()
+    drawn = scores.groupby("protocol", sort=False)["draws"].max()
+    draws = ", ".join(f"{PROTOCOLS.get(name, name)}: {count}" for name, count in drawn.items())
+    said = f"Accuracy in per cent over all draws ({draws}); the paper prints 98.60. {SUBJECT_NOTE}"
+    return Table(frame, "Accuracy by what is kept apart between training and test faces", synthetic, (said, *notes))
+
+
+def leak_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns what each separation costs: accuracy with frames at random minus accuracy with more kept apart.
+
+    Args:
+        differences: ``protocols.leaks``: ``classifier``, ``separation``, ``difference``, ``low``, ``high``,
+            ``p_value`` and ``n_subjects``; ``protocol`` where there are several.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    rows = []
+    for row in differences.itertuples():
+        kind = SEPARATIONS.get(row.separation, row.separation)
+        where = {"protocol": PROTOCOLS.get(row.protocol, row.protocol)} if "protocol" in differences else {}
+        rows.append(
+            {
+                "classifier": _classifier(row.classifier),
+                **where,
+                "compared": f"{SEPARATIONS['frames']} minus {kind}",
+                "difference (points)": points(row.difference, row.low, row.high),
+                "p": p_value(row.p_value),
+                "subjects": row.n_subjects,
+            }
+        )
+    said = f"{SUBJECT_NOTE} p: the answers of each subject exchanged as a block, two-sided, exact."
+    return Table(pd.DataFrame(rows), "What frames at random add to the accuracy", synthetic, (said, *notes))
+
+
+def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns the accuracy of the SVM minus that of SoftMax on the same faces and features.
+
+    Args:
+        differences: ``protocols.paired``: ``protocol``, ``separation``, ``difference``, ``low``, ``high``,
+            ``only_first``, ``only_second``, ``p_value``, ``n_subjects``; ``seed`` where each seed has its row (such as
+            ``0``, ``1`` and ``"all"``), and ``draws``, ``difference_min``, ``difference_max`` where there are several.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    rows = []
+    for row in differences.itertuples():
+        found = {
+            "protocol": PROTOCOLS.get(row.protocol, row.protocol),
+            "test faces": SEPARATIONS.get(row.separation, row.separation),
+        }
+        if "seed" in differences:
+            found["seed"] = str(row.seed)
+        found["SVM minus SoftMax (points)"] = points(row.difference, row.low, row.high)
+        if "draws" in differences:
+            found["of single draws"] = f"{points(row.difference_min)} to {points(row.difference_max)} ({row.draws})"
+        found["right only by SVM"], found["right only by SoftMax"] = row.only_first, row.only_second
+        rows.append({**found, "p": p_value(row.p_value), "subjects": row.n_subjects})
+    said = f"The paper prints “about 1%”. {SUBJECT_NOTE} p: each subject's answers exchanged as a block, exact."
+    return Table(pd.DataFrame(rows), "SVM against SoftMax on the same features and faces", synthetic, (said, *notes))
+
+
+def misses_table(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns in how many photos MTCNN found a face, a row a class and corpus.
+
+    Args:
+        summaries: a corpus' short name to ``faces.summary``: a row a class and ``"total"`` (index), columns ``photos``,
+            ``found``, ``low confidence``, ``no face`` and ``missed`` (a fraction).
+        synthetic: whether the photos were generated.
+        notes: sentences under the table.
+    """
+    parts = []
+    for corpus, counts in summaries.items():
+        rows = counts.rename_axis("class").reset_index()
+        rows["missed"] = [percent(share) for share in rows["missed"]]
+        rows.insert(0, "corpus", TITLES.get(corpus, corpus))
+        parts.append(rows.rename(columns={"missed": "missed (%)"}))
+    title = "Photos in which MTCNN found a face (liu2023, section 2.1)"
+    return Table(pd.concat(parts, ignore_index=True), title, synthetic, tuple(notes))
+
+
+def genki_table(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns how well each model tells the smiles of GENKI-4K, over all photos and by pose.
+
+    Args:
+        rows: ``evaluation.smile_scores`` of each model with a column ``model``: ``group``, ``photos``, ``smiles``,
+            ``accuracy``, ``auc``, each of the two also with ``_low`` and ``_high``.
+        synthetic: whether the photos were generated.
+        notes: more sentences under the table.
+    """
+    frame = pd.DataFrame(
+        {
+            "model": [_classifier(name) for name in rows["model"]],
+            "photos of": rows["group"].to_numpy(),
+            "photos": rows["photos"].to_numpy(),
+            "smiles": rows["smiles"].to_numpy(),
+            "accuracy (%)": [percent(*cells) for cells in _bounds(rows, "accuracy")],
+            "area under the ROC curve": [interval(*cells) for cells in _bounds(rows, "auc")],
+        }
+    )
+    always = (rows["smiles"] / rows["photos"])[rows["group"] == "all"]
+    level = f" An answer of “smile” to every photo is right for {percent(always.iloc[0])} %." if len(always) else ""
+    said = f"The paper announces this test and prints no number of it.{level} In brackets: 95 % intervals over photos."
+    return Table(frame, "liu2023, section 2.1: generalisation to GENKI-4K, smile or not", synthetic, (said, *notes))
+
+
+def equations_table(checks: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns the paper's equations beside what a fitted machine, or a network's graph, says of them.
+
+    Args:
+        checks: ``svm_equations.check``: ``equation`` (such as ``"3, 11"``), ``says``, ``deviation``, ``tolerance``,
+            ``holds`` and ``note``.
+        synthetic: whether the machine was fitted to generated faces.
+        notes: sentences under the table.
+    """
+    rows = []
+    for row in checks.itertuples():
+        numbers = [] if "-" in str(row.equation) else re.findall(r"\d+", str(row.equation))
+        printed = list(dict.fromkeys(EQUATIONS[int(number)] for number in numbers))
+        rows.append(
+            {
+                "equation": str(row.equation),
+                "printed": "; ".join(printed) or "–",
+                "checked": row.says,
+                "largest deviation": f"{row.deviation:.1e}",
+                "tolerance": f"{row.tolerance:.1e}",
+                "holds": bool(row.holds),
+                "note": row.note or "–",
+            }
+        )
+    return Table(pd.DataFrame(rows), "liu2023's equations, checked", synthetic, tuple(notes))
+
+
+def paragraphs_table(
+    settings: LeNetSettings,
+    *,
+    results: pd.DataFrame | None = None,
+    image_size: int = 48,
+    synthetic: bool = False,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Returns the sentences of sections 3.2.3 (n-epochs) and 3.2.5 (pool-size) beside what the code does.
+
+    Args:
+        settings: of the LeNet.
+        results: ``lenet_study.run``'s results: ``epochs`` and ``stopped`` of each training; None: not measured yet.
+        image_size: side of the faces in pixels.
+        synthetic: whether the faces were generated.
+        notes: sentences under the table.
+    """
+    height, width = settings.pool_size
+    sizes = [image_size]
+    for pool in (1, height, 1, height):
+        sizes.append(sizes[-1] // pool if pool > 1 else sizes[-1] - settings.filter_size + 1)
+    way = " → ".join(f"{size}×{size}" for size in sizes)
+    rows = [
+        (
+            "Section 3.2.3",
+            "“the training process will traverse the dataset at most 200 times”",
+            _epochs(settings, None),
+        ),
+        (
+            "Section 3.2.3",
+            "“the program will stop when it has traversed the dataset 200 times”",
+            _epochs(settings, results),
+        ),
+        ("Section 3.2.3", "n-epochs “does not affect the degree of optimization”", _cut_short(results)),
+        ("Section 3.2.5", "“Pool-size is set to (2,2)”", f"pool_size: ({height},{width})"),
+        ("Section 3.2.5", "“max pooling 1 pixel from a 2*2 area”", f"of {height * width} values the largest is kept"),
+        ("Section 3.2.5", "“The size of the face image in this example is 48*48”", f"maps after each step: {way}"),
+    ]
+    frame = pd.DataFrame(rows, columns=["place", "printed", "here"])
+    return Table(frame, "liu2023, sections 3.2.3 and 3.2.5: n-epochs and pool-size", synthetic, tuple(notes))
+
+
+def claims_table(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns the paper's claims, what it prints for each and what was measured here.
+
+    Args:
+        measured: a key of ``CLAIMS`` to a sentence, such as ``"+0.3 [-0.9, +1.5] points, subjects apart"``; a claim
+            that is left out has not been measured yet.
+        synthetic: whether the numbers come from generated faces.
+        notes: sentences under the table.
+
+    Raises:
+        KeyError: a key is no claim.
+    """
+    unknown = [name for name in measured if name not in CLAIMS]
+    if unknown:
+        raise KeyError(f"{unknown[0]!r} is no claim; the claims are {list(CLAIMS)}")
+    rows = [
+        {
+            "claim": claim,
+            "place": place,
+            "printed": printed or "announced, no number printed",
+            "measured": measured.get(name, "not measured yet"),
+        }
+        for name, (place, claim, printed) in CLAIMS.items()
+    ]
+    return Table(pd.DataFrame(rows), "liu2023: its claims, and what is found here", synthetic, tuple(notes))
+
+
+def p_value(value: float) -> str:
+    """Returns a p-value to two digits: ``"0.034"``, ``"< 0.0001"``; a dash for none."""
+    if not np.isfinite(value):
+        return "–"
+    return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
+
+
+def _study_rows(
+    printed: pd.DataFrame, summary: pd.DataFrame | None, *, sweep: str, head: str, test_first: bool = False
+) -> pd.DataFrame:
+    """The rows of one sweep: for each value as printed, then for each corpus and order as measured.
+
+    ``printed`` has the value as its index, and columns ``Validation error``, ``Test error`` and perhaps ``epoch``.
+    """
+    errors = ("Validation", "Test")[:: -1 if test_first else 1]
+    measured = pd.DataFrame(columns=["key"]) if summary is None else summary[summary["sweep"] == sweep]
+    measured = measured.assign(key=[setting_name(value) for value in measured[sweep]] if len(measured) else [])
+    rows = []
+    for key in dict.fromkeys([*printed.index, *measured["key"]]):
+        if key in printed.index:
+            cells = printed.loc[key]
+            row = {head: key, "numbers": "printed", **{f"{name} error (%)": cells[f"{name} error"] for name in errors}}
+            rows.append({**row, "epoch": cells.get("epoch", "–"), "at chance": "–"})
+        for found in measured[measured["key"] == key].itertuples():
+            row = {head: key, "numbers": _source(found, sweep)}
+            row |= {f"{name} error (%)": _spread(found, name.lower(), ".1f") for name in errors}
+            chance = f"{round(found.at_chance * found.runs)} of {found.runs}"
+            rows.append({**row, "epoch": _spread(found, "epoch", ".0f"), "at chance": chance})
+        if summary is None:
+            row = {head: key, "numbers": "not measured yet", **{f"{name} error (%)": "–" for name in errors}}
+            rows.append({**row, "epoch": "–", "at chance": "–"})
+    return pd.DataFrame(rows)
+
+
+def _source(found: Any, sweep: str) -> str:
+    """What a measured row is of; the batch size is said where it is neither the paper's nor the sweep."""
+    words = [TITLES.get(found.corpus, found.corpus), found.order]
+    if sweep != "batch_size" and found.batch_size != 56:
+        words.append(f"batch {found.batch_size}")
+    return ", ".join(words)
+
+
+def _spread(found: Any, name: str, form: str) -> str:
+    """The median over seeds with the range, or the value of a single seed."""
+    median, low, high = (format(getattr(found, f"{name}{ending}"), form) for ending in ("", "_min", "_max"))
+    return median if found.runs == 1 else f"{median} ({low} to {high})"
+
+
+def setting_name(value: Any) -> str:
+    """Returns a learning rate, a batch size or a pair of feature maps as the paper prints it: ``"[20,50]"``."""
+    if isinstance(value, (str, tuple, list)):
+        return _kerns(value)
+    return f"{value:g}"
+
+
+def _kerns(value: str | Sequence[int]) -> str:
+    pair = ast.literal_eval(value) if isinstance(value, str) else value
+    return "[{},{}]".format(*pair)
+
+
+def _classifier(name: str) -> str:
+    return CLASSIFIERS.get(name, name)
+
+
+def _bounds(rows: pd.DataFrame, name: str) -> Iterator[tuple[float, float, float]]:
+    return zip(rows[name], rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
+
+
+def _epochs(settings: LeNetSettings, results: pd.DataFrame | None) -> str:
+    if results is None:
+        return f"n_epochs: {settings.n_epochs}"
+    counts = results["stopped"].value_counts()
+    parts = [f"{count} of {len(results)} by {name}" for name, count in counts.items()]
+    return f"trainings stopped: {', '.join(parts)}"
+
+
+def _cut_short(results: pd.DataFrame | None) -> str:
+    if results is None:
+        return "not measured yet"
+    cut = results[results["stopped"] == "n_epochs"]
+    late = int((cut["best_epoch"] > 0.9 * cut["epochs"]).sum())
+    return f"of {len(cut)} trainings that it ended, {late} had their best validation error in the last tenth"

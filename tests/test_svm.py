@@ -1,0 +1,469 @@
+"""Features to SVM: nothing of a test face reaches a fit, the search is exact, and the printed equations hold."""
+
+from __future__ import annotations
+
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from fer_lib import svm, svm_equations
+from fer_lib.errors import FerError
+from fer_lib.settings import ResNet50SvmSettings, change
+from fer_lib.svm import Examples
+
+SETTINGS = ResNet50SvmSettings()
+KERNELS = ("rbf", "linear", "poly")
+LEARNERS = tuple(name for name in svm.NAMES if name != "class_priors")
+
+
+def clusters(people: int = 12, *, classes: int = 3, views: int = 0, width: int = 10, seed: int = 0) -> Examples:
+    """Features of ``people`` persons who each show every class twice; a person's faces lie near each other."""
+    rng = np.random.default_rng(seed)
+    centres, persons = rng.normal(0, 1.2, (classes, width)), rng.normal(0, 0.7, (people, width))
+    groups, labels = (grid.ravel() for grid in np.meshgrid(np.arange(people), np.arange(2 * classes) % classes))
+    scale = np.geomspace(0.01, 100, width)  # features of very unequal spread: the scaler matters
+    originals = (centres[labels] + persons[groups] + rng.normal(0, 0.8, (len(labels), width))) * scale
+    others = originals[:, np.newaxis] + rng.normal(0, 0.3, (len(labels), views, width)) * scale
+    return Examples(
+        originals.astype(np.float32),
+        labels,
+        groups,
+        others.astype(np.float32) if views else None,
+    )
+
+
+@pytest.fixture(scope="module")
+def people():
+    return clusters()
+
+
+@pytest.fixture(autouse=True)
+def converged():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        yield
+
+
+def folds_of(examples: Examples, count: int = 3) -> list[SimpleNamespace]:
+    divide = StratifiedGroupKFold(count, shuffle=True, random_state=5).split(
+        examples.originals, examples.labels, examples.groups
+    )
+    return [SimpleNamespace(train=train, test=test) for train, test in divide]
+
+
+# --- examples ---------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_repeat_a_label_once_a_view():
+    views = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    features, labels = Examples(views[:, 0], np.array([7, 8]), None, views).pictures()
+    np.testing.assert_array_equal(features, np.arange(24).reshape(6, 4))
+    np.testing.assert_array_equal(labels, [7, 7, 7, 8, 8, 8])
+
+
+def test_without_views_the_pictures_are_the_faces_themselves(people):
+    features, labels = people.pictures()
+    assert features is people.originals
+    assert labels is people.labels
+
+
+def test_taken_rows_keep_their_own(people):
+    with_views = clusters(4, views=2)
+    rows = np.array([5, 1, 8])
+    part = with_views.take(rows)
+    for name in ("originals", "labels", "groups", "views"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(with_views, name)[rows])
+    assert people.take(rows).views is None
+
+
+def test_shapes_that_do_not_fit_are_named(people):
+    with pytest.raises(ValueError, match="a label and a group for each face"):
+        Examples(people.originals, people.labels[1:])
+    with pytest.raises(ValueError, match="a label and a group for each face"):
+        Examples(people.originals, people.labels, people.groups[1:])
+    with pytest.raises(ValueError, match=r"views have shape .*; expected \(72, views, 10\)"):
+        Examples(people.originals, people.labels, None, np.zeros((72, 3, 9)))
+
+
+def test_pixels_are_the_faces_in_0_to_1():
+    views = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5), dtype=np.uint8)
+    result = svm.pixels(views)
+    assert result.shape == (2, 3, 20)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result[1, 2], views[1, 2].ravel() / 255, rtol=1e-6)
+    np.testing.assert_array_equal(svm.pixels(views[:, 0]), result[:, 0])
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_searchs_shared_kernels_answer_as_the_plain_machine(people, kernel):
+    name = f"resnet50_svm_{kernel}"
+    settings = change(SETTINGS, c_grid=(0.1, 10.0), gamma_grid=(0.3, 3.0))
+    _, table = svm.search(name, people, settings=settings, seed=3)
+    right = np.zeros(len(table))
+    folds = svm._search_folds(people, 3, 3)
+    for fold in folds:
+        scaler = StandardScaler().fit(people.originals[fold.train])
+        learnt, held_out = (scaler.transform(people.originals[rows]) for rows in (fold.train, fold.test))
+        for place, candidate in enumerate(table.itertuples()):
+            gamma = getattr(candidate, "gamma_multiple", 1.0) / (learnt.shape[1] * learnt.var())
+            plain = SVC(kernel=kernel, C=candidate.C, gamma=gamma, coef0=1.0, break_ties=True)
+            answers = plain.fit(learnt, people.labels[fold.train]).predict(held_out)
+            right[place] += (answers == people.labels[fold.test]).sum()
+    np.testing.assert_allclose(table["accuracy"], right / len(people))
+    assert table["accuracy"].nunique() > 1 or kernel == "linear"
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernels_are_scikit_learns(kernel):
+    rng = np.random.default_rng(0)
+    learnt, held_out, labels = rng.normal(size=(40, 6)), rng.normal(size=(9, 6)), np.arange(40) % 3
+    machine = svm.svm(kernel, SETTINGS).set_params(svc__gamma=0.2)[-1]
+    among, across = svm.Kernels(machine, learnt, held_out)(0.2)
+    plain = machine.fit(learnt, labels).decision_function(held_out)
+    shared = SVC(kernel="precomputed", C=machine.C).fit(among, labels).decision_function(across)
+    np.testing.assert_allclose(shared, plain, atol=1e-8)
+
+
+def test_no_person_is_on_both_sides_and_every_face_is_held_out_once(people):
+    folds = svm._search_folds(people, 3, 0)
+    assert len(folds) == 3
+    for fold in folds:
+        assert not set(people.groups[fold.train]) & set(people.groups[fold.test])
+    np.testing.assert_array_equal(np.sort(np.concatenate([fold.test for fold in folds])), np.arange(len(people)))
+
+
+def test_grouping_by_person_is_what_keeps_the_search_honest():
+    """Labels that only the person tells: a search that mixed a person's faces would find them."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 6)
+    labels = rng.integers(0, 2, 30)[groups]
+    features = rng.normal(size=(30, 20))[groups] + rng.normal(0, 0.05, (180, 20))
+    _, mixed = svm.search("resnet50_svm_rbf", Examples(features, labels), settings=SETTINGS)
+    _, apart = svm.search("resnet50_svm_rbf", Examples(features, labels, groups), settings=SETTINGS)
+    assert mixed["accuracy"].max() > 0.95
+    assert apart["accuracy"].max() < 0.8
+
+
+def test_the_best_candidate_is_chosen_and_the_smallest_among_equals(people):
+    best, table = svm.search("resnet50_svm_rbf", people, settings=change(SETTINGS, c_grid=(100.0, 1.0, 10.0)))
+    assert table["chosen"].sum() == 1
+    chosen = table[table["chosen"]].iloc[0]
+    assert chosen["accuracy"] == table["accuracy"].max()
+    assert best == {"C": chosen["C"], "gamma_multiple": chosen["gamma_multiple"]}
+    equals = table[table["accuracy"] == chosen["accuracy"]].sort_values(["C", "gamma_multiple"])
+    assert (chosen["C"], chosen["gamma_multiple"]) == tuple(equals.iloc[0][["C", "gamma_multiple"]])
+    assert ((table["lowest_fold"] <= table["accuracy"]) & (table["accuracy"] <= table["highest_fold"])).all()
+
+
+@pytest.mark.parametrize(("name", "columns"), [("resnet50_svm_linear", {"C"}), ("resnet50_softmax", {"C"})])
+def test_what_has_no_gamma_is_searched_over_c_alone(people, name, columns):
+    best, table = svm.search(name, people, settings=SETTINGS)
+    assert set(best) == columns
+    assert "gamma_multiple" not in table
+    assert len(table) == len(table["C"].unique())
+
+
+def test_fewer_people_than_folds_make_fewer_folds():
+    _, table = svm.search("resnet50_svm_rbf", clusters(2), settings=change(SETTINGS, search_folds=5))
+    assert table["folds"].unique().tolist() == [2]
+
+
+def test_one_person_alone_cannot_be_searched():
+    with pytest.raises(FerError, match="12 training faces of 1 people and 3 classes.*give faces of more people"):
+        svm.fit(
+            "resnet50_svm_rbf",
+            clusters(2).take(clusters(2).groups == 0).take(np.arange(6).repeat(2)),
+            settings=SETTINGS,
+        )
+
+
+def test_one_class_alone_cannot_be_learnt(people):
+    angry = people.take(np.flatnonzero(people.labels == 0))
+    with pytest.raises(FerError, match="1 classes"):
+        svm.fit("resnet50_svm_rbf", angry, settings=SETTINGS)
+    with pytest.raises(FerError, match="All 24 training faces are of one class"):
+        svm.fit("pixels_svm", angry, settings=SETTINGS)
+
+
+def test_a_class_that_a_fold_lacks_counts_as_missed():
+    """Class 2 is shown by one person alone: wherever she is held out, nobody else can teach it."""
+    many = clusters(9, classes=2, seed=1)
+    rng = np.random.default_rng(0)
+    originals = np.concatenate([many.originals, many.originals[:4] + 1000 * rng.normal(size=(4, 10))])
+    examples = Examples(originals, np.append(many.labels, [2] * 4), np.append(many.groups, [99] * 4))
+    _, table = svm.search("resnet50_svm_rbf", examples, settings=SETTINGS)
+    assert table["faces"].unique().tolist() == [len(examples)]
+    assert table["accuracy"].max() <= 1 - 4 / len(examples)
+
+
+@pytest.mark.parametrize("name", ["resnet50_svm_rbf", "resnet50_softmax"])
+def test_scaler_and_components_of_a_fold_see_its_training_part_alone(people, name):
+    settings, fold = change(SETTINGS, search_folds=2), svm._search_folds(people, 2, 0)[0]
+    candidates = svm._candidates(name, settings)
+    pipeline = svm.unfitted(name, settings, components=4)
+    before = svm._fold_hits(pipeline, people, fold, candidates)
+    far = people.originals.copy()
+    far[fold.test[1:]] = 1e6  # had anything been fitted on these, the one that stays would be answered otherwise
+    moved = Examples(far, people.labels, people.groups)
+    first = SimpleNamespace(train=fold.train, test=fold.test[:1])
+    after = svm._fold_hits(pipeline, moved, first, candidates)
+    np.testing.assert_array_equal(after, svm._fold_hits(pipeline, people, first, candidates))
+    assert len(before) == len(candidates)
+
+
+# --- the fit ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", svm.NAMES)
+def test_every_classifier_fits_predicts_and_decides(name):
+    examples, unseen = clusters(views=3), clusters(seed=0)
+    fitted = svm.fit(name, examples, settings=SETTINGS)
+    predicted, values = svm.predict(fitted, unseen.originals), svm.decision(fitted, unseen.originals)
+    assert fitted.name == name
+    assert predicted.dtype == np.int64
+    assert values.shape == (len(unseen), 3)
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(fitted.classes, [0, 1, 2])
+    np.testing.assert_array_equal(fitted.classes[values.argmax(axis=1)], predicted)
+    accuracy = (predicted == unseen.labels).mean()
+    assert accuracy == pytest.approx(1 / 3) if name == "class_priors" else accuracy > 0.8
+
+
+@pytest.mark.parametrize("name", svm.NAMES)
+def test_two_classes_have_two_columns(name):
+    examples = clusters(classes=2)
+    fitted = svm.fit(name, examples, settings=SETTINGS)
+    values = svm.decision(fitted, examples.originals)
+    assert values.shape == (len(examples), 2)
+    np.testing.assert_array_equal(values.argmax(axis=1), svm.predict(fitted, examples.originals))
+
+
+def test_log_probabilities_of_the_softmax_are_such(people):
+    values = svm.decision(svm.fit("resnet50_softmax", people, settings=SETTINGS), people.originals)
+    np.testing.assert_allclose(np.exp(values).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_the_search_sees_the_faces_and_the_fit_their_views(name):
+    examples = clusters(views=3)
+    fitted = svm.fit(name, examples, settings=SETTINGS)
+    alone = svm.fit(name, Examples(examples.originals, examples.labels, examples.groups), settings=SETTINGS)
+    if fitted.search is not None:
+        pd.testing.assert_frame_equal(fitted.search, alone.search)
+    pictures = examples.views.reshape(-1, 10)
+    np.testing.assert_allclose(fitted.pipeline[0].mean_, pictures.mean(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(alone.pipeline[0].mean_, examples.originals.mean(axis=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_fitted_machine_is_a_plain_svc_with_what_was_found(people, kernel):
+    fitted = svm.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
+    machine, scaled = fitted.pipeline[-1], StandardScaler().fit_transform(people.originals)
+    best = fitted.search[fitted.search["chosen"]].iloc[0]
+    assert (machine.kernel, machine.C) == (kernel, best["C"])
+    if kernel == "linear":
+        assert fitted.parameters == {"C": best["C"]}
+        return
+    scale = SVC(gamma="scale").fit(scaled, people.labels)._gamma
+    assert machine.gamma == pytest.approx(best["gamma_multiple"] * scale)
+    assert fitted.parameters == {"C": best["C"], "gamma_multiple": best["gamma_multiple"], "gamma": machine.gamma}
+
+
+def test_the_pixel_machine_is_c_10_and_gamma_scale(people):
+    fitted = svm.fit("pixels_svm", people, settings=SETTINGS)
+    plain = SVC(C=10, gamma="scale").fit(StandardScaler().fit_transform(people.originals), people.labels)
+    assert fitted.search is None
+    np.testing.assert_allclose(fitted.pipeline[-1].dual_coef_, plain.dual_coef_, rtol=1e-3, atol=1e-3)
+
+
+def test_principal_components_stand_between_scaler_and_machine(people):
+    fitted = svm.fit("resnet50_svm_rbf", people, settings=SETTINGS, components=4, seed=2)
+    assert fitted.pipeline[1].n_components == 4
+    assert fitted.pipeline[1].random_state == 2
+    assert fitted.pipeline[-1].n_features_in_ == 4
+
+
+def test_the_same_seed_gives_the_same_machine(people):
+    first, again = (svm.fit("resnet50_svm_rbf", people, settings=SETTINGS, seed=1) for _ in range(2))
+    pd.testing.assert_frame_equal(first.search, again.search)
+    values = [svm.decision(fitted, people.originals) for fitted in (first, again)]
+    np.testing.assert_array_equal(*values)
+
+
+def test_fer2013_is_searched_on_a_stratified_part_and_learnt_whole():
+    many = clusters(60)
+    settings = change(SETTINGS, fer2013_search_faces=90, fer2013_components=5)
+    fitted = svm.fit_fer2013("resnet50_svm_rbf", Examples(many.originals, many.labels), settings=settings)
+    assert fitted.name == "resnet50_svm_rbf"
+    assert fitted.search["faces"].unique().tolist() == [90]
+    assert fitted.pipeline[0].n_samples_seen_ == 360
+    assert fitted.pipeline[-1].n_features_in_ == 5
+    whole = svm.fit_fer2013("resnet50_svm_rbf", many, settings=SETTINGS)
+    assert whole.search["faces"].unique().tolist() == [360]
+    assert whole.pipeline[-1].n_features_in_ == 10
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("resnet50_svm_rbg", "resnet50_svm_rbf"), ("pixel_svm", "pixels_svm")])
+def test_an_unknown_name_names_the_nearest(people, wrong, right):
+    for act in (svm.fit, svm.search):
+        with pytest.raises(FerError, match=f"no classifier '{wrong}' \\(did you mean '{right}'"):
+            act(wrong, people, settings=SETTINGS)
+
+
+# --- out of fold ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["resnet50_svm_rbf", "class_priors"])
+def test_out_of_fold_predictions_are_those_of_the_other_folds_machine(name):
+    examples = clusters(views=2)
+    folds = folds_of(examples)
+    table = svm.out_of_fold(name, examples, folds=folds, settings=SETTINGS, seed=4)
+    assert sorted(table["face"]) == list(range(len(examples)))
+    np.testing.assert_array_equal(table["label"], examples.labels[table["face"]])
+    for number, fold in enumerate(folds):
+        own = table[table["fold"] == number]
+        np.testing.assert_array_equal(own["face"], fold.test)
+        fitted = svm.fit(name, examples.take(fold.train), settings=SETTINGS, seed=4)
+        np.testing.assert_array_equal(own["predicted"], svm.predict(fitted, examples.originals[fold.test]))
+
+
+def test_a_faces_own_label_and_views_do_not_reach_its_prediction():
+    examples = clusters(views=2)
+    fold = folds_of(examples)[0]
+    before = svm.out_of_fold("resnet50_svm_rbf", examples, folds=[fold], settings=SETTINGS)
+    labels, views = examples.labels.copy(), examples.views.copy()
+    labels[fold.test], views[fold.test] = 0, np.nan
+    changed = Examples(examples.originals, labels, examples.groups, views)
+    after = svm.out_of_fold("resnet50_svm_rbf", changed, folds=[fold], settings=SETTINGS)
+    np.testing.assert_array_equal(before["predicted"], after["predicted"])
+
+
+# --- equations 2-12 ---------------------------------------------------------------------------------------------------
+
+
+def machine_of(classes: int, kernel: str = "rbf", *, c: float = 2.0, seed: int = 0, weight=None):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(120) % classes + 4
+    features = rng.normal(size=(120, 5)) + 1.1 * rng.normal(size=(classes, 5))[labels - 4]
+    machine = SVC(kernel=kernel, C=c, coef0=1.0, class_weight=weight, break_ties=classes > 2)
+    return machine.fit(features, labels), features, labels
+
+
+def checked(*args, **kwargs) -> pd.DataFrame:
+    return svm_equations.check(*args, **kwargs).set_index("equation")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("c", [0.05, 2.0, 100.0])
+def test_the_printed_equations_hold_for_every_pair(kernel, classes, c):
+    machine, features, labels = machine_of(classes, kernel, c=c)
+    known = machine.classes_.tolist()
+    for pair in {(known[0], known[1]), (known[-2], known[-1]), (known[0], known[-1])}:
+        table = checked(machine, features, labels, pair=pair)
+        assert table["holds"].all(), table[~table["holds"]]
+        assert {"2", "6", "7", "8", "10", "3, 11"} <= set(table.index)
+        assert ("12" in table.index) == (kernel == "rbf")
+
+
+def test_the_dual_is_what_an_independent_solver_finds():
+    machine, features, labels = machine_of(2, c=1.5)
+    rows = np.r_[0:40]
+    small = SVC(C=1.5, gamma=0.1, tol=1e-6).fit(features[rows], labels[rows])
+    solved = svm_equations.pair_machine(small, features[rows], labels[rows], pair=(4, 5))
+    found = minimize(
+        solved.dual,
+        np.full(40, 0.1),
+        jac=lambda alphas: solved.signs * (solved.kernel @ (alphas * solved.signs)) - 1,
+        bounds=[(0, 1.5)] * 40,
+        constraints={"type": "eq", "fun": lambda alphas: alphas @ solved.signs, "jac": lambda alphas: solved.signs},
+        method="SLSQP",
+        options={"maxiter": 500, "ftol": 1e-12},
+    )
+    assert found.success
+    assert solved.dual(solved.alphas) == pytest.approx(found.fun, rel=1e-5)
+    np.testing.assert_allclose(solved.alphas, found.x, atol=1e-3)
+
+
+def spoilt(field: str, change_it) -> pd.DataFrame:
+    """The check of a machine one of whose fitted attributes was changed."""
+    machine, features, labels = machine_of(3)
+    setattr(machine, field, change_it(getattr(machine, field).copy()))
+    return checked(machine, features, labels, pair=(4, 5))
+
+
+def test_a_wrong_intercept_is_found():
+    table = spoilt("intercept_", lambda values: values + 0.01)
+    assert not table.loc[["10", "10 (mean)"], "holds"].any()
+
+
+def test_alphas_that_do_not_balance_are_found():
+    def one_up(values):
+        values[0, 0] += 0.01
+        return values
+
+    assert not spoilt("dual_coef_", one_up).loc["7", "holds"]
+
+
+def test_alphas_beyond_c_are_found():
+    table = spoilt("dual_coef_", lambda values: values * 1.5)
+    assert not table.loc["8", "holds"]
+
+
+def test_alphas_that_are_not_optimal_are_found():
+    table = spoilt("dual_coef_", lambda values: values * 0.8)  # feasible, but no minimum
+    assert table.loc[["7", "8"], "holds"].all()
+    assert not table.loc[["6", "6-9", "10"], "holds"].any()
+
+
+def test_decisions_of_another_machine_are_found(monkeypatch):
+    machine, features, labels = machine_of(3)
+    monkeypatch.setattr(svm_equations, "sigma", lambda machine: 1.0)
+    table = checked(machine, features, labels)
+    assert not table.loc[["3, 11", "12"], "holds"].any()
+
+
+def test_class_weights_change_c():
+    machine, features, labels = machine_of(3, c=0.5, weight={4: 1.0, 5: 3.0, 6: 1.0})
+    solved = svm_equations.pair_machine(machine, features, labels, pair=(4, 5))
+    assert set(solved.penalties) == {0.5, 1.5}
+    assert svm_equations.check(machine, features, labels, pair=(5, 4))["holds"].all()
+
+
+def test_sigma_is_one_over_the_root_of_two_gamma():
+    machine, *_ = machine_of(2)
+    assert 1 / (2 * svm_equations.sigma(machine) ** 2) == pytest.approx(machine._gamma)
+
+
+def test_slips_of_the_print_are_noted():
+    table = checked(*machine_of(3))
+    assert "should be x_i" in table.loc["12", "note"]
+    assert "1 / (2 sigma^2)" in table.loc["12", "note"]
+    assert "R^n" in table.loc["4, 5", "note"]
+
+
+def test_a_fitted_pipeline_of_ours_obeys_the_equations():
+    examples = clusters(views=3)
+    fitted = svm.fit("resnet50_svm_rbf", examples, settings=SETTINGS)
+    pictures, labels = examples.pictures()
+    scaled = np.asarray(fitted.pipeline[:-1].transform(pictures), np.float64)
+    assert svm_equations.check(fitted.pipeline[-1], scaled, labels, pair=(1, 2))["holds"].all()
+
+
+def test_other_faces_and_other_pairs_are_refused():
+    machine, features, labels = machine_of(3)
+    with pytest.raises(ValueError, match="not the features that the machine was fitted on"):
+        svm_equations.check(machine, features + 1, labels)
+    with pytest.raises(ValueError, match="expected two of the machine's classes"):
+        svm_equations.check(machine, features, labels, pair=(4, 9))
