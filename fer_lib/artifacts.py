@@ -41,7 +41,15 @@ PACKAGES = (
 )
 FIGURE_DPI = 150
 # what decides how a training ends, beside the networks in models/
-TRAINING_CODE = ("training.py", "augmentation.py", "expansion.py", "svm.py", "protocols.py", "datasets/splits.py")
+TRAINING_CODE = (
+    "training.py",
+    "augmentation.py",
+    "expansion.py",
+    "svm.py",
+    "protocols.py",
+    "fine_tuning.py",
+    "datasets/splits.py",
+)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The command line ``fer-lib``: thin words around the library.
 
-Exit status: 0 when all went well, 2 for an error that the user can mend (one sentence on stderr), 130 when interrupted.
+Exit status: 0 when all went well, 1 where ``predict`` left a photo without an answer for want of a sure face, 2 for an
+error that the user can mend (one sentence on stderr), 130 when interrupted.
 Whatever is slow to import is imported by the command that needs it, so that ``fer-lib --help`` answers at once.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from fer_lib import __version__
 from fer_lib.errors import FerError
 
+MISSED = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -27,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(format="fer-lib: %(message)s", level=logging.WARNING)
     try:
-        arguments.run(arguments)
+        status = arguments.run(arguments)
         sys.stdout.flush()
     except FerError as error:
         return _fail(str(error))
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("fer-lib: interrupted.\n")
         return INTERRUPTED
-    return 0
+    return status or 0
 
 
 def _fail(sentence: str) -> int:
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fer-lib {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_data(commands)
+    _add_predict(commands)
     return parser
 
 
@@ -86,8 +89,36 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     )
 
 
+def _add_predict(commands: argparse._SubParsersAction) -> None:
+    predict = _command(commands, "predict", _predict, "find the faces in photos and name their expressions")
+    predict.add_argument(
+        "photos", metavar="PHOTO", nargs="+", help="a picture, or a folder: the pictures directly in it"
+    )
+    predict.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a model's folder or .keras file (default: the one under results/*/models here, where there is one only)",
+    )
+    predict.add_argument("--json", action="store_true", help="print a JSON list with the scores of all classes")
+    predict.add_argument(
+        "--annotate", metavar="FOLDER", help="also write each photo as PNG with boxes, landmarks and labels"
+    )
+    predict.add_argument(
+        "--whole-image",
+        action="store_true",
+        help="classify a photo without a sure face as a whole, and mark it so: for pictures that are face crops",
+    )
+    predict.add_argument("--all-faces", action="store_true", help="classify every sure face, not the largest one alone")
+    predict.epilog = (
+        "Faces are found by MTCNN with the settings that the model was trained with. Exit status: 0 where every photo "
+        "has an answer; 1 where some photo shows no sure face (told on stderr as no face or low confidence) and "
+        "--whole-image is not given; 2 for an error: a photo that cannot be read, or no model. The other photos are "
+        "done and printed all the same."
+    )
+
+
 def _command(
-    actions: argparse._SubParsersAction, name: str, run: Callable[[argparse.Namespace], None], help_text: str
+    actions: argparse._SubParsersAction, name: str, run: Callable[[argparse.Namespace], int | None], help_text: str
 ) -> argparse.ArgumentParser:
     command = actions.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
     command.set_defaults(run=run)
@@ -142,6 +173,32 @@ def _data_synth(arguments: argparse.Namespace) -> None:
     path = write(arguments.folder, seed=arguments.seed, **sizes)
     count = f"{sizes['n']:,} SYNTHETIC faces" if sizes else f"SYNTHETIC {arguments.corpus}"
     _say(f"Wrote {count}: {path}", f"Next: fer-lib data check {path}")
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from fer_lib import prediction
+
+    photos = prediction.find_photos(arguments.photos)
+    drawings = prediction.drawing_files(photos, arguments.annotate) if arguments.annotate else None
+    path = arguments.model or prediction.find_model()
+    from fer_lib import saved_models  # after what is told without Keras, which takes seconds to import
+
+    model = saved_models.load(path)
+    asked = {"all_faces": arguments.all_faces, "whole_image": arguments.whole_image}
+    done = []
+    try:
+        for one in prediction.predict_photos(model, photos, drawings=drawings, progress=True, **asked):
+            done.append(one)
+    finally:  # a run that is interrupted shows what it has
+        if arguments.json:
+            _say(prediction.json_text(done, model, path))
+        elif done:
+            _say(*prediction.table(done, model, path))
+        sys.stdout.flush()
+        for one in done:
+            if one.problem:
+                sys.stderr.write(f"fer-lib: {'error: ' if one.failed else ''}{one.problem}\n")
+    return USER_ERROR if any(one.failed for one in done) else MISSED if any(one.missed for one in done) else 0
 
 
 if __name__ == "__main__":

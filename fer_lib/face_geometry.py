@@ -224,7 +224,7 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _write_label(picture: np.ndarray, text: str, corner: tuple[int, int], thickness: int) -> None:
-    """Writes in place, dark on the outside, within the picture's borders; ``corner`` is where it would start."""
+    """Writes in place, white on black, within the picture's borders; ``corner`` is where it would start."""
     if not text:
         return
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(picture.shape[:2]) / 640
@@ -233,5 +233,5 @@ def _write_label(picture: np.ndarray, text: str, corner: tuple[int, int], thickn
     (width, height), below = cv2.getTextSize(text, font, size, thickness)
     x = min(max(corner[0], 0), max(picture.shape[1] - width, 0))
     y = min(max(corner[1], height), max(picture.shape[0] - below, height))
-    for colour, line in (((0, 0, 0), 3 * thickness), ((255, 255, 255), thickness)):
-        cv2.putText(picture, text, (x, y), font, size, colour, line, cv2.LINE_AA)
+    cv2.rectangle(picture, (x, y - height - thickness), (x + width, y + below), (0, 0, 0), -1)
+    cv2.putText(picture, text, (x, y), font, size, (255, 255, 255), thickness, cv2.LINE_AA)

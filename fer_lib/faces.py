@@ -48,7 +48,18 @@ from fer_lib.face_geometry import (
 from fer_lib.files import file_sha256, sources_hash
 from fer_lib.settings import FaceSettings, settings_dict
 
-__all__ = ["KINDS", "Detection", "annotate", "choose", "crop", "crop_matrix", "detect", "face_crops", "summary"]
+__all__ = [
+    "KINDS",
+    "Detection",
+    "annotate",
+    "choose",
+    "crop",
+    "crop_matrix",
+    "detect",
+    "face_crops",
+    "summaries",
+    "summary",
+]
 
 KINDS = ("found", "low confidence", "no face")
 """What ``face_found`` says of a photo: a face sure enough, only unsure ones, none at all."""
@@ -112,7 +123,8 @@ def face_crops(
     Args:
         photos: a PhotoSet; a FaceDataset's images are searched just as photos are.
         settings: of the crops.
-        cache_beside: the corpus' file or folder, for the cache beside it; None keeps crops in ``$FER_CACHE`` only.
+        cache_beside: the corpus' file or folder, for the cache beside it; None is where a PhotoSet's photos stand, and
+            for a FaceDataset keeps crops in ``$FER_CACHE`` only.
         already_cropped: the images of this FaceDataset are face crops: return it as it is.
         progress: show a progress bar on a terminal.
 
@@ -130,6 +142,7 @@ def face_crops(
         if not isinstance(photos, FaceDataset):
             raise ValueError(f"already_cropped is for the images of a FaceDataset, not for a {type(photos).__name__}")
         return photos
+    cache_beside = cache_beside or getattr(photos, "path", None)
     chunks = list(_chunks(photos, settings, cache_beside=cache_beside, progress=progress))
     facts = pd.concat([chunk.meta[list(_FACTS)] for chunk in chunks], ignore_index=True)
     facts = facts.astype(dict.fromkeys(_FACTS[1:], float) | {"faces_in_photo": int})
@@ -161,6 +174,11 @@ def summary(faces: FaceDataset) -> pd.DataFrame:
     table["missed"] = 1 - table["found"] / table["photos"].where(table["photos"] > 0)
     table.index.name = "class"
     return table
+
+
+def summaries(*corpora: FaceDataset) -> dict[str, pd.DataFrame]:
+    """Returns :func:`summary` by the corpus' name, of those corpora that came as photos and hold any."""
+    return {faces.corpus: summary(faces) for faces in corpora if "faces" in faces.notes and len(faces)}
 
 
 def _chunks(

@@ -13,20 +13,24 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 from sklearn.isotonic import isotonic_regression
 
 from fer_lib.datasets.terms import TITLES
 from fer_lib.diagrams import INK, SOFT
+from fer_lib.svm import NAMES as CLASSIFIERS
 from fer_lib.tables import MODEL_NAMES, SYNTHETIC_MARK
 
 CORPUS_NAMES = {**TITLES, "synthetic": "generated faces"}
 WIDTH = 8.0  # inches: a notebook's column
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
+PARTS = {"training": PALETTE[0], "validation": PALETTE[1]}
 STYLE = {
     "figure.dpi": 100,
     "font.size": 9,
@@ -84,8 +88,8 @@ def with_bounds(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def model_name(model: str) -> str:
-    """Returns a model's name as figures have room for it: that of ``tables.MODEL_NAMES`` without its explanation."""
-    return MODEL_NAMES.get(model, model).split(" (")[0]
+    """Returns a model's name as figures have room for it: one of ``tables.MODEL_NAMES`` without its explanation."""
+    return MODEL_NAMES[model].split(" (")[0] if model in MODEL_NAMES else CLASSIFIERS.get(model, model)
 
 
 def colors(names: Sequence[str] | Mapping) -> list[str]:
@@ -118,6 +122,15 @@ def new_figure(
     return figure
 
 
+def absent(title: str, sentence: str, *, synthetic: bool = False) -> Figure:
+    """Returns a figure of a sentence alone, where there is nothing to draw."""
+    figure = new_figure(0.6, title, synthetic=synthetic)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0, 0.5, sentence, va="center")
+    return figure
+
+
 def drawing(draw: Callable[[Axes], float], title: str, *, note: str, synthetic: bool) -> Figure:
     """Returns a figure around a drawing in inches, as high as the drawing turns out to be."""
     body = draw(Figure().add_axes((0, 0, 1, 1)))  # once to measure
@@ -140,7 +153,7 @@ def face_rows(
 ) -> Figure:
     """Returns a grid of faces in 0–1, shape (n, H, W) or (n, H, W, 3) a row, with the rows' names at the left."""
     left = 0.25 + 0.072 * max((len(line) for name in rows for line in name.split("\n")), default=0)
-    cell = min(1.1 if len(rows) == 1 else 0.8, (WIDTH - left - 0.15) / columns, 6.6 / len(rows))
+    cell = min(1.1 if len(rows) == 1 else 0.8, (WIDTH - left - 0.15) / columns, 5.6 / len(rows))
     body = cell * len(rows) + (0.3 + 0.14 * max(name.count("\n") for name in above) if above else 0.1)
     width = max(left + cell * columns + 0.15, 5)
     figure = new_figure(body, title, width=width, note=note, synthetic=synthetic, constrained=False)
@@ -221,3 +234,35 @@ def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | Non
         shown.values(), shown.keys(), loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2
     )
     legend.set_in_layout(False)
+
+
+def as_runs(history: pd.DataFrame | Mapping | Sequence) -> pd.DataFrame:
+    """Returns one or several histories as one DataFrame with a column ``seed``."""
+    if isinstance(history, pd.DataFrame):
+        return history if "seed" in history else history.assign(seed=0)
+    named = history.items() if isinstance(history, Mapping) else enumerate(history)
+    return pd.concat([run.assign(seed=seed) for seed, run in named], ignore_index=True)
+
+
+def curve_note(runs: pd.DataFrame) -> str:
+    """Returns what is to be said under curves of a history, and of how many seeds they are."""
+    note = "Training: running mean of the epoch, in training mode; validation: at its end."
+    seeds = runs["seed"].nunique()
+    return note if seeds == 1 else f"{note} Mean and range of {seeds} seeds."
+
+
+def draw_curves(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
+    """Draws a metric over epochs, training and validation; the mean and range where there are several seeds."""
+    columns = {"training": metric, "validation": f"val_{metric}"}
+    parts = [runs[["epoch"]].assign(part=part, value=runs[column]) for part, column in columns.items()]
+    epochs = int(runs["epoch"].max())
+    few = epochs <= 12
+    sns.lineplot(
+        pd.concat(parts, ignore_index=True), x="epoch", y="value", hue="part", palette=PARTS, style="part",
+        markers=["o", "s"] if few else False, dashes=["", (4, 1.5)], errorbar=("pi", 100), ax=ax,
+    )  # fmt: skip
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, epochs) if epochs / step <= 6)
+    ticks = np.arange(1, epochs + 1, step) if step <= 2 else np.union1d([1], np.arange(step, epochs + 1, step))
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    pad = max(0.03 * epochs, 0.15)
+    ax.set(xlim=(1 - pad, epochs + pad), xlabel="epoch")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
@@ -23,9 +22,13 @@ from fer_lib.evaluation import calibration_error
 from fer_lib.figure_style import (
     CORPUS_NAMES,
     INTERVAL,
-    PALETTE,
+    PARTS,
     WIDTH,
+    absent,
+    as_runs,
     colors,
+    curve_note,
+    draw_curves,
     drawing,
     face_rows,
     legend_above,
@@ -40,7 +43,6 @@ from fer_lib.figure_style import (
 if TYPE_CHECKING:
     import keras
 
-PARTS = {"training": PALETTE[0], "validation": PALETTE[1]}
 UNSURE = 6 / 7  # the binary accuracy, over seven classes, of a model that is never more than 50 % sure
 
 
@@ -204,11 +206,11 @@ def loss_curves(
         model: a key of ``tables.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
         synthetic: whether to say that the faces were generated.
     """
-    runs = _runs(history)
+    runs = as_runs(history)
     title = _numbered(5, "loss during training and validation", model)
-    figure = new_figure(3.6, title, note=_curve_note(runs), synthetic=synthetic)
+    figure = new_figure(3.6, title, note=curve_note(runs), synthetic=synthetic)
     ax = figure.subplots()
-    _curves(ax, runs, "loss")
+    draw_curves(ax, runs, "loss")
     references(ax, _printed(published, "{:.2f}"), size=(6.2, 2.7))
     ax.set_ylabel("cross-entropy (nats)")
     legend_above(ax, columns=2)
@@ -233,14 +235,14 @@ def accuracy_curves(
         model: a key of ``tables.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
         synthetic: whether to say that the faces were generated.
     """
-    runs = _runs(history)
-    note = f"6/7: the binary accuracy of any model that is never more than 50 % sure. {_curve_note(runs)}"
+    runs = as_runs(history)
+    note = f"6/7: the binary accuracy of any model that is never more than 50 % sure. {curve_note(runs)}"
     title = _numbered(6, "accuracy during training and validation", model)
     figure = new_figure(3.7, title, note=note, synthetic=synthetic)
     panels = figure.subplots(1, 2)
     labels = {"categorical_accuracy": "share of faces", "binary_accuracy": "share of yes/no decisions"}
     for ax, (metric, label) in zip(panels, labels.items(), strict=True):
-        _curves(ax, runs, metric)
+        draw_curves(ax, runs, metric)
         level = {f"6/7 = {UNSURE:.4f}": (UNSURE, INK)} if metric == "binary_accuracy" else {}
         references(ax, {**level, **_printed(published, "{:.4f}")}, size=(2.4, 2.4))
         ax.set_ylabel(label)
@@ -253,11 +255,7 @@ def accuracy_curves(
 @styled
 def not_yet(what: str) -> Figure:
     """Returns a figure that says what has not been measured yet, for a report made before its results."""
-    figure = new_figure(0.6, f"{what}: not measured yet")
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    axes.text(0, 0.5, "Run notebooks 03 and 05 with this profile.", va="center")
-    return figure
+    return absent(f"{what}: not measured yet", "Run notebooks 03 and 05 with this profile.")
 
 
 @styled
@@ -355,37 +353,6 @@ def _numbered(number: int, what: str, model: str) -> str:
 
 def _bound(value: float) -> str:
     return (f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}").replace("-", "−")
-
-
-def _runs(history: pd.DataFrame | Mapping | Sequence) -> pd.DataFrame:
-    """Returns one or several histories as one DataFrame with a column ``seed``."""
-    if isinstance(history, pd.DataFrame):
-        return history if "seed" in history else history.assign(seed=0)
-    named = history.items() if isinstance(history, Mapping) else enumerate(history)
-    return pd.concat([run.assign(seed=seed) for seed, run in named], ignore_index=True)
-
-
-def _curve_note(runs: pd.DataFrame) -> str:
-    note = "Training: running mean of the epoch, in training mode; validation: at its end."
-    seeds = runs["seed"].nunique()
-    return note if seeds == 1 else f"{note} Mean and range of {seeds} seeds."
-
-
-def _curves(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
-    """Draws a metric over epochs, training and validation; the mean and range where there are several seeds."""
-    columns = {"training": metric, "validation": f"val_{metric}"}
-    parts = [runs[["epoch"]].assign(part=part, value=runs[column]) for part, column in columns.items()]
-    epochs = int(runs["epoch"].max())
-    few = epochs <= 12
-    sns.lineplot(
-        pd.concat(parts, ignore_index=True), x="epoch", y="value", hue="part", palette=PARTS, style="part",
-        markers=["o", "s"] if few else False, dashes=["", (4, 1.5)], errorbar=("pi", 100), ax=ax,
-    )  # fmt: skip
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, epochs) if epochs / step <= 6)
-    ticks = np.arange(1, epochs + 1, step) if step <= 2 else np.union1d([1], np.arange(step, epochs + 1, step))
-    ax.xaxis.set_major_locator(FixedLocator(ticks))
-    pad = max(0.03 * epochs, 0.15)
-    ax.set(xlim=(1 - pad, epochs + pad), xlabel="epoch")
 
 
 def _printed(published: Mapping[str, float] | None, form: str) -> dict[str, tuple[float, str]]:

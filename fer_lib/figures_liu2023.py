@@ -23,23 +23,30 @@ from fer_lib.figure_style import (
     INTERVAL,
     PALETTE,
     WIDTH,
+    absent,
+    as_runs,
     colors,
+    curve_note,
+    draw_curves,
     drawing,
     face_rows,
     legend_above,
     legend_across,
     markers,
+    model_name,
     new_figure,
     styled,
     with_bounds,
 )
 from fer_lib.settings import LeNetSettings
-from fer_lib.tables_liu2023 import CLASSIFIERS, PAPER, PROTOCOLS, SEPARATIONS, setting_name
+from fer_lib.tables_liu2023 import NO_PHOTOS, PAPER, PROTOCOLS, SEPARATIONS, machine_name, setting_name
 
 PRINTED_ACCURACY = 0.986
 SWEEPS = {"learning_rate": "learning rate", "n_kerns": "n-kerns", "batch_size": "batch size"}
 PART_COLORS = {"validation": PALETTE[0], "test": PALETTE[1]}
 NETWORK_COLORS = {"plain": PALETTE[1], "residual": PALETTE[0]}
+ORDER_MARKERS = ("o", "^")
+PRINTED = {"marker": "D", "s": 24, "facecolors": "none", "linewidths": 1.3, "clip_on": False, "zorder": 3}
 SUBJECT_NOTE = "Bars: 95 % intervals, bootstrap over subjects."
 
 
@@ -75,16 +82,42 @@ def expanded_faces(images: np.ndarray, names: Sequence[str], *, synthetic: bool 
             have the same crops the figure has a row an operation and a column a crop.
         synthetic: whether to say that the face was generated.
     """
-    faces = np.asarray(images) / 255
+    faces = np.asarray(images) // 4 * 4 / 255  # 64 greys, as fine as an eye sees: sixty pictures make a large file
     split = [name.partition(", crop ")[::2] for name in names]
     operations, crops = (list(dict.fromkeys(part[place] for part in split)) for place in (0, 1))
-    title = f"liu2023, section 2.1: the {len(faces)} pictures of one training face"
+    title = f"liu2023, section 2.1: {len(faces)} pictures of a training face"
     if len(crops) > 1 and len(operations) * len(crops) == len(faces):
         by_operation = faces.reshape(len(operations), len(crops), *faces.shape[1:])
         rows = dict(zip((name.replace("+", " + ") for name in operations), by_operation, strict=True))
         above = [name.replace(" ", "\n") for name in crops]
         return face_rows(rows, title, columns=len(crops), above=above, synthetic=synthetic)
-    return _named_faces(faces, names, title, synthetic)
+    return _named_faces(faces, names, title=title, synthetic=synthetic)
+
+
+@styled
+def fine_tuning_curves(
+    history: pd.DataFrame | Mapping | Sequence, *, model: str = "resnet50_softmax", synthetic: bool = False
+) -> Figure:
+    """Returns loss and accuracy over the epochs of fine-tuning (liu2023, section 1: "using expression data").
+
+    Args:
+        history: as for ``figures.loss_curves``, with ``epoch``, ``loss``, ``categorical_accuracy`` and both with
+            ``val_``; an empty frame where nothing was fine-tuned.
+        model: a key of ``svm.NAMES``.
+        synthetic: whether to say that the faces were generated.
+    """
+    title = f"liu2023, section 1: fine-tuning of {model_name(model)}"
+    if not len(history):
+        return absent(title, "Nothing was fine-tuned: the trunk is as it was loaded.", synthetic=synthetic)
+    runs = as_runs(history)
+    figure = new_figure(3.3, title, note=curve_note(runs), synthetic=synthetic)
+    panels = figure.subplots(1, 2)
+    labels = {"loss": "cross-entropy (nats)", "categorical_accuracy": "categorical accuracy (share of faces)"}
+    for ax, (metric, label) in zip(panels, labels.items(), strict=True):
+        draw_curves(ax, runs, metric)
+        ax.set_ylabel(label)
+        legend_above(ax, columns=2)
+    return figure
 
 
 @styled
@@ -97,11 +130,11 @@ def separation_figure(scores: pd.DataFrame, *, chance: float | None = None, synt
         synthetic: whether to say that the faces were generated.
     """
     protocols = scores["protocol"].unique()
-    kinds = [name for kind, name in SEPARATIONS.items() if (scores["separation"] == kind).any()]
-    long = scores.assign(separation=scores["separation"].map(SEPARATIONS), classifier=_named(scores["classifier"]))
-    names = list(long["classifier"].unique())
+    kinds = scores["separation"].map(lambda kind: SEPARATIONS.get(kind, kind))
+    long = scores.assign(separation=_levels(kinds), classifier=_levels(scores["classifier"].map(model_name)))
+    names = long["classifier"].cat.categories
     levels = [(PRINTED_ACCURACY, "as printed"), *([] if chance is None else [(chance, "chance")])]
-    note = f"{SUBJECT_NOTE} Dotted: {' and '.join(f'{100 * level:.1f} %, {words}' for level, words in levels)}."
+    note = f"{SUBJECT_NOTE} Dotted: {' and '.join(f'{100 * level:.1f} % ({words})' for level, words in levels)}."
     title = "Accuracy by what is kept apart between training and test faces"
     figure = new_figure(0.42 * len(names) + 1.3, title, note=note, synthetic=synthetic)
     panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
@@ -111,7 +144,7 @@ def separation_figure(scores: pd.DataFrame, *, chance: float | None = None, synt
             ax.axvline(level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
         ax.set(xlim=(0, 1.02), xlabel="accuracy (share of test faces)", ylabel="")
         ax.set_title(PROTOCOLS.get(protocol, protocol), loc="left", pad=24, weight="bold")
-    legend_across(panels[0], columns=len(kinds))
+    legend_across(panels[0], columns=3)
     return figure
 
 
@@ -134,7 +167,8 @@ def lenet_against_printed(results: pd.DataFrame, *, synthetic: bool = False) -> 
     grid = figure.subplots(len(SWEEPS), len(corpora), sharey=True, squeeze=False)
     for row, sweep in zip(grid, SWEEPS, strict=True):
         for ax, corpus in zip(row, corpora, strict=True):
-            _study_panel(ax, results[(results["corpus"] == corpus) & (results["sweep"] == sweep)], sweep, orders)
+            part = results[(results["corpus"] == corpus) & (results["sweep"] == sweep)]
+            _study_panel(ax, part, sweep=sweep, orders=orders)
     for ax, corpus in zip(grid[0], corpora, strict=True):
         ax.set_title(CORPUS_NAMES.get(corpus, corpus), loc="left", pad=44, weight="bold")
     for ax in grid[:, 0]:
@@ -159,7 +193,7 @@ def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = No
     figure = new_figure(1.75 * len(SWEEPS) + 0.3, title, note=note, synthetic=synthetic)
     grid = figure.subplots(len(SWEEPS), len(columns), sharex=True, sharey=True, squeeze=False)
     for row, (sweep, words) in zip(grid, SWEEPS.items(), strict=True):
-        part = _sweep_rows(histories, settings or LeNetSettings(), sweep)
+        part = _sweep_rows(histories, settings or LeNetSettings(), sweep=sweep)
         part = _carried_on(part.assign(key=[setting_name(value) for value in part[sweep]]))
         keys = _in_order(part["key"])
         for ax, (corpus, order) in zip(row, columns, strict=True):
@@ -218,12 +252,14 @@ def roc_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -
         curves: model -> ``evaluation.roc_curve``: ``false_positive_rate`` and ``true_positive_rate``.
         synthetic: whether to say that the photos were generated.
     """
+    title = "liu2023, section 2.1: smiles of GENKI-4K, ROC curves"
+    if not curves:
+        return absent(title, NO_PHOTOS, synthetic=synthetic)
     names = {}
     for key, curve in curves.items():
         area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
-        names[key] = f"{CLASSIFIERS.get(key, key)} (area {area:.3f})"
+        names[key] = f"{machine_name(key)} (area {area:.3f})"
     note = "On the diagonal a model knows no more than a coin."
-    title = "liu2023, section 2.1: smiles of GENKI-4K, ROC curves"
     figure = new_figure(4.4 + 0.2 * len(names), title, note=note, width=5.5, synthetic=synthetic)
     ax = figure.subplots()
     ax.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
@@ -245,10 +281,12 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
             ``_high``.
         synthetic: whether to say that the photos were generated.
     """
-    long = rows.assign(model=_named(rows["model"]), group=rows["group"].astype(str))
-    groups, names = list(long["group"].unique()), list(long["model"].unique())
-    note = "Bars: 95 % intervals over photos (accuracy: Wilson, area: DeLong). Dotted: a coin's area."
     title = "liu2023, section 2.1: smiles of GENKI-4K, all photos and by group"
+    if not len(rows):
+        return absent(title, NO_PHOTOS, synthetic=synthetic)
+    long = rows.assign(model=_levels(rows["model"].map(machine_name)), group=_levels(rows["group"].astype(str)))
+    groups, names = (long[column].cat.categories for column in ("group", "model"))
+    note = "Bars: 95 % intervals over photos (accuracy: Wilson, area: DeLong). Dotted: a coin's area."
     body = len(groups) * (0.28 + 0.12 * len(names)) + 1.2
     figure = new_figure(body, title, note=note, synthetic=synthetic)
     panels = figure.subplots(1, 2, sharey=True)
@@ -263,11 +301,12 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     return figure
 
 
-def _named(classifiers: pd.Series) -> list[str]:
-    return [CLASSIFIERS.get(name, name) for name in classifiers]
+def _levels(names: pd.Series) -> pd.Categorical:
+    """Names as a categorical in the order in which they occur, so that panels of other rows keep their places."""
+    return pd.Categorical(names, categories=names.unique())
 
 
-def _named_faces(faces: np.ndarray, names: Sequence[str], title: str, synthetic: bool) -> Figure:
+def _named_faces(faces: np.ndarray, names: Sequence[str], *, title: str, synthetic: bool) -> Figure:
     """Draws faces in 0–1 in rows of six, each under its name."""
     columns = 6
     rows = -(-len(faces) // columns)
@@ -277,13 +316,17 @@ def _named_faces(faces: np.ndarray, names: Sequence[str], title: str, synthetic:
         ax.set_axis_off()
     for ax, face, name in zip(panels, faces, names, strict=False):
         ax.imshow(face, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.set(xticks=[], yticks=[])
         ax.set_title(name.replace(", crop ", ",\n").replace("+", " +\n"), fontsize=8)
     return figure
 
 
 def _intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue: str) -> None:
-    """Draws values with their intervals ``low`` to ``high``: a row a ``rows``, marks side by side for each ``hue``."""
-    lines, kinds = list(table[rows].unique()), list(table[hue].unique())
+    """Draws values with their intervals ``low`` to ``high``: a row a ``rows``, marks side by side for each ``hue``.
+
+    Both columns are categoricals.
+    """
+    lines, kinds = (list(table[column].cat.categories) for column in (rows, hue))
     sns.pointplot(
         with_bounds(table, value), x=value, y=rows, order=lines, hue=hue, hue_order=kinds, palette=colors(kinds),
         markers=markers(kinds), linestyle="none", capsize=0.08, markersize=4.5, err_kws={"linewidth": 1.3},
@@ -295,7 +338,7 @@ def _intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue: str
     ax.tick_params(axis="y", length=0)
 
 
-def _sweep_rows(frame: pd.DataFrame, settings: LeNetSettings, sweep: str) -> pd.DataFrame:
+def _sweep_rows(frame: pd.DataFrame, settings: LeNetSettings, *, sweep: str) -> pd.DataFrame:
     """The rows whose other settings are the study's base ones."""
     base_batch = np.where(frame["corpus"] == "olivetti", settings.olivetti_batch_size, settings.batch_size)
     kerns = np.array([setting_name(value) for value in frame["n_kerns"]])
@@ -336,7 +379,7 @@ def _printed_errors() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sweep", "key", "part", "value"]).astype({"value": float})
 
 
-def _study_panel(ax: Axes, results: pd.DataFrame, sweep: str, orders: Sequence[str]) -> None:
+def _study_panel(ax: Axes, results: pd.DataFrame, *, sweep: str, orders: Sequence[str]) -> None:
     printed = _printed_errors()
     printed = printed[printed["sweep"] == sweep]
     measured = results.assign(key=[setting_name(value) for value in results[sweep]])
@@ -344,27 +387,23 @@ def _study_panel(ax: Axes, results: pd.DataFrame, sweep: str, orders: Sequence[s
     slots = [(order, part) for order in orders for part in PART_COLORS]
     step = 0.8 / (len(slots) + 1)
     places = {key: place - 0.4 + step / 2 for place, key in enumerate(keys)}
-    for (part, color), aside in zip(PART_COLORS.items(), (-0.3, 0.3), strict=True):
+    for (part, color), aside in zip(PART_COLORS.items(), (-0.4, 0.4), strict=True):
         shown = printed[printed["part"] == part]
         x = [places[key] + aside * step for key in shown["key"]]
-        ax.scatter(x, shown["value"], **_PRINTED, edgecolors=color)
+        ax.scatter(x, shown["value"], **PRINTED, edgecolors=color)
     for slot, (order, part) in enumerate(slots, start=1):
         shown = measured[measured["order"] == order]
         column = "test_error" if part == "test" else "best_validation_error"
-        look = {"marker": _ORDER_MARKERS[orders.index(order)], "s": 14, "alpha": 0.55, "linewidths": 0}
+        look = {"marker": ORDER_MARKERS[orders.index(order)], "s": 14, "alpha": 0.55, "linewidths": 0}
         x = np.array([places[key] for key in shown["key"]]) + slot * step
         ax.scatter(x, 100 * shown[column], color=PART_COLORS[part], clip_on=False, **look)
         medians = 100 * shown.groupby("key")[column].median()
         middles = np.array([places[key] for key in medians.index]) + slot * step
         ax.hlines(medians, middles - 0.45 * step, middles + 0.45 * step, color=PART_COLORS[part], linewidth=1.6)
-    _study_axes(ax, results, keys, SWEEPS[sweep])
+    _study_axes(ax, keys, label=SWEEPS[sweep], classes=results["classes"].unique())
 
 
-_PRINTED = {"marker": "D", "s": 30, "facecolors": "none", "linewidths": 1.3, "clip_on": False, "zorder": 3}
-_ORDER_MARKERS = ("o", "^")
-
-
-def _study_axes(ax: Axes, results: pd.DataFrame, keys: Sequence[str], label: str) -> None:
+def _study_axes(ax: Axes, keys: Sequence[str], *, label: str, classes: Iterable[int]) -> None:
     ax.set_yscale("function", functions=(lambda error: np.sqrt(np.maximum(error, 0)), np.square))
     ax.set(ylim=(0, 100), xlim=(-0.5, len(keys) - 0.5), xlabel=label)
     ax.yaxis.set_major_locator(FixedLocator([0, 2.5, 5, 10, 25, 50, 75, 100]))
@@ -375,22 +414,24 @@ def _study_axes(ax: Axes, results: pd.DataFrame, keys: Sequence[str], label: str
     ax.grid(visible=False, axis="x")
     for edge in range(1, len(keys)):
         ax.axvline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
-    for classes in results["classes"].unique():
-        level = 100 * (1 - 1 / classes)
+    for count in classes:
+        level = 100 * (1 - 1 / count)
         ax.axhline(level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
-        words = f"{classes - 1}/{classes} =\n{level:.1f} %"
+        words = f"{count - 1}/{count} =\n{level:.1f} %"
         ax.annotate(
             words, (1.01, level), xycoords=("axes fraction", "data"), va="center", fontsize=8, annotation_clip=False
         )
 
 
 def _study_handles(orders: Sequence[str]) -> dict[str, Line2D]:
+    """A line of the legend for validation, one for test; legends are filled column by column."""
     handles = {}
-    for part, color in PART_COLORS.items():
-        look = {"linestyle": "none", "color": color}
-        handles[f"{part}, printed"] = Line2D([], [], marker="D", markerfacecolor="none", markersize=5.5, **look)
-        for order, marker in zip(orders, _ORDER_MARKERS, strict=False):
-            handles[f"{part}, {order}"] = Line2D([], [], marker=marker, markersize=4.5, **look)
+    for kind, marker in (("printed", "D"), *zip(orders, ORDER_MARKERS, strict=False)):
+        for part, color in PART_COLORS.items():
+            face = "none" if kind == "printed" else color
+            handles[f"{part}, {kind}"] = Line2D(
+                [], [], linestyle="none", marker=marker, color=color, markerfacecolor=face, markersize=5
+            )
     return handles
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 
 @contextmanager
@@ -37,6 +39,17 @@ def write_text(path: str | Path, text: str) -> Path:
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def cached_array(path: str | Path, build: Callable[[], np.ndarray]) -> np.ndarray:
+    """Returns the array in ``path`` (``.npy``), or builds it and keeps it there, whole or not at all."""
+    path = Path(path)
+    if path.is_file():
+        return np.load(path, allow_pickle=False)
+    array = build()
+    with atomic_path(path) as partial, open(partial, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+    return array
 
 
 def sources_hash(files: Iterable[Path]) -> str:

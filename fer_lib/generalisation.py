@@ -11,10 +11,22 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation
+from fer_lib import evaluation, svm
 from fer_lib.datasets.face_dataset import FaceDataset
 
 HAPPY = "happy"
+COLUMNS = [
+    "model",
+    "group",
+    "photos",
+    "smiles",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "auc",
+    "auc_low",
+    "auc_high",
+]
 
 
 def happy_margins(decisions: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
@@ -28,6 +40,21 @@ def happy_margins(decisions: np.ndarray, class_names: tuple[str, ...]) -> np.nda
     return decisions[:, happy] - np.delete(decisions, happy, axis=1).max(axis=1)
 
 
+def margins_of(machines: Mapping[str, tuple[svm.Fitted, FaceDataset]], features: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns each machine's :func:`happy_margins` of the same faces.
+
+    Args:
+        machines: a name to a fitted machine and the faces that it was fitted on.
+        features: of the faces to be answered for, shape (N, D).
+    """
+    margins = {}
+    for name, (fitted, taught) in machines.items():
+        known = tuple(taught.class_names[label] for label in fitted.classes)
+        decisions = svm.decision(fitted, features) if len(features) else np.zeros((0, len(known)))
+        margins[name] = happy_margins(decisions, known)
+    return margins
+
+
 def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.DataFrame:
     """Returns each model's accuracy and ROC-AUC, over all photos and by thirds of the head's yaw.
 
@@ -39,6 +66,8 @@ def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.Dat
         The rows of :func:`fer_lib.evaluation.smile_scores` with a column ``model`` in front; below the yaw thirds the
         photos with and without a sure face, where the crops say so.
     """
+    if not len(photos):
+        return pd.DataFrame(columns=COLUMNS)
     smiling, frames = photos.labels == 1, []
     kinds = photos.meta["face_found"].to_numpy() if "face_found" in photos.meta else None
     for model, margin in margins.items():
@@ -49,10 +78,11 @@ def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.Dat
             by_kind = evaluation.smile_scores(margin, smiling, answers=margin > 0, groups=kinds)
             named = "MTCNN: " + by_kind["group"].astype(str)
             frames.append(by_kind.assign(model=model, group=named)[by_kind["group"] != "all"])
-    rows = pd.concat(frames, ignore_index=True)
-    return rows[["model", *rows.columns.drop("model")]]
+    return pd.concat(frames, ignore_index=True)[COLUMNS]
 
 
 def roc_curves(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> dict[str, pd.DataFrame]:
-    """Returns each model's ROC curve on the photos."""
+    """Returns each model's ROC curve on the photos; nothing where there are none."""
+    if not len(photos):
+        return {}
     return {model: evaluation.roc_curve(margin, photos.labels == 1) for model, margin in margins.items()}

@@ -25,12 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_lib import faces
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
+from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path, write_text
 from fer_lib.models import lenet
-from fer_lib.settings import LeNetSettings, settings_dict, settings_hash
+from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
 from fer_lib.training import set_seed
 
 log = logging.getLogger(__name__)
@@ -101,6 +103,40 @@ def ckplus_parts(faces: FaceDataset, settings: LeNetSettings, *, seed: int = 0) 
         for part, chosen in zip(drawn, chosen_rows, strict=True):
             part.append(np.sort(chosen))
     return Parts(*(faces.take(np.concatenate(part)) for part in drawn))
+
+
+def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *, seed: int = 0) -> dict[str, Parts]:
+    """Returns the parts of each corpus that the settings name and the data folder holds.
+
+    Args:
+        settings: of the study.
+        profile: which CK+, and how its photos are cropped.
+        data_dir: as for :func:`fer_lib.datasets.corpora.load_ckplus`.
+        seed: of the drawing of CK+'s faces.
+
+    Raises:
+        FerError: neither corpus is there, or one is damaged.
+    """
+    parts = {}
+    if "ckplus" in settings.corpora:
+        photos = corpora.load_ckplus(profile.ckplus, profile.data, data_dir, missing_ok="olivetti" in settings.corpora)
+        if len(photos):
+            people = faces.face_crops(photos, profile.faces, already_cropped=isinstance(photos, FaceDataset))
+            parts["ckplus"] = ckplus_parts(people, settings, seed=seed)
+    if "olivetti" in settings.corpora:
+        people = corpora.load_olivetti(profile.data, data_dir, missing_ok="ckplus" in parts)
+        if len(people):
+            parts["olivetti"] = olivetti_parts(people)
+    return parts
+
+
+def named_parts(parts: dict[str, Parts]) -> dict[str, FaceDataset]:
+    """Returns every part by a name such as ``"CK+: training"``."""
+    return {
+        f"{corpora.NAMES[name]}: {which}": getattr(each, which)
+        for name, each in parts.items()
+        for which in ("training", "validation", "test")
+    }
 
 
 @dataclass(frozen=True)
@@ -240,6 +276,14 @@ def run(
         for row, history in done.values()
     ]
     return pd.DataFrame(results), pd.concat(histories, ignore_index=True)
+
+
+def run_all(
+    settings: LeNetSettings, parts: dict[str, Parts], *, checkpoints: str | Path | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns :func:`run` of every corpus, put together: results and histories."""
+    found = [run(settings, each, corpus=name, checkpoints=checkpoints) for name, each in parts.items()]
+    return tuple(pd.concat(frames, ignore_index=True) for frames in zip(*found, strict=True))
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:

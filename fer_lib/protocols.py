@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from fer_lib import clustered, svm
+from fer_lib import clustered, evaluation, svm
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
 from fer_lib.files import atomic_path
@@ -72,6 +73,19 @@ def divisions(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[D
     return found
 
 
+def class_counts(division: Division, faces: FaceDataset) -> pd.DataFrame:
+    """Returns the faces of each class (rows) in the first fold's training and testing part (columns): Table 1's."""
+    fold, classes = division.folds[0], len(faces.class_names)
+    parts = {"training": fold.train, "testing": fold.test}
+    counts = {name: np.bincount(faces.labels[rows], minlength=classes) for name, rows in parts.items()}
+    return pd.DataFrame(counts, index=pd.Index(faces.class_names, name="class"))
+
+
+def chance(faces: FaceDataset) -> float:
+    """Returns the accuracy of guessing where all classes have equally many test faces."""
+    return 1 / len(faces.class_names)
+
+
 def sizes(found: Iterable[Division], faces: FaceDataset) -> pd.DataFrame:
     """Returns a row a protocol and separation: training and test faces a fold, and what the two parts share."""
     rows = []
@@ -96,9 +110,14 @@ def sizes(found: Iterable[Division], faces: FaceDataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def classifiers(kernels: Iterable[str]) -> tuple[str, ...]:
+    """Returns the classifiers on the network's features: an SVM of each kernel, and SoftMax."""
+    return (*(f"resnet50_svm_{kernel}" for kernel in kernels), "resnet50_softmax")
+
+
 def run(
     found: Sequence[Division],
-    inputs: Mapping[str, np.ndarray] | Callable[[Fold], Mapping[str, np.ndarray]],
+    examples: svm.Examples,
     faces: FaceDataset,
     settings: ResNet50SvmSettings,
     *,
@@ -107,11 +126,12 @@ def run(
 ) -> pd.DataFrame:
     """Trains and tests every classifier on every fold; what is in ``checkpoints`` already is not done again.
 
+    Beside the classifiers on the network's features stand an SVM on raw pixels and the class priors.
+
     Args:
         found: the divisions.
-        inputs: a classifier's name (a key of ``svm.NAMES``) to what it sees, of shape (N, V, D): the V pictures of
-            each face that it may learn from, the face itself first. Test faces are seen as themselves. Where the inputs
-            depend on the training faces, a function of the fold that returns them.
+        examples: of the network's features: of each face its own, which every test sees, and those of its views, which
+            a classifier learns from.
         faces: N faces.
         settings: the grids.
         seed: of the grid search's folds.
@@ -127,8 +147,11 @@ def run(
         path = checkpoints / f"{division.name}-{number}.csv"
         if not path.is_file():
             fold = division.folds[number]
-            seen = inputs(fold) if callable(inputs) else inputs
-            rows = [_test(fold, name, values, faces, settings=settings, seed=seed) for name, values in seen.items()]
+            kernels = settings.kernels if division.protocol == PER_CLASS else settings.kernels_in_folds
+            # the row that every other must beat, and the one that knows nothing but how many faces each class has
+            raw = svm.Examples(svm.pixels(faces.images), examples.labels, examples.groups)
+            seen = dict.fromkeys(classifiers(kernels), examples) | {"pixels_svm": raw, "class_priors": raw}
+            rows = [_test(name, each, fold, settings=settings, seed=seed) for name, each in seen.items()]
             with atomic_path(path) as partial:
                 pd.concat(rows, ignore_index=True).to_csv(partial, index=False)
             trained += 1
@@ -137,11 +160,6 @@ def run(
         where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
         frames.append(pd.read_csv(path).assign(fold=number, **where))
     return pd.concat(frames, ignore_index=True)
-
-
-def examples(views: np.ndarray, labels: np.ndarray, subjects: np.ndarray) -> svm.Examples:
-    """Returns what a classifier learns from: (N, V, D) features, of each face its V pictures, the face itself first."""
-    return svm.Examples(views[:, 0], labels, subjects, views if views.shape[1] > 1 else None)
 
 
 def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
@@ -202,14 +220,40 @@ def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.DataFrame:
+    """Returns a row a model that answered for one test part: its accuracy, and its difference to the first model.
+
+    Args:
+        answers: a name to scores, shape (N, C), the largest of which is the answer.
+        labels: int, shape (N,).
+
+    Returns:
+        Columns ``model``, ``accuracy``, ``low``, ``high`` (Wilson), ``faces``, ``wrong``; ``difference``,
+        ``difference_low``, ``difference_high`` (bootstrap over faces) and ``p_value`` (McNemar) against the first.
+    """
+    rows, first = [], next(iter(answers.values()))
+    for name, values in answers.items():
+        right = int((values.argmax(axis=1) == labels).sum())
+        low, high = stats.binomtest(right, len(labels)).proportion_ci(evaluation.CONFIDENCE, method="wilson")
+        row = {"model": name, "accuracy": right / len(labels), "low": low, "high": high}
+        compared = evaluation.compare_paired(values, first, labels) if values is not first else {}
+        difference = {
+            "difference": compared.get("difference", np.nan),
+            "difference_low": compared.get("low", np.nan),
+            "difference_high": compared.get("high", np.nan),
+            "p_value": compared.get("p_value", np.nan),
+        }
+        rows.append(row | {"faces": len(labels), "wrong": len(labels) - right} | difference)
+    return pd.DataFrame(rows)
+
+
 def _test(
-    fold: Fold, classifier: str, inputs: np.ndarray, faces: FaceDataset, *, settings: ResNet50SvmSettings, seed: int
+    classifier: str, examples: svm.Examples, fold: Fold, *, settings: ResNet50SvmSettings, seed: int
 ) -> pd.DataFrame:
     """Trains one classifier on a fold's training faces and returns its answers on the test faces."""
-    labels, train = faces.labels, fold.train
-    learnt = examples(inputs[train], labels[train], groups_of(faces, "subjects")[train])
-    fitted = svm.fit(classifier, learnt, settings=settings, seed=seed)
-    answers = {"face": fold.test, "label": labels[fold.test], "predicted": svm.predict(fitted, inputs[fold.test, 0])}
+    fitted = svm.fit(classifier, examples.take(fold.train), settings=settings, seed=seed)
+    predicted = svm.predict(fitted, examples.originals[fold.test])
+    answers = {"face": fold.test, "label": examples.labels[fold.test], "predicted": predicted}
     return pd.DataFrame(answers).assign(classifier=classifier, **fitted.parameters)
 
 

@@ -21,11 +21,12 @@ from sklearn.pipeline import Pipeline
 
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path, file_sha256, write_text
 from fer_lib.models import resnet50_svm
-from fer_lib.settings import ResNet50SvmSettings, change
+from fer_lib.settings import ResNet50SvmSettings, change, settings_dict
 from fer_lib.svm import NAMES, Fitted, decision
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
@@ -40,6 +41,7 @@ TRUSTED_TYPES = frozenset(
         "builtins.list",
         "builtins.str",
         "builtins.tuple",
+        "numpy.float32",
         "numpy.float64",
         "numpy.ndarray",
         "sklearn.decomposition._pca.PCA",
@@ -159,6 +161,38 @@ def save(folder: str | Path, model: SavedModel) -> Path:
     return folder
 
 
+def keep(
+    folder: str | Path,
+    network: keras.Model,
+    fitted: Fitted,
+    taught: FaceDataset,
+    *,
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> bool:
+    """Saves a trunk with its classifier, reads both back and returns whether they answer alike for some of the faces.
+
+    Args:
+        folder: to write.
+        network: the trunk, or a model that holds it.
+        fitted: the classifier on its features.
+        taught: the faces that it was fitted on.
+        settings: dataclasses by name, ``"resnet50_svm"`` and ``"faces"`` among them.
+        provenance: where all this comes from.
+    """
+    model = SavedModel(
+        network=resnet50_svm.trunk_of(network),
+        class_names=tuple(taught.class_names),
+        fitted=fitted,
+        settings=settings_dict(settings["resnet50_svm"]),
+        face_settings=settings_dict(settings["faces"]),
+        provenance=provenance,
+    )
+    again = load(save(folder, model))
+    some = taught.images[:PREDICTION_BATCH]
+    return model.predict(some).equals(again.predict(some))
+
+
 def load(path: str | Path) -> SavedModel:
     """Reads what :func:`save` wrote into a folder, or a ``.keras`` file of a network that ends in softmax.
 
@@ -269,7 +303,7 @@ def _pipeline(path: Path) -> Pipeline:
 
 
 def _foreign_parts(path: Path) -> list[str]:
-    """Returns every class and node of a skops file that is not on our lists, and what skops itself does not trust.
+    """Returns every class and node of a skops file that is not on our lists; of what is, what skops does not trust.
 
     Raises:
         ValueError: the file is no skops file.
@@ -279,7 +313,7 @@ def _foreign_parts(path: Path) -> list[str]:
             schema = json.loads(archive.read("schema.json"))
     except (BadZipFile, KeyError) as error:
         raise ValueError(f"no skops file: {error}") from None
-    foreign, waiting = set(skops.io.get_untrusted_types(file=path)), [schema]
+    foreign, waiting = set(), [schema]
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
@@ -287,7 +321,7 @@ def _foreign_parts(path: Path) -> list[str]:
             waiting.extend(part.values())
         elif isinstance(part, list):
             waiting.extend(part)
-    return sorted(foreign)
+    return sorted(foreign) or skops.io.get_untrusted_types(file=path)
 
 
 def _foreign_names(node: dict[str, Any]) -> set[str]:

@@ -17,6 +17,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from fer_lib.svm import Examples, Fitted
 
 SINGLE = 4 * float(np.finfo(np.float32).eps)  # of the solver's kernel values, and of the sums that it updates
 DOUBLE = 1e-9  # of sums of ours in double precision, relative to their largest term
@@ -84,16 +87,23 @@ def check(
         ValueError: the pair is not among the machine's classes, or the faces are not those it was fitted on.
     """
     pair = pair or tuple(machine.classes_[:2])
-    solved = pair_machine(machine, features, labels, pair=pair)
-    rows = [
-        *_kernel_rows(solved),
-        *_dual_rows(solved, machine.tol, seed),
-        *_intercept_rows(solved, machine.tol),
-        *_decision_rows(machine, solved, pair),
-    ]
+    with threadpool_limits(1):  # as fer_lib.svm: the same numbers whatever the number of cores
+        solved = pair_machine(machine, features, labels, pair=pair)
+        rows = [
+            *_kernel_rows(solved),
+            *_dual_rows(solved, machine.tol, seed),
+            *_intercept_rows(solved, machine.tol),
+            *_decision_rows(machine, solved, pair),
+        ]
     frame = pd.DataFrame(rows, columns=["equation", "says", "deviation", "tolerance", "note"])
     frame.insert(4, "holds", frame["deviation"] <= frame["tolerance"])
     return frame
+
+
+def check_fitted(fitted: Fitted, examples: Examples) -> pd.DataFrame:
+    """Returns :func:`check` of the machine at the end of a fitted pipeline, on what stood behind its scaler."""
+    pictures, labels = examples.pictures()
+    return check(fitted.pipeline[-1], fitted.pipeline[:-1].transform(pictures).astype(np.float64), labels)
 
 
 def pair_machine(machine: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[int, int]) -> PairMachine:

@@ -1,4 +1,4 @@
-"""The tables of both papers, and the ones that set published beside measured. Nothing here writes or shows."""
+"""Tables: what they are, those of chen2023 and those that both papers share. Nothing here writes or shows."""
 
 from __future__ import annotations
 
@@ -76,14 +76,25 @@ def settings_table(settings: Any, *, title: str) -> Table:
     return Table(pd.DataFrame(rows), title)
 
 
-def weights_note(origin: Mapping[str, Any]) -> str:
+def settings_tables(settings: Mapping[str, Any], *, title: str) -> Table:
+    """Returns every setting of several experiments by name, a row each."""
+    rows = [
+        {"of": name, "setting": key, "value": str(value)}
+        for name, each in settings.items()
+        for key, value in settings_dict(each).items()
+    ]
+    return Table(pd.DataFrame(rows), title)
+
+
+def weights_note(origin: Mapping[str, Any], *, model: str = "ResNet50 + MLP") -> str:
     """Returns the sentence under every table of scores: whose weights the trunk had, and whether they test the claim.
 
     Args:
         origin: the result of :func:`fer_lib.models.resnet50_mlp.weights_origin`.
+        model: whose trunk it is.
     """
     digest = f", SHA-256 {origin['sha256'][:12]}…" if origin["sha256"] else ""
-    weights = f"Weights of ResNet50 + MLP's trunk: {origin['origin']}{digest}."
+    weights = f"Weights of {model}'s trunk: {origin['origin']}{digest}."
     if origin["tests_transfer_claim"]:
         return weights
     return (
@@ -126,13 +137,20 @@ def layer_table(model: keras.Model, *, title: str) -> Table:
     return Table(pd.DataFrame([*rows, total]), title)
 
 
-def part_sizes(parts: Mapping[str, FaceDataset], *, title: str) -> Table:
-    """Returns the faces per class (columns) of each part (rows), with totals and the parts' fingerprints, shortened."""
+def part_sizes(parts: Mapping[str, FaceDataset], *, title: str, classes: bool = True) -> Table:
+    """Returns the faces of each part (rows): of each class, in total, and the parts' fingerprints, shortened.
+
+    Args:
+        parts: a name to its faces.
+        title: of the table.
+        classes: whether each class has a column; else there is one of how many there are, as of forty people.
+    """
     rows = []
     for name, faces in parts.items():
         counts = np.bincount(faces.labels, minlength=len(faces.class_names))
-        classes = dict(zip(faces.class_names, counts.tolist(), strict=True))
-        rows.append({"part": name, **classes, "total": len(faces), "fingerprint": faces.fingerprint[:12]})
+        named = dict(zip(faces.class_names, counts.tolist(), strict=True))
+        sizes = named if classes else {"classes": len(faces.class_names)}
+        rows.append({"part": name, **sizes, "total": len(faces), "fingerprint": faces.fingerprint[:12]})
     return Table(pd.DataFrame(rows), title, any(faces.synthetic for faces in parts.values()))
 
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, sources, synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
@@ -15,7 +17,7 @@ from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
 
 GENERATED_SEED = 2013
 FACES_FOR_FIGURES = 1000
-NAMES = {"fer2013": "FER-2013", "ckplus": "CK+", "genki4k": "GENKI-4K", "olivetti": "the Olivetti faces"}
+NAMES = {"fer2013": "FER-2013", "ckplus": "CK+", "genki4k": "GENKI-4K", "olivetti": "Olivetti faces"}
 
 
 def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool = False) -> FaceDataset:
@@ -39,7 +41,12 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
 
 
 def load_ckplus(
-    settings: CkPlusSettings, data: DataSettings, data_dir: str = "", *, progress: bool = False
+    settings: CkPlusSettings,
+    data: DataSettings,
+    data_dir: str = "",
+    *,
+    missing_ok: bool = False,
+    progress: bool = False,
 ) -> FaceDataset | PhotoSet:
     """Returns CK+ as the settings ask for it (liu2023, section 2.1): photos of the official tree, or the 48x48 release.
 
@@ -47,23 +54,23 @@ def load_ckplus(
         settings: which frames and classes.
         data: of the profile: generated or real, and what becomes of damaged files.
         data_dir: as for :func:`load_fer2013`.
-        progress: show a progress bar on a terminal.
+        missing_ok: whether a data folder without CK+ gives an empty corpus rather than an error.
 
     Raises:
         FerError: the data folder is not given or holds no CK+, or the corpus is damaged.
     """
-    path = _given("ckplus", data, data_dir)
+    path = _given("ckplus", data, data_dir, missing_ok=missing_ok)
+    if path is None and not _is_generated(data, data_dir):
+        return _absent("ckplus", ckplus.CLASS_NAMES)
     if path is None:
         people = settings.generated_subjects
         path = _generated("ckplus", people, lambda folder: synthetic.write_ckplus(folder, subjects=people, seed=2010))
     options = {"peak_frames": settings.peak_frames, "contempt": settings.contempt}
-    return ckplus.load(path, skip_bad=data.skip_bad, progress=progress, **options)
+    return ckplus.load(path, skip_bad=data.skip_bad, progress=False, **options)
 
 
-def load_genki4k(
-    settings: CkPlusSettings, data: DataSettings, data_dir: str = "", *, progress: bool = False
-) -> PhotoSet | None:
-    """Returns GENKI-4K's photos (liu2023, section 2.1), or None where the data folder holds none of them.
+def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "") -> PhotoSet:
+    """Returns GENKI-4K's photos (liu2023, section 2.1): none of them where the data folder does not hold the corpus.
 
     Raises:
         FerError: the data folder is not given, or the corpus is damaged.
@@ -72,19 +79,21 @@ def load_genki4k(
     if path is None and _is_generated(data, data_dir):
         photos = settings.generated_photos
         path = _generated("genki4k", photos, lambda folder: synthetic.write_genki4k(folder, n=photos, seed=4000))
-    return None if path is None else genki4k.load(path, skip_bad=data.skip_bad, progress=progress)
+    if path is None:
+        return _absent("genki4k", genki4k.CLASS_NAMES)
+    return genki4k.load(path, skip_bad=data.skip_bad, progress=False)
 
 
-def load_olivetti(data: DataSettings, data_dir: str = "") -> FaceDataset | None:
-    """Returns the Olivetti faces, or None where the data folder holds none of them.
+def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = False) -> FaceDataset | PhotoSet:
+    """Returns the Olivetti faces; an empty corpus where the data folder does not hold them and ``missing_ok`` is set.
 
     Raises:
-        FerError: the data folder is not given, or the corpus is damaged.
+        FerError: the data folder is not given or holds no Olivetti faces, or the corpus is damaged.
     """
-    path = _given("olivetti", data, data_dir, missing_ok=True)
+    path = _given("olivetti", data, data_dir, missing_ok=missing_ok)
     if path is None and _is_generated(data, data_dir):
         path = _generated("olivetti", 40, lambda folder: synthetic.write_olivetti(folder, people=40, seed=400))
-    return None if path is None else olivetti.load(path)
+    return _absent("olivetti", ()) if path is None else olivetti.load(path)
 
 
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
@@ -107,6 +116,12 @@ def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = F
             f"that holds {name}, or use the smoke profile, which generates faces."
         )
     return sources.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
+
+
+def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
+    """An empty corpus: what stands in for one that the data folder does not hold, whose results are then left out."""
+    meta = pd.DataFrame({"label": [], "split": [], "yaw": []}).astype({"label": int, "yaw": float})
+    return PhotoSet(meta, class_names, name, Path(), (), notes={"absent": "not in the data folder"})
 
 
 def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:

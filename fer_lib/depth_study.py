@@ -1,0 +1,287 @@
+"""The vanishing gradient, measured: its norm in each layer of plain and residual networks of equal depth.
+
+Both papers argue for ResNet from it (liu2023, section 2.2.1; chen2023, section 2.2.1) and neither measures it. He et
+al. 2016, section 4.1, say of their plain networks with batch norm that gradients do *not* vanish; so each network also
+runs without batch norm, as both papers' argument has it.
+
+How to read the norms: without batch norm and biases a plain ReLU network is homogeneous in each kernel, so that the
+product of kernel and gradient is the same in every layer (Euler). Its gradients then vanish in all layers alike, with
+the network's depth, and not from layer to layer.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.backend import keras
+from fer_lib.datasets import FaceDataset
+from fer_lib.errors import FerError
+from fer_lib.files import atomic_path
+from fer_lib.models import depth_nets
+from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash
+from fer_lib.training import set_seed
+
+log = logging.getLogger(__name__)
+
+REVISION = 1  # of the training: raise it where a change gives other numbers, so that stored ones are left alone
+SECONDS_BETWEEN_SAVES = 20.0
+MOMENTUM = 0.9
+# He et al.'s with batch norm. Without it theirs doubles a residual network's variance with every block, until it
+# overflows; Keras' default, which a paper that names none used, is the one under which a plain network's gradient dies
+INITIALIZERS = {True: "he_normal", False: "glorot_uniform"}
+
+
+class RecordingSGD(keras.optimizers.SGD):
+    """Gradient descent with momentum that keeps the norms of the last step's gradients of the convolutions' kernels.
+
+    The norms are those of the gradient of the mean loss, before momentum. They are a variable of the optimizer, so that
+    a compiled step, under any backend, writes them.
+    """
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Adds the norms' variable: one a kernel, in the order of the variables."""
+        if self.built:
+            return
+        super().build(variables)
+        # of all variables the convolutions' kernels alone have four dimensions
+        self._kernels = [place for place, variable in enumerate(variables) if len(variable.shape) == 4]
+        self.norms = self.add_variable((len(self._kernels),), initializer="zeros", name="gradient_norms")
+
+    def apply(self, grads: list[Any], trainable_variables: list[keras.Variable] | None = None) -> Any:
+        """Records the norms, then steps."""
+        norms = [keras.ops.norm(keras.ops.reshape(grads[place], (-1,))) for place in self._kernels]
+        self.norms.assign(keras.ops.concatenate([keras.ops.reshape(norm, (1,)) for norm in norms]))
+        return super().apply(grads, trainable_variables)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of the study."""
+
+    blocks: int
+    residual: bool
+    batch_norm: bool
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The columns that tell its rows: ``network`` (plain or residual), ``layers`` and ``batch_norm``."""
+        kind = "residual" if self.residual else "plain"
+        return {"network": kind, "layers": 6 * self.blocks + 2, "batch_norm": self.batch_norm}
+
+    def __str__(self) -> str:
+        kind, depth, batch_norm = self.facts.values()
+        return f"{kind}{depth}-{'bn' if batch_norm else 'nobn'}"
+
+
+def networks(settings: DepthStudySettings) -> list[Network]:
+    """Returns the networks that the settings ask for: plain and residual of each depth, with and without batch norm."""
+    return [
+        Network(blocks, residual, batch_norm)
+        for batch_norm, blocks, residual in product(settings.batch_norm, settings.blocks, (False, True))
+    ]
+
+
+def run(
+    settings: DepthStudySettings, faces: FaceDataset, *, seed: int = 0, checkpoints: str | Path | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trains each network for some steps on the same batches and returns its gradients' norms and its losses.
+
+    Args:
+        settings: of the study.
+        faces: the training part to draw ``settings.faces`` faces from.
+        seed: of the draw, of the initial weights, which a plain network and its residual twin share, and of the order.
+        checkpoints: a folder in which each network keeps a folder of its own, named after its settings, faces, seed
+            and backend: a finished network costs nothing the second time, a killed one goes on with the same numbers.
+            None keeps nothing.
+
+    Returns:
+        The norms, a row a recorded step and convolution: ``network``, ``layers``, ``batch_norm``, ``step`` (from 0: the
+        gradient at the initial weights), ``layer`` (from 1, the convolution nearest to the input) and
+        ``gradient_norm`` (L2, of the mean loss by the kernel). The losses, a row a step: the same three columns,
+        ``step`` and ``loss`` (nats, mean of the batch). A loss that is no finite number is the last of its network.
+
+    Raises:
+        FerError: there are fewer faces than one batch has.
+    """
+    data = _draw(settings, faces, seed=seed)
+    norms, losses = [], []
+    studied = networks(settings)
+    for number, network in enumerate(studied, start=1):
+        key = settings_hash(_own(settings), faces.fingerprint, seed, keras.backend.backend(), INITIALIZERS, REVISION)
+        store = _Store(Path(checkpoints) / f"{network}-seed{seed}-{key}" if checkpoints is not None else None)
+        recorded, steps = _train(network, settings, data, seed=seed, store=store)
+        norms.append(recorded.assign(**network.facts))
+        losses.append(steps.assign(**network.facts))
+        log.info("depth %d of %d: %s, loss %.3f after %d steps", number, len(studied), network, steps["loss"].iloc[-1],
+                 len(steps))  # fmt: skip
+    facts = list(studied[0].facts)
+    return (
+        pd.concat(norms, ignore_index=True)[[*facts, "step", "layer", "gradient_norm"]],
+        pd.concat(losses, ignore_index=True)[[*facts, "step", "loss"]],
+    )
+
+
+def compiled(network: Network, settings: DepthStudySettings, *, image_size: int, classes: int) -> keras.Model:
+    """Returns a network of the study with its recording optimizer, built."""
+    model = depth_nets.build(
+        network.blocks,
+        residual=network.residual,
+        batch_norm=network.batch_norm,
+        kernel_initializer=INITIALIZERS[network.batch_norm],
+        image_size=image_size,
+        classes=classes,
+    )
+    model.compile(
+        optimizer=RecordingSGD(learning_rate=settings.learning_rate, momentum=MOMENTUM),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The drawn faces: ``pixels`` float32 (N, H, W, 1) of mean 0 and deviation 1, ``labels`` int (N,)."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    classes: int
+
+
+@dataclass(frozen=True)
+class _Store:
+    """One network in a folder: the weights and momenta after some steps, the norms, and the losses that count them.
+
+    Written in this order, so that a kill leaves norms of more steps than losses at most; None keeps nothing.
+    """
+
+    folder: Path | None
+
+    def load(self) -> tuple[list[dict[str, float]], list[float]]:
+        """Returns the norms' rows and the losses so far."""
+        if self.folder is None or not (self.folder / "losses.csv").is_file():
+            return [], []
+        losses = _read(self.folder / "losses.csv")["loss"].tolist()
+        norms = _read(self.folder / "norms.csv").astype({"step": int, "layer": int})
+        return norms[norms["step"] < len(losses)].to_dict("records"), losses
+
+    def restore(self, model: keras.Model, steps: int) -> bool:
+        """Sets the model's state to that after so many steps; False, with a warning, where it cannot be read."""
+        try:
+            model.load_weights(self._weights(steps))
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)
+            return False
+        log.info("resumed after step %d", steps)
+        return True
+
+    def save(self, model: keras.Model, norms: list[dict[str, float]], losses: list[float], *, finished: bool) -> None:
+        """Writes the state after ``len(losses)`` steps; of a finished network the weights are not kept."""
+        if self.folder is None:
+            return
+        last = self._weights(len(losses))
+        if not finished:
+            with atomic_path(last) as partial:
+                model.save_weights(partial)
+        for name, frame in (("norms", pd.DataFrame(norms)), ("losses", _loss_frame(losses))):
+            with atomic_path(self.folder / f"{name}.csv") as partial:
+                frame.to_csv(partial, index=False)
+        for old in self.folder.glob("*.weights.h5"):
+            if finished or old != last:
+                old.unlink()
+
+    def _weights(self, steps: int) -> Path:
+        return self.folder / f"step-{steps:05d}.weights.h5"
+
+
+def _train(
+    network: Network, settings: DepthStudySettings, data: _Data, *, seed: int, store: _Store
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    norms, losses = store.load()
+    if not _finished(losses, settings):
+        model = _fresh(network, settings, data, seed=seed)
+        if losses and not store.restore(model, len(losses)):
+            model, norms, losses = _fresh(network, settings, data, seed=seed), [], []
+        _step_on(model, settings, _batches(settings, data, seed=seed), norms, losses, store)
+    return pd.DataFrame(norms), _loss_frame(losses)
+
+
+def _step_on(
+    model: keras.Model,
+    settings: DepthStudySettings,
+    batch: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    norms: list[dict[str, float]],
+    losses: list[float],
+    store: _Store,
+) -> None:
+    """Trains until the steps are done, and appends to norms and losses."""
+    saved = time.monotonic()
+    while not _finished(losses, settings):
+        step = len(losses)
+        model.reset_metrics()  # Keras returns the mean since then
+        losses.append(float(model.train_on_batch(*batch(step))))
+        if step % settings.record_every == 0:
+            found = enumerate(keras.ops.convert_to_numpy(model.optimizer.norms).astype(float).tolist(), start=1)
+            norms += [{"step": step, "layer": layer, "gradient_norm": norm} for layer, norm in found]
+        if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
+            store.save(model, norms, losses, finished=False)
+            saved = time.monotonic()
+    store.save(model, norms, losses, finished=True)
+
+
+def _finished(losses: list[float], settings: DepthStudySettings) -> bool:
+    return len(losses) >= settings.steps or bool(losses and not math.isfinite(losses[-1]))
+
+
+def _fresh(network: Network, settings: DepthStudySettings, data: _Data, *, seed: int) -> keras.Model:
+    set_seed(seed)
+    return compiled(network, settings, image_size=data.pixels.shape[1], classes=data.classes)
+
+
+def _draw(settings: DepthStudySettings, faces: FaceDataset, *, seed: int) -> _Data:
+    """Draws the faces, for a corpus may stand class by class, and scales them; all of them where there are fewer."""
+    count = min(settings.faces, len(faces))
+    if count < settings.batch_size:
+        raise FerError(
+            f"There are {count} faces, less than one batch of {settings.batch_size}; lower the batch size or give more."
+        )
+    drawn = faces.take(np.random.default_rng(seed).permutation(len(faces))[:count])
+    pixels = drawn.images.astype(np.float32)[..., np.newaxis]
+    return _Data((pixels - pixels.mean()) / pixels.std(), drawn.labels, len(faces.class_names))
+
+
+def _batches(settings: DepthStudySettings, data: _Data, *, seed: int) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+    """Returns the function from a step to its batch: whole batches of an order that each epoch draws anew."""
+    per_epoch = len(data.labels) // settings.batch_size
+
+    def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, number = divmod(step, per_epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(data.labels))
+        rows = order[number * settings.batch_size : (number + 1) * settings.batch_size]
+        return data.pixels[rows], data.labels[rows]
+
+    return batch
+
+
+def _own(settings: DepthStudySettings) -> dict[str, Any]:
+    """Returns the settings that change one network's numbers: not which networks there are."""
+    return {name: value for name, value in settings_dict(settings).items() if name not in ("blocks", "batch_norm")}
+
+
+def _loss_frame(losses: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"step": range(len(losses)), "loss": losses})
+
+
+def _read(path: Path) -> pd.DataFrame:
+    # Python reads a float to the last bit, so that resumed numbers equal undisturbed ones
+    return pd.read_csv(path, dtype=str).astype(float)

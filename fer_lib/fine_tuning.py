@@ -1,0 +1,95 @@
+"""A trunk that has learnt expressions, and the features it gives (liu2023, section 1).
+
+"Non-expression databases are used for training models and fine-tuning network parameters using expression data." The
+expression data is FER-2013 here: the abstract names it, and none of CK+'s people is known to be in it, so that one
+trunk serves every division of CK+.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_lib import svm, training
+from fer_lib.backend import keras
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.splits import groups_of
+from fer_lib.expansion import expand, untouched_view
+from fer_lib.files import cached_array
+from fer_lib.models import resnet50_svm
+from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings
+
+
+def fine_tune(
+    settings: ResNet50SvmSettings, *, learn: FaceDataset, validate: FaceDataset, seed: int, checkpoints: Path | None
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Returns ResNet-50 with SoftMax, fine-tuned where the settings say so, and its history (empty where they do not).
+
+    Args:
+        settings: ``fine_tune_on`` and ``epochs`` decide whether anything is learnt.
+        learn: the faces to fine-tune on.
+        validate: the faces to validate on after each epoch.
+        seed: of the new layer, of shuffling and of augmentation.
+        checkpoints: as for :func:`fer_lib.training.train`.
+    """
+    build = partial(resnet50_svm.build_classifier, settings, classes=len(learn.class_names))
+    if not is_fine_tuned(settings):
+        training.set_seed(seed)
+        return build(), pd.DataFrame()
+    return training.train(build, settings, training=learn, validation=validate, seed=seed, checkpoints=checkpoints)
+
+
+def is_fine_tuned(settings: ResNet50SvmSettings) -> bool:
+    """Returns whether the settings ask for any fine-tuning."""
+    return settings.fine_tune_on != "nothing" and settings.epochs > 0
+
+
+def examples_of(
+    model: keras.Model,
+    faces: FaceDataset,
+    expanding: ExpansionSettings,
+    *,
+    settings: ResNet50SvmSettings,
+    checkpoints: Path,
+) -> svm.Examples:
+    """Returns what a classifier sees of faces: their own features, and those of every picture they expand to.
+
+    Args:
+        model: ResNet-50 with SoftMax.
+        faces: N faces with their subjects.
+        expanding: which pictures each face expands to.
+        settings: of the pixels' scaling and the pooling.
+        checkpoints: a folder for this very model and these very faces; what is kept there is read back.
+    """
+    features = partial(resnet50_svm.features, model, settings=settings)
+    views = cached_array(checkpoints / "views.npy", lambda: features(expand(faces.images, expanding)))
+    place = untouched_view(expanding)  # a cross-cut of each copy leaves no picture whole
+    own = features(faces.images) if place is None else views[:, place]
+    return svm.Examples(own, faces.labels, groups_of(faces, "subjects"), views)
+
+
+def fer2013_answers(
+    model: keras.Model,
+    learn: FaceDataset,
+    test: FaceDataset,
+    *,
+    settings: ResNet50SvmSettings,
+    seed: int,
+    checkpoints: Path,
+) -> tuple[svm.Fitted, dict[str, np.ndarray]]:
+    """Returns an RBF machine on all of FER-2013's training faces, and what each model answers on its test faces.
+
+    Returns:
+        The machine, and scores (N, C) of ``"resnet50_svm_rbf"`` and, where the network was fine-tuned, first of its own
+        ``"resnet50_softmax"``.
+    """
+    features = partial(resnet50_svm.features, model, settings=settings)
+    seen = cached_array(checkpoints / "fer2013.npy", lambda: features(learn.images))
+    fitted = svm.fit_fer2013("resnet50_svm_rbf", svm.Examples(seen, learn.labels), settings=settings, seed=seed)
+    answers = {"resnet50_svm_rbf": svm.decision(fitted, features(test.images))}
+    if is_fine_tuned(settings):
+        answers = {"resnet50_softmax": training.predict(model, test, scaling=settings.scaling)} | answers
+    return fitted, answers
