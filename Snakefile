@@ -5,6 +5,10 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, os.getcwd())  # the library of this folder
+
+from fer_lib.datasets import sources
+
 PROFILE = config.get("profile", "smoke")
 SEEDS = str(config.get("seeds", "0")).split()
 DRAW_FACES = str(config.get("draw_faces", "yes")).lower() not in ("no", "false", "0")
@@ -23,6 +27,17 @@ if PROFILE == "smoke" and (config.get("data_dir") or config.get("weights")):
 # not used by the shell commands: another data folder, other weights or other pictures make every notebook run again
 SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS")]
 
+# A corpus that the data folder does not hold is named, and the notebooks that cannot do without it are left out.
+KNOWN = PROFILE != "smoke" and SOURCES[0]  # without a data folder the notebooks say what is missing, or draw faces
+HELD = {
+    name: not KNOWN or sources.find_corpus(SOURCES[0], name, missing_ok=True) is not None
+    for name in ("ckplus", "genki4k", "olivetti")
+}
+for name in [name for name, held in HELD.items() if not held]:
+    print(f"{name} is not in the data folder: its results are left out.", file=sys.stderr)
+STUDIES = [f"04_resnet_svm_seed{seed}" for seed in SEEDS if HELD["ckplus"]]
+STUDIES += [f"06_lenet_study_seed{SEEDS[0]}"] if HELD["ckplus"] or HELD["olivetti"] else []
+
 LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json"))
 
 # A notebook is executed beside its place and moved there when it is whole. Of papermill's log, which holds every output,
@@ -30,7 +45,7 @@ LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix
 EXECUTE = (
     f"{sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb --kernel python3"
     " --log-output --no-progress-bar {params.given} 2>&1"
-    " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p'"
+    " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p' -e '/^fold /p' -e '/^lenet /p' -e '/^depth /p'"
     f" && {sys.executable!r} -m nbstripout --keep-output --keep-count --keep-id --extra-keys 'metadata.papermill"
     " metadata.language_info.version cell.metadata.papermill cell.metadata.execution' {output.notebook}.partial.ipynb"
     " && mv {output.notebook}.partial.ipynb {output.notebook}"
@@ -91,11 +106,44 @@ rule baseline_cnn:
         EXECUTE
 
 
+rule resnet_svm:
+    message: "04_resnet_svm, seed {wildcards.seed}"
+    input:
+        notebook="notebooks/04_resnet_svm.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+        before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
+    output:
+        notebook=f"{RESULTS}/notebooks/04_resnet_svm_seed{{seed}}.ipynb",
+    params:
+        given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed} -p draw_faces {DRAW_FACES}",
+        sources=SOURCES,
+    shell:
+        EXECUTE
+
+
+rule lenet_study:
+    message: "06_lenet_study"
+    input:
+        notebook="notebooks/06_lenet_study.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+        before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
+    output:
+        notebook=f"{RESULTS}/notebooks/06_lenet_study_seed{{seed}}.ipynb",
+    params:
+        given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
+        sources=SOURCES,
+    shell:
+        EXECUTE
+
+
 rule report:
     message: "08_replication_report"
     input:
         explored=f"{RESULTS}/notebooks/01_data_exploration.ipynb",
         compared=expand(f"{RESULTS}/notebooks/05_baseline_cnn_seed{{seed}}.ipynb", seed=SEEDS),
+        studies=expand(f"{RESULTS}/notebooks/{{study}}.ipynb", study=STUDIES),
         notebook="notebooks/08_replication_report.ipynb",
         profile=f"configs/{PROFILE}.yaml",
         library=LIBRARY,

@@ -131,6 +131,27 @@ def run(
     )
 
 
+def summary(gradients: pd.DataFrame, losses: pd.DataFrame) -> pd.DataFrame:
+    """Returns a row a network: how its gradient shrinks from the last layer to the first, and how far its loss falls.
+
+    Columns: ``network``, ``layers``, ``batch norm``; ``first / last, start`` and ``first / last, end``: the norm of the
+    gradient in the convolution nearest to the face over that in the convolution nearest to the output, at the first and
+    the last record; ``loss, start`` and ``loss, end`` (nats, mean of ten steps).
+    """
+    rows = []
+    for (network, layers, batch_norm), own in gradients.groupby(["network", "layers", "batch_norm"], sort=False):
+        same = (losses["network"] == network) & (losses["layers"] == layers) & (losses["batch_norm"] == batch_norm)
+        fell = losses.loc[same, "loss"]
+        by_step = own.pivot_table(index="step", columns="layer", values="gradient_norm")
+        ratio = by_step.iloc[:, 0] / by_step.iloc[:, -1]
+        rows.append(
+            {"network": network, "layers": layers, "batch norm": bool(batch_norm)}
+            | {"first / last, start": ratio.iloc[0], "first / last, end": ratio.iloc[-1]}
+            | {"loss, start": fell.iloc[:10].mean(), "loss, end": fell.iloc[-10:].mean()}
+        )
+    return pd.DataFrame(rows)
+
+
 def compiled(network: Network, settings: DepthStudySettings, *, image_size: int, classes: int) -> keras.Model:
     """Returns a network of the study with its recording optimizer, built."""
     model = depth_nets.build(
@@ -228,7 +249,7 @@ def _step_on(
     saved = time.monotonic()
     while not _finished(losses, settings):
         step = len(losses)
-        model.reset_metrics()  # Keras returns the mean since then
+        model.reset_metrics()  # older versions of Keras 3 return the mean since then
         losses.append(float(model.train_on_batch(*batch(step))))
         if step % settings.record_every == 0:
             found = enumerate(keras.ops.convert_to_numpy(model.optimizer.norms).astype(float).tolist(), start=1)

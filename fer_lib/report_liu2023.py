@@ -1,13 +1,27 @@
-"""What is said of liu2023 beside its tables: its claims as measured, and the results of both its notebooks gathered."""
+"""What notebook 08 reports of liu2023: the results of notebooks 04 and 06, gathered and set beside what it prints."""
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from fer_lib import protocols
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_lib import figures_liu2023, protocols, published, tables, tables_liu2023
+from fer_lib.artifacts import Run
+from fer_lib.figures import not_yet
+from fer_lib.files import file_sha256
+from fer_lib.tables import Table
 from fer_lib.tables_liu2023 import SEPARATIONS, percent, points
 
 OWN = "resnet50_svm_rbf"
+GLANCE = {
+    OWN: "ResNet-50 + SVM (RBF)",
+    "resnet50_softmax": "ResNet-50 + SoftMax",
+    "pixels_svm": "Raw pixels + SVM (RBF)",
+}
 
 
 def own_rows(scores: pd.DataFrame) -> pd.DataFrame:
@@ -26,7 +40,7 @@ def claims(
         whole_test: of :func:`fer_lib.protocols.whole_test`, on FER-2013.
         smiles: of :func:`fer_lib.generalisation.smile_rows`; empty without GENKI-4K.
     """
-    own, everyone = own_rows(scores), smiles[smiles["group"] == "all"]
+    own, everyone = own_rows(scores), smiles[smiles["group"] == "all"] if len(smiles) else smiles
     gains = differences[differences["protocol"] == protocols.PER_CLASS]
     faces = whole_test[whole_test["model"] == OWN]
     measured = {
@@ -42,5 +56,156 @@ def claims(
     return {claim: "; ".join(sentences) for claim, sentences in measured.items() if sentences}
 
 
-def _kind(row: object) -> str:
+def gradients_claim(depth: pd.DataFrame) -> str:
+    """Returns the sentence on vanishing gradients: of ``depth_study.summary`` the deepest networks without norm."""
+    bare = depth[~depth["batch norm"].astype(bool)] if (~depth["batch norm"].astype(bool)).any() else depth
+    deepest = bare[bare["layers"] == bare["layers"].max()]
+    parts = [f"{row['network']} {row['first / last, start']:.2g}" for _, row in deepest.iterrows()]
+    layers = deepest["layers"].iloc[0]
+    return f"gradient of the first layer over the last, {layers} layers, at the start: {', '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class Liu2023:
+    """The results of one profile.
+
+    Attributes:
+        run: of the report.
+        model: the contents of notebook 04's metrics by seed; empty where it has not run.
+        lenet: the contents of notebook 06's metrics by seed; empty where it has not run.
+    """
+
+    run: Run
+    model: dict[int, dict[str, Any]]
+    lenet: dict[int, dict[str, Any]]
+
+    def glance_table(self) -> Table:
+        """Returns the accuracy on 56 + 14 faces a class, printed beside measured: what the README shows."""
+        rows = []
+        scores = self._frame("scores") if self.model else pd.DataFrame(columns=["protocol", "classifier"])
+        for classifier, name in GLANCE.items():
+            own = scores[(scores["protocol"] == protocols.PER_CLASS) & (scores["classifier"] == classifier)]
+            cells = {row.separation: percent(row.accuracy, row.low, row.high) for row in own.itertuples()}
+            printed = "98.60" if classifier == OWN else "–"
+            rows.append({"CK+, 56 + 14 faces a class": name, "printed (%)": printed} | {
+                f"{said} (%)": cells.get(kind, "–") for kind, said in SEPARATIONS.items()
+            })  # fmt: skip
+        return self._table(
+            pd.DataFrame(rows), f"liu2023 at a glance ({self._seed()})", self.model, self._weights_notes()
+        )
+
+    def table3(self) -> Table:
+        """Returns Table 3 with the paper's own row measured."""
+        own = own_rows(self._frame("scores")) if self.model else None
+        return tables_liu2023.table3(own, **self._marks(self.model))
+
+    def ckplus_tables(self) -> list[Table]:
+        """Returns every classifier in every protocol and separation, the leaks, and the SVM minus SoftMax."""
+        makers = {
+            "scores": tables_liu2023.separation_table,
+            "leaks": tables_liu2023.leak_table,
+            "svm_softmax": tables_liu2023.svm_softmax_table,
+        }
+        return [*(self._or_not_yet(make, name) for name, make in makers.items()), self.table3()]
+
+    def genki_table(self) -> Table:
+        """Returns GENKI-4K's accuracies and areas under the ROC curve."""
+        return self._or_not_yet(tables_liu2023.genki_table, "genki4k")
+
+    def fer2013_table(self) -> Table:
+        """Returns the accuracy on FER-2013's test faces."""
+        settings = self.run.settings.resnet50_svm
+        return self._or_not_yet(lambda rows, **marks: tables_liu2023.fer2013_table(rows, settings, **marks), "fer2013")
+
+    def lenet_tables(self) -> list[Table]:
+        """Returns Table 4, the batch sizes and Table 5."""
+        makers = (tables_liu2023.table4, tables_liu2023.batch_size_table, tables_liu2023.table5)
+        summary = self._lenet_frame("summary")
+        return [make(summary, **self._marks(self.lenet, weights=False)) for make in makers]
+
+    def claims_table(self) -> Table:
+        """Returns the paper's claims beside what was measured of each."""
+        measured = {}
+        if self.model:
+            frames = (self._frame(name) for name in ("scores", "svm_softmax", "fer2013", "genki4k"))
+            measured = claims(*frames)
+        if self.lenet:
+            measured["gradients"] = gradients_claim(self._lenet_frame("depth"))
+        return tables_liu2023.claims_table(measured, **self._marks(self.model or self.lenet))
+
+    def statements_table(self) -> Table:
+        """Returns every number that liu2023 prints, with its place."""
+        frame = published.load("liu2023")[["place", "quantity", "value", "unit"]].rename(columns={"value": "printed"})
+        return Table(frame, "liu2023: every printed number, with its place")
+
+    def separation_figure(self) -> Figure:
+        """Returns the accuracies as a picture."""
+        if not self.model:
+            return not_yet("liu2023, accuracy on CK+")
+        scores = self._frame("scores")
+        return figures_liu2023.separation_figure(scores, synthetic=self._synthetic(self.model))
+
+    def lenet_figure(self) -> Figure:
+        """Returns the errors of the LeNet study against those printed."""
+        results = self.run.load_rows("lenet_study", folder="histories")
+        if results is None:
+            return not_yet("liu2023, the LeNet study")
+        return figures_liu2023.lenet_against_printed(results, synthetic=self._synthetic(self.lenet))
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        """A frame of notebook 04; over several seeds the mean of each number (a p-value's is its largest)."""
+        frames = [pd.DataFrame(content["values"][name]) for content in self.model.values()]
+        if len(frames) == 1:
+            return frames[0]
+        together = pd.concat(frames)
+        keys = [column for column in frames[0].columns if frames[0][column].dtype == object]
+        return together.groupby(keys, sort=False, as_index=False, dropna=False).agg(
+            {column: "max" if column == "p_value" else "mean" for column in together.columns.drop(keys)}
+        )
+
+    def _lenet_frame(self, name: str) -> pd.DataFrame | None:
+        return pd.DataFrame(next(iter(self.lenet.values()))["values"][name]) if self.lenet else None
+
+    def _or_not_yet(self, make: Any, name: str) -> Table:
+        if not self.model:
+            return Table(pd.DataFrame(), f"liu2023, {name}", notes=("Nothing to show yet: run notebook 04.",))
+        return make(self._frame(name), **self._marks(self.model))
+
+    def _table(self, frame: pd.DataFrame, title: str, contents: dict, notes: tuple[str, ...]) -> Table:
+        return Table(frame, title, self._synthetic(contents), notes)
+
+    def _marks(self, contents: dict, *, weights: bool = True) -> dict[str, Any]:
+        return {"synthetic": self._synthetic(contents), "notes": self._weights_notes() if weights else ()}
+
+    def _synthetic(self, contents: dict) -> bool:
+        return any(content["synthetic"] for content in contents.values())
+
+    def _seed(self) -> str:
+        if not self.model:
+            return "not measured yet"
+        seeds = ", ".join(str(seed) for seed in self.model)
+        return f"seed {seeds}" if len(self.model) == 1 else f"means over seeds {seeds}"
+
+    def _weights_notes(self) -> tuple[str, ...]:
+        origins = [content["provenance"]["weights"] for content in self.model.values()]
+        return tuple(dict.fromkeys(tables.weights_note(origin, model="ResNet-50") for origin in origins))
+
+
+def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
+    """Returns the results of notebooks 04 and 06 that stand in a run's profile, of these seeds or of all."""
+    found = []
+    for name in ("resnet50_svm", "lenet_study"):
+        contents = run.load_values(f"{name}_seed*").items()
+        kept = {content["provenance"]["seed"]: (file, content) for file, content in contents}
+        kept = {seed: each for seed, each in kept.items() if not seeds or seed in seeds}
+        for file, content in kept.values():
+            made = content["provenance"]
+            facts = {key: made.get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
+            digest = {"sha256": file_sha256(run.results / "metrics" / f"{file}.json")}
+            run.facts.setdefault("made_from", {})[file] = digest | facts
+        found.append({seed: content for seed, (_, content) in kept.items()})
+    return Liu2023(run, *found)
+
+
+def _kind(row: Any) -> str:
     return SEPARATIONS[row.separation]

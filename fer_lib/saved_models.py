@@ -251,7 +251,8 @@ def _load_network(path: Path) -> SavedModel:
         )
     if not isinstance(settings, dict) or settings.get("scaling", "unit") not in SCALINGS:
         raise FerError(f"{sidecar} has the scaling {settings!r}; expected one of {', '.join(SCALINGS)}.")
-    return SavedModel(network, tuple(names), settings=settings, face_settings=content.get("face_settings", {}))
+    facts = {key: content.get(key, {}) for key in ("face_settings", "provenance")}
+    return SavedModel(network, tuple(names), settings=settings, **facts)
 
 
 def _check_fit(model: SavedModel, folder: Path) -> None:

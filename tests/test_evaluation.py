@@ -339,3 +339,98 @@ def test_history_scores_are_the_last_epochs_without_intervals():
     assert result[["low", "high"]].isna().all(axis=None)
     assert set(result["interval"]) == {"none: fit's last epoch"}
     assert list(evaluation.history_scores(history).columns) == list(scores(*guesses(20)).reset_index().columns)
+
+
+# --- smiles -----------------------------------------------------------------------------------------------------------
+
+
+def smiles(count: int, *, skill: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Scores that lean to the label by ``skill``, and the labels, of which 54 in 100 are smiles."""
+    rng = np.random.default_rng(seed)
+    labels = rng.random(count) < 0.54
+    return rng.normal(0, 1, count) + skill * labels, labels
+
+
+def test_area_is_what_sklearn_computes_ties_included():
+    values, labels = smiles(500)
+    for given_scores in (values, np.round(values), -values):
+        found = evaluation.roc_auc(given_scores, labels)
+        assert found["value"] == pytest.approx(metrics.roc_auc_score(labels, given_scores))
+        assert found["low"] < found["value"] < found["high"]
+        assert found["n"] == 500
+
+
+def test_delongs_variance_by_hand():
+    """Positives 1, 3, 4 and negatives 0, 2: shares below 1/2, 1, 1; above 1, 2/3; variances 1/12 / 3 and 1/18 / 2."""
+    found = evaluation.roc_auc(np.array([1.0, 3, 4, 0, 2]), np.array([1, 1, 1, 0, 0]))
+    assert found["value"] == pytest.approx(5 / 6)
+    spread = 1.959964 * np.sqrt(1 / 36 + 1 / 36) / (5 / 36)
+    logit = np.log(5)
+    expected = [1 / (1 + np.exp(-(logit + sign * spread))) for sign in (-1, 1)]
+    assert [found["low"], found["high"]] == pytest.approx(expected, abs=1e-6)
+
+
+def test_95_in_100_intervals_hold_the_true_area():
+    true = stats.norm.cdf(1.5 / np.sqrt(2))
+    found = [evaluation.roc_auc(*smiles(120, skill=1.5, seed=seed)) for seed in range(400)]
+    held = np.mean([one["low"] <= true <= one["high"] for one in found])
+    assert 0.92 <= held <= 0.98
+
+
+def test_no_mistake_is_not_certainty_and_one_class_has_no_area():
+    perfect = evaluation.roc_auc(np.array([0.0, 1, 2, 3]), np.array([0, 0, 1, 1]))
+    assert (perfect["value"], perfect["high"]) == (1, 1)
+    assert perfect["low"] == pytest.approx(0.342380, abs=1e-6)  # 2 / (2 + z²)
+    alone = evaluation.roc_auc(np.array([0.0, 1]), np.array([1, 1]))
+    assert np.isnan([alone["value"], alone["low"], alone["high"]]).all()
+
+
+def test_roc_curve_runs_from_corner_to_corner_and_has_the_area():
+    values, labels = smiles(300)
+    curve = evaluation.roc_curve(values, labels)
+    assert curve.iloc[[0, -1]].to_numpy().tolist() == [[0, 0], [1, 1]]
+    area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
+    assert area == pytest.approx(evaluation.roc_auc(values, labels)["value"])
+
+
+def test_pose_terciles_are_thirds_of_the_turn_to_either_side():
+    yaw = np.radians([-30.0, -20, -2, 0, 1, 3, 10, 12, 40, np.nan])
+    thirds = evaluation.pose_terciles(yaw)
+    assert thirds.codes.tolist() == [2, 2, 0, 0, 0, 1, 1, 1, 2, -1]
+    assert list(thirds.categories) == ["yaw to 2.7°", "yaw 2.7° to 14.7°", "yaw above 14.7°"]
+    assert not any("|" in name for name in thirds.categories)  # which would end a cell of a Markdown table
+
+
+def test_smile_scores_of_all_photos_and_of_each_group():
+    values, labels = smiles(600)
+    groups = np.where(np.arange(600) < 200, "near", "far")
+    found = evaluation.smile_scores(values, labels, answers=values > 0.5, groups=groups).set_index("group")
+    assert list(found.index) == ["all", "far", "near"]
+    assert found["photos"].to_list() == [600, 400, 200]
+    for name, inside in {"all": np.ones(600, bool), "near": groups == "near"}.items():
+        right = int(((values > 0.5) == labels)[inside].sum())
+        wilson = stats.binomtest(right, int(inside.sum())).proportion_ci(method="wilson")
+        cells = found.loc[name, ["accuracy", "accuracy_low", "accuracy_high"]].to_list()
+        assert cells == pytest.approx([right / inside.sum(), wilson.low, wilson.high])
+        assert found.loc[name, "auc"] == pytest.approx(metrics.roc_auc_score(labels[inside], values[inside]))
+        assert found.loc[name, "smiles"] == labels[inside].sum()
+
+
+def test_smile_answers_default_to_a_score_above_one_half():
+    found = evaluation.smile_scores(np.array([0.5, 0.6, 0.4]), np.array([0, 1, 1]))
+    assert found["accuracy"].to_list() == [pytest.approx(2 / 3)]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "words"),
+    [
+        (np.zeros(2), np.zeros(3), r"shape \(2,\), labels \(3,\)"),
+        (np.zeros((2, 2)), np.zeros((2, 2)), "expected"),
+        (np.array([]), np.array([]), "no photos"),
+        (np.array([0.0, np.nan]), np.array([0, 1]), "not a number"),
+    ],
+)
+def test_smiles_that_cannot_be_scored_are_refused(values, labels, words):
+    for measure in (evaluation.roc_auc, evaluation.smile_scores):
+        with pytest.raises(ValueError, match=words):
+            measure(values, labels)

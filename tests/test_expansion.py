@@ -1,4 +1,4 @@
-"""The twelve-fold expansion: each operation is what its name says, in order, and the printed counts come out of none."""
+"""The twelve-fold expansion: each operation is what its name says, in order; no reading gives the printed counts."""
 
 from __future__ import annotations
 

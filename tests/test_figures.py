@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fer_lib import diagrams, evaluation, figures
+from fer_lib import diagrams, evaluation, figure_style, figures, tables
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import baseline_cnn, resnet50_mlp
@@ -185,6 +185,18 @@ def test_title_bears_the_papers_number(drawn, name, number):
 def test_another_model_does_not_pass_for_the_papers_figure(drawn):
     assert "Traditional CNN: loss" in words(drawn["loss of seeds"])
     assert "Traditional CNN: the structure" in words(drawn["cnn"])
+
+
+def test_names_are_stated_once_and_short_in_figures(drawn):
+    assert figure_style.model_name("class_priors") == "Class priors"
+    assert tables.MODEL_NAMES["class_priors"].startswith("Class priors (")
+    assert figure_style.model_name("resnet50_svm_rbf") == "ResNet-50 + SVM (RBF)"
+    assert figure_style.model_name("anything else") == "anything else"
+    assert "always the training shares" not in words(drawn["recalls"])
+
+
+def test_what_is_not_measured_is_named():
+    assert "Recall: not measured yet" in words(figures.not_yet("Recall"))
 
 
 def test_pyplot_and_style_stay_as_they_were(makers):

@@ -17,9 +17,15 @@ from fer_lib.settings import (
     PROFILES,
     PROJECT,
     BaselineCnnSettings,
+    CkPlusSettings,
     DataSettings,
+    DepthStudySettings,
+    ExpansionSettings,
+    FaceSettings,
+    LeNetSettings,
     Profile,
     ResNet50MlpSettings,
+    ResNet50SvmSettings,
     TrainingSettings,
     change,
     experiment,
@@ -28,7 +34,8 @@ from fer_lib.settings import (
     settings_hash,
 )
 
-EXPERIMENTS = (DataSettings, ResNet50MlpSettings, BaselineCnnSettings)
+LIU2023 = (CkPlusSettings, FaceSettings, ExpansionSettings, ResNet50SvmSettings, LeNetSettings, DepthStudySettings)
+EXPERIMENTS = (DataSettings, ResNet50MlpSettings, BaselineCnnSettings, *LIU2023)
 FIELDS = [(kind, field.name) for kind in EXPERIMENTS for field in dataclasses.fields(kind)]
 # chen2023, Table 1 and section 2
 PAPER = {
@@ -70,7 +77,11 @@ def other_value(kind: type, name: str):
         return default + 1
     if isinstance(default, float):
         return default / 2 + 0.01
-    return (*default, 8) if isinstance(default, tuple) else "none"
+    if isinstance(default, tuple):
+        if name in ("n_kerns", "pool_size"):  # pairs
+            return (default[0] + 1, default[1])
+        return (*default, 8) if all(type(value) is int for value in default) else (*default, default[0])
+    return "none"
 
 
 def all_values(plain: object) -> list:
@@ -302,7 +313,7 @@ def test_every_setting_is_named_where_the_decisions_are_listed(kind):
     assert [field.name for field in dataclasses.fields(kind) if f"`{field.name}`" not in decisions] == []
 
 
-@pytest.mark.parametrize("kind", [ResNet50MlpSettings, BaselineCnnSettings])
+@pytest.mark.parametrize("kind", [ResNet50MlpSettings, BaselineCnnSettings, ResNet50SvmSettings, LeNetSettings])
 def test_an_experiment_says_its_command_cost_and_expected_score(kind):
     for word in ("Command:", "Cost:", "Expected:", "Table"):
         assert word in kind.__doc__

@@ -134,6 +134,21 @@ def test_part_sizes_count_each_class_and_show_the_fingerprint():
     assert frame.loc["training", "fingerprint"] == parts["training"].fingerprint[:12]
 
 
+def test_part_sizes_of_forty_people_are_counted_without_their_names():
+    frame = tables.part_sizes({"training": faces([0, 0, 2])}, title="t", classes=False).frame
+    assert list(frame.columns) == ["part", "classes", "total", "fingerprint"]
+    assert frame.iloc[0][["classes", "total"]].to_list() == [3, 3]
+
+
+def test_settings_of_several_experiments_stand_under_their_names():
+    given = {"mlp": ResNet50MlpSettings(batch_size=7), "cnn": BaselineCnnSettings(batch_size=9)}
+    frame = tables.settings_tables(given, title="t").frame
+    assert list(frame.columns) == ["of", "setting", "value"]
+    found = frame[frame["setting"] == "batch_size"].set_index("of")["value"].to_dict()
+    assert found == {"mlp": "7", "cnn": "9"}
+    assert len(frame) == len(ResNet50MlpSettings.__dataclass_fields__) + len(BaselineCnnSettings.__dataclass_fields__)
+
+
 def test_prediction_rows_hold_face_label_and_outputs_in_order():
     outputs = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]])
     frame = tables.prediction_rows(faces([2, 1]), outputs)
@@ -260,6 +275,8 @@ def test_the_note_on_weights_says_whether_they_test_the_papers_claim():
     assert "do not test the paper's claim" in note
     assert "PROFILE=paper" in note
     assert "do not test" not in tables.weights_note({**origin, "tests_transfer_claim": True})
+    assert note.startswith("Weights of ResNet50 + MLP's trunk")
+    assert tables.weights_note(origin, model="ResNet-50").startswith("Weights of ResNet-50's trunk")
     table = tables.chen2023_table2({}, title="t", notes=[note])
     assert note in table.to_markdown()
 
