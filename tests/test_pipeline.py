@@ -22,6 +22,14 @@ description: The chain in miniature, for tests.
 data: {source: generated, generated_faces: 120}
 resnet50_mlp: {weights: random_frozen, epochs: 2, batch_size: 32}
 baseline_cnn: {epochs: 1, batch_size: 32, convolution_filters: [4], dense_units: 8}
+ckplus: {generated_subjects: 6, generated_photos: 8, train_per_class: 3, test_per_class: 1, repeats: 1, folds: 2,
+         separations: [frames]}
+expansion: {operations: [original, flip], cross_cut: none}
+resnet50_svm: {weights: random_frozen, fine_tune_on: nothing, kernels: [rbf], c_grid: [1], gamma_grid: [1],
+               search_folds: 2, fer2013_components: 8, fer2013_search_faces: 60}
+lenet: {corpora: [ckplus], orders: [unshuffled], n_kerns_grid: [[2, 3]], n_kerns: [2, 3], hidden_units: 8, n_epochs: 1,
+        learning_rates: [0.05], batch_sizes: [7], batch_size: 7, seeds: 1, train_per_class: 2, held_out_per_class: 1}
+depth_study: {blocks: [1], batch_norm: [true], steps: 2, batch_size: 4, record_every: 1, faces: 30}
 """
 
 
@@ -32,6 +40,7 @@ def environment(project: Path) -> dict[str, str]:
 
 def snakemake(project: Path, *words: str) -> list[str]:
     base = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", "1", "--rerun-incomplete"]
+    # two seeds of what trains in seconds; notebook 04 has two seeds too, 06 its own
     return [*base, "--nolock", *words, "--config", "profile=tiny", "seeds=0 1"]
 
 
@@ -115,6 +124,35 @@ def test_every_table_and_figure_of_chen2023_is_there_with_its_provenance(finishe
             assert path.with_suffix(".provenance.json").is_file(), path
 
 
+def test_every_table_and_figure_of_liu2023_is_there_with_its_provenance(finished):
+    project, _ = finished
+    results, figures = project / "results" / "tiny", project / "figures" / "tiny"
+    named = ["figure1_skip_connection", "expansion", "lenet_against_printed", "lenet_curves", "gradient_norms_seed0"]
+    named += [f"{name}_seed{seed}" for name in ("separations", "genki4k_roc", "genki4k_pose") for seed in (0, 1)]
+    for name in named:
+        for ending in (".png", ".svg", ".provenance.json"):
+            assert (figures / f"liu2023_{name}{ending}").stat().st_size > 500, name
+    tables = ["table1", "table2", "table4", "table5", "batch_sizes", "augmentation_counts", "misses", "divisions"]
+    for name in [*tables, "table3_seed0", "claims_seed1", "fer2013_seed0", "genki4k_seed0", "equations_seed1"]:
+        for ending in (".csv", ".md", ".provenance.json"):
+            assert (results / "tables" / f"liu2023_{name}{ending}").is_file(), name
+    equations = (results / "tables" / "liu2023_equations_seed0.md").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in equations
+    for seed in (0, 1):
+        assert (results / "models" / f"ckplus_svm_seed{seed}" / "svm.skops").is_file()
+
+
+def test_a_data_folder_without_some_corpora_leaves_their_notebooks_out(tmp_path):
+    synthetic.write_fer2013_csv(tmp_path / "data" / "fer2013", n=30, seed=5)
+    given = ["--config", "profile=quick", "seeds=0", f"data_dir={tmp_path / 'data'}"]
+    command = [*snakemake(PROJECT, "-n")[:-3], "--forceall", *given]
+    done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "ckplus is not in the data folder: its results are left out." in done.stderr
+    assert "resnet_svm" not in re.findall(r"^(\w+)\s+\d+$", done.stdout + done.stderr, re.M)
+    assert "resnet50_mlp" in re.findall(r"^(\w+)\s+\d+$", done.stdout + done.stderr, re.M)
+
+
 def test_the_report_takes_the_mean_over_seeds(finished):
     table = (finished[0] / "results" / "tiny" / "tables" / "chen2023_table2.md").read_text(encoding="utf-8")
     assert "SYNTHETIC" in table
@@ -158,8 +196,10 @@ def test_seeds_fan_out_the_trainings():
         "untrained": "2",
         "resnet50_mlp": "3",
         "baseline_cnn": "3",
+        "resnet_svm": "3",
+        "lenet_study": "1",
         "report": "1",
-        "total": "10",
+        "total": "14",
     }
 
 

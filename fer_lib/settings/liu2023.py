@@ -156,7 +156,7 @@ class LeNetSettings:
     """liu2023's LeNet and its hyper-parameter study (sections 2.2 and 3.2, Tables 2, 4 and 5).
 
     Command: ``papermill notebooks/06_lenet_study.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: some hundred short trainings, about an hour on two CPU cores.
+    Cost: 210 short trainings with both orders of the faces, one to two hours on two CPU cores.
     Expected: 2.5 % and 5 % validation and test error (the tables name them in opposite order) at learning rate 0.05.
 
     Hidden size, stopping rule, initial classifier and the order of the data are not printed. The defaults are those of
