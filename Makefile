@@ -2,7 +2,7 @@
 # Tools are called as `.venv/bin/python -m TOOL`, so that nothing depends on an activated environment or on the
 # console scripts, whose first line holds an absolute path.
 
-#: PROFILE     smoke (generated faces, minutes), quick (three epochs) or paper (the papers' settings);
+#: PROFILE     smoke (generated faces, minutes), quick (few epochs) or paper (the papers' settings);
 #:             default smoke, or paper where FER_DATA is given
 #: FER_DATA    folder with your copies of fer2013, ckplus, genki4k, olivetti (each a folder, an archive or a file)
 #: FER_OUTPUT  folder to write results and figures in; default this one
@@ -24,7 +24,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 ifeq ($(strip $(PROFILE)),)
 ifneq ($(strip $(FER_DATA)),)
 override PROFILE := paper
-PROFILE_NOTE := PROFILE is paper because FER_DATA is given; PROFILE=quick is the three-epoch version.
+PROFILE_NOTE := PROFILE is paper because FER_DATA is given; PROFILE=quick is the version of a few epochs.
 else
 override PROFILE := smoke
 endif

@@ -137,20 +137,24 @@ def layer_table(model: keras.Model, *, title: str) -> Table:
     return Table(pd.DataFrame([*rows, total]), title)
 
 
-def part_sizes(parts: Mapping[str, FaceDataset], *, title: str, classes: bool = True) -> Table:
+def part_sizes(
+    parts: Mapping[str, FaceDataset], *, title: str, classes: bool = True, fingerprints: bool = True
+) -> Table:
     """Returns the faces of each part (rows): of each class, in total, and the parts' fingerprints, shortened.
 
     Args:
         parts: a name to its faces.
         title: of the table.
         classes: whether each class has a column; else there is one of how many there are, as of forty people.
+        fingerprints: whether they are shown; those of MTCNN's crops may differ between processors.
     """
     rows = []
     for name, faces in parts.items():
         counts = np.bincount(faces.labels, minlength=len(faces.class_names))
         named = dict(zip(faces.class_names, counts.tolist(), strict=True))
         sizes = named if classes else {"classes": len(faces.class_names)}
-        rows.append({"part": name, **sizes, "total": len(faces), "fingerprint": faces.fingerprint[:12]})
+        shown = {"fingerprint": faces.fingerprint[:12]} if fingerprints else {}
+        rows.append({"part": name, **sizes, "total": len(faces), **shown})
     return Table(pd.DataFrame(rows), title, any(faces.synthetic for faces in parts.values()))
 
 

@@ -365,7 +365,7 @@ def test_weights_that_are_not_there_are_said_before_anything_runs(workshop):
 @needs_make
 def test_real_data_means_the_paper_profile_unless_told_otherwise(workshop):
     workshop.add("python3.12")
-    note = "PROFILE is paper because FER_DATA is given; PROFILE=quick is the three-epoch version."
+    note = "PROFILE is paper because FER_DATA is given; PROFILE=quick is the version of a few epochs."
     by_argument = workshop.make("replicate", "FER_DATA=.")
     by_environment = workshop.make("replicate", "PROFILE=", FER_DATA=".")
     for result in (by_argument, by_environment):

@@ -24,6 +24,10 @@ ELSEWHERE = {
     "make test": "CI runs it",
     ".venv/bin/python -m pytest --nbval notebooks": "make test runs it",
     ".venv/bin/fer-lib data fetch fer2013 --to data": "tests/test_fetch.py, with kagglehub replaced",
+    ".venv/bin/fer-lib data fetch genki4k --to data": "tests/test_fetch.py, from a local server",
+    ".venv/bin/fer-lib predict photo.jpg --model results/smoke/models/ckplus_svm_seed0 --annotate drawn": (
+        "tests/test_prediction.py"
+    ),
 }
 
 
@@ -88,6 +92,14 @@ def test_snakemake_plans_the_chain(command):
 def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
     block = re.search(r"<!-- glance:.*?-->\n(.*?)<!-- /glance -->", README, re.S).group(1)
     table = (PROJECT / "results" / "quick" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len(rows) == 5
+    assert [line for line in block.splitlines() if line.startswith("|")] == rows
+
+
+def test_liu2023_at_a_glance_is_that_of_the_committed_run():
+    block = re.search(r"<!-- glance liu2023:.*?-->\n(.*?)<!-- /glance liu2023 -->", README, re.S).group(1)
+    table = (PROJECT / "results" / "quick" / "tables" / "liu2023_glance.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 5
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
