@@ -132,22 +132,25 @@ def run(
 
 
 def summary(gradients: pd.DataFrame, losses: pd.DataFrame) -> pd.DataFrame:
-    """Returns a row a network: how its gradient shrinks from the last layer to the first, and how far its loss falls.
+    """Returns a row a network: how large its gradient is in the first layer, and how far its loss falls.
 
-    Columns: ``network``, ``layers``, ``batch norm``; ``first / last, start`` and ``first / last, end``: the norm of the
-    gradient in the convolution nearest to the face over that in the convolution nearest to the output, at the first and
-    the last record; ``loss, start`` and ``loss, end`` (nats, mean of ten steps).
+    Columns: ``network``, ``layers``, ``batch norm``; ``first layer, start`` and ``first layer, end``: the norm of the
+    gradient in the convolution nearest to the face, at the first and the last record; ``first / last, start``: the same
+    over that in the convolution nearest to the output; ``loss, start`` and ``loss, end`` (nats, mean of ten steps at
+    most).
     """
     rows = []
     for (network, layers, batch_norm), own in gradients.groupby(["network", "layers", "batch_norm"], sort=False):
         same = (losses["network"] == network) & (losses["layers"] == layers) & (losses["batch_norm"] == batch_norm)
         fell = losses.loc[same, "loss"]
+        few = max(1, min(10, len(fell) // 2))
         by_step = own.pivot_table(index="step", columns="layer", values="gradient_norm")
         ratio = by_step.iloc[:, 0] / by_step.iloc[:, -1]
         rows.append(
             {"network": network, "layers": layers, "batch norm": bool(batch_norm)}
-            | {"first / last, start": ratio.iloc[0], "first / last, end": ratio.iloc[-1]}
-            | {"loss, start": fell.iloc[:10].mean(), "loss, end": fell.iloc[-10:].mean()}
+            | {"first layer, start": by_step.iloc[0, 0], "first layer, end": by_step.iloc[-1, 0]}
+            | {"first / last, start": ratio.iloc[0]}
+            | {"loss, start": fell.iloc[:few].mean(), "loss, end": fell.iloc[-few:].mean()}
         )
     return pd.DataFrame(rows)
 

@@ -58,6 +58,13 @@ class Parts:
         return len(self.training.class_names)
 
     @property
+    def faces(self) -> FaceDataset:
+        """All faces, with the part that each stands in as its split."""
+        parts = {"training": self.training, "validation": self.validation, "testing": self.test}
+        meta = pd.concat([part.meta.assign(split=name) for name, part in parts.items()], ignore_index=True)
+        return replace(self.training, images=np.concatenate([part.images for part in parts.values()]), meta=meta)
+
+    @property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits of the three parts' pixels and labels, in row order."""
         return settings_hash([part.fingerprint for part in (self.training, self.validation, self.test)])

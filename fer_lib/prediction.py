@@ -36,6 +36,7 @@ FOUND, WHOLE, UNSURE, NO_FACE, UNREADABLE = "found", "whole photo", "low confide
 
 _TOGETHER, _HELD_PIXELS = 128, 50_000_000  # photos in memory at a time, and their pixels
 _DRAWN_BY = "fer-lib predict"
+PREFERRED = "ckplus_svm_"  # of several models, what the paper is about
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _HEADERS = ("file", "face", "label", "score", "second best", "score", "MTCNN", "box: left, top, width, height")
 _KINDS_OF_SCORE = {
@@ -131,7 +132,7 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def find_model(root: str | Path = ".") -> Path:
-    """Returns the one model under ``results/*/models`` of a folder.
+    """Returns the model under ``results/*/models`` of a folder: the only one, or the only one taught on CK+.
 
     Raises:
         FerError: there is none, or more than one: the sentence lists them.
@@ -143,6 +144,9 @@ def find_model(root: str | Path = ".") -> Path:
             "No model stands under results/*/models of this folder; run notebook 04_resnet_svm, or give --model a "
             "model's folder or .keras file."
         )
+    own = [path for path in found if path.name.startswith(PREFERRED)]
+    if len(own) == 1:
+        return own[0]
     if len(found) > 1:
         listed = ", ".join(_shown(path) for path in found[:10]) + (" and more" if len(found) > 10 else "")
         raise FerError(f"Found {len(found)} models under results/*/models ({listed}); name one with --model.")

@@ -111,8 +111,9 @@ def sizes(found: Iterable[Division], faces: FaceDataset) -> pd.DataFrame:
 
 
 def classifiers(kernels: Iterable[str]) -> tuple[str, ...]:
-    """Returns the classifiers on the network's features: an SVM of each kernel, and SoftMax."""
-    return (*(f"resnet50_svm_{kernel}" for kernel in kernels), "resnet50_softmax")
+    """Returns the classifiers on the network's features: an SVM of each kernel, the paper's first, and SoftMax."""
+    others = [kernel for kernel in kernels if kernel != "rbf"]
+    return (*(f"resnet50_svm_{kernel}" for kernel in ("rbf", *others)), "resnet50_softmax")
 
 
 def run(
@@ -206,17 +207,31 @@ def paired(predictions: pd.DataFrame, faces: FaceDataset, *, first: str, second:
 def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     """Returns what each separation costs: accuracy with frames at random minus accuracy with more kept apart.
 
-    Of the folds, where every face is tested in each separation, so that the comparison is paired on the same faces. A
-    row a classifier and a separation: ``classifier``, ``separation``, ``difference``, ``low``, ``high``, ``p_value``.
+    In the folds every face is tested in each separation: the comparison is paired on the same faces. The 56 + 14 faces
+    are others in each separation; their difference has no p-value. A row a protocol, classifier and separation:
+    ``protocol``, ``classifier``, ``separation``, ``difference``, ``low``, ``high``, ``p_value``, ``n_subjects``.
     """
     subjects = groups_of(faces, "subjects")
     rows = []
+    for classifier, own in predictions[predictions["protocol"] == PER_CLASS].groupby("classifier", sort=False):
+        answered = {
+            separation: ((part["label"] == part["predicted"]).to_numpy(), subjects[part["face"]])
+            for separation, part in own.groupby("separation", sort=False)
+        }
+        for separation in [name for name in answered if name != "frames" and "frames" in answered]:
+            found = clustered.difference_between(answered["frames"], answered[separation])
+            count = len(np.union1d(answered["frames"][1], answered[separation][1]))
+            rows.append(
+                {"protocol": PER_CLASS, "classifier": classifier, "separation": separation}
+                | {"difference": found.value, "low": found.low, "high": found.high}
+                | {"p_value": np.nan, "n_subjects": count}
+            )
     for classifier, own in predictions[predictions["protocol"] == FOLDS].groupby("classifier", sort=False):
         right = _right(own, "separation")
         groups = subjects[right.index.get_level_values("face")]
         for separation in right.columns.drop("frames", errors="ignore"):
             compared = clustered.compare_clustered(right["frames"].to_numpy(), right[separation].to_numpy(), groups)
-            rows.append({"classifier": classifier, "separation": separation} | compared)
+            rows.append({"protocol": FOLDS, "classifier": classifier, "separation": separation} | compared)
     return pd.DataFrame(rows)
 
 

@@ -9,14 +9,21 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import figures_liu2023, protocols, published, tables, tables_liu2023
-from fer_lib.artifacts import Run
+from fer_lib import figures_liu2023, generalisation, protocols, published, tables, tables_liu2023
+from fer_lib.artifacts import Run, same_faces
+from fer_lib.errors import FerError
 from fer_lib.figures import not_yet
 from fer_lib.files import file_sha256
+from fer_lib.settings import settings_hash
 from fer_lib.tables import Table
 from fer_lib.tables_liu2023 import SEPARATIONS, percent, points
 
 OWN = "resnet50_svm_rbf"
+# the columns of frames that may have no row: without GENKI-4K, or with one separation alone
+EMPTY = {
+    "genki4k": generalisation.COLUMNS,
+    "leaks": ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"],
+}
 GLANCE = {
     OWN: "ResNet-50 + SVM (RBF)",
     "resnet50_softmax": "ResNet-50 + SoftMax",
@@ -60,9 +67,9 @@ def gradients_claim(depth: pd.DataFrame) -> str:
     """Returns the sentence on vanishing gradients: of ``depth_study.summary`` the deepest networks without norm."""
     bare = depth[~depth["batch norm"].astype(bool)] if (~depth["batch norm"].astype(bool)).any() else depth
     deepest = bare[bare["layers"] == bare["layers"].max()]
-    parts = [f"{row['network']} {row['first / last, start']:.2g}" for _, row in deepest.iterrows()]
+    parts = [f"{row['network']} {row['first layer, start']:.2g}" for _, row in deepest.iterrows()]
     layers = deepest["layers"].iloc[0]
-    return f"gradient of the first layer over the last, {layers} layers, at the start: {', '.join(parts)}"
+    return f"norm of the first layer's gradient at the start, {layers} layers without batch norm: {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
@@ -148,20 +155,21 @@ class Liu2023:
     def lenet_figure(self) -> Figure:
         """Returns the errors of the LeNet study against those printed."""
         results = self.run.load_rows("lenet_study", folder="histories")
-        if results is None:
+        if results is None or not self.lenet:
             return not_yet("liu2023, the LeNet study")
         return figures_liu2023.lenet_against_printed(results, synthetic=self._synthetic(self.lenet))
 
     def _frame(self, name: str) -> pd.DataFrame:
-        """A frame of notebook 04; over several seeds the mean of each number (a p-value's is its largest)."""
-        frames = [pd.DataFrame(content["values"][name]) for content in self.model.values()]
-        if len(frames) == 1:
-            return frames[0]
-        together = pd.concat(frames)
-        keys = [column for column in frames[0].columns if frames[0][column].dtype == object]
-        return together.groupby(keys, sort=False, as_index=False, dropna=False).agg(
-            {column: "max" if column == "p_value" else "mean" for column in together.columns.drop(keys)}
-        )
+        """A frame of notebook 04, of the lowest seed: each seed draws the faces anew several times by itself."""
+        frame = pd.DataFrame(self._first["values"][name])
+        if frame.empty:
+            return pd.DataFrame(columns=EMPTY[name])
+        nothing = frame.columns[frame.isna().all()]  # a number that no row has comes back without a kind
+        return frame.astype(dict.fromkeys(nothing, float))
+
+    @property
+    def _first(self) -> dict[str, Any]:
+        return self.model[min(self.model)]
 
     def _lenet_frame(self, name: str) -> pd.DataFrame | None:
         return pd.DataFrame(next(iter(self.lenet.values()))["values"][name]) if self.lenet else None
@@ -183,12 +191,21 @@ class Liu2023:
     def _seed(self) -> str:
         if not self.model:
             return "not measured yet"
-        seeds = ", ".join(str(seed) for seed in self.model)
-        return f"seed {seeds}" if len(self.model) == 1 else f"means over seeds {seeds}"
+        others = [str(seed) for seed in sorted(self.model)[1:]]
+        more = f"; seeds {', '.join(others)} have tables of their own" if others else ""
+        return f"seed {min(self.model)}{more}"
 
     def _weights_notes(self) -> tuple[str, ...]:
-        origins = [content["provenance"]["weights"] for content in self.model.values()]
-        return tuple(dict.fromkeys(tables.weights_note(origin, model="ResNet-50") for origin in origins))
+        if not self.model:
+            return ()
+        made = self._first["provenance"]
+        without_neutral = made["data"]["ckplus"]["notes"].get("neutral") is False
+        six = (
+            ("This release of CK+ has no neutral faces: six classes, not the paper's seven.",)
+            if without_neutral
+            else ()
+        )
+        return (tables.weights_note(made["weights"], model="ResNet-50"), *six)
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
@@ -203,6 +220,20 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
             facts = {key: made.get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
             digest = {"sha256": file_sha256(run.results / "metrics" / f"{file}.json")}
             run.facts.setdefault("made_from", {})[file] = digest | facts
+        alike = {
+            settings_hash(
+                content["provenance"]["settings"],
+                same_faces(content["provenance"]),
+                content["provenance"].get("weights"),
+            )
+            for _, content in kept.values()
+        }
+        if len(alike) > 1:
+            listed = ", ".join(file for file, _ in kept.values())
+            raise FerError(
+                f"The results {listed} were not run alike (settings, faces or weights differ); run these seeds again "
+                "together, or delete those that are old."
+            )
         found.append({seed: content for seed, (_, content) in kept.items()})
     return Liu2023(run, *found)
 

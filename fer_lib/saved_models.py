@@ -178,15 +178,17 @@ def keep(
         fitted: the classifier on its features.
         taught: the faces that it was fitted on.
         settings: dataclasses by name, ``"resnet50_svm"`` and ``"faces"`` among them.
-        provenance: where all this comes from.
+        provenance: where all this comes from; of its data those that the trunk and the classifier learnt from are kept.
     """
+    taught_by = {taught.corpus, settings["resnet50_svm"].fine_tune_on}
+    learnt = {name: facts for name, facts in provenance["data"].items() if name in taught_by}
     model = SavedModel(
         network=resnet50_svm.trunk_of(network),
         class_names=tuple(taught.class_names),
         fitted=fitted,
         settings=settings_dict(settings["resnet50_svm"]),
         face_settings=settings_dict(settings["faces"]),
-        provenance=provenance,
+        provenance={**provenance, "data": learnt},
     )
     again = load(save(folder, model))
     some = taught.images[:PREDICTION_BATCH]

@@ -112,6 +112,18 @@ def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
     return Table(pd.DataFrame(rows), "liu2023, Table 1: faces of each class", synthetic, (*said, *notes))
 
 
+def expansion_table(arithmetic: pd.DataFrame) -> Table:
+    """Returns what the paper's words make of its faces beside the counts after augmentation that it prints.
+
+    Args:
+        arithmetic: ``expansion.arithmetic``: ``result`` is a number of images, or a ratio.
+    """
+    results = [f"{value:,.0f}" if value == round(value) else f"{value:,.2f}" for value in arithmetic["result"]]
+    printed = [f"{value:,}" if pd.notna(value) else "–" for value in arithmetic["printed"]]
+    frame = arithmetic.assign(result=results, printed=printed)
+    return Table(frame, "liu2023, section 2.1: the counts after augmentation")
+
+
 def table2(settings: LeNetSettings) -> Table:
     """Returns liu2023's Table 2, printed beside used, from the settings of the LeNet."""
     printed = published.printed_table(PAPER, "Table 2").set_index("row")
@@ -304,7 +316,9 @@ def fer2013_table(
     seen = f"{components:,} principal components of the features" if components else "all features (the exact kernel)"
     said = (
         "The paper prints 98.6 % and 7 wrong. In brackets: 95 % intervals, Wilson's and a bootstrap over faces. "
-        f"The SVM sees {seen}; C and γ are searched on {settings.fer2013_search_faces:,} training faces at most."
+        f"The SVM sees {seen}; C and γ are searched on {settings.fer2013_search_faces:,} training faces at most. "
+        "SoftMax is here the network's own head, which learnt from the four fifths that fine-tuning trains on, the SVM "
+        "from all training faces; the trunk knows most of them, so that the search is optimistic."
     )
     return Table(frame, "liu2023, abstract and section 3.1: accuracy on FER-2013", synthetic, (said, *notes))
 

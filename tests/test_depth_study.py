@@ -286,3 +286,15 @@ def test_a_loss_that_is_no_number_is_the_last_and_recorded(tmp_path):
 def test_fewer_faces_than_a_batch_are_refused():
     with pytest.raises(FerError, match="There are 5 faces, less than one batch of 6"):
         depth_study.run(TINY, some_faces(5))
+
+
+def test_the_summary_takes_the_first_layers_norm_and_the_ends_of_the_loss():
+    facts = {"network": "plain", "layers": 8, "batch_norm": False}
+    norms = [(0, 1, 2.0), (0, 7, 8.0), (4, 1, 1.0), (4, 7, 8.0)]
+    gradients = pd.DataFrame([facts | {"step": s, "layer": la, "gradient_norm": n} for s, la, n in norms])
+    losses = pd.DataFrame([facts | {"step": step, "loss": 4.0 - step} for step in range(4)])
+    row = depth_study.summary(gradients, losses).iloc[0]
+    assert row["first layer, start"] == 2.0
+    assert row["first layer, end"] == 1.0
+    assert row["first / last, start"] == 0.25
+    assert (row["loss, start"], row["loss, end"]) == (3.5, 1.5)

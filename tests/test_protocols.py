@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import files, generalisation, protocols, report_liu2023, svm, tables_liu2023
+from fer_lib import artifacts, files, generalisation, protocols, report_liu2023, svm, tables_liu2023
 from fer_lib.datasets import FaceDataset
+from fer_lib.errors import FerError
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 
 CLASSES = ("angry", "happy", "sad")
@@ -85,8 +88,11 @@ def test_a_feature_that_knows_only_the_sequence_is_right_by_the_leak_alone(predi
     # of 56 + 14 faces not every test face has a neighbour of its sequence in training
     own = scores["accuracy"].unstack("separation").loc[("per class", "resnet50_svm_rbf")]  # noqa: PD010
     assert own["frames"] > own["subjects"]
-    leaks = protocols.leaks(predictions, people).set_index(["classifier", "separation"])
-    row = leaks.loc[("resnet50_svm_rbf", "subjects")]
+    leaks = protocols.leaks(predictions, people).set_index(["protocol", "classifier", "separation"])
+    drawn = leaks.loc[("per class", "resnet50_svm_rbf", "subjects")]
+    assert drawn["difference"] == pytest.approx(own["frames"] - own["subjects"])
+    assert np.isnan(drawn["p_value"])
+    row = leaks.loc[("folds", "resnet50_svm_rbf", "subjects")]
     assert row["low"] > 0.2
     assert row["p_value"] < 0.01
     assert row["low"] <= row["difference"] <= row["high"]
@@ -195,3 +201,53 @@ def test_an_array_is_built_once(tmp_path):
     first, again = (files.cached_array(tmp_path / "a" / "x.npy", build) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert len(built) == 1
+
+
+def gathered(tmp_path, seeds: dict[int, dict], synthetic: bool = True) -> report_liu2023.Liu2023:
+    run = artifacts.start("08_replication_report", seed=None, output_dir=str(tmp_path))
+    for seed, values in seeds.items():
+        origin = {"origin": "none: random", "sha256": None, "tests_transfer_claim": False}
+        data = {"ckplus": {"fingerprint": "f", "notes": {"neutral": False}}}
+        made = {"seed": seed, "weights": origin, "data": data, "settings": {"a": values.pop("setting", 1)}}
+        content = {"name": "x", "synthetic": synthetic, "values": values, "provenance": made}
+        files.write_text(run.results / "metrics" / f"resnet50_svm_seed{seed}.json", json.dumps(content))
+    return report_liu2023.gather(run)
+
+
+@pytest.fixture
+def measured(predictions, people):
+    scores, leaks = protocols.scores(predictions, people), protocols.leaks(predictions, people)
+    paired = protocols.paired(predictions, people, first="resnet50_svm_rbf", second="resnet50_softmax")
+    alone = protocols.whole_test({"resnet50_svm_rbf": np.eye(3)}, np.arange(3))
+    smiles = generalisation.smile_rows({}, photos([], []))
+    frames = {"scores": scores, "leaks": leaks, "svm_softmax": paired, "fer2013": alone, "genki4k": smiles}
+    return json.loads(json.dumps(artifacts.plain(frames)))
+
+
+def test_the_report_reads_two_seeds_and_a_folder_without_genki4k(tmp_path, measured):
+    results = gathered(tmp_path, {1: dict(measured), 0: dict(measured)})
+    glance = results.glance_table()
+    assert "seed 0; seeds 1 have tables of their own" in glance.title
+    assert any("no neutral faces" in note for note in glance.notes)
+    for table in [
+        glance,
+        *results.ckplus_tables(),
+        results.fer2013_table(),
+        results.genki_table(),
+        results.claims_table(),
+    ]:
+        assert "SYNTHETIC" in table.to_markdown()
+    assert results.separation_figure() is not None
+    assert results.lenet_figure() is not None
+
+
+def test_seeds_that_were_not_run_alike_are_refused(tmp_path, measured):
+    with pytest.raises(FerError, match="were not run alike"):
+        gathered(tmp_path, {0: dict(measured), 1: dict(measured) | {"setting": 2}})
+
+
+def test_a_report_without_results_says_so(tmp_path):
+    results = gathered(tmp_path, {})
+    assert "not measured yet" in results.glance_table().title
+    for table in [*results.ckplus_tables(), results.genki_table(), *results.lenet_tables(), results.claims_table()]:
+        table.to_markdown()

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from fer_lib import tables_liu2023 as tables
-from fer_lib.settings import LeNetSettings, ResNet50SvmSettings
+from fer_lib.expansion import arithmetic
+from fer_lib.settings import ExpansionSettings, LeNetSettings, ResNet50SvmSettings
 from fer_lib.tables import Table
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -111,7 +112,7 @@ def test_every_table_of_measurements_is_tried():
         name for name, made in inspect.getmembers(tables, inspect.isfunction) if name.startswith(("table", "batch"))
     }
     public |= {name for name in dir(tables) if name.endswith("_table")}
-    assert public == {*MADE, "table2"}
+    assert public == {*MADE, "table2", "expansion_table"}  # of the two no face has a part
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -376,3 +377,11 @@ def test_claims_without_a_printed_number_say_so():
 )
 def test_cells_are_written_as_the_paper_does(made, text):
     assert made == text
+
+
+def test_the_counts_after_augmentation_are_printed_whole():
+    table = tables.expansion_table(arithmetic(ExpansionSettings()))
+    rows = table.frame.set_index("calculation")
+    assert rows.loc["392 · 12 · 5", ["result", "printed"]].tolist() == ["23,520", "25,600"]
+    assert rows.loc["2,268 / 12", ["result", "printed"]].tolist() == ["189", "–"]
+    assert rows.loc["25,600 / 392", "result"] == "65.31"

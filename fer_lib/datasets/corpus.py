@@ -121,7 +121,7 @@ def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = F
 def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
     """An empty corpus: what stands in for one that the data folder does not hold, whose results are then left out."""
     meta = pd.DataFrame({"label": [], "split": [], "yaw": []}).astype({"label": int, "yaw": float})
-    return PhotoSet(meta, class_names, name, Path(), (), notes={"absent": "not in the data folder"})
+    return PhotoSet(meta, class_names, name, Path(os.devnull), (), notes={"absent": "not in the data folder"})
 
 
 def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:

@@ -97,7 +97,7 @@ class PhotoSet:
     @cached_property
     def content_key(self) -> str:
         """SHA-256 over each file's content and label, in row order: what a cache of crops depends on; 64 digits."""
-        digests = content_digests(self._source, dict.fromkeys(self.members))
+        digests = content_digests(self._source, dict.fromkeys(self.members)) if self.members else {}
         whole = hashlib.sha256(repr(self.class_names).encode())
         for member, label in zip(self.members, self.labels.tolist(), strict=True):
             whole.update(digests[member] + label.to_bytes(8, "little", signed=True))
