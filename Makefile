@@ -54,10 +54,16 @@ replicate: arguments $(STAMP) ## run all notebooks of PROFILE; leave tables, fig
 	@printf '%s\n' "Report:  $(OUTPUT)results/$(PROFILE)/report.html" "Tables:  $(OUTPUT)results/$(PROFILE)" \
 	    "Figures: $(OUTPUT)figures/$(PROFILE)"
 
+# The notebooks and the chain in one process, all other tests beside them in another: two cores, half the time.
+CHAIN := notebooks tests/test_smoke_results.py tests/test_pipeline.py
+
 test: $(STAMP) ## lint, then run every test and check every notebook's outputs
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(data_folder); $(PY) -m pytest $(PYTEST_FLAGS)
+	@$(data_folder); $(if $(PYTEST_FLAGS),exec $(PY) -m pytest $(PYTEST_FLAGS);) \
+	others=$$(mktemp); trap 'rm -f "$$others"' EXIT; \
+	$(PY) -m pytest -q tests $(patsubst %,--ignore=%,$(filter tests/%,$(CHAIN))) >"$$others" 2>&1 & beside=$$!; \
+	code=0; $(PY) -m pytest $(CHAIN) || code=$$?; wait $$beside || code=$$?; cat "$$others"; exit $$code
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(data_folder); $(PY) -m jupyterlab --notebook-dir=notebooks $(LAB_FLAGS)
