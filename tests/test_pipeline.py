@@ -143,7 +143,7 @@ def test_every_table_and_figure_of_liu2023_is_there_with_its_provenance(finished
 
 
 def test_a_data_folder_without_some_corpora_leaves_their_notebooks_out(tmp_path):
-    synthetic.write_fer2013_csv(tmp_path / "data" / "fer2013", n=30, seed=5)
+    synthetic.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=5)
     given = ["--config", "profile=quick", "seeds=0", f"data_dir={tmp_path / 'data'}"]
     command = [*snakemake(PROJECT, "-n")[:-3], "--forceall", *given]
     done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, text=True)
