@@ -11,7 +11,8 @@
 #: SEEDS       seeds to run, such as SEEDS="0 1 2"; default 0
 #: JOBS        notebooks that run at the same time; default 1
 #: PYTHON      the Python that makes .venv; default the first on the PATH that is 3.11, 3.12 or 3.13
-#: PYTEST_FLAGS, LAB_FLAGS  passed on by `make test` and `make lab`
+#: BENCH       which of benchmarks/bench_*.py `make bench` runs, such as BENCH=csv_load; default all
+#: PYTEST_FLAGS, LAB_FLAGS, BENCH_FLAGS  passed on by `make test`, `make lab` and `make bench`
 SEEDS ?= 0
 JOBS ?= 1
 
@@ -31,6 +32,8 @@ endif
 endif
 PROFILES := $(filter-out %schema,$(patsubst configs/%.yaml,%,$(sort $(wildcard configs/*.yaml))))
 
+BENCHES := $(patsubst benchmarks/bench_%.py,%,$(sort $(wildcard benchmarks/bench_*.py)))
+
 # TensorFlow's C++ start-up notes (oneDNN, CUDA probing) would bury the lines that matter. PYTHONHASHSEED is left alone
 # on purpose: no result may depend on it, and fixing it here would hide one that does.
 TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -41,7 +44,7 @@ export TF_CPP_MIN_LOG_LEVEL
 export PROFILE SEEDS
 
 .DEFAULT_GOAL := help
-.PHONY: help replicate test lab report install arguments FORCE
+.PHONY: help replicate test lab bench report install arguments FORCE
 # The arguments are checked before minutes of installing, also under `make -j`.
 .NOTPARALLEL:
 
@@ -67,6 +70,10 @@ test: $(STAMP) ## lint, then run every test and check every notebook's outputs
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(data_folder); $(PY) -m jupyterlab --notebook-dir=notebooks $(LAB_FLAGS)
+
+bench: $(STAMP) ## measure every speed claim beside the usual way (BENCH names one; FER_DATA gives real faces)
+	@set -e; $(data_folder); export FER_DATA; for name in $(or $(BENCH),$(BENCHES)); do \
+	    echo "== $$name"; $(PY) benchmarks/bench_$$name.py $(BENCH_FLAGS); done
 
 report: arguments $(STAMP) ## rebuild the report of PROFILE from the results at hand, training nothing
 	@[ -d "$(OUTPUT)results/$(PROFILE)" ] || { printf '%s\n' \

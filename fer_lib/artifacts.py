@@ -32,6 +32,7 @@ PACKAGES = (
     "tensorflow",
     "jax",
     "numpy",
+    "openvino",
     "opencv-python-headless",
     "scikit-learn",
     "skops",
@@ -43,6 +44,8 @@ FIGURE_DPI = 150
 # what decides how a training ends, beside the networks in models/
 TRAINING_CODE = (
     "training.py",
+    "trunk.py",
+    "openvino_graph.py",
     "augmentation.py",
     "expansion.py",
     "svm.py",
@@ -201,7 +204,7 @@ class Run:
             "code": git_state(),
             "engine": _engine(),
             "machine": {"kind": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
-            "packages": _versions(),
+            "packages": package_versions(),
             "python": platform.python_version(),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds_since_start": round(time.monotonic() - self.started, 1),
@@ -283,7 +286,8 @@ def _git(*words: str) -> str | None:
     return done.stdout.strip()
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Returns the versions of the packages that results depend on, those that are installed."""
     found = {}
     for package in PACKAGES:
         try:

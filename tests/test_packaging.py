@@ -33,9 +33,9 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def direct_requirements():
-    """Returns what pyproject.toml asks for by name, except the gpu extra, which the lock leaves out (CUDA)."""
+    """Returns what pyproject.toml asks for by name, except the extras that the lock leaves out: gpu and intel."""
     extras = PROJECT["optional-dependencies"]
-    asked = PROJECT["dependencies"] + extras["dev"] + extras["jax"] + PYPROJECT["build-system"]["requires"]
+    asked = PROJECT["dependencies"] + extras["dev"] + extras["jax"] + extras["cluster"] + PYPROJECT["build-system"]["requires"]
     return [Requirement(text) for text in asked]
 
 
@@ -65,7 +65,7 @@ def test_lock_has_the_opencv_without_windows():
 
 def test_extras_and_entry_point():
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"dev", "gpu", "jax"}
+    assert set(extras) == {"cluster", "dev", "gpu", "intel", "jax"}
     gpu = Requirement(extras["gpu"][0])
     assert (gpu.name, gpu.extras) == ("tensorflow", {"and-cuda"})
     plain = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "tensorflow")

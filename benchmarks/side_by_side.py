@@ -1,0 +1,156 @@
+"""What every benchmark shares: two ways in alternation in one run, their ratio, the machine's own limit, a JSON.
+
+A claim is a ratio, never a time: machines differ and drift, and the two ways meet the same weather when they take
+turns. ``python benchmarks/<name>.py`` prints it and writes ``benchmarks/results/<name>.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from fer_lib.artifacts import git_state, package_versions  # noqa: E402
+from fer_lib.datasets import FaceDataset, corpus  # noqa: E402
+from fer_lib.files import write_text  # noqa: E402
+from fer_lib.settings import DataSettings  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results"
+MATRIX = 2048  # side of the matrices whose product measures the machine
+
+
+def arguments(description: str, **defaults: int) -> argparse.Namespace:
+    """Returns ``--pairs`` (how often each way runs), ``--data-dir``, ``--out`` and the whole numbers in ``defaults``."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--data-dir", default=os.environ.get("FER_DATA", ""), help="real corpora; default: generated")
+    parser.add_argument("--out", default=str(RESULTS), help="folder of the JSON (default: benchmarks/results)")
+    for name, value in {"pairs": 5, **defaults}.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value, help="default: %(default)s")
+    return parser.parse_args()
+
+
+def fer2013(data_dir: str, count: int | None = None) -> FaceDataset:
+    """Returns FER-2013's training part, or its first ``count`` faces; generated faces where no data folder is given."""
+    settings = DataSettings(source="folder" if data_dir else "generated", generated_faces=(count or 2000) * 4 // 3)
+    faces = corpus.load_fer2013(settings, data_dir).part("Training")
+    return faces if count is None else faces.take(np.arange(min(count, len(faces))))
+
+
+def alternate(
+    ours: Callable[[], Any], usual: Callable[[], Any], *, pairs: int, warm_up: bool = True
+) -> list[tuple[float, float]]:
+    """Returns the seconds of our way and of the usual way, pair by pair; a first pair that is not counted warms up."""
+    timed = []
+    for number in range(-1 if warm_up else 0, pairs):
+        pair = (seconds(ours), seconds(usual))
+        if number >= 0:
+            timed.append(pair)
+            say(f"  pair {number + 1}: ours {pair[0]:.3f} s, usual {pair[1]:.3f} s, ratio {pair[1] / pair[0]:.2f}")
+    return timed
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    """Returns the wall seconds of one call."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def ratio(pairs: list[tuple[float, float]]) -> dict[str, float]:
+    """Returns median, lowest and highest of usual / ours over the pairs, and both ways' median seconds."""
+    ratios = [usual / ours for ours, usual in pairs]
+    return {
+        "median": round(statistics.median(ratios), 3),
+        "lowest": round(min(ratios), 3),
+        "highest": round(max(ratios), 3),
+        "pairs": len(pairs),
+        "ours_seconds": round(statistics.median(ours for ours, _ in pairs), 4),
+        "usual_seconds": round(statistics.median(usual for _, usual in pairs), 4),
+    }
+
+
+def machine_limit() -> dict[str, float]:
+    """Returns the rate of large matrix products on this machine, in 10⁹ operations a second, by precision.
+
+    OpenVINO computes them, as it computes the trunk; a precision that the processor lacks is left out.
+    """
+    import openvino
+    from openvino import opset13 as ops
+
+    left = ops.parameter([MATRIX, MATRIX], np.float32)
+    right = ops.constant(np.random.default_rng(0).random((MATRIX, MATRIX), np.float32))
+    product = openvino.Model([ops.matmul(left, right, False, False)], [left], "product")
+    matrix = np.random.default_rng(1).random((MATRIX, MATRIX), np.float32)
+    core, rates = openvino.Core(), {}
+    for name, hint in (("float32", "f32"), ("bfloat16", "bf16")):
+        if name == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            continue
+        request = core.compile_model(product, "CPU", {"INFERENCE_PRECISION_HINT": hint}).create_infer_request()
+        best = min(seconds(lambda request=request: request.infer([matrix])) for _ in range(8))
+        rates[name] = round(2 * MATRIX**3 / best / 1e9, 1)
+    return rates
+
+
+def report(name: str, claim: str, results: dict[str, Any], options: argparse.Namespace, **facts: Any) -> None:
+    """Prints the ratios with the machine's limit and writes the JSON.
+
+    Args:
+        name: of the benchmark and its file.
+        claim: one sentence: what is compared, on what.
+        results: by the name of a comparison: what :func:`ratio` returns, with ``target`` where the claim has one.
+        options: what :func:`arguments` returned.
+        facts: about the data and the settings; kept in the JSON.
+    """
+    limit = machine_limit()
+    say("", claim)
+    for which, found in results.items():
+        target = found.get("target")
+        verdict = "" if target is None else f"; target {target:g}: {'met' if found['median'] >= target else 'MISSED'}"
+        say(
+            f"  {which}: {found['median']:.2f} times as fast as the usual way "
+            f"({found['lowest']:.2f} to {found['highest']:.2f}, {found['pairs']} pairs{verdict})"
+        )
+    say("  this machine multiplies matrices at " + " and ".join(f"{r:,.0f} GFLOP/s ({p})" for p, r in limit.items()))
+    content = {
+        "benchmark": name,
+        "claim": claim,
+        "results": results,
+        "facts": facts,
+        "machine": {**machine(), "matrix_product_gflops": limit},
+        "code": git_state(),
+        "packages": package_versions(),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_text(Path(options.out) / f"{name}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """Returns what a reader needs to know of the machine: processor, cores, memory in GB, Python."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9 if hasattr(os, "sysconf") else None
+    return {
+        "processor": processor,
+        "kind": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gb": memory and round(memory, 1),
+        "python": platform.python_version(),
+    }
+
+
+def say(*lines: str) -> None:
+    """Prints lines at once."""
+    print(*lines, sep="\n", flush=True)
