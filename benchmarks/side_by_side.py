@@ -33,7 +33,7 @@ MATRIX = 2048  # side of the matrices whose product measures the machine
 
 
 def arguments(description: str, **defaults: int) -> argparse.Namespace:
-    """Returns ``--pairs`` (how often each way runs), ``--data-dir``, ``--out`` and the whole numbers in ``defaults``."""
+    """Returns ``--pairs`` (how often each way runs), ``--data-dir``, ``--out`` and the numbers in ``defaults``."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--data-dir", default=os.environ.get("FER_DATA", ""), help="real corpora; default: generated")
     parser.add_argument("--out", default=str(RESULTS), help="folder of the JSON (default: benchmarks/results)")
