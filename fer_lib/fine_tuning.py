@@ -91,5 +91,5 @@ def fer2013_answers(
     fitted = svm.fit_fer2013("resnet50_svm_rbf", svm.Examples(seen, learn.labels), settings=settings, seed=seed)
     answers = {"resnet50_svm_rbf": svm.decision(fitted, features(test.images))}
     if is_fine_tuned(settings):
-        answers = {"resnet50_softmax": training.predict(model, test, scaling=settings.scaling)} | answers
+        answers = {"resnet50_softmax": training.predict(model, test, settings=settings)} | answers
     return fitted, answers

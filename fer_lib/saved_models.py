@@ -19,7 +19,6 @@ import pandas as pd
 import skops.io
 from sklearn.pipeline import Pipeline
 
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
@@ -28,6 +27,7 @@ from fer_lib.files import atomic_path, file_sha256, write_text
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ResNet50SvmSettings, change, settings_dict
 from fer_lib.svm import NAMES, Fitted, decision
+from fer_lib.trunk import in_batches, scaled
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
 FORMAT = 1
@@ -112,7 +112,7 @@ class SavedModel:
 
     def _svm_scores(self, images: np.ndarray) -> np.ndarray:
         settings = change(ResNet50SvmSettings(), **self.settings)
-        features = resnet50_svm.features(self.network, images, settings=settings, batch_size=PREDICTION_BATCH)
+        features = resnet50_svm.features(self.network, images, settings=settings)
         known = decision(self.fitted, features)
         known = np.exp(known) if self.score_kind == "probability" else known
         fill = 0.0 if self.score_kind == "probability" else -np.inf
@@ -121,15 +121,9 @@ class SavedModel:
         return scores
 
     def _network_scores(self, images: np.ndarray) -> np.ndarray:
-        scaling = self.settings.get("scaling", "unit")
+        run = scaled(self.network.predict_on_batch, self.settings.get("scaling", "unit"))
         scores = np.empty((len(images), len(self.class_names)), np.float32)
-        for start in range(0, len(images), PREDICTION_BATCH):
-            batch = images[start : start + PREDICTION_BATCH]
-            missing = PREDICTION_BATCH - len(batch)
-            padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-            outputs = self.network.predict_on_batch(network_input(padded, scaling))
-            scores[start : start + len(batch)] = np.asarray(outputs)[: len(batch)]
-        return scores
+        return in_batches(lambda batch: np.asarray(run(batch)), images, scores)
 
 
 def save(folder: str | Path, model: SavedModel) -> Path:

@@ -1,4 +1,8 @@
-"""Fit, checkpoint, resume, history (chen2023, section 2.3): a run killed at any moment ends with the same numbers."""
+"""Fit, checkpoint, resume, history (chen2023, section 2.3): a run killed at any moment ends with the same numbers.
+
+Where the first layers of a model are frozen, only its tail is fitted: :mod:`fer_lib.trunk` runs the rest, in the
+threads that also move the faces, so that augmentation, trunk and tail overlap.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,9 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path
 from fer_lib.settings import TrainingSettings
+from fer_lib.trunk import WORKERS, Engine, in_batches, split_model
 
 log = logging.getLogger(__name__)
-
-LOADER_THREADS = 2
 
 
 def set_seed(seed: int) -> None:
@@ -38,7 +41,7 @@ def show_progress() -> None:
 
 
 class FaceBatches(keras.utils.PyDataset):
-    """Batches of network input and one-hot labels, one epoch long.
+    """Batches of network input, or of a trunk's features, and one-hot labels, one epoch long.
 
     Each batch draws from a generator of its own, made from the seed, the epoch and the batch's number, so that neither
     the order in which threads finish nor a resumed run changes a pixel.
@@ -49,17 +52,17 @@ class FaceBatches(keras.utils.PyDataset):
         faces: FaceDataset,
         settings: TrainingSettings,
         *,
-        scaling: str | None = None,
+        engine: Engine | None = None,
         augment_with: tuple[int, int] | None = None,
     ) -> None:
         """Takes the faces, their settings and, for training, ``augment_with=(seed, epoch)``, which also shuffles.
 
-        ``scaling`` defaults to the settings' own; evaluation on "raw images" gives another.
+        With an ``engine`` the batches hold the features that it makes of the network input.
         """
-        super().__init__(workers=LOADER_THREADS, use_multiprocessing=False, max_queue_size=8)
+        super().__init__(workers=WORKERS, use_multiprocessing=False, max_queue_size=8)
         self.faces = faces
         self.settings = settings
-        self.scaling = scaling or settings.scaling
+        self.engine = engine
         self.augment_with = augment_with
         self.targets = np.eye(len(faces.class_names), dtype=np.float32)[faces.labels]
         self.order = np.arange(len(faces))
@@ -81,7 +84,8 @@ class FaceBatches(keras.utils.PyDataset):
                 height_shift_range=self.settings.height_shift_range,
                 rotation_range=self.settings.rotation_range,
             )
-        return network_input(images, self.scaling), self.targets[rows]
+        inputs = network_input(images, self.settings.scaling)
+        return (self.engine(inputs) if self.engine else inputs), self.targets[rows]
 
     @property
     def _moves(self) -> bool:
@@ -89,10 +93,32 @@ class FaceBatches(keras.utils.PyDataset):
         return any(ranges)
 
 
+class FeatureBatches(keras.utils.PyDataset):
+    """Batches of features that are in memory, and one-hot labels."""
+
+    def __init__(self, features: np.ndarray, faces: FaceDataset, *, batch_size: int) -> None:
+        """Takes the features, float32 (N, width), of N faces."""
+        super().__init__()
+        self.features = features
+        self.targets = np.eye(len(faces.class_names), dtype=np.float32)[faces.labels]
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.features) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return self.features[rows], self.targets[rows]
+
+
 def compile_model(model: keras.Model, settings: TrainingSettings) -> keras.Model:
     """Compiles a model as section 2.3 and Table 1 print: Adam, cross-entropy; both accuracies, told apart by name."""
+    return _compile(model, keras.optimizers.Adam(learning_rate=settings.learning_rate))
+
+
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> keras.Model:
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=settings.learning_rate),
+        optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(),
         metrics=[
             keras.metrics.CategoricalAccuracy(name="categorical_accuracy"),
@@ -136,12 +162,12 @@ def train(
         resumed = None
     set_seed(seed)  # after a checkpoint was read, which draws numbers of its own
     model, history = resumed or (compile_model(build(), settings), pd.DataFrame())
-    validation_batches = FaceBatches(validation, settings)
-    _complete(model, validation_batches)
+    fitted_part, engine, validation_batches = _fitted_part(model, settings, validation)
+    _complete(fitted_part, validation_batches)
     while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
         epoch, started = len(history), time.monotonic()
-        fitted = model.fit(
-            FaceBatches(training, settings, augment_with=(seed, epoch)),
+        fitted = fitted_part.fit(
+            FaceBatches(training, settings, engine=engine, augment_with=(seed, epoch)),
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,
@@ -162,19 +188,26 @@ def train(
     return model, history
 
 
-def predict(model: keras.Model, faces: FaceDataset, *, scaling: str = "unit", batch_size: int = 256) -> np.ndarray:
+def predict(
+    model: keras.Model, faces: FaceDataset, *, settings: TrainingSettings, scaling: str | None = None
+) -> np.ndarray:
     """Returns the model's probabilities, float32 of shape (N, classes), in the order of the faces.
 
-    The last batch is padded to full size, so that no backend compiles for a second shape.
+    Args:
+        model: as trained; a frozen trunk runs on the settings' engine, as in training.
+        faces: N of them.
+        settings: of the experiment.
+        scaling: of the pixels; None is the settings' own, "raw images" on the testing set are ``"raw"``.
     """
-    parts = []
-    for start in range(0, len(faces), batch_size):
-        images = faces.images[start : start + batch_size]
-        missing = batch_size - len(images)
-        padded = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
-        probabilities = model.predict_on_batch(network_input(padded, scaling))
-        parts.append(np.asarray(probabilities)[: len(images)])
-    return np.concatenate(parts)
+    scaling = scaling or settings.scaling
+    parts = split_model(model, settings)
+    if parts:
+        return parts.predict(faces.images, scaling=scaling)
+    return in_batches(
+        lambda batch: np.asarray(model.predict_on_batch(network_input(batch, scaling))),
+        faces.images,
+        np.empty((len(faces), model.output_shape[1]), np.float32),
+    )
 
 
 @dataclass(frozen=True)
@@ -217,7 +250,23 @@ class Checkpoints:
         return self.folder / f"epoch-{epochs:03d}.keras"
 
 
-def _complete(model: keras.Model, batches: FaceBatches) -> None:
+def _fitted_part(
+    model: keras.Model, settings: TrainingSettings, validation: FaceDataset
+) -> tuple[keras.Model, Engine | None, keras.utils.PyDataset]:
+    """Returns what is fitted, what runs before it, and the validation batches.
+
+    That is the whole model where nothing is frozen, else its tail, which shares the model's optimiser: the model's
+    checkpoint then holds the state of both. What validation needs from the trunk is computed here, once a run.
+    """
+    parts = split_model(model, settings)
+    if parts is None:
+        return model, None, FaceBatches(validation, settings)
+    features = parts.features(validation.images, scaling=settings.scaling)
+    batches = FeatureBatches(features, validation, batch_size=settings.batch_size)
+    return _compile(parts.tail, model.optimizer), parts.engine, batches
+
+
+def _complete(model: keras.Model, batches: keras.utils.PyDataset) -> None:
     """Builds the optimiser and the metrics on a batch of their own.
 
     Under JAX the first ``fit`` of a process would otherwise take its first training batch for that, so that a resumed

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import training
+from fer_lib import training, trunk
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
@@ -80,7 +80,7 @@ def test_the_trunk_of_a_trunk_is_itself(model):
 
 @pytest.mark.parametrize(("pooling", "width"), [("average", 2048), ("flatten", 8192)])
 def test_resnet50s_features_are_as_many_as_the_docstring_says(model, pooling, width):
-    result = resnet50_svm.features(model, faces_of(2, 48, 48), settings=change(RANDOM, pooling=pooling), batch_size=2)
+    result = resnet50_svm.features(model, faces_of(2, 48, 48), settings=change(RANDOM, pooling=pooling))
     assert result.shape == (2, width)
     assert result.dtype == np.float32
 
@@ -91,7 +91,7 @@ def test_features_are_what_the_softmax_sees(tiny, pooling, scaling):
     settings = change(RANDOM, pooling=pooling, scaling=scaling)
     model = resnet50_svm.build_classifier(settings, image_size=16, classes=3)
     images = faces_of(11, 16, 16)
-    result = resnet50_svm.features(model, images, settings=settings, batch_size=4)
+    result = resnet50_svm.features(model, images, settings=settings)
     kernel, bias = (np.asarray(weights) for weights in model.get_layer("logits").get_weights())
     logits = result @ kernel + bias
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -99,23 +99,23 @@ def test_features_are_what_the_softmax_sees(tiny, pooling, scaling):
     np.testing.assert_allclose(shares / shares.sum(axis=1, keepdims=True), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_the_batch_size_changes_nothing_and_there_is_one_shape(tiny):
-    model, images = tiny(), faces_of(10, 16, 16)
-    trunk, sizes = resnet50_svm.trunk_of(model), []
-    predict = trunk.predict_on_batch
-    trunk.predict_on_batch = lambda batch: sizes.append(len(batch)) or predict(batch)
-    whole = resnet50_svm.features(model, images, settings=RANDOM, batch_size=10)
-    parts = resnet50_svm.features(model, images, settings=RANDOM, batch_size=4)
-    assert sizes == [10, 4, 4, 4]
+def test_the_batch_size_changes_nothing_and_there_is_one_shape(tiny, monkeypatch):
+    model, images, sizes = tiny(), faces_of(10, 16, 16), []
+    whole = resnet50_svm.features(model, images, settings=RANDOM)
+    engine = trunk.engine_of(resnet50_svm.trunk_of(model), RANDOM)
+    monkeypatch.setattr(resnet50_svm, "engine_of", lambda *_: lambda batch: sizes.append(len(batch)) or engine(batch))
+    monkeypatch.setattr(trunk, "FACES_A_STEP", 4)
+    parts = resnet50_svm.features(model, images, settings=RANDOM)
+    assert sizes == [4, 4, 4]
     np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-5)
 
 
 def test_views_keep_their_places(tiny):
     model, views = tiny(), faces_of(3, 5, 16, 16)
-    result = resnet50_svm.features(model, views, settings=RANDOM, batch_size=4)
+    result = resnet50_svm.features(model, views, settings=RANDOM)
     assert result.shape == (3, 5, 6)
     for face in range(3):
-        own = resnet50_svm.features(model, views[face], settings=RANDOM, batch_size=5)
+        own = resnet50_svm.features(model, views[face], settings=RANDOM)
         np.testing.assert_allclose(result[face], own, rtol=1e-5, atol=1e-5)
 
 

@@ -149,6 +149,6 @@ def test_a_planted_fault_leaves_the_tolerance(fault):
         train = FaceDataset(train.images[:, ::-1], train.meta, train.class_names, train.corpus, train.synthetic)
     build = partial(baseline_cnn.build, settings)
     model, _ = training.train(build, settings, training=train, validation=validation, seed=SEED)
-    rows = evaluation.score(training.predict(model, test), test.labels, test.class_names)
+    rows = evaluation.score(training.predict(model, test, settings=settings), test.labels, test.class_names)
     scores = dict(zip(rows["metric"], rows["value"], strict=True))
     assert not all(within(scores, "baseline_cnn").values()), scores

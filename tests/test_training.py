@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import training
+from fer_lib import training, trunk
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
@@ -179,10 +179,11 @@ def test_batches_shuffle_and_move_by_epoch_and_only_in_training():
     np.testing.assert_array_equal(np.sort(seen), np.sort(faces.labels))
 
 
-def test_predict_keeps_the_order_whatever_the_batch(undisturbed):
+def test_predict_keeps_the_order_whatever_the_batch(undisturbed, monkeypatch):
     faces = striped_faces(20)
-    whole = training.predict(undisturbed[0], faces, batch_size=20)
-    np.testing.assert_allclose(training.predict(undisturbed[0], faces, batch_size=7), whole, atol=1e-6)
+    whole = training.predict(undisturbed[0], faces, settings=TINY)
+    monkeypatch.setattr(trunk, "FACES_A_STEP", 7)
+    np.testing.assert_allclose(training.predict(undisturbed[0], faces, settings=TINY), whole, atol=1e-6)
     assert whole.shape == (20, 7)
 
 
@@ -191,6 +192,7 @@ def test_keras_reports_what_evaluation_computes(undisturbed):
 
     model, history = undisturbed
     faces = striped_faces(28, seed=9)
-    scores = evaluation.score(training.predict(model, faces), faces.labels, faces.class_names).set_index("metric")
+    outputs = training.predict(model, faces, settings=TINY)
+    scores = evaluation.score(outputs, faces.labels, faces.class_names).set_index("metric")
     for metric in ("loss", "categorical_accuracy", "binary_accuracy"):
         assert scores.loc[metric, "value"] == pytest.approx(history[f"val_{metric}"].iloc[-1], abs=1e-5)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from tqdm import tqdm
 
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.models.resnet50_mlp import build_trunk
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.trunk import engine_of, in_batches, scaled
 
 layers = keras.layers
 TRUNK = "resnet50"
@@ -48,22 +48,14 @@ def trunk_of(model: keras.Model) -> keras.Model:
 
 
 def features(
-    model: keras.Model,
-    images: np.ndarray,
-    *,
-    settings: ResNet50SvmSettings,
-    batch_size: int = 128,
-    progress: bool = False,
+    model: keras.Model, images: np.ndarray, *, settings: ResNet50SvmSettings, progress: bool = False
 ) -> np.ndarray:
     """Returns each face's features: the trunk's output, pooled, before the softmax.
-
-    The last batch is padded to full size, so that no backend compiles for a second shape.
 
     Args:
         model: the trunk, or a model that holds it.
         images: uint8, shape (N, H, W), or (N, V, H, W) for V views of each face.
-        settings: ``scaling`` of the pixels and ``pooling`` of the features.
-        batch_size: faces a step.
+        settings: ``scaling`` of the pixels, ``pooling`` of the features and what the trunk runs on.
         progress: show a progress bar on a terminal.
 
     Returns:
@@ -72,21 +64,22 @@ def features(
     """
     trunk = trunk_of(model)
     faces = images.reshape(-1, *images.shape[-2:])
-    starts = range(0, len(faces), batch_size)
-    hidden = None if progress else True  # None hides it where there is no terminal
     width = _width(trunk, settings.pooling)
-    pooled = np.empty((len(faces), width), np.float32)
-    for start in tqdm(starts, desc="features", unit="batch", disable=hidden):
-        batch = faces[start : start + batch_size]
-        missing = batch_size - len(batch)
-        padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        maps = np.asarray(trunk.predict_on_batch(network_input(padded, settings.scaling)))[: len(batch)]
-        pooled[start : start + len(batch)] = _pool(maps, settings.pooling)
+    run = scaled(engine_of(trunk, settings), settings.scaling)
+    hidden = None if progress else True  # None hides it where there is no terminal
+    with tqdm(total=len(faces), desc="features", unit="face", disable=hidden) as bar:
+        pooled = in_batches(
+            lambda batch: _pool(run(batch), trunk.output_shape, settings.pooling),
+            faces,
+            np.empty((len(faces), width), np.float32),
+            advance=bar.update,
+        )
     return pooled.reshape(*images.shape[:-2], width)
 
 
-def _pool(maps: np.ndarray, pooling: str) -> np.ndarray:
-    return maps.mean(axis=(1, 2)) if pooling == "average" else maps.reshape(len(maps), -1)
+def _pool(maps: np.ndarray, shape: tuple[int | None, ...], pooling: str) -> np.ndarray:
+    """Maps flattened, (N, height · width · channels), to features."""
+    return maps.reshape(-1, *shape[1:]).mean(axis=(1, 2)) if pooling == "average" else maps
 
 
 def _width(trunk: keras.Model, pooling: str) -> int:

@@ -3,8 +3,8 @@
 What a paper leaves open is a setting here; ``docs/decisions.md`` lists the alternatives and the reasons.
 """
 
-from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings, TrainingSettings
-from fer_lib.settings.common import WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings, ResNetSettings, TrainingSettings
+from fer_lib.settings.common import TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.liu2023 import (
     CkPlusSettings,
     DepthStudySettings,
@@ -28,6 +28,7 @@ from fer_lib.settings.profiles import (
 __all__ = [
     "PROFILES",
     "PROJECT",
+    "TRUNKS",
     "WEIGHTS_NAMES",
     "BaselineCnnSettings",
     "CkPlusSettings",
@@ -39,6 +40,7 @@ __all__ = [
     "Profile",
     "ResNet50MlpSettings",
     "ResNet50SvmSettings",
+    "ResNetSettings",
     "TrainingSettings",
     "change",
     "experiment",

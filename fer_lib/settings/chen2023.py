@@ -47,7 +47,26 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ResNet50MlpSettings(TrainingSettings):
+class ResNetSettings(TrainingSettings):
+    """What both papers' ResNet50 share: which of its layers train, and what the others run on.
+
+    Attributes:
+        trainable_trunk: the layers that train (see :func:`fer_lib.models.resnet50_mlp.freeze`).
+        trunk_engine: what runs the frozen layers, and the whole trunk where features are extracted: ``"keras"`` on its
+            backend and device, ``"openvino"`` on the CPU, several times as fast there.
+        trunk_precision: of that engine; ``"bfloat16"`` is a deviation, within 2 % of float32's features. What trains
+            is float32 always.
+    """
+
+    trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
+        "last_four_layers"
+    )
+    trunk_engine: Literal["keras", "openvino"] = "keras"
+    trunk_precision: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ResNet50MlpSettings(ResNetSettings):
     """chen2023, "the model of this paper": ResNet50 + MLP (sections 2.2-2.3, Tables 1 and 2, Figures 2-6).
 
     Command: ``papermill notebooks/03_resnet50_mlp.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
@@ -64,9 +83,6 @@ class ResNet50MlpSettings(TrainingSettings):
     """
 
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
-    trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
-        "last_four_layers"
-    )
     dropout_rate: Fraction = 0.5
 
 

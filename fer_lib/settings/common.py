@@ -9,6 +9,8 @@ from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid")
 WEIGHTS_NAMES = ("imagenet", "none", "random_frozen")
+TRUNKS = ("keras-float32", "keras-bfloat16", "openvino-float32", "openvino-bfloat16")
+"""Engine and precision of a trunk in one word, as the environment variable ``FER_TRUNK`` gives them."""
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]

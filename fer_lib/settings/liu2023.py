@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fer_lib.settings.chen2023 import TrainingSettings
+from fer_lib.settings.chen2023 import ResNetSettings
 from fer_lib.settings.common import STRICT, Positive, PositiveFloat
 
 TWELVE_OPERATIONS = (
@@ -100,7 +100,7 @@ class ExpansionSettings:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ResNet50SvmSettings(TrainingSettings):
+class ResNet50SvmSettings(ResNetSettings):
     """liu2023, ResNet-50 + SVM (sections 2.2.1, 2.2.2 and 3.1, Tables 1 and 3, Figure 1).
 
     Command: ``papermill notebooks/04_resnet_svm.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
@@ -108,7 +108,7 @@ class ResNet50SvmSettings(TrainingSettings):
     Expected: the paper prints 98.60 % and that an SVM is about 1 % better than SoftMax; it says neither which faces the
     98.60 % are of nor how training and test faces were kept apart (see ``fer_lib/published/liu2023.yaml``).
 
-    The fields of :class:`TrainingSettings` are those of the fine-tuning.
+    The fields of :class:`TrainingSettings` are those of the fine-tuning; features are extracted on ``trunk_engine``.
 
     Attributes:
         weights: of the trunk before fine-tuning, as for chen2023: "non-expression databases are used for training".
@@ -146,8 +146,7 @@ class ResNet50SvmSettings(TrainingSettings):
     @property
     def fine_tuning(self) -> dict:
         """What the fine-tuned trunk depends on: the grids and folds of the machines on its features do not belong."""
-        own = ("weights", "fine_tune_on", "trainable_trunk", "pooling")
-        names = [field.name for field in dataclasses.fields(TrainingSettings)] + list(own)
+        names = [field.name for field in dataclasses.fields(ResNetSettings)] + ["weights", "fine_tune_on", "pooling"]
         return {name: getattr(self, name) for name in names}
 
 

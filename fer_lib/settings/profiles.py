@@ -7,15 +7,15 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.settings.common import STRICT, WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.common import STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.liu2023 import (
     CkPlusSettings,
     DepthStudySettings,
@@ -44,6 +44,7 @@ class Profile:
         resnet50_svm: liu2023's model.
         lenet: liu2023's hyper-parameter study.
         depth_study: plain against residual networks of equal depth, which both papers argue from.
+        variants: other readings of ``resnet50_mlp`` to run beside it, such as other weights: a name to its changes.
     """
 
     description: str
@@ -56,6 +57,7 @@ class Profile:
     resnet50_svm: ResNet50SvmSettings = ResNet50SvmSettings()
     lenet: LeNetSettings = LeNetSettings()
     depth_study: DepthStudySettings = DepthStudySettings()
+    variants: dict[Annotated[str, Field(pattern="^[a-z0-9_]+$")], dict[str, Any]] = Field(default_factory=dict)
 
 
 def load_profile(profile: str | Path) -> Profile:
@@ -74,18 +76,29 @@ def load_profile(profile: str | Path) -> Profile:
         raise FerError(f"{path.name} is not YAML: {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):
         raise FerError(f"{path.name} holds no settings; it should be a mapping as configs/smoke.yaml is.")
-    return _validated(Profile, content, where=path.name)
+    read = _validated(Profile, content, where=path.name)
+    for name, changes in read.variants.items():
+        _changed(read.resnet50_mlp, changes, where=f"{path.name}, variants.{name}")
+    return read
 
 
 def experiment(
-    profile: Profile, section: str, *, weights: str = "", epochs: int = 0, changes: dict | None = None
+    profile: Profile,
+    section: str,
+    *,
+    variant: str = "",
+    weights: str = "",
+    epochs: int = 0,
+    changes: dict | None = None,
 ) -> Any:
     """Returns the settings of one experiment of a profile, with what a notebook's parameters cell changes.
 
     Args:
         profile: as read by :func:`load_profile`.
         section: a field of :class:`Profile`, such as ``"resnet50_mlp"``.
+        variant: one of the profile's ``variants``; ``""`` is none of them.
         weights: of the trunk; ``""`` keeps the profile's, or takes ``$FER_WEIGHTS`` where the profile reads real data.
+            ``$FER_TRUNK`` likewise names engine and precision, such as ``openvino-bfloat16``. A variant's own go first.
         epochs: 0 keeps the profile's.
         changes: any other settings by name.
 
@@ -93,13 +106,16 @@ def experiment(
         FerError: a key is unknown or a value does not fit.
     """
     settings = getattr(profile, section)
-    wanted = dict(changes or {})
-    if epochs:
-        wanted["epochs"] = epochs
-    # the smoke profile stays the same on every machine, whatever its environment holds
-    weights = weights or (os.environ.get("FER_WEIGHTS", "") if profile.data.source == "folder" else "")
-    if weights and hasattr(settings, "weights"):
-        wanted["weights"] = weights
+    if variant and variant not in profile.variants:
+        known = f"its variants are {', '.join(profile.variants)}" if profile.variants else "the profile has none"
+        raise FerError(f"There is no variant {variant!r}{nearest(variant, profile.variants)}; {known}.")
+    wanted = {
+        **_from_environment(settings, profile),
+        **(profile.variants[variant] if variant else {}),
+        **({"weights": weights} if weights and hasattr(settings, "weights") else {}),
+        **({"epochs": epochs} if epochs else {}),
+        **(changes or {}),
+    }
     return change(settings, **wanted)
 
 
@@ -109,7 +125,19 @@ def change(settings: Any, **changes: Any) -> Any:
     Raises:
         FerError: an unknown key (the sentence names the nearest) or a value that does not fit.
     """
-    return _validated(type(settings), {**dataclasses.asdict(settings), **changes}, where=type(settings).__name__)
+    return _changed(settings, changes, where=type(settings).__name__)
+
+
+def _from_environment(settings: Any, profile: Profile) -> dict[str, str]:
+    """What a user's environment says of the trunk; the smoke profile stays the same on every machine."""
+    if profile.data.source != "folder" or not hasattr(settings, "trunk_engine"):
+        return {}
+    found = {"weights": os.environ["FER_WEIGHTS"]} if os.environ.get("FER_WEIGHTS") else {}
+    if trunk := os.environ.get("FER_TRUNK"):
+        if trunk not in TRUNKS:
+            raise FerError(f"FER_TRUNK is {trunk!r}{nearest(trunk, TRUNKS)}; give one of {', '.join(TRUNKS)}.")
+        found["trunk_engine"], found["trunk_precision"] = trunk.split("-")
+    return found
 
 
 def settings_dict(settings: Any) -> dict[str, Any]:
@@ -134,6 +162,10 @@ def json_schema() -> dict[str, Any]:
     """Returns the JSON Schema of a profile; ``configs/schema.json`` is this, kept in step by a test."""
     schema = TypeAdapter(Profile).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _changed(settings: Any, changes: dict[str, Any], *, where: str) -> Any:
+    return _validated(type(settings), {**dataclasses.asdict(settings), **changes}, where=where)
 
 
 def _validated(kind: type, content: dict[str, Any], *, where: str) -> Any:

@@ -1,0 +1,102 @@
+"""A Keras network of a trunk's layers as an OpenVINO graph, layer by layer, from any backend's weights.
+
+OpenVINO's own converter wants TensorFlow, takes seconds and reports each call to its maker; the handful of layers that
+ResNets are made of map to OpenVINO's operations one to one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_lib.backend import keras
+from fer_lib.errors import FerError
+
+if TYPE_CHECKING:
+    import openvino
+
+layers = keras.layers
+
+
+def convert(network: keras.Model) -> openvino.Model:
+    """Returns the graph of a functional network in inference mode, with its weights as constants.
+
+    The input is the network's, float32 (N, H, W, C). The one output is float32 (N, width): the network's outputs, each
+    flattened in Keras' order of axes, one after the other.
+
+    Raises:
+        FerError: the network has a layer of another kind than ResNet50 without top has.
+    """
+    import openvino
+    from openvino import opset13 as ops
+
+    (face,) = network.inputs
+    parameter = ops.parameter([-1, *face.shape[1:]], np.float32, name="face")
+    # channels first from here on, as OpenVINO computes
+    made = {id(face): ops.transpose(parameter, np.array([0, 3, 1, 2]))}
+    for layer in network.layers:
+        if not isinstance(layer, layers.InputLayer):
+            made[id(layer.output)] = _operation(ops, layer, [made[id(tensor)] for tensor in _inputs(layer)])
+    parts = []
+    for tensor in network.outputs:
+        last = ops.transpose(made[id(tensor)], np.array([0, 2, 3, 1])) if len(tensor.shape) == 4 else made[id(tensor)]
+        parts.append(ops.reshape(last, np.array([0, -1]), special_zero=True))
+    joined = ops.concat(parts, axis=1) if len(parts) > 1 else parts[0]
+    return openvino.Model([joined], [parameter], network.name)
+
+
+def _inputs(layer: keras.Layer) -> list[Any]:
+    return layer.input if isinstance(layer.input, list) else [layer.input]
+
+
+def _operation(ops: Any, layer: keras.Layer, inputs: list[Any]) -> Any:
+    """One layer on tensors (N, C, H, W)."""
+    (x, *others) = inputs
+    if isinstance(layer, layers.ZeroPadding2D):
+        (top, bottom), (left, right) = layer.padding
+        return ops.pad(x, np.array([0, 0, top, left]), np.array([0, 0, bottom, right]), "constant", np.float32(0))
+    if isinstance(layer, layers.Conv2D) and layer.groups == 1 and _is_linear(layer):
+        return _convolution(ops, layer, x)
+    if isinstance(layer, layers.BatchNormalization):
+        gamma, beta, mean, variance = (np.asarray(weight) for weight in layer.get_weights())
+        scale = gamma / np.sqrt(variance + np.float32(layer.epsilon))
+        return ops.add(ops.multiply(x, _by_channel(scale)), _by_channel(beta - mean * scale))
+    if isinstance(layer, layers.ReLU) or getattr(layer, "activation", None) is keras.activations.relu:
+        return ops.relu(x)
+    if isinstance(layer, layers.MaxPooling2D):
+        places = {"strides": list(layer.strides), "dilations": [1, 1], "kernel_shape": list(layer.pool_size)}
+        auto_pad = "valid" if layer.padding == "valid" else "same_upper"
+        return ops.max_pool(x, **places, pads_begin=[0, 0], pads_end=[0, 0], auto_pad=auto_pad).output(0)
+    if isinstance(layer, layers.GlobalAveragePooling2D) and not layer.keepdims:
+        return ops.reduce_mean(x, np.array([2, 3]), keep_dims=False)
+    if isinstance(layer, layers.Add):
+        for other in others:
+            x = ops.add(x, other)
+        return x
+    raise FerError(
+        f"The layer {layer.name} ({type(layer).__name__}) is none that the OpenVINO engine computes; set trunk_engine: "
+        "keras, which computes every layer."
+    )
+
+
+def _convolution(ops: Any, layer: keras.Layer, x: Any) -> Any:
+    kernel, *bias = (np.asarray(weight) for weight in layer.get_weights())
+    done = ops.convolution(
+        x,
+        ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))),
+        strides=list(layer.strides),
+        pads_begin=[0, 0],
+        pads_end=[0, 0],
+        dilations=list(layer.dilation_rate),
+        auto_pad="valid" if layer.padding == "valid" else "same_upper",
+    )
+    return ops.add(done, _by_channel(bias[0])) if bias else done
+
+
+def _is_linear(layer: keras.Layer) -> bool:
+    return layer.activation is keras.activations.linear
+
+
+def _by_channel(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32).reshape(1, -1, 1, 1)

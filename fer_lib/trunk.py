@@ -1,0 +1,266 @@
+"""The frozen part of a network, run as fast as the machine allows.
+
+A network whose first layers are frozen is split at the last of them: what comes before is the *trunk*, which runs
+without gradients on an engine of its own, and what comes after is the *tail*, which trains in float32. In chen2023's
+model (section 2.2.1, "the parameters of last four layers trained") two tensors cross there, the branch and the shortcut
+of ResNet50's last block. The tail shares its layers with the network, so that training the one trains the other.
+
+Engine and precision are settings (``trunk_engine``, ``trunk_precision``), never a measurement's choice: Keras on any
+backend, or OpenVINO on a CPU, each in float32 or bfloat16. In float32 the features agree with Keras' to 1e-5 of their
+norm; bfloat16 (to 2e-2) is a deviation that ``docs/decisions.md`` and every result's settings declare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fer_lib.augmentation import network_input
+from fer_lib.backend import keras
+from fer_lib.errors import FerError
+
+layers = keras.layers
+
+WORKERS = min(8, os.cpu_count() or 1)
+"""Threads that prepare batches and call the engine at the same time; OpenVINO has a stream for each."""
+
+FACES_A_STEP = 64
+
+
+class EngineSettings(Protocol):
+    """The settings that say what a trunk runs on; those of a network without a frozen part lack them."""
+
+    trunk_engine: str
+    trunk_precision: str
+
+
+Engine = Callable[[np.ndarray], np.ndarray]
+"""Network input, float32 (N, H, W, C), to features, float32 (N, width): the trunk's outputs, each flattened in Keras'
+order of axes, side by side. Several threads may call one at the same time."""
+
+
+@dataclass(frozen=True)
+class SplitModel:
+    """A network as trunk and tail.
+
+    Attributes:
+        engine: runs the trunk.
+        tail: features (N, width) to the network's output; its layers are the network's own.
+    """
+
+    engine: Engine
+    tail: keras.Model
+
+    def features(self, images: np.ndarray, *, scaling: str) -> np.ndarray:
+        """Returns what of faces, uint8 (N, H, W), reaches the tail: float32 (N, width)."""
+        run = scaled(self.engine, scaling)
+        return in_batches(run, images, np.empty((len(images), self.tail.input_shape[1]), np.float32))
+
+    def predict(self, images: np.ndarray, *, scaling: str) -> np.ndarray:
+        """Returns the network's outputs, float32 (N, classes), of faces, uint8 (N, H, W)."""
+        run = scaled(self.engine, scaling)
+        outputs = np.empty((len(images), self.tail.output_shape[1]), np.float32)
+        return in_batches(lambda batch: np.asarray(self.tail.predict_on_batch(run(batch))), images, outputs)
+
+
+def split(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
+    """Returns a network's frozen trunk and the tail after it, or None where no layer with weights can be split off.
+
+    The trunk maps the network's input to the tensors that cross to the tail, in the order of its graph. The tail maps
+    them, flattened and side by side (N, width), to the network's output. Layers that draw random numbers are never in
+    the trunk. The network is one functional graph, or one whose first layer is another, as ``resnet50_mlp.build``
+    returns.
+    """
+    graph = next(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
+    graph = graph if isinstance(graph, keras.Model) else model
+    crossing = _crossing_tensors(graph)
+    if not crossing:
+        return None
+    trunk = keras.Model(graph.inputs, crossing, name=f"{graph.name}_trunk")
+    features = keras.Input((sum(_width(tensor) for tensor in crossing),), name="features")
+    x = _unflattened(features, crossing)
+    if crossing != graph.outputs:
+        x = keras.Model(crossing, graph.outputs[0], name=f"{graph.name}_tail")(x)
+    if graph is not model:
+        # what the graph's output is called in the network itself stands where the next layer begins
+        after = model.layers[model.layers.index(graph) + 1].input
+        x = keras.Model(after, model.outputs[0], name="head")(x)
+    return trunk, keras.Model(features, x, name=f"{model.name}_tail")
+
+
+def split_model(model: keras.Model, settings: Any) -> SplitModel | None:
+    """Returns a network split, its trunk on the engine of the settings.
+
+    None where nothing frozen can be split off, or the settings name no engine (:class:`EngineSettings`).
+
+    Raises:
+        FerError: the engine is not installed, or the processor lacks the precision.
+    """
+    parts = split(model) if hasattr(settings, "trunk_engine") else None
+    if parts is None:
+        return None
+    trunk, tail = parts
+    return SplitModel(engine_of(trunk, settings, kept_by=model), tail)
+
+
+def engine_of(network: keras.Model, settings: EngineSettings, *, kept_by: keras.Model | None = None) -> Engine:
+    """Returns the engine that runs a network in inference mode, as it is now.
+
+    Making one takes a second. It is kept as long as ``kept_by`` lives (default: the network), and used again while
+    engine, precision and weights are the same.
+
+    Raises:
+        FerError: the engine is not installed, or the processor lacks the precision.
+    """
+    kept = _engines.setdefault(network if kept_by is None else kept_by, {})
+    key = (settings.trunk_engine, settings.trunk_precision, _digest(network))
+    if key not in kept:
+        kept.clear()  # of other weights: a trunk has a hundred megabytes of them
+        kept[key] = ENGINES[settings.trunk_engine](network, settings.trunk_precision)
+    return kept[key]
+
+
+def scaled(engine: Engine, scaling: str) -> Engine:
+    """Returns an engine with the pixels' scaling before it: it takes faces (N, H, W) in 0-255."""
+    return lambda images: engine(network_input(images, scaling))
+
+
+def in_batches(
+    run: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+    into: np.ndarray,
+    *,
+    advance: Callable[[int], object] | None = None,
+) -> np.ndarray:
+    """Fills ``into``, whose rows are those of ``images``, with what ``run`` returns, batch by batch; returns it.
+
+    ``WORKERS`` batches are under way at a time. The last is padded to full size, so that no backend compiles for a
+    second shape. ``advance`` is called with the number of faces of each batch.
+    """
+
+    def fill(start: int) -> None:
+        batch = images[start : start + FACES_A_STEP]
+        missing = FACES_A_STEP - len(batch)
+        padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+        into[start : start + len(batch)] = run(padded)[: len(batch)]
+        if advance:
+            advance(len(batch))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for _ in pool.map(fill, range(0, len(images), FACES_A_STEP)):
+            pass
+    return into
+
+
+class KerasEngine:
+    """The network as Keras runs it, on its backend and device, compiled by XLA where that can."""
+
+    def __init__(self, network: keras.Model, precision: str) -> None:
+        if precision == "bfloat16":
+            network = _in_bfloat16(network)
+        parts = [layers.Flatten(dtype="float32")(tensor) for tensor in network.outputs]
+        joined = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
+        self.network = keras.Model(network.inputs, joined)
+        self.lock = threading.Lock()  # Keras makes its compiled function at the first call
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Returns the features of one batch."""
+        with self.lock:
+            return np.asarray(self.network.predict_on_batch(faces))
+
+
+class OpenVinoEngine:
+    """The network compiled by OpenVINO for this machine's CPU: batch norms folded, memory layouts its own."""
+
+    def __init__(self, network: keras.Model, precision: str) -> None:
+        try:
+            import openvino
+        except ImportError:
+            raise FerError(
+                "The setting trunk_engine: openvino needs the package openvino, which is not installed; install it, or "
+                "set trunk_engine: keras."
+            ) from None
+        from fer_lib.openvino_graph import convert  # needs OpenVINO
+
+        core = openvino.Core()
+        if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise FerError(
+                "The setting trunk_precision: bfloat16 needs a processor with bfloat16 instructions (AVX512-BF16 or "
+                "AMX), which this one lacks; set trunk_precision: float32."
+            )
+        hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+        options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": os.cpu_count()}
+        self.compiled = core.compile_model(convert(network), "CPU", options)
+        self.own = threading.local()  # a request belongs to one thread at a time
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Returns the features of one batch."""
+        if not hasattr(self.own, "request"):
+            self.own.request = self.compiled.create_infer_request()
+        self.own.request.infer([faces], share_inputs=True)
+        return self.own.request.get_output_tensor().data.copy()
+
+
+ENGINES: dict[str, Callable[[keras.Model, str], Engine]] = {"keras": KerasEngine, "openvino": OpenVinoEngine}
+_engines: weakref.WeakKeyDictionary[keras.Model, dict[Any, Engine]] = weakref.WeakKeyDictionary()
+
+
+def _crossing_tensors(graph: keras.Model) -> list[Any]:
+    """What layers that do not depend on any trained or random layer hand on to those that do, in graph order.
+
+    Empty where such layers have no weights: there is nothing worth splitting off.
+    """
+    early, late_inputs, frozen_weights = {id(tensor) for tensor in graph.inputs}, [], False
+    for layer in graph.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+        is_random = any("seed_generator_state" in variable.path for variable in layer.variables)
+        if not layer.trainable_weights and not is_random and all(id(tensor) in early for tensor in inputs):
+            early.add(id(layer.output))
+            frozen_weights |= bool(layer.weights)
+        else:
+            late_inputs += [id(tensor) for tensor in inputs]
+    wanted = early & {*late_inputs, *(id(tensor) for tensor in graph.outputs)}
+    return [layer.output for layer in graph.layers if id(layer.output) in wanted] if frozen_weights else []
+
+
+def _unflattened(features: Any, tensors: list[Any]) -> list[Any] | Any:
+    """Cuts features (N, width) into tensors of the given ones' shapes."""
+    parts, start = [], 0
+    for tensor in tensors:
+        part = features[:, start : start + _width(tensor)]
+        parts.append(layers.Reshape(tensor.shape[1:])(part))
+        start += _width(tensor)
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _width(tensor: Any) -> int:
+    return int(np.prod(tensor.shape[1:]))
+
+
+def _in_bfloat16(network: keras.Model) -> keras.Model:
+    """Returns a copy that computes in bfloat16 and keeps its weights in float32, Keras' mixed precision."""
+
+    def cast(layer: keras.Layer) -> keras.Layer:
+        return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+
+    copy = keras.models.clone_model(network, clone_function=cast)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _digest(network: keras.Model) -> bytes:
+    """Tells a network's outputs and weights apart from any others."""
+    digest = hashlib.blake2b(repr([tensor.shape for tensor in network.outputs]).encode())
+    for weight in network.get_weights():
+        digest.update(np.ascontiguousarray(weight).data)
+    return digest.digest()
