@@ -28,11 +28,13 @@ class Results:
         run: of the report.
         scores: model to seed to its long frame of scores.
         values: name of a metrics file, such as ``"resnet50_mlp_seed0"``, to its contents.
+        variants: names of the metrics files of the profile's variants, such as ``"resnet50_mlp-trunk_scaling_seed0"``.
     """
 
     run: Run
     scores: dict[str, dict[int, pd.DataFrame]]
     values: dict[str, dict[str, Any]]
+    variants: tuple[str, ...] = ()
 
     @property
     def synthetic(self) -> bool:
@@ -51,8 +53,9 @@ class Results:
 
     def runs_table(self) -> Table:
         """Returns a row a training: its faces, weights, epochs, settings and code."""
-        rows = [self._run_row(name, self.values[name]["provenance"]) for name in self._trainings()]
-        columns = ["result", "faces", "fingerprint", "weights", "epochs", "settings", "backend", "precision", "code"]
+        rows = [self._run_row(name, self.values[name]["provenance"]) for name in [*self._trainings(), *self.variants]]
+        columns = ["result", "faces", "fingerprint", "weights", "epochs", "settings", "backend", "precision"]
+        columns += ["frozen trunk", "code"]
         return self._table(pd.DataFrame(rows, columns=columns), "What was run")
 
     def glance_table(self) -> Table:
@@ -77,6 +80,23 @@ class Results:
                     cells = {SCORE_NAMES[name]: f"{part.loc[name, 'value']:.4f}" for name in list(SCORE_NAMES)[:3]}
                     rows.append({"model": tables.MODEL_NAMES[model], "faces": split, **cells})
         return self._table(pd.DataFrame(rows), "Validation, test, and test on raw pixels")
+
+    def variants_table(self) -> Table:
+        """Returns the test scores of the paper's own reading and of each variant that was run, a row a training."""
+        rows = []
+        for name in [*self._trainings()[: len(self.scores["resnet50_mlp"])], *self.variants]:
+            content = self.values[name]
+            made, scores = content["provenance"], pd.DataFrame(content["values"]["scores"])
+            testing = scores[scores["split"] == "testing"].set_index("metric")
+            cells = {
+                SCORE_NAMES[metric]: tables.interval(*testing.loc[metric, ["value", "low", "high"]])
+                for metric in ("loss", "categorical_accuracy", "binary_accuracy")
+            }
+            settings = made["settings"]
+            facts = {"scaling": settings["scaling"], "trunk": made["weights"]["origin"], "epochs": settings["epochs"]}
+            rows.append({"training": name.removeprefix("resnet50_mlp").lstrip("-_"), **facts, **cells})
+        title = "ResNet50 + MLP, other readings and other weights: test faces, 95 % intervals"
+        return self._table(pd.DataFrame(rows), title)
 
     def sureness_table(self) -> Table:
         """Returns the anatomy of the binary accuracy on the test faces, a row a training."""
@@ -157,6 +177,10 @@ class Results:
         return {model: tables.over_seeds(frames) for model, frames in self.scores.items() if frames}
 
     def _seeds(self) -> str:
+        counts = {tables.MODEL_NAMES[model]: len(self.scores[model]) for model in TRAINED if self.scores[model]}
+        if len(set(counts.values())) > 1:
+            each = ", ".join(f"{model} {count}" for model, count in counts.items())
+            return f"mean ± s.d. where there are several seeds ({each}), 95 % intervals over faces"
         return _seed_phrase(sorted({seed for frames in self.scores.values() for seed in frames}))
 
     def _weights_notes(self) -> tuple[str, ...]:
@@ -181,7 +205,10 @@ class Results:
             "epochs": str(made["settings"]["epochs"]),
             "settings": made["settings_hash"],
             "backend": made["engine"]["backend"],
-            "precision": made["engine"]["precision"],
+            "precision": made["settings"].get("precision", made["engine"]["precision"]),
+            "frozen trunk": f"{made['settings']['trunk_engine']} {made['settings']['trunk_precision']}"
+            if "trunk_engine" in made["settings"]
+            else "–",
             "code": commit[:10] + (", changed since" if made["code"]["dirty"] else ""),
         }
 
@@ -241,6 +268,8 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
     values = run.load_values("*")
     scores = {model: run.load_scores(model, seeds) for model in tables.MODEL_NAMES}
     names = [f"{model}_seed{seed}" for model, frames in scores.items() for seed in frames]
+    variants = [name for name in values if name.startswith("resnet50_mlp-")]
+    names += [name for name in variants if not seeds or values[name]["provenance"]["seed"] in seeds]
     made = {name: values[name]["provenance"] for name in names}
     odd = [name for name in names if same_faces(made[name]) != same_faces(made[names[0]])]
     if odd:
@@ -253,7 +282,7 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
         | {key: made[name].get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
         for name in names
     }
-    return Results(run, scores, values)
+    return Results(run, scores, values, tuple(name for name in names if name in variants))
 
 
 def _score_text(scores: pd.DataFrame, split: str, metric: str, *, scale: int = 1) -> str:
@@ -271,4 +300,4 @@ def _seed_phrase(seeds: list[int]) -> str:
         return "no seed yet"
     if len(seeds) == 1:
         return f"seed {seeds[0]}, 95 % intervals over faces"
-    return f"mean ± s.d. of {len(seeds)} seeds"
+    return f"mean ± s.d. of {len(seeds)} seeds, 95 % intervals over faces"

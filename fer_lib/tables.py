@@ -291,21 +291,18 @@ def glance_table(
 
 
 def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Returns scores of several seeds as their mean, with ``low`` and ``high`` one standard deviation away.
+    """Returns scores of several seeds as their mean, with ``spread``, one standard deviation between the seeds.
 
-    Of a single seed it returns that seed's own scores with their intervals. Columns as :func:`fer_lib.evaluation.score`
-    and ``split``; ``interval`` says which of the two it is.
+    ``low`` and ``high`` are the lowest and the highest end of the seeds' own 95 % intervals over faces: the faces of
+    several seeds are the same ones and are not counted several times. Of a single seed it returns that seed's own
+    scores. Columns as :func:`fer_lib.evaluation.score` and ``split``; ``interval`` says which of the two it is.
     """
     if len(frames) == 1:
         return next(iter(frames.values()))
     together = pd.concat([frame.assign(seed=seed) for seed, frame in frames.items()])
-    spread = together.groupby(["split", "metric"], sort=False)["value"].agg(["mean", "std"]).reset_index()
-    return spread.assign(
-        value=spread["mean"],
-        low=spread["mean"] - spread["std"],
-        high=spread["mean"] + spread["std"],
-        interval=f"mean ± s.d. of {len(frames)} seeds",
-    ).drop(columns=["mean", "std"])
+    scores = together.groupby(["split", "metric"], sort=False)
+    found = scores.agg(value=("value", "mean"), spread=("value", "std"), low=("low", "min"), high=("high", "max"))
+    return found.reset_index().assign(interval=f"mean ± s.d. of {len(frames)} seeds")
 
 
 def interval(value: float, low: float, high: float) -> str:
@@ -318,10 +315,10 @@ def interval(value: float, low: float, high: float) -> str:
 
 
 def _score_cell(row: Any) -> str:
-    """A score with its interval in brackets, or over several seeds its mean ± s.d."""
-    if "s.d." in str(getattr(row, "interval", "")):
-        return f"{row.value:.4f} ± {row.high - row.value:.4f}"
-    return interval(row.value, row.low, row.high)
+    """A score with its interval in brackets; over several seeds its mean ± s.d., then the bracket."""
+    text = interval(row.value, row.low, row.high)
+    spread = getattr(row, "spread", np.nan)
+    return text if np.isnan(spread) else text.replace(f"{row.value:.4f}", f"{row.value:.4f} ± {spread:.4f}", 1)
 
 
 def _table2_row(model: str, numbers: str, cells: Mapping[tuple[str, str], str], *, accuracy: str) -> dict[str, str]:

@@ -10,7 +10,8 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,7 +162,8 @@ def train(
         log.warning("the checkpoint holds %d epochs, more than asked; training starts anew", len(resumed[1]))
         resumed = None
     set_seed(seed)  # after a checkpoint was read, which draws numbers of its own
-    model, history = resumed or (compile_model(build(), settings), pd.DataFrame())
+    with _precision(settings.precision):
+        model, history = resumed or (compile_model(build(), settings), pd.DataFrame())
     fitted_part, engine, validation_batches = _fitted_part(model, settings, validation)
     _complete(fitted_part, validation_batches)
     while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
@@ -248,6 +250,17 @@ class Checkpoints:
 
     def _model_file(self, epochs: int) -> Path:
         return self.folder / f"epoch-{epochs:03d}.keras"
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers that are built inside compute by this policy; a checkpoint's have theirs with them."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _fitted_part(

@@ -164,8 +164,7 @@ class KerasEngine:
     """The network as Keras runs it, on its backend and device, compiled by XLA where that can."""
 
     def __init__(self, network: keras.Model, precision: str) -> None:
-        if precision == "bfloat16":
-            network = _in_bfloat16(network)
+        network = _computing_in({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision], network)
         parts = [layers.Flatten(dtype="float32")(tensor) for tensor in network.outputs]
         joined = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
         self.network = keras.Model(network.inputs, joined)
@@ -247,11 +246,13 @@ def _width(tensor: Any) -> int:
     return int(np.prod(tensor.shape[1:]))
 
 
-def _in_bfloat16(network: keras.Model) -> keras.Model:
-    """Returns a copy that computes in bfloat16 and keeps its weights in float32, Keras' mixed precision."""
+def _computing_in(policy: str, network: keras.Model) -> keras.Model:
+    """Returns the network, or a copy of it, whose layers compute by a policy; weights are float32 in both of ours."""
+    if all(layer.dtype_policy.name == policy for layer in network.layers):
+        return network
 
     def cast(layer: keras.Layer) -> keras.Layer:
-        return type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+        return type(layer).from_config({**layer.get_config(), "dtype": policy})
 
     copy = keras.models.clone_model(network, clone_function=cast)
     copy.set_weights(network.get_weights())

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import subprocess
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -513,13 +514,14 @@ def test_the_reports_table_2_is_the_mean_over_seeds(two_seeds):
     assert "mean ± s.d. of 2 seeds" in table.title
     rows = table.frame.set_index(["Model", "Numbers"])
     assert rows.loc[("ResNet50 + MLP", "published"), "Testing accuracy"] == "0.8571"
-    values = [
-        frame[(frame["split"] == "testing") & (frame["metric"] == "loss")]["value"].item()
+    own = [
+        frame[(frame["split"] == "testing") & (frame["metric"] == "loss")].iloc[0]
         for (model, _), frame in scores.items()
         if model == "resnet50_mlp"
     ]
-    mean, spread = np.mean(values), np.std(values, ddof=1)
-    assert rows.loc[("ResNet50 + MLP", "measured, binary"), "Testing loss"] == f"{mean:.4f} ± {spread:.4f}"
+    mean, spread = (take([row["value"] for row in own]) for take in (np.mean, partial(np.std, ddof=1)))
+    ends = f"[{min(row['low'] for row in own):.4f}, {max(row['high'] for row in own):.4f}]"
+    assert rows.loc[("ResNet50 + MLP", "measured, binary"), "Testing loss"] == f"{mean:.4f} ± {spread:.4f} {ends}"
     assert (table.frame["Model"].str.startswith("Class priors")).sum() == 2
 
 
@@ -612,3 +614,20 @@ def test_a_report_of_one_model_alone_and_of_real_faces_works(tmp_path):
     assert "not measured yet" in set(results.table2().frame["Numbers"])
     assert "not measured yet" not in titles(results.recall_figure())
     assert "Traditional CNN, loss: not measured yet" in titles(results.loss_figure("baseline_cnn"))
+
+
+def test_the_report_sets_variants_beside_the_papers_own_reading(tmp_path):
+    keep_training(started(tmp_path), "resnet50_mlp", skill=0.1)
+    other = change(MLP, scaling="trunk", epochs=7)
+    keep_training(started(tmp_path, settings=other), "resnet50_mlp-trunk_scaling", skill=0.9)
+    results = reporting(tmp_path)
+    frame = results.variants_table().frame.set_index("training")
+    assert list(frame.index) == ["seed0", "trunk_scaling_seed0"]
+    assert list(frame["scaling"]) == ["unit", "trunk"]
+    assert list(frame["epochs"]) == [MLP.epochs, 7]
+    losses = [float(cell.split(" [")[0]) for cell in frame["loss (nats)"]]
+    assert losses[1] < losses[0]
+    # they are named among the trainings and never averaged with the paper's own
+    assert "resnet50_mlp-trunk_scaling_seed0" in set(results.runs_table().frame["result"])
+    assert list(results.scores["resnet50_mlp"]) == [0]
+    assert "resnet50_mlp-trunk_scaling_seed0" in results.run.facts["made_from"]

@@ -235,23 +235,26 @@ def test_over_seeds_of_one_is_that_seeds_own_scores():
     pd.testing.assert_frame_equal(tables.over_seeds({4: own}), own)
 
 
-def test_over_seeds_is_the_mean_and_one_standard_deviation():
+def test_over_seeds_is_the_mean_with_its_spread_and_the_outer_ends_of_the_intervals():
     losses = [1.1, 1.4, 1.3]
-    result = tables.over_seeds({seed: measured(loss=loss) for seed, loss in enumerate(losses)})
+    frames = {seed: measured(loss=loss) for seed, loss in enumerate(losses)}
+    result = tables.over_seeds(frames)
     for split in SPLITS:
         found = result[(result["split"] == split) & (result["metric"] == "loss")].iloc[0]
         mean, spread = np.mean(losses), np.std(losses, ddof=1)
-        assert (found["value"], found["low"], found["high"]) == pytest.approx((mean, mean - spread, mean + spread))
+        assert (found["value"], found["spread"]) == pytest.approx((mean, spread))
+        own = [frame[(frame["split"] == split) & (frame["metric"] == "loss")].iloc[0] for frame in frames.values()]
+        assert (found["low"], found["high"]) == (min(row["low"] for row in own), max(row["high"] for row in own))
         assert found["interval"] == "mean ± s.d. of 3 seeds"
     assert len(result) == len(measured())
-    same = result[result["metric"] == "binary_accuracy"]
-    np.testing.assert_allclose(same["low"], same["high"])
+    np.testing.assert_allclose(result[result["metric"] == "binary_accuracy"]["spread"], 0, atol=1e-15)
 
 
 def test_over_seeds_fits_into_table_2():
     both = tables.over_seeds({0: measured(loss=1.0), 1: measured(loss=2.0)})
     cells = row(tables.chen2023_table2({"resnet50_mlp": both}, title="t"), "ResNet50 + MLP", "measured, binary")
-    assert cells[:2] == ["1.5000 ± 0.7071", "0.8600 ± 0.0000"]  # not in brackets, which hold 95 % intervals
+    # the brackets hold 95 % intervals, here from the lower seed's lower end to the higher seed's higher end
+    assert cells[:2] == ["1.5000 ± 0.7071 [0.9900, 2.0100]", "0.8600 ± 0.0000 [0.8500, 0.8700]"]
 
 
 def test_at_a_glance_sets_the_test_faces_printed_beside_measured():

@@ -196,3 +196,26 @@ def test_keras_reports_what_evaluation_computes(undisturbed):
     scores = evaluation.score(outputs, faces.labels, faces.class_names).set_index("metric")
     for metric in ("loss", "categorical_accuracy", "binary_accuracy"):
         assert scores.loc[metric, "value"] == pytest.approx(history[f"val_{metric}"].iloc[-1], abs=1e-5)
+
+
+def test_mixed_precision_computes_in_bfloat16_and_keeps_float32(undisturbed, tmp_path):
+    mixed = change(TINY, precision="mixed_bfloat16")
+    model, history = run(mixed, checkpoints=tmp_path)
+    assert keras.config.dtype_policy().name == "float32"  # of whatever is built next
+    assert {layer.compute_dtype for layer in model.layers if layer.weights} == {"bfloat16"}
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    outputs = training.predict(model, striped_faces(7), settings=mixed)
+    assert outputs.dtype == np.float32
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-5)
+    # near float32's training, and not it
+    assert history["loss"].iloc[-1] == pytest.approx(undisturbed[1]["loss"].iloc[-1], abs=0.3)
+    assert history["loss"].iloc[-1] != undisturbed[1]["loss"].iloc[-1]
+    resumed = training.train(
+        partial(baseline_cnn.build, mixed),
+        change(mixed, epochs=4),
+        training=striped_faces(70),
+        validation=striped_faces(28, seed=9),
+        seed=1,
+        checkpoints=tmp_path,
+    )[0]
+    assert {layer.compute_dtype for layer in resumed.layers if layer.weights} == {"bfloat16"}

@@ -156,6 +156,19 @@ def test_bfloat16_stays_within_two_per_cent(model, engine):
     assert 1e-4 < distance(found, trunk.engine_of(frozen, KERAS)(faces)) < 2e-2
 
 
+def test_the_trunks_precision_is_its_own_whatever_trains(model):
+    """A model of mixed precision has a float32 trunk where the settings say so."""
+    mixed = keras.models.clone_model(
+        model.get_layer("resnet50"),
+        clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"}),
+    )
+    mixed.set_weights(model.get_layer("resnet50").get_weights())
+    faces = network_input(pixels(3))
+    expected = trunk.engine_of(model.get_layer("resnet50"), KERAS)(faces)
+    assert distance(trunk.engine_of(mixed, KERAS)(faces), expected) < 1e-6
+    assert distance(trunk.engine_of(mixed, OPENVINO)(faces), expected) < 1e-5
+
+
 def test_bfloat16_needs_a_processor_that_has_it(model, monkeypatch):
     import openvino
 

@@ -32,4 +32,4 @@ def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int =
     if settings.dropout_rate:
         x = layers.Dropout(settings.dropout_rate, name="dense_dropout")(x)
     x = layers.Dense(classes, kernel_initializer=initializer, name="logits")(x)
-    return keras.Model(face, layers.Softmax(name="probabilities")(x), name="baseline_cnn")
+    return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="baseline_cnn")

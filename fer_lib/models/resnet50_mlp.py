@@ -41,7 +41,7 @@ def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int =
         x = layers.ReLU(name=f"mlp{number}_relu")(x)
         x = layers.Dropout(settings.dropout_rate, name=f"mlp{number}_dropout")(x)
         x = _dense(units, settings, name=f"mlp{number}_dense")(x)
-    return keras.Model(face, layers.Softmax(name="probabilities")(x), name="resnet50_mlp")
+    return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="resnet50_mlp")
 
 
 def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras.Model:

@@ -35,7 +35,7 @@ def build_classifier(settings: ResNet50SvmSettings, *, image_size: int = 48, cla
     pooling = layers.GlobalAveragePooling2D if settings.pooling == "average" else layers.Flatten
     x = pooling(name="features")(trunk(face))
     x = layers.Dense(classes, kernel_initializer=settings.kernel_initializer, name="logits")(x)
-    return keras.Model(face, layers.Softmax(name="probabilities")(x), name="resnet50_softmax")
+    return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="resnet50_softmax")
 
 
 def trunk_of(model: keras.Model) -> keras.Model:

@@ -27,6 +27,8 @@ class TrainingSettings:
         learning_rate: Adam's; the paper gives none, Keras' default is 0.001.
         kernel_initializer: of every new layer; Keras' default.
         early_stopping_patience: epochs without a lower validation loss before training stops; 0 never stops early.
+        precision: of what trains; ``"mixed_bfloat16"`` computes in bfloat16 and keeps weights, loss and the softmax in
+            float32, which a GPU is faster with.
     """
 
     width_shift_range: Fraction = 0.1
@@ -39,6 +41,7 @@ class TrainingSettings:
     learning_rate: Annotated[float, Field(gt=0.0)] = 0.001
     kernel_initializer: Literal["glorot_uniform", "he_normal", "he_uniform", "glorot_normal"] = "glorot_uniform"
     early_stopping_patience: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
     @property
     def testing_scaling(self) -> str:
@@ -55,7 +58,7 @@ class ResNetSettings(TrainingSettings):
         trunk_engine: what runs the frozen layers, and the whole trunk where features are extracted: ``"keras"`` on its
             backend and device, ``"openvino"`` on the CPU, several times as fast there.
         trunk_precision: of that engine; ``"bfloat16"`` is a deviation, within 2 % of float32's features. What trains
-            is float32 always.
+            has the ``precision`` of its own.
     """
 
     trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
