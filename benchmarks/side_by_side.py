@@ -32,13 +32,14 @@ RESULTS = Path(__file__).parent / "results"
 MATRIX = 2048  # side of the matrices whose product measures the machine
 
 
-def arguments(description: str, **defaults: int) -> argparse.Namespace:
-    """Returns ``--pairs`` (how often each way runs), ``--data-dir``, ``--out`` and the numbers in ``defaults``."""
+def arguments(description: str, **defaults: int | str) -> argparse.Namespace:
+    """Returns ``--pairs`` (how often each way runs), ``--data-dir``, ``--out`` and what ``defaults`` names."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--data-dir", default=os.environ.get("FER_DATA", ""), help="real corpora; default: generated")
     parser.add_argument("--out", default=str(RESULTS), help="folder of the JSON (default: benchmarks/results)")
     for name, value in {"pairs": 5, **defaults}.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value, help="default: %(default)s")
+        kind, shown = type(value), "default: %(default)s" if value != "" else None
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=shown)
     return parser.parse_args()
 
 
@@ -87,14 +88,15 @@ def machine_limit() -> dict[str, float]:
 
     OpenVINO computes them, as it computes the trunk; a precision that the processor lacks is left out.
     """
-    import openvino
-    from openvino import opset13 as ops
+    from fer_lib.backend import openvino
 
+    ov = openvino()
+    ops = ov.opset13
     left = ops.parameter([MATRIX, MATRIX], np.float32)
     right = ops.constant(np.random.default_rng(0).random((MATRIX, MATRIX), np.float32))
-    product = openvino.Model([ops.matmul(left, right, False, False)], [left], "product")
+    product = ov.Model([ops.matmul(left, right, False, False)], [left], "product")
     matrix = np.random.default_rng(1).random((MATRIX, MATRIX), np.float32)
-    core, rates = openvino.Core(), {}
+    core, rates = ov.Core(), {}
     for name, hint in (("float32", "f32"), ("bfloat16", "bf16")):
         if name == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             continue

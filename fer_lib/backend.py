@@ -1,7 +1,8 @@
-"""Keras, imported without the notes that TensorFlow's C++ writes to standard error on start-up.
+"""What computes: Keras, and OpenVINO where it is asked for, imported without what they would do on the side.
 
-They would stand at the head of every notebook and bury the lines that matter; TF_CPP_MIN_LOG_LEVEL does not reach the
-ones written before its logger is set up. ``FER_NATIVE_LOG=1`` lets them through.
+TensorFlow's C++ writes notes to standard error on start-up, which would stand at the head of every notebook and bury
+the lines that matter; TF_CPP_MIN_LOG_LEVEL does not reach the ones written before its logger is set up.
+``FER_NATIVE_LOG=1`` lets them through. OpenVINO's Python package reports its own import to its makers.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 
 @contextmanager
@@ -35,4 +37,23 @@ with _native_stderr_hidden():
 
     DEVICES = [str(name) for name in keras.distribution.list_devices()] or ["cpu"]  # looks for GPUs, loudly
 
-__all__ = ["DEVICES", "keras"]
+
+def openvino() -> ModuleType:
+    """Returns OpenVINO, imported so that it sends nothing: without the package that would, it does not try.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    silenced = {name: sys.modules.get(name) for name in ("openvino_telemetry", "openvino_telemetry.backend")}
+    sys.modules.update(dict.fromkeys(silenced))  # None: an import of it fails, and OpenVINO has a stub for that
+    try:
+        import openvino
+    finally:
+        for name, before in silenced.items():
+            sys.modules.pop(name)
+            if before is not None:
+                sys.modules[name] = before
+    return openvino
+
+
+__all__ = ["DEVICES", "keras", "openvino"]

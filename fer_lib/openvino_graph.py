@@ -6,21 +6,18 @@ ResNets are made of map to OpenVINO's operations one to one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fer_lib.backend import keras
+from fer_lib.backend import keras, openvino
 from fer_lib.errors import FerError
-
-if TYPE_CHECKING:
-    import openvino
 
 layers = keras.layers
 
 
-def convert(network: keras.Model) -> openvino.Model:
-    """Returns the graph of a functional network in inference mode, with its weights as constants.
+def convert(network: keras.Model) -> Any:
+    """Returns the graph (an ``openvino.Model``) of a functional network in inference mode, its weights as constants.
 
     The input is the network's, float32 (N, H, W, C). The one output is float32 (N, width): the network's outputs, each
     flattened in Keras' order of axes, one after the other.
@@ -28,9 +25,8 @@ def convert(network: keras.Model) -> openvino.Model:
     Raises:
         FerError: the network has a layer of another kind than ResNet50 without top has.
     """
-    import openvino
-    from openvino import opset13 as ops
-
+    ov = openvino()
+    ops = ov.opset13
     (face,) = network.inputs
     parameter = ops.parameter([-1, *face.shape[1:]], np.float32, name="face")
     # channels first from here on, as OpenVINO computes
@@ -43,7 +39,7 @@ def convert(network: keras.Model) -> openvino.Model:
         last = ops.transpose(made[id(tensor)], np.array([0, 2, 3, 1])) if len(tensor.shape) == 4 else made[id(tensor)]
         parts.append(ops.reshape(last, np.array([0, -1]), special_zero=True))
     joined = ops.concat(parts, axis=1) if len(parts) > 1 else parts[0]
-    return openvino.Model([joined], [parameter], network.name)
+    return ov.Model([joined], [parameter], network.name)
 
 
 def _inputs(layer: keras.Layer) -> list[Any]:

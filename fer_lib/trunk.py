@@ -24,8 +24,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from fer_lib.augmentation import network_input
-from fer_lib.backend import keras
+from fer_lib.backend import keras, openvino
 from fer_lib.errors import FerError
+from fer_lib.openvino_graph import convert
 
 layers = keras.layers
 
@@ -181,15 +182,13 @@ class OpenVinoEngine:
 
     def __init__(self, network: keras.Model, precision: str) -> None:
         try:
-            import openvino
+            ov = openvino()
         except ImportError:
             raise FerError(
                 "The setting trunk_engine: openvino needs the package openvino, which is not installed; install it, or "
                 "set trunk_engine: keras."
             ) from None
-        from fer_lib.openvino_graph import convert  # needs OpenVINO
-
-        core = openvino.Core()
+        core = ov.Core()
         if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise FerError(
                 "The setting trunk_precision: bfloat16 needs a processor with bfloat16 instructions (AVX512-BF16 or "

@@ -219,3 +219,40 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32(undisturbed, tmp
         checkpoints=tmp_path,
     )[0]
     assert {layer.compute_dtype for layer in resumed.layers if layer.weights} == {"bfloat16"}
+
+
+def build_with_trunk() -> keras.Model:
+    """A small network of ResNet50 + MLP's shape: a graph with a frozen start, two tensors across, then dropout."""
+    layers = keras.layers
+    face = keras.Input((48, 48, 3))
+    x = layers.Conv2D(4, 5, strides=4, padding="same", activation="linear", name="early")(face)
+    x = layers.BatchNormalization(name="early_bn")(x)
+    shortcut = layers.ReLU(name="early_relu")(x)
+    x = layers.Conv2D(4, 3, padding="same", name="branch")(shortcut)
+    x = layers.Conv2D(4, 1, name="late")(layers.ReLU()(x))
+    graph = keras.Model(face, layers.Add()([layers.BatchNormalization(name="late_bn")(x), shortcut]), name="graph")
+    for layer in graph.layers:
+        layer.trainable = layer.name.startswith("late")
+    inputs = keras.Input((48, 48, 3))
+    x = layers.Dropout(0.2)(graph(inputs))
+    x = layers.Dense(7, name="logits")(layers.Flatten()(x))
+    return keras.Model(inputs, layers.Softmax()(x))
+
+
+@pytest.mark.parametrize("engine", ["keras", "openvino"])
+def test_a_tail_is_trained_and_resumed_with_the_same_bits(engine, tmp_path):
+    settings = ResNet50MlpSettings(weights="random_frozen", trunk_engine=engine, epochs=3, batch_size=16)
+    faces = {"training": striped_faces(70), "validation": striped_faces(28, seed=9)}
+    model, history = training.train(build_with_trunk, settings, **faces, seed=1)
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    training.train(build_with_trunk, change(settings, epochs=1), **faces, seed=1, checkpoints=tmp_path)
+    keras.utils.clear_session()
+    resumed, resumed_history = training.train(build_with_trunk, settings, **faces, seed=1, checkpoints=tmp_path)
+    pd.testing.assert_frame_equal(numbers(history), numbers(resumed_history), check_exact=True)
+    assert same_weights(model, resumed)
+    # what was validated is what the model predicts
+    from fer_lib import evaluation
+
+    outputs = training.predict(model, faces["validation"], settings=settings)
+    scores = evaluation.score(outputs, faces["validation"].labels, tuple("abcdefg")).set_index("metric")
+    assert scores.loc["loss", "value"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-5)

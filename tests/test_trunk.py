@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import weakref
 from functools import partial
@@ -12,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import openvino_graph, training, trunk
+from fer_lib import backend, openvino_graph, training, trunk
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import baseline_cnn, resnet50_mlp, resnet50_svm
-from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings, ResNet50SvmSettings, change
+from fer_lib.settings import PROJECT, BaselineCnnSettings, ResNet50MlpSettings, ResNet50SvmSettings, change
 
 layers = keras.layers
 RANDOM = ResNet50MlpSettings(weights="random_frozen", epochs=2, batch_size=16)
@@ -26,9 +27,7 @@ KERAS, OPENVINO = (SimpleNamespace(trunk_engine=name, trunk_precision="float32")
 
 
 def has_bfloat16() -> bool:
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in backend.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def pixels(count: int, seed: int = 0) -> np.ndarray:
@@ -170,13 +169,11 @@ def test_the_trunks_precision_is_its_own_whatever_trains(model):
 
 
 def test_bfloat16_needs_a_processor_that_has_it(model, monkeypatch):
-    import openvino
-
     class OldProcessor:
         def get_property(self, device: str, name: str) -> list[str]:
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(openvino, "Core", OldProcessor)
+    monkeypatch.setattr(backend.openvino(), "Core", OldProcessor)
     settings = SimpleNamespace(trunk_engine="openvino", trunk_precision="bfloat16")
     with pytest.raises(FerError, match=r"bfloat16 needs a processor .* set trunk_precision: float32\."):
         trunk.engine_of(trunk.split(model)[0], settings)
@@ -186,6 +183,15 @@ def test_without_openvino_one_sentence_says_what_to_do(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(FerError, match="needs the package openvino, which is not installed"):
         trunk.engine_of(trunk.split(model)[0], OPENVINO)
+
+
+def test_openvino_is_imported_without_its_telemetry():
+    code = (
+        "import sys; from fer_lib.backend import openvino; openvino().Core();"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_layer_that_openvino_is_not_taught_is_named():

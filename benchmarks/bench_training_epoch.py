@@ -1,0 +1,69 @@
+"""One epoch of chen2023's training, validation included: our trunk and tail against the usual ImageDataGenerator + fit.
+
+The second epoch of each training is timed: the first compiles. Both ways see the same faces, moved by the same ranges.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import trunk_work
+from side_by_side import arguments, machine_limit, ratio, report, say, seconds
+
+from fer_lib import trunk
+from fer_lib.augmentation import network_input
+from fer_lib.settings import ResNet50MlpSettings
+
+TARGETS = {"openvino float32": 2.2, "openvino bfloat16": 5.0}
+
+
+def main() -> None:
+    """Measures and reports."""
+    options = arguments(__doc__, pairs=3, faces=2560, weights="")
+    learn, validate = trunk_work.halves(options.data_dir, options.faces)
+    usual = trunk_work.settings(options.weights, epochs=2)
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in trunk_work.engines()}
+    for _ in range(options.pairs):
+        slow = trunk_work.usual_epochs(usual, learn, validate)[1]
+        for name, (engine, precision) in trunk_work.engines().items():
+            used = trunk_work.settings(options.weights, epochs=2, trunk_engine=engine, trunk_precision=precision)
+            pairs[name].append((trunk_work.our_epochs(used, learn, validate)[1], slow))
+            say(f"  {name}: ours {pairs[name][-1][0]:.2f} s, usual {slow:.2f} s")
+    report(
+        "training_epoch",
+        f"A training epoch of ResNet50 + MLP on {len(learn):,} faces, validated on {len(validate):,}: trunk on an "
+        "engine of its own and tail against ImageDataGenerator and fit",
+        {name: ratio(found) | {"target": TARGETS[name]} for name, found in pairs.items()},
+        options,
+        training_faces=len(learn),
+        validation_faces=len(validate),
+        synthetic=learn.synthetic,
+        faces_a_second={
+            "usual": round(len(learn) / ratio(pairs["openvino float32"])["usual_seconds"]),
+            **{name: round(len(learn) / ratio(found)["ours_seconds"]) for name, found in pairs.items()},
+        },
+        trunk_alone=share_of_the_machine(learn.images[:1024], usual),
+    )
+
+
+def share_of_the_machine(images: np.ndarray, used: ResNet50MlpSettings) -> dict[str, dict[str, float]]:
+    """Returns what the trunk alone reaches on every core: faces a second, GFLOP/s and the share of the matrix rate."""
+    frozen, limit, found = trunk_work.frozen_trunk(used), machine_limit(), {}
+    work, faces = trunk_work.operations_a_face(frozen), network_input(images)
+    for name, (engine, precision) in trunk_work.engines().items():
+        run = trunk.engine_of(frozen, trunk_work.settings("", trunk_engine=engine, trunk_precision=precision))
+        once = partial(trunk.in_batches, run, faces, np.empty((len(faces), run(faces[:1]).shape[1]), np.float32))
+        once()
+        rate = len(faces) / min(seconds(once) for _ in range(3))
+        found[name] = {
+            "faces_a_second": round(rate),
+            "gflops": round(rate * work, 1),
+            "share_of_matrix_rate": round(rate * work / limit[precision], 3),
+        }
+        say(f"  {name}: {rate:,.0f} faces/s, {found[name]['share_of_matrix_rate']:.0%} of the matrix rate")
+    return found
+
+
+if __name__ == "__main__":
+    main()
