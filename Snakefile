@@ -18,8 +18,8 @@ SEEDS = str(config.get("seeds", "0")).split()
 BASELINE_SEEDS = str(config.get("baseline_seeds", " ".join(SEEDS))).split()  # of the traditional CNN
 if not set(BASELINE_SEEDS) <= set(SEEDS):
     raise WorkflowError(f"baseline_seeds {' '.join(BASELINE_SEEDS)} must be among the seeds {' '.join(SEEDS)}.")
-# other readings of chen2023 that the profile names, of the first seed each
-VARIANTS = list(yaml.safe_load(Path(f"configs/{PROFILE}.yaml").read_text(encoding="utf-8")).get("variants") or {})
+# other settings of chen2023's model that the profile names, of the first seed each
+VARIANTS = list((yaml.safe_load(Path(f"configs/{PROFILE}.yaml").read_bytes()) or {}).get("variants") or {})
 DRAW_FACES = str(config.get("draw_faces", "yes")).lower() not in ("no", "false", "0")
 RESULTS = str(Path(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results", PROFILE))
 
@@ -52,13 +52,14 @@ LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix
 # A notebook is executed beside its place and moved there when it is whole. Of papermill's log, which holds every output,
 # sed shows the epochs as they end and, if a cell fails, everything from there on.
 EXECUTE = (
-    f"env {{resources.device}} {sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb --kernel python3"
-    " --log-output --no-progress-bar {params.given} 2>&1"
+    f"env {{resources.device}} {sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb"
+    " --kernel python3 --log-output --no-progress-bar {params.given} 2>&1"
     " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p' -e '/^fold /p' -e '/^lenet /p' -e '/^depth /p'"
     f" && {sys.executable!r} -m nbstripout --keep-output --keep-count --keep-id --extra-keys 'metadata.papermill"
     " metadata.language_info.version cell.metadata.papermill cell.metadata.execution' {output.notebook}.partial.ipynb"
     " && mv {output.notebook}.partial.ipynb {output.notebook}"
 )
+
 
 include: "workflow/resources.smk"
 

@@ -1,8 +1,9 @@
 # What each job asks a cluster for, and which GPU a seed gets where there are several. On one machine nothing is limited
 # by these numbers: there, `--cores` alone says how many notebooks run at the same time.
 
-# With the paper profile: minutes where a GPU trains, minutes on eight CPU cores, GB of memory. Generous, at most some
-# three times what was measured or estimated: a job that is cut off goes on at its last epoch, but has to queue again.
+# Minutes where a GPU trains, minutes on CPU cores, GB of memory: room to spare, because a job that is cut off goes on at
+# its last epoch but has to queue again. Measured are the quick profile's minutes on two cores (notebook 03: 9, 05: 8,
+# 04: 53); the paper profile's follow from its epochs, those of a GPU and the memory are estimates.
 PAPER = {
     "untrained": (30, 30, 8),
     "resnet50_mlp": (120, 480, 12),
@@ -51,6 +52,6 @@ def resources_of(rule):
 
 def own_device(wildcards):
     """Returns which of several GPUs in CUDA_VISIBLE_DEVICES a seed or variant gets, by turns; "" leaves it as it is."""
-    turns = [*SEEDS, *VARIANTS]
-    turn = turns.index(wildcards.get("variant", wildcards.seed))
+    turns, name = [*SEEDS, *VARIANTS], wildcards.get("variant", wildcards.seed)
+    turn = turns.index(name) if name in turns else int(wildcards.seed)
     return f"CUDA_VISIBLE_DEVICES={DEVICES[turn % len(DEVICES)]}" if len(DEVICES) > 1 else ""
