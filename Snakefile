@@ -6,12 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-import yaml
-
 sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib.datasets import sources
-from fer_lib.settings import WEIGHTS_NAMES
+from fer_lib.settings import WEIGHTS_NAMES, load_profile
 
 PROFILE = config.get("profile", "smoke")
 SEEDS = str(config.get("seeds", "0")).split()
@@ -19,7 +17,7 @@ BASELINE_SEEDS = str(config.get("baseline_seeds", " ".join(SEEDS))).split()  # o
 if not set(BASELINE_SEEDS) <= set(SEEDS):
     raise WorkflowError(f"baseline_seeds {' '.join(BASELINE_SEEDS)} must be among the seeds {' '.join(SEEDS)}.")
 # other settings of chen2023's model that the profile names, of the first seed each
-VARIANTS = list((yaml.safe_load(Path(f"configs/{PROFILE}.yaml").read_bytes()) or {}).get("variants") or {})
+VARIANTS = list(load_profile(PROFILE).variants)
 DRAW_FACES = str(config.get("draw_faces", "yes")).lower() not in ("no", "false", "0")
 RESULTS = str(Path(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results", PROFILE))
 

@@ -19,6 +19,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from fer_lib.settings import TRUNKS
+
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
@@ -378,6 +380,10 @@ def test_a_cluster_gets_the_profile_and_no_limit_of_this_machine(workshop):
     assert workshop.told() == ["", "", "mine"]
     limited = workshop.make("replicate", "CLUSTER=slurm", "JOBS=3")
     assert snakemake_call(limited)[0][-2:] == ["--jobs", "3"]
+
+
+def test_make_knows_the_trunks_that_the_library_knows():
+    assert f"''|{'|'.join(TRUNKS)})" in MAKEFILE
 
 
 @needs_make

@@ -16,6 +16,8 @@ import nbformat
 import pytest
 import yaml
 
+from fer_lib.settings import load_profile
+
 PROJECT = Path(__file__).parents[1]
 SLURM = PROJECT / "workflow" / "profiles" / "slurm"
 OURS = ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK", "FER_OUTPUT", "CUDA_VISIBLE_DEVICES")
@@ -91,12 +93,8 @@ def test_one_job_a_notebook_and_seed():
         f"{name}_seed{seed}" for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn") for seed in "012"
     ]
     once = ["01_data_exploration", "02_preprocessing", "06_lenet_study_seed0", "08_replication_report", "all"]
-    variants = [f"03_resnet50_mlp-{name}_seed0" for name in variants_of(PROJECT / "configs" / "paper.yaml")]
+    variants = [f"03_resnet50_mlp-{name}_seed0" for name in load_profile("paper").variants]
     assert sorted(plan("paper")) == sorted([*once, *trained, *variants])
-
-
-def variants_of(profile: Path) -> dict:
-    return yaml.safe_load(profile.read_text(encoding="utf-8")).get("variants") or {}
 
 
 def test_seeds_do_not_wait_for_each_other():
@@ -279,7 +277,7 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
         PATH=f"{slurm / 'bin'}:{os.environ['PATH']}", PYTHONPATH=str(copy), KERAS_BACKEND="jax",
         FER_DATA=str(data), FER_WEIGHTS="none", SBATCH_ACCOUNT="mine", SBATCH_PARTITION="gpu",
     )  # fmt: skip
-    done = subprocess.run(command, cwd=copy, env=variables, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=copy, env=variables, capture_output=True, text=True, timeout=300)
     log = slurm / "log"
     assert done.returncode == 0, (done.stdout + done.stderr + Path(f"{log}.out").read_text())[-4000:]
     call = shlex.join(log.read_text().splitlines())
