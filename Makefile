@@ -7,14 +7,18 @@
 #: FER_DATA    folder with your copies of fer2013, ckplus, genki4k, olivetti (each a folder, an archive or a file)
 #: FER_OUTPUT  folder to write results and figures in; default this one
 #: WEIGHTS     of the trunk: imagenet, none, random_frozen or a file; default what the profile says
+#: TRUNK       what runs the frozen trunk: keras-float32, keras-bfloat16 (for a GPU), openvino-float32 or
+#:             openvino-bfloat16 (for a CPU); default what the profile says
 #: DRAW_FACES  no draws generated faces where figures would show real people's: for results that are published
 #: SEEDS       seeds to run, such as SEEDS="0 1 2"; default 0
-#: JOBS        notebooks that run at the same time; default 1
+#: BASELINE_SEEDS  those of them that train the traditional CNN; default all of SEEDS
+#: JOBS        notebooks that run at the same time; default 1, on a cluster 20
+#: CLUSTER     slurm submits each notebook as a job of its own, by workflow/profiles/slurm; default this machine
+#: GPUS        GPUs that a training asks a cluster for, 1 or 0; default 1 (smoke none)
 #: PYTHON      the Python that makes .venv; default the first on the PATH that is 3.11, 3.12 or 3.13
 #: BENCH       which of benchmarks/bench_*.py `make bench` runs, such as BENCH=csv_load; default all
 #: PYTEST_FLAGS, LAB_FLAGS, BENCH_FLAGS  passed on by `make test`, `make lab` and `make bench`
 SEEDS ?= 0
-JOBS ?= 1
 
 PY := .venv/bin/python
 STAMP := .venv/.installed
@@ -32,12 +36,17 @@ endif
 endif
 PROFILES := $(filter-out %schema,$(patsubst configs/%.yaml,%,$(sort $(wildcard configs/*.yaml))))
 
+CLUSTERS := $(patsubst workflow/profiles/%/config.yaml,%,$(sort $(wildcard workflow/profiles/*/config.yaml)))
+
 BENCHES := $(patsubst benchmarks/bench_%.py,%,$(sort $(wildcard benchmarks/bench_*.py)))
 
 # TensorFlow's C++ start-up notes (oneDNN, CUDA probing) would bury the lines that matter. PYTHONHASHSEED is left alone
 # on purpose: no result may depend on it, and fixing it here would hide one that does.
 TF_CPP_MIN_LOG_LEVEL ?= 2
 export TF_CPP_MIN_LOG_LEVEL
+
+# Typed, not inherited: a cluster's own environment may well hold these two names.
+$(foreach name,CLUSTER GPUS,$(if $(filter command,$(origin $(name))),,$(eval override $(name) :=)))
 
 # What a user types reaches the shell in the environment, not as text, so that any character is safe. Make passes on by
 # itself what was typed; these two also have defaults.
@@ -91,15 +100,15 @@ define data_folder
 $(call home,FER_DATA); case $${FER_DATA-} in ''|/*) ;; *) FER_DATA=$$PWD/$$FER_DATA;; esac
 endef
 
-# Snakemake strips quotes from each value and reads the rest as YAML: as a literal block a path stays the text it is.
+# Paths go by the environment: Snakemake would strip their quotes, read the rest as YAML, and hand it to a cluster's jobs
+# through two more shells.
 # --nolock: a run that was killed must go on with the same command, and the lock it leaves behind would forbid that.
 define snakemake
-$(data_folder); $(call home,WEIGHTS); \
-text() { printf '|-\n  %s' "$$1"; }; \
-exec $(PY) -m snakemake $(1) --snakefile Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
-    --config 'profile=$(PROFILE)' "seeds=$$(text "$$SEEDS")" \
-    $${FER_DATA:+"data_dir=$$(text "$$FER_DATA")"} $${WEIGHTS:+"weights=$$(text "$$WEIGHTS")"} \
-    $${DRAW_FACES:+"draw_faces=$$DRAW_FACES"}
+$(data_folder); export FER_DATA; $(call home,WEIGHTS); [ -z "$${WEIGHTS-}" ] || export FER_WEIGHTS="$$WEIGHTS"; \
+exec $(PY) -m snakemake $(1) --snakefile Snakefile --rerun-incomplete --nolock \
+    $(if $(CLUSTER),--workflow-profile "workflow/profiles/$$CLUSTER" $(JOBS:%=--jobs %),--cores $(or $(JOBS),1)) \
+    --config 'profile=$(PROFILE)' "seeds=$$SEEDS" $${BASELINE_SEEDS:+"baseline_seeds=$$BASELINE_SEEDS"} \
+    $${TRUNK:+"trunk=$$TRUNK"} $${GPUS:+"gpus=$$GPUS"} $${DRAW_FACES:+"draw_faces=$$DRAW_FACES"}
 endef
 
 arguments:
@@ -110,6 +119,14 @@ arguments:
 	@$(call home,WEIGHTS); case $${WEIGHTS-} in ''|imagenet|none|random_frozen) ;; *) [ -f "$$WEIGHTS" ] || { \
 	    printf '%s\n' "WEIGHTS=$$WEIGHTS is no file: give imagenet, none, random_frozen or a weights file." >&2; \
 	    exit 2; };; esac
+	@case $${TRUNK-} in ''|keras-float32|keras-bfloat16|openvino-float32|openvino-bfloat16) ;; *) printf '%s\n' \
+	    "TRUNK=$$TRUNK is unknown: give keras-float32, keras-bfloat16, openvino-float32 or openvino-bfloat16." >&2; \
+	    exit 2;; esac
+	@for cluster in '' $(CLUSTERS); do [ "$$cluster" != "$${CLUSTER-}" ] || exit 0; done; \
+	printf '%s\n' "CLUSTER=$$CLUSTER is unknown: choose one of $(CLUSTERS), the folders of workflow/profiles." >&2; exit 2
+	@for seed in $${BASELINE_SEEDS-}; do case " $$SEEDS " in *" $$seed "*) ;; *) printf '%s\n' \
+	    "BASELINE_SEEDS=$$BASELINE_SEEDS must be among SEEDS=$$SEEDS." >&2; exit 2;; esac; done
+	@case $${GPUS-} in ''|0|1) ;; *) printf '%s\n' "GPUS=$$GPUS must be 0 or 1: a training uses one." >&2; exit 2;; esac
 	@$(if $(PROFILE_NOTE),echo '$(PROFILE_NOTE)',:)
 
 # The stamp holds the folder that .venv was made in. Where that has moved or its Python has gone or changed, the stamp

@@ -1,5 +1,6 @@
 # The order of the notebooks and nothing else: one papermill job a notebook, one a seed for those that train.
 # make replicate PROFILE=quick FER_DATA=<folder> SEEDS="0 1 2"; or snakemake --cores 2 --config profile=quick ...
+# On a cluster: --workflow-profile workflow/profiles/slurm; what a job asks for there stands in workflow/resources.smk.
 
 import os
 import sys
@@ -8,24 +9,30 @@ from pathlib import Path
 sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib.datasets import sources
+from fer_lib.settings import WEIGHTS_NAMES, load_profile
 
 PROFILE = config.get("profile", "smoke")
 SEEDS = str(config.get("seeds", "0")).split()
+BASELINE_SEEDS = str(config.get("baseline_seeds", " ".join(SEEDS))).split()  # of the traditional CNN
+if not set(BASELINE_SEEDS) <= set(SEEDS):
+    raise WorkflowError(f"baseline_seeds {' '.join(BASELINE_SEEDS)} must be among the seeds {' '.join(SEEDS)}.")
+# other settings of chen2023's model that the profile names, of the first seed each
+VARIANTS = list(load_profile(PROFILE).variants)
 DRAW_FACES = str(config.get("draw_faces", "yes")).lower() not in ("no", "false", "0")
 RESULTS = str(Path(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results", PROFILE))
 
-# Paths travel in the environment, not as notebook parameters: an executed notebook names no machine's folder.
-for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS"}.items():
-    if config.get(key):
-        value = str(config[key])
-        is_name = variable == "FER_WEIGHTS" and value in ("imagenet", "none", "random_frozen")
-        os.environ[variable] = value if is_name else str(Path(value).expanduser().resolve())
+# Paths travel in the environment, not as notebook parameters: an executed notebook names no machine's folder. The same
+# environment reaches the jobs of a cluster, whose command line would garble a path's odd characters.
+for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS", "trunk": "FER_TRUNK"}.items():
+    if value := str(config.get(key) or os.environ.get(variable, "")):
+        is_path = variable == "FER_DATA" or (variable == "FER_WEIGHTS" and value not in WEIGHTS_NAMES)
+        os.environ[variable] = str(Path(value).expanduser().resolve()) if is_path else value
 
-if PROFILE == "smoke" and (config.get("data_dir") or config.get("weights")):
+# not used by the shell commands: another data folder, other weights or another trunk make every notebook run again
+SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK")]
+
+if PROFILE == "smoke" and any(SOURCES[:2]):
     print("Profile smoke draws its faces and takes no data and no weights: use quick or paper.", file=sys.stderr)
-
-# not used by the shell commands: another data folder, other weights or other pictures make every notebook run again
-SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS")]
 
 # A corpus that the data folder does not hold is named, and the notebooks that cannot do without it are left out.
 KNOWN = PROFILE != "smoke" and SOURCES[0]  # without a data folder the notebooks say what is missing, or draw faces
@@ -43,13 +50,20 @@ LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix
 # A notebook is executed beside its place and moved there when it is whole. Of papermill's log, which holds every output,
 # sed shows the epochs as they end and, if a cell fails, everything from there on.
 EXECUTE = (
-    f"{sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb --kernel python3"
-    " --log-output --no-progress-bar {params.given} 2>&1"
+    f"env {{resources.device}} {sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb"
+    " --kernel python3 --log-output --no-progress-bar {params.given} 2>&1"
     " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p' -e '/^fold /p' -e '/^lenet /p' -e '/^depth /p'"
     f" && {sys.executable!r} -m nbstripout --keep-output --keep-count --keep-id --extra-keys 'metadata.papermill"
     " metadata.language_info.version cell.metadata.papermill cell.metadata.execution' {output.notebook}.partial.ipynb"
     " && mv {output.notebook}.partial.ipynb {output.notebook}"
 )
+
+
+include: "workflow/resources.smk"
+
+
+wildcard_constraints:
+    seed=r"\d+",
 
 
 rule all:
@@ -70,6 +84,8 @@ rule untrained:
     params:
         given=f"-p profile {PROFILE} -p draw_faces {DRAW_FACES}",
         sources=SOURCES,
+    resources:
+        **resources_of("untrained"),
     shell:
         EXECUTE
 
@@ -86,6 +102,28 @@ rule resnet50_mlp:
     params:
         given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
         sources=SOURCES,
+    resources:
+        **resources_of("resnet50_mlp"),
+    shell:
+        EXECUTE
+
+
+rule resnet50_mlp_variant:
+    message: "03_resnet50_mlp, variant {wildcards.variant}, seed {wildcards.seed}"
+    input:
+        notebook="notebooks/03_resnet50_mlp.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+        before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
+    output:
+        notebook=f"{RESULTS}/notebooks/03_resnet50_mlp-{{variant}}_seed{{seed}}.ipynb",
+    wildcard_constraints:
+        variant=r"\w+",
+    params:
+        given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed} -p variant {wildcards.variant}",
+        sources=SOURCES,
+    resources:
+        **resources_of("resnet50_mlp_variant"),
     shell:
         EXECUTE
 
@@ -102,6 +140,8 @@ rule baseline_cnn:
     params:
         given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
         sources=SOURCES,
+    resources:
+        **resources_of("baseline_cnn"),
     shell:
         EXECUTE
 
@@ -118,6 +158,8 @@ rule resnet_svm:
     params:
         given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed} -p draw_faces {DRAW_FACES}",
         sources=SOURCES,
+    resources:
+        **resources_of("resnet_svm"),
     shell:
         EXECUTE
 
@@ -134,6 +176,8 @@ rule lenet_study:
     params:
         given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
         sources=SOURCES,
+    resources:
+        **resources_of("lenet_study"),
     shell:
         EXECUTE
 
@@ -142,7 +186,9 @@ rule report:
     message: "08_replication_report"
     input:
         explored=f"{RESULTS}/notebooks/01_data_exploration.ipynb",
-        compared=expand(f"{RESULTS}/notebooks/05_baseline_cnn_seed{{seed}}.ipynb", seed=SEEDS),
+        trained=expand(f"{RESULTS}/notebooks/03_resnet50_mlp_seed{{seed}}.ipynb", seed=SEEDS),
+        variants=expand(f"{RESULTS}/notebooks/03_resnet50_mlp-{{variant}}_seed{SEEDS[0]}.ipynb", variant=VARIANTS),
+        compared=expand(f"{RESULTS}/notebooks/05_baseline_cnn_seed{{seed}}.ipynb", seed=BASELINE_SEEDS),
         studies=expand(f"{RESULTS}/notebooks/{{study}}.ipynb", study=STUDIES),
         notebook="notebooks/08_replication_report.ipynb",
         profile=f"configs/{PROFILE}.yaml",
@@ -152,6 +198,8 @@ rule report:
         html=f"{RESULTS}/report.html",
     params:
         given=f"-p profile {PROFILE} -y 'seeds: [{', '.join(SEEDS)}]'",
+    resources:
+        **resources_of("report"),
     shell:
         EXECUTE
         + f" && {sys.executable!r} -m nbconvert --to html --no-input --embed-images --log-level WARN"

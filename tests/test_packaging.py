@@ -19,6 +19,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from fer_lib.settings import TRUNKS
+
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
@@ -111,6 +113,7 @@ case "$*" in
     "-m venv .venv") mkdir -p .venv/bin; cp '{whole}' .venv/bin/python;;
     venv*) [ -n "$UV_OK" ] || exit 0; mkdir -p .venv/bin; cp '{whole}' .venv/bin/python;;
     *jupyterlab*) printf 'data: %s' "$FER_DATA";;
+    *snakemake*) printf '%s\036' "$FER_DATA" "$FER_WEIGHTS" "$SBATCH_ACCOUNT" >'{log}.told';;
     *"install"*"-r requirements.lock") exit "${{INSTALL_EXIT:-0}}";;
 esac
 """
@@ -127,7 +130,8 @@ class Workshop:
         self.here.mkdir()
         for name in ("Makefile", "pyproject.toml", "requirements.lock"):
             shutil.copy(ROOT / name, self.here)
-        shutil.copytree(ROOT / "configs", self.here / "configs")
+        for name in ("configs", "workflow"):
+            shutil.copytree(ROOT / name, self.here / name)
         for tool in ("awk", "cat", "cp", "echo", "mkdir", "printf", "rm"):
             (self.bin / tool).symlink_to(shutil.which(tool))
         self.add("whole", folder=folder)
@@ -146,6 +150,10 @@ class Workshop:
         calls = self.log.read_text().split("\036")[:-1]
         result.calls = [call for call in calls if not re.search(r"\[-c\]|\[--version\]", call)]
         return result
+
+    def told(self):
+        """Returns what the last call of snakemake found in its environment: data folder, weights, account."""
+        return Path(f"{self.log}.told").read_text().split("\036")[:-1]
 
 
 def run_make(*arguments, cwd, **environment):
@@ -183,7 +191,8 @@ def test_help_is_the_default_and_lists_every_target():
     phony = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, flags=re.MULTILINE).group(1).split())
     assert listed == phony - {"arguments", "FORCE"}
     assert listed >= {"help", "replicate", "test", "lab", "report"}
-    for variable in ("PROFILE", "FER_DATA", "FER_OUTPUT", "WEIGHTS", "SEEDS", "JOBS", "PYTHON"):
+    variables = ["PROFILE", "FER_DATA", "FER_OUTPUT", "WEIGHTS", "TRUNK", "SEEDS", "BASELINE_SEEDS", "JOBS", "CLUSTER"]
+    for variable in [*variables, "GPUS", "PYTHON"]:
         assert f"\n  {variable} " in by_name.stdout
 
 
@@ -328,8 +337,8 @@ def test_replicate_by_default(workshop):
     result = workshop.make("replicate")
     assert result.returncode == 0, result.stderr
     options, config = snakemake_call(result)
-    assert options == ["--snakefile", "Snakefile", "--cores", "1", "--rerun-incomplete", "--nolock"]
-    assert config == {"profile": "smoke", "seeds": "0"}
+    assert options == ["--snakefile", "Snakefile", "--rerun-incomplete", "--nolock", "--cores", "1"]
+    assert config == {"profile": "smoke", "seeds": 0}
     for place in ("results/smoke/report.html", "results/smoke", "figures/smoke"):
         assert re.search(rf" {place}$", result.stdout, flags=re.MULTILINE)
 
@@ -342,7 +351,7 @@ def test_replicate_passes_on_what_the_user_typed(workshop):
     (workshop.here / "~").symlink_to(".")  # a literal ~ must not be what is found
     (home := workshop.here / "home").mkdir()
     (home / "w.h5").touch()
-    given = ["WEIGHTS=~/w.h5", "SEEDS=0 1", "JOBS=2", "DRAW_FACES=no"]
+    given = ["WEIGHTS=~/w.h5", "SEEDS=0 1", "BASELINE_SEEDS=1", "JOBS=2", "DRAW_FACES=no", "TRUNK=keras-bfloat16"]
     result = workshop.make("replicate", f"FER_DATA={data}", *given, HOME=str(home))
     assert result.returncode == 0, result.stderr
     options, config = snakemake_call(result)
@@ -350,11 +359,49 @@ def test_replicate_passes_on_what_the_user_typed(workshop):
     told = {
         "profile": "paper",
         "seeds": "0 1",
-        "data_dir": str(data),
-        "weights": str(home / "w.h5"),
+        "baseline_seeds": 1,
+        "trunk": "keras-bfloat16",
         "draw_faces": "no",
     }
     assert config == told
+    assert workshop.told() == [str(data), str(home / "w.h5"), ""]
+
+
+@needs_make
+def test_a_cluster_gets_the_profile_and_no_limit_of_this_machine(workshop):
+    workshop.add("python3.12")
+    plain = workshop.make("replicate", CLUSTER="made up", GPUS="8")  # what a cluster's own environment may hold
+    assert snakemake_call(plain)[0][-2:] == ["--cores", "1"]
+    result = workshop.make("replicate", "CLUSTER=slurm", "GPUS=0", "SBATCH_ACCOUNT=mine")
+    options, config = snakemake_call(result)
+    assert options[-2:] == ["--workflow-profile", "workflow/profiles/slurm"]
+    assert "--cores" not in options
+    assert config["gpus"] == 0
+    assert workshop.told() == ["", "", "mine"]
+    limited = workshop.make("replicate", "CLUSTER=slurm", "JOBS=3")
+    assert snakemake_call(limited)[0][-2:] == ["--jobs", "3"]
+
+
+def test_make_knows_the_trunks_that_the_library_knows():
+    assert f"''|{'|'.join(TRUNKS)})" in MAKEFILE
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("TRUNK=keras", "TRUNK=keras is unknown: give keras-float32, keras-bfloat16, openvino-float32 or openvino-"),
+        ("CLUSTER=pbs", "CLUSTER=pbs is unknown: choose one of slurm, the folders of workflow/profiles."),
+        ("GPUS=4", "GPUS=4 must be 0 or 1: a training uses one."),
+        ("BASELINE_SEEDS=0 3", "BASELINE_SEEDS=0 3 must be among SEEDS=0."),
+    ],
+)
+def test_what_cannot_be_meant_is_said_before_anything_is_installed(workshop, given, said):
+    workshop.add("python3.12")
+    result = workshop.make("replicate", given)
+    assert result.returncode == 2
+    assert complaint(result).startswith(said)
+    assert result.calls == []
 
 
 @needs_make

@@ -34,7 +34,8 @@ depth_study: {blocks: [1], batch_norm: [true], steps: 2, batch_size: 4, record_e
 
 
 def environment(project: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("FER_OUTPUT", "FER_DATA", "FER_WEIGHTS")}
+    ours = ("FER_OUTPUT", "FER_DATA", "FER_WEIGHTS", "FER_TRUNK")
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return kept | {"PYTHONPATH": str(project), "PYTHONWARNINGS": "ignore"}
 
 
@@ -56,7 +57,7 @@ def run(project: Path, *words: str) -> str:
 def project(tmp_path_factory) -> Path:
     copy = tmp_path_factory.mktemp("a copy") / "of the project"  # the blanks are on purpose
     copy.mkdir()
-    for name in ("fer_lib", "notebooks", "configs"):
+    for name in ("fer_lib", "notebooks", "configs", "workflow"):
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
     shutil.copy(PROJECT / "Snakefile", copy)
     (copy / "configs" / "tiny.yaml").write_text(TINY, encoding="utf-8")

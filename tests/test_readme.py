@@ -23,6 +23,9 @@ COMMANDS = [
 ELSEWHERE = {
     "make test": "CI runs it",
     ".venv/bin/python -m pytest --nbval notebooks": "make test runs it",
+    ".venv/bin/python -m pip install -e '.[gpu]' -c requirements.lock": (
+        "downloads CUDA; tests/test_packaging.py checks that the extra and the lock go together"
+    ),
     ".venv/bin/fer-lib data fetch fer2013 --to data": "tests/test_fetch.py, with kagglehub replaced",
     ".venv/bin/fer-lib data fetch genki4k --to data": "tests/test_fetch.py, from a local server",
     ".venv/bin/fer-lib predict photo.jpg --model results/smoke/models/ckplus_svm_seed0 --annotate drawn": (
@@ -56,7 +59,10 @@ def test_make_knows_its_targets(command, tmp_path):
     # the chain itself runs in tests/test_pipeline.py
     done = run(command.replace("FER_DATA=data", f"FER_DATA={tmp_path}") + " -n", PROJECT)
     assert done.returncode == 0, done.stderr
-    assert "snakemake" in done.stdout
+    if command != "make install":
+        assert "snakemake" in done.stdout
+        on_cluster = '--workflow-profile "workflow/profiles/$CLUSTER"' in done.stdout
+        assert on_cluster == ("CLUSTER=slurm" in command)
 
 
 @pytest.mark.parametrize("command", FER_LIB)
