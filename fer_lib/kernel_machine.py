@@ -192,7 +192,8 @@ def _solve_libsvm(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Sol
         low, high = pair
         first, second = members[low], members[high]
         kernel = np.empty((len(first) + len(second),) * 2)
-        kernel[: len(first), : len(first)], kernel[len(first) :, len(first) :] = within[low], within[high]
+        kernel[: len(first), : len(first)], kernel[len(first) :, len(first) :] = within[low][0], within[high][0]
+        np.fill_diagonal(kernel, np.concatenate([within[low][1], within[high][1]]))
         _fill_between(kernel[: len(first), len(first) :], machine, features, (first, second))
         kernel[len(first) :, : len(first)] = kernel[: len(first), len(first) :].T
         two = clone(machine).set_params(kernel="precomputed", cache_size=PAIR_CACHE_MEGABYTES, break_ties=False)
@@ -204,9 +205,13 @@ def _solve_libsvm(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Sol
     return _joined(members, {pair: solved[pair] for pair in pairs})
 
 
-def _class_kernel(machine: SVC, features: np.ndarray) -> np.ndarray:
-    """Single precision is what libsvm keeps of a kernel value; each class meets every other, so this is made once."""
-    return kernel_values(machine, machine.gamma, basis(machine, features)).astype(np.float32)
+def _class_kernel(machine: SVC, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The kernel among the faces of a class, made once for all pairs, and its diagonal.
+
+    libsvm keeps kernel values in single precision, but the diagonal in double.
+    """
+    kernel = kernel_values(machine, machine.gamma, basis(machine, features))
+    return kernel.astype(np.float32), kernel.diagonal().copy()
 
 
 def _fill_between(out: np.ndarray, machine: SVC, features: np.ndarray, pair: tuple[np.ndarray, np.ndarray]) -> None:
