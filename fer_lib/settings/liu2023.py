@@ -124,7 +124,7 @@ class ResNet50SvmSettings(TrainingSettings):
         svm_solver: of the final fits: ``"libsvm"``, or ``"onedal"`` where scikit-learn-intelex is installed. The latter
             finds the same machine within the solver's tolerance, not to the last bits and not alike on every number of
             cores.
-        fer2013_components: principal components before FER-2013's SVM, whose exact kernel is too large; 0 keeps all
+        fer2013_components: principal components before FER-2013's SVM, whose exact kernel takes minutes; 0 keeps all
             features (the exact kernel).
         fer2013_search_faces: training faces of FER-2013 that its grid search sees.
     """
