@@ -223,7 +223,7 @@ def fit_fer2013(name: str, examples: Examples, *, settings: ResNet50SvmSettings,
 
     FER-2013 names no persons, so the search's folds keep none together. Between scaler and classifier stand
     ``settings.fer2013_components`` principal components where that is not 0. One fit of the exact kernel on the 28,709
-    training faces with all 2,048 features takes two to three minutes on two CPU cores and 4.4 GB of memory at its peak,
+    training faces with all 2,048 features takes some three minutes on two busy CPU cores and 4.4 GB of memory at most,
     3 GB of it kernel matrices (:mod:`fer_lib.kernel_machine`); :func:`decision` of 3,589 faces takes some 20 seconds.
     """
     rows = np.arange(len(examples))
