@@ -29,6 +29,7 @@ from fer_lib.files import write_text  # noqa: E402
 from fer_lib.settings import DataSettings  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
+FEATURES = 2048  # of ResNet-50
 MATRIX = 2048  # side of the matrices whose product measures the machine
 
 
@@ -48,6 +49,23 @@ def fer2013(data_dir: str, count: int | None = None) -> FaceDataset:
     settings = DataSettings(source="folder" if data_dir else "generated", generated_faces=(count or 2000) * 4 // 3)
     faces = corpus.load_fer2013(settings, data_dir).part("Training")
     return faces if count is None else faces.take(np.arange(min(count, len(faces))))
+
+
+def projected_fer2013(data_dir: str, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Returns features float32 (N, 2048) and labels of FER-2013's training faces, in an order drawn at random.
+
+    The features are a fixed random projection with ReLU: as wide as ResNet-50's, without a trunk to run.
+
+    Args:
+        data_dir: where the corpora are; generated faces where it is empty.
+        count: how many faces; all by default.
+    """
+    faces = fer2013(data_dir, None if data_dir else count)
+    rows = np.random.default_rng(0).permutation(len(faces))[:count]
+    pixels = faces.images[rows].reshape(len(rows), -1).astype(np.float32) / np.float32(255)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    weights = np.random.default_rng(1).normal(size=(pixels.shape[1], FEATURES)).astype(np.float32)
+    return np.maximum(pixels @ weights / np.float32(pixels.shape[1] ** 0.5), 0), faces.labels[rows]
 
 
 def alternate(

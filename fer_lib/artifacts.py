@@ -49,6 +49,7 @@ TRAINING_CODE = (
     "augmentation.py",
     "expansion.py",
     "svm.py",
+    "kernel_machine.py",
     "protocols.py",
     "fine_tuning.py",
     "datasets/splits.py",

@@ -5,8 +5,8 @@ penalty C and kernel width gamma are searched on the untouched training faces, i
 together, and the pipeline is then fitted on every view of them. That keeps the search affordable; no view of a face is
 ever in two folds, since the views come after it. The paper names neither C nor sigma.
 
-Linear algebra runs on one thread here: results do not depend on how many cores a machine has, libsvm uses one anyway,
-and on a busy machine the small products of a fit are many times slower on several threads, which wait for each other.
+Each product of matrices runs on one thread here, and several run side by side (:mod:`fer_lib.kernel_machine`): results
+do not depend on how many cores a machine has, and no thread of a small product waits for another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import product
 from types import SimpleNamespace
 
@@ -24,14 +23,15 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics.pairwise import euclidean_distances, linear_kernel
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
+from fer_lib import kernel_machine
 from fer_lib.errors import FerError, nearest
+from fer_lib.kernel_machine import Kernels, in_threads
 from fer_lib.settings import ResNet50SvmSettings
 
 NAMES = {
@@ -172,7 +172,8 @@ def search(
     a fold's training part lacks cannot be predicted there and counts as missed, for every candidate alike. Among the
     equally accurate the smallest C wins, then the smallest gamma.
 
-    The kernel matrix of a fold is computed once for all candidates; its predictions are those of the plain machine.
+    The distances of a fold are computed once for all candidates and its kernel matrix once for all C; its predictions
+    are those of the plain machine. Kernel widths are tried side by side on as many threads as there are cores.
 
     Returns:
         The best parameters (``C``, and ``gamma_multiple`` where the kernel has one), and a DataFrame, a row a
@@ -221,9 +222,9 @@ def fit_fer2013(name: str, examples: Examples, *, settings: ResNet50SvmSettings,
     """Searches on ``settings.fer2013_search_faces`` of the faces, drawn by class, then fits on all of them.
 
     FER-2013 names no persons, so the search's folds keep none together. Between scaler and classifier stand
-    ``settings.fer2013_components`` principal components where that is not 0. One fit of an SVM on the 28,709 training
-    faces takes about a quarter of an hour of one CPU core with all 2,048 features, and two minutes with 256 components;
-    :func:`decision` of 3,589 faces takes some three minutes, or five seconds.
+    ``settings.fer2013_components`` principal components where that is not 0. One fit of the exact kernel on the 28,709
+    training faces with all 2,048 features takes some three minutes on two busy CPU cores and 4.4 GB of memory at most,
+    3 GB of it kernel matrices (:mod:`fer_lib.kernel_machine`); :func:`decision` of 3,589 faces takes some 20 seconds.
     """
     rows = np.arange(len(examples))
     if len(rows) > settings.fer2013_search_faces:
@@ -244,8 +245,10 @@ def fit_with(
 ) -> Fitted:
     """Fits on every view with the given ``C`` and ``gamma_multiple``, where the classifier has them; searches nothing.
 
+    A support vector machine is a plain SVC that :func:`fer_lib.kernel_machine.fit` solved.
+
     Raises:
-        FerError: the training faces are of one class alone.
+        FerError: the training faces are of one class alone, or ``settings.svm_solver`` is not installed.
     """
     pictures, labels = examples.pictures()
     *steps, (last, estimator) = unfitted(name, settings, components=components, seed=seed).steps
@@ -259,12 +262,18 @@ def fit_with(
         if isinstance(estimator, SVC) and estimator.kernel != "linear":
             found["gamma"] = found.setdefault("gamma_multiple", 1.0) * _gamma_scale(seen)
         estimator.set_params(**{key: found[key] for key in ("C", "gamma") if key in found})
-        estimator.fit(seen, labels)
+        if isinstance(estimator, SVC):
+            kernel_machine.fit(estimator, seen, labels, solver=settings.svm_solver)
+        else:
+            estimator.fit(seen, labels)
     return Fitted(name, Pipeline([*steps, (last, estimator)]), found)
 
 
 def predict(fitted: Fitted, features: np.ndarray) -> np.ndarray:
     """Returns the predicted labels, int64 of shape (N,), of features (N, D)."""
+    machine = fitted.pipeline[-1]
+    if isinstance(machine, SVC) and machine.break_ties:  # scikit-learn's own rule then, too
+        return fitted.classes[decision(fitted, features).argmax(axis=1)].astype(np.int64)
     return fitted.pipeline.predict(features).astype(np.int64)
 
 
@@ -277,7 +286,7 @@ def decision(fitted: Fitted, features: np.ndarray) -> np.ndarray:
     """
     if not isinstance(fitted.pipeline[-1], SVC):
         return np.asarray(fitted.pipeline.predict_log_proba(features), np.float64)
-    values = fitted.pipeline.decision_function(features)
+    values = kernel_machine.decision_values(fitted.pipeline[-1], fitted.pipeline[:-1].transform(features))
     return values if values.ndim == 2 else np.stack([-values, values], axis=1)
 
 
@@ -335,35 +344,30 @@ def _fold_hits(
     if not isinstance(pipeline[-1], SVC):
         machines = [clone(pipeline[-1]).set_params(**candidate) for candidate in candidates]
         return [int((machine.fit(learnt, labels).predict(held_out) == truth).sum()) for machine in machines]
-    kernels = Kernels(pipeline[-1], learnt, held_out)
-    hits = []
-    for candidate in candidates:
-        among, across = kernels(candidate.get("gamma_multiple", 1.0) * _gamma_scale(learnt))
-        machine = clone(pipeline[-1]).set_params(kernel="precomputed", C=candidate["C"])
-        hits.append(int((machine.fit(among, labels).predict(across) == truth).sum()))
-    return hits
+    return _svc_hits(pipeline[-1], candidates, (learnt, labels), (held_out, truth))
 
 
-class Kernels:
-    """Kernel matrices of one fold for any gamma, from products or distances that are computed once, by BLAS.
+def _svc_hits(
+    machine: SVC,
+    candidates: list[dict[str, float]],
+    taught: tuple[np.ndarray, np.ndarray],
+    asked: tuple[np.ndarray, np.ndarray],
+) -> list[int]:
+    """As :func:`_fold_hits`, from the features and labels of a fold's both parts."""
+    kernels, scale = Kernels(machine, taught[0], asked[0]), _gamma_scale(taught[0])
+    hits = np.zeros(len(candidates), int)
+    widths: dict[float, list[int]] = {}  # a kernel matrix is made once for all C
+    for place, candidate in enumerate(candidates):
+        widths.setdefault(candidate.get("gamma_multiple", place), []).append(place)
 
-    An SVC that gets them (``kernel="precomputed"``) solves the very problem that it would solve on the features; it
-    only need not compute the same inner products for every candidate anew.
-    """
+    def count(places: list[int]) -> None:
+        among, across = kernels(candidates[places[0]].get("gamma_multiple", 1.0) * scale)
+        for place in places:
+            solved = clone(machine).set_params(kernel="precomputed", C=candidates[place]["C"]).fit(among, taught[1])
+            hits[place] = (solved.predict(across) == asked[1]).sum()
 
-    def __init__(self, machine: SVC, learnt: np.ndarray, held_out: np.ndarray) -> None:
-        self.machine = machine
-        between = partial(euclidean_distances, squared=True) if machine.kernel == "rbf" else linear_kernel
-        self.among, self.across = between(learnt), between(held_out, learnt)
-
-    def __call__(self, gamma: float) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the kernel among the learnt faces (n, n) and of the held-out with the learnt faces (m, n)."""
-        return self._values(self.among, gamma), self._values(self.across, gamma)
-
-    def _values(self, basis: np.ndarray, gamma: float) -> np.ndarray:
-        if self.machine.kernel == "rbf":
-            return np.exp(-gamma * basis)
-        return basis if self.machine.kernel == "linear" else (gamma * basis + self.machine.coef0) ** self.machine.degree
+    in_threads(count, widths.values(), each_bytes=kernels.nbytes)
+    return hits.tolist()
 
 
 def _gamma_scale(features: np.ndarray) -> float:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from threading import Lock
+from time import sleep
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib import svm, svm_equations
+from fer_lib import kernel_machine, saved_models, svm, svm_equations
 from fer_lib.errors import FerError
 from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.svm import Examples
@@ -122,6 +128,46 @@ def test_the_searchs_shared_kernels_answer_as_the_plain_machine(people, kernel):
             right[place] += (answers == people.labels[fold.test]).sum()
     np.testing.assert_allclose(table["accuracy"], right / len(people))
     assert np.ptp(table["accuracy"]) > 0 or kernel == "linear"
+
+
+class ScaledSVC(SVC):
+    """What a user would hand to GridSearchCV to search gamma in multiples of each fold's own "scale"."""
+
+    def __init__(self, C=1.0, gamma_multiple=1.0, kernel="rbf", coef0=1.0):
+        super().__init__(C=C, kernel=kernel, coef0=coef0, break_ties=True)
+        self.gamma_multiple = gamma_multiple
+
+    def fit(self, X, y):
+        self.gamma = self.gamma_multiple / (X.shape[1] * X.var())
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "poly"])
+def test_the_search_is_the_plain_grid_searchs(people, kernel):
+    settings = change(SETTINGS, c_grid=(0.1, 1.0, 10.0), gamma_grid=(0.1, 1.0, 3.0))
+    best, table = svm.search(f"resnet50_svm_{kernel}", people, settings=settings, seed=1)
+    grid = {"svc__C": settings.c_grid, "svc__gamma_multiple": settings.gamma_grid}
+    folds = [(fold.train, fold.test) for fold in svm._search_folds(people, 3, 1)]
+    pipeline = Pipeline([("scaler", StandardScaler()), ("svc", ScaledSVC(kernel=kernel))])
+    plain = GridSearchCV(pipeline, grid, cv=folds).fit(people.originals.astype(np.float64), people.labels)
+    assert best == {name.removeprefix("svc__"): value for name, value in plain.best_params_.items()}
+    sizes = [len(test) for _, test in folds]  # GridSearchCV's mean is of folds, ours of faces
+    shares = [plain.cv_results_[f"split{place}_test_score"] for place in range(3)]
+    np.testing.assert_allclose(table["accuracy"], np.average(shares, axis=0, weights=sizes))
+    assert len(set(table["accuracy"])) > 2
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_search_and_a_fit_do_not_depend_on_the_number_of_cores(people, kernel, monkeypatch):
+    monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", 16)
+    found = []
+    for cores in (1, 4):
+        monkeypatch.setattr(kernel_machine, "cpu_count", lambda cores=cores: cores)
+        fitted = svm.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
+        found.append((fitted.search, fitted.pipeline[-1].dual_coef_, svm.decision(fitted, people.originals)))
+    pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
+    for first, second in zip(found[0][1:], found[1][1:], strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -345,7 +391,125 @@ def test_an_unknown_name_names_the_nearest(people, wrong, right):
             act(wrong, people, settings=SETTINGS)
 
 
-# --- out of fold ------------------------------------------------------------------------------------------------------
+# --- kernel machines --------------------------------------------------------------------------------------------------
+
+
+def noisy(classes: int, count: int = 150, *, width: int = 6):
+    """Float64 features in no order of classes that are not of equal size, and labels that do not start at 0."""
+    rng = np.random.default_rng(classes)
+    labels = rng.choice(np.arange(classes), count, p=np.arange(1, classes + 1) / sum(range(classes + 1)))
+    return rng.normal(size=(count, width)) + 0.8 * rng.normal(size=(classes, width))[labels], labels + 3
+
+
+def machine(kernel: str = "rbf", **options) -> SVC:
+    return SVC(**{"C": 3.0, "kernel": kernel, "gamma": 0.2, "coef0": 1.0, "break_ties": True, **options})
+
+
+@pytest.mark.parametrize("block", [7, 512])
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_kernel_machine_is_the_plain_svc(kernel, classes, block, monkeypatch):
+    monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", block)
+    features, labels = noisy(classes)
+    ours, plain = kernel_machine.fit(machine(kernel), features, labels), machine(kernel).fit(features, labels)
+    assert type(ours) is SVC
+    assert set(vars(ours)) == set(vars(plain))
+    for name in ("support_", "n_support_", "support_vectors_", "n_iter_", "classes_", "class_weight_", "shape_fit_"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(plain, name), err_msg=name)
+    for name, value in vars(plain).items():
+        assert type(getattr(ours, name)) is type(value), name
+        assert getattr(value, "dtype", None) == getattr(getattr(ours, name), "dtype", None), name
+    unseen = noisy(classes, 400)[0]
+    expected = plain.decision_function(unseen)
+    np.testing.assert_allclose(ours.decision_function(unseen), expected, atol=1e-5)  # the solver keeps float32
+    np.testing.assert_array_equal(ours.predict(unseen), plain.predict(unseen))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_pairs_are_solved_as_libsvm_solves_them_together(classes):
+    """On the very same kernel matrix nothing at all may differ."""
+    features, labels = noisy(classes)
+    kernel = kernel_machine.kernel_values(machine(), 0.2, kernel_machine.basis(machine(), features))
+    together = SVC(C=3.0, kernel="precomputed").fit(kernel, labels)
+    ours = kernel_machine.fit(machine(), features, labels)
+    for name in ("support_", "n_support_", "dual_coef_", "intercept_", "n_iter_"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(together, name), err_msg=name)
+
+
+@pytest.mark.parametrize("block", [7, 512])
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_decision_values_are_scikit_learns(kernel, classes, block, monkeypatch):
+    monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", block)
+    plain, unseen = machine(kernel).fit(*noisy(classes)), noisy(classes, 301)[0]
+    values = kernel_machine.decision_values(plain, unseen)
+    np.testing.assert_allclose(values, plain.decision_function(unseen), rtol=1e-9, atol=1e-9)
+    assert kernel_machine.decision_values(plain, unseen[:0]).shape == ((0,) if classes == 2 else (0, classes))
+
+
+def test_a_block_of_a_basis_is_what_scikit_learn_computes(monkeypatch):
+    monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", 7)
+    first, second = noisy(3)[0], noisy(3, 20)[0]
+    np.testing.assert_allclose(kernel_machine.basis(machine(), first, second), cdist(first, second) ** 2, atol=1e-12)
+    among = kernel_machine.basis(machine(), first)
+    np.testing.assert_allclose(among, cdist(first, first) ** 2, atol=1e-12)
+    np.testing.assert_array_equal(np.diag(among), 0)
+    np.testing.assert_allclose(kernel_machine.basis(machine("linear"), first), first @ first.T, atol=1e-12)
+
+
+def test_no_more_kernels_are_held_than_allowed(monkeypatch):
+    monkeypatch.setattr(kernel_machine, "KERNEL_BYTES", 250)
+    monkeypatch.setattr(kernel_machine, "cpu_count", lambda: 8)
+    beside, most, lock = [0], [0], Lock()
+
+    def act(task):
+        with lock:
+            beside[0] += 1
+            most[0] = max(most[0], beside[0])
+        sleep(0.01)
+        with lock:
+            beside[0] -= 1
+        return -task
+
+    assert kernel_machine.in_threads(act, range(12), each_bytes=100) == [-task for task in range(12)]
+    assert most[0] <= 2
+    kernel_machine.in_threads(act, range(3), each_bytes=1000)  # one that is larger still gets its turn
+    with pytest.raises(ZeroDivisionError):
+        kernel_machine.in_threads(lambda task: 1 / task, [1, 0])
+
+
+@pytest.mark.parametrize("solver", ["libsvm", "onedal"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_both_solvers_leave_a_plain_pipeline_that_is_saved_and_checked(solver, classes, tmp_path):
+    if solver == "onedal":
+        pytest.importorskip("sklearnex", reason="scikit-learn-intelex is not installed")
+    examples, settings = clusters(classes=classes), change(SETTINGS, svm_solver=solver)
+    given = {"C": 2.0, "gamma_multiple": 0.5}
+    fitted = svm.fit_with("resnet50_svm_rbf", examples, parameters=given, settings=settings)
+    scaled = fitted.pipeline[0].transform(examples.originals).astype(np.float64)
+    plain = SVC(**fitted.pipeline[-1].get_params()).fit(scaled, examples.labels)
+    unseen = clusters(20, classes=classes, seed=0).originals
+    expected = plain.decision_function(fitted.pipeline[0].transform(unseen).astype(np.float64))
+    expected = expected if classes > 2 else np.stack([-expected, expected], axis=1)
+    np.testing.assert_allclose(svm.decision(fitted, unseen), expected, atol=5e-3)  # the solver's tolerance is 1e-3
+    np.testing.assert_array_equal(svm.predict(fitted, unseen), fitted.pipeline.predict(unseen))
+    skops.io.dump(fitted.pipeline, tmp_path / "svm.skops")
+    again = saved_models._pipeline(tmp_path / "svm.skops")
+    np.testing.assert_array_equal(again.decision_function(unseen), fitted.pipeline.decision_function(unseen))
+    assert svm_equations.check_fitted(fitted, examples)["holds"].all()
+
+
+def test_a_solver_that_is_not_installed_is_named(people, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearnex.svm", None)
+    given = {"parameters": {"C": 1.0}, "settings": change(SETTINGS, svm_solver="onedal")}
+    with pytest.raises(FerError, match=r"scikit-learn-intelex is not installed; install .* or set svm_solver to 'libs"):
+        svm.fit_with("resnet50_svm_rbf", people, **given)
+    assert svm.fit_with("class_priors", people, parameters={}, settings=given["settings"]).name == "class_priors"
+
+
+def test_the_solver_is_one_of_two():
+    with pytest.raises(FerError, match="svm_solver"):
+        change(SETTINGS, svm_solver="oneday")
 
 
 # --- equations 2-12 ---------------------------------------------------------------------------------------------------
