@@ -20,7 +20,7 @@ TARGETS = {"openvino float32": 2.2, "openvino bfloat16": 5.0}
 
 def main() -> None:
     """Measures and reports."""
-    options = arguments(__doc__, pairs=3, faces=2560, weights="")
+    options = arguments(__doc__, pairs=3, faces=8192, weights="")
     learn, validate = trunk_work.halves(options.data_dir, options.faces)
     usual = trunk_work.settings(options.weights, epochs=2)
     pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in trunk_work.engines()}
