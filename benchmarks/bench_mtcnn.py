@@ -17,7 +17,7 @@ from fer_lib.settings import CkPlusSettings, DataSettings, FaceSettings
 TARGET = 4
 SETTINGS = FaceSettings()
 
-Boxes = list[tuple[float, float, float, float] | None]
+Boxes = list[tuple[float, ...] | None]
 
 
 def photos(data_dir: str, count: int) -> tuple[list[np.ndarray], bool]:
@@ -28,10 +28,23 @@ def photos(data_dir: str, count: int) -> tuple[list[np.ndarray], bool]:
     return [found.photo(int(row)) for row in rows], found.synthetic
 
 
-def best_of_ours(found: list[list[Detection]]) -> Boxes:
-    """Returns each picture's surest box of the settings' confidence or more, or None."""
-    sure = [[face for face in faces if face.confidence >= SETTINGS.min_confidence] for faces in found]
-    return [faces[0].box if faces else None for faces in sure]
+def best_of_ours(found: list[list[Detection]], pictures: list[np.ndarray]) -> Boxes:
+    """Returns each picture's surest box of the settings' confidence or more, or None.
+
+    Boxes end at the picture's border, as those of ``detect_faces`` do; ours otherwise reach beyond it.
+    """
+    boxes: Boxes = []
+    for faces, picture in zip(found, pictures, strict=True):
+        sure = [face for face in faces if face.confidence >= SETTINGS.min_confidence]
+        boxes.append(within(sure[0].box, picture) if sure else None)
+    return boxes
+
+
+def within(box: tuple[float, ...], picture: np.ndarray) -> tuple[float, ...]:
+    """Returns the part of a box (left, top, width, height) that lies in the picture."""
+    left, top = max(0.0, box[0]), max(0.0, box[1])
+    right, bottom = min(box[0] + box[2], picture.shape[1]), min(box[1] + box[3], picture.shape[0])
+    return left, top, right - left, bottom - top
 
 
 def best_of_usual(found: list[list[dict]], ratios: list[tuple[float, float]]) -> Boxes:
@@ -78,7 +91,8 @@ def main() -> None:
     def usual() -> list[list[dict]]:
         return [detector.detect_faces(copy) for copy in copies]
 
-    facts = agreement(best_of_ours(detect(pictures, SETTINGS)), best_of_usual(usual(), list(ratios)))
+    ours = best_of_ours(detect(pictures, SETTINGS), pictures)
+    facts = agreement(ours, best_of_usual(usual(), list(ratios)))
     say(str(facts))
     results = {"detect": ratio(alternate(lambda: detect(pictures, SETTINGS), usual, pairs=options.pairs))}
     results["detect"]["target"] = TARGET

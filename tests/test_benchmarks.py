@@ -1,4 +1,4 @@
-"""The benchmarks: each says what it measures, and those that are cheap run on a few generated faces and leave a JSON."""
+"""The benchmarks: each says what it measures; those that are cheap run on a few generated faces and leave a JSON."""
 
 import ast
 import json
