@@ -342,6 +342,39 @@ def test_the_fast_parse_gives_what_the_careful_one_gives_or_nothing(texts):
         assert None in slow  # the fast way gives up on a plain block only where a number is too large
 
 
+NUMBERS = ["0", "9", "10", "55", "255", "007"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["3", "6", "7", "", " 3", "33"]),
+            st.lists(st.sampled_from([*NUMBERS, "256", "999", "0001", "", "-9", "x", "1,2", "\t5"]), max_size=5)
+            | st.lists(st.sampled_from(NUMBERS), min_size=4, max_size=4),
+            st.sampled_from(["Training", "PrivateTest\r", " publictest", "Trainig", "", "Training,x"]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(["\n", ""]),
+)
+@example([("3", ["0", "10", "255", "007"], "Training"), ("6", ["9", "0", "0", "9"], "PrivateTest\r")], "\n")
+def test_plain_lines_are_read_as_any_lines_are(rows, last):
+    text = "\n".join(f"{emotion},{' '.join(numbers)},{usage}" for emotion, numbers, usage in rows) + last
+    with mock.patch.object(fer2013_csv, "PIXELS", 4):
+        plain = fer2013_csv._plain_block(text.encode())
+        careful = fer2013_csv._block_by_rows(text.encode(), (0, 1, 2))
+    release = re.compile(r"([0-6],(\d{1,3} ){3}\d{1,3},(Training|PrivateTest\r| publictest)\n)+")
+    if plain is not None:
+        assert not careful.faults
+        np.testing.assert_array_equal(plain.pixels, careful.pixels)
+        for attribute in ("labels", "split_ranks", "numbers", "count"):
+            assert list(np.atleast_1d(getattr(plain, attribute))) == list(np.atleast_1d(getattr(careful, attribute)))
+    elif release.fullmatch(text):
+        assert careful.faults  # plain lines are given up only where a number is above 255
+
+
 @pytest.mark.parametrize("positions", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
 def test_the_columns_may_stand_in_any_order(positions):
     for cells in ([b"3", b"1 2", b"Training"], [b"3", b"1,2", b"Training"], [b"", b"", b""], [b"3", b"1 2"]):
