@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and its exit status."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from fer_lib import cli
 from fer_lib.cli import main
 from fer_lib.datasets.terms import TERMS, TITLES
+from fer_lib.settings import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -91,17 +93,46 @@ def test_errors_leave_by_status_2_without_a_traceback(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_help_imports_nothing_heavy():
-    program = (
-        "import sys, fer_lib.cli\n"
-        "try:\n    fer_lib.cli.main(['data', 'check', '--help'])\n"
-        "except SystemExit as exit:\n    assert not exit.code\n"
-        "heavy = {'tensorflow', 'keras', 'pandas', 'numpy', 'cv2', 'kagglehub', 'requests'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+def imports_of(program):
+    """Returns the modules that a program of its own has imported when it ends, and what it printed."""
+    whole = f"import sys\n{program}\nsys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "--skip-bad" in done.stdout
+    return set(done.stderr.split()), done.stdout
+
+
+@pytest.mark.parametrize("command", ["", "data", "data check", "data fetch", "data synth", "predict"])
+def test_help_imports_nothing_heavy(command):
+    program = (
+        "import fer_lib.cli\n"
+        f"try:\n    fer_lib.cli.main({[*command.split(), '--help']})\n"
+        "except SystemExit as exit:\n    assert not exit.code"
+    )
+    modules, printed = imports_of(program)
+    assert not {"tensorflow", "keras", "pandas", "numpy", "cv2", "kagglehub", "requests"} & modules
+    assert f"usage: fer-lib {command}".rstrip() in printed
+
+
+NETWORKS = {"tensorflow", "keras", "jax", "torch", "mtcnn", "openvino"}
+
+
+def test_checking_a_corpus_imports_no_network(corpus):
+    modules, printed = imports_of(
+        f"import fer_lib.cli\nassert not fer_lib.cli.main(['data', 'check', {str(corpus)!r}])"
+    )
+    assert "fingerprint" in printed
+    assert not NETWORKS & modules
+
+
+@pytest.mark.parametrize("notebook", ["01_data_exploration", "02_preprocessing", "08_replication_report"])
+def test_notebooks_that_run_no_network_do_not_wait_for_one(notebook):
+    cells = json.loads((PROJECT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    imports = [line for cell in code for line in cell.splitlines() if line.startswith(("import ", "from "))]
+    assert any("fer_lib" in line for line in imports)
+    modules, _ = imports_of("\n".join(imports))
+    assert "fer_lib.artifacts" in modules
+    assert not NETWORKS & modules
 
 
 @pytest.mark.parametrize("arguments", [[], ["data"], ["dta"], ["data", "chek"], ["data", "check"]])

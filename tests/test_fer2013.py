@@ -17,8 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fer_lib.datasets import cache as cache_module
-from fer_lib.datasets import fer2013, fer2013_csv
-from fer_lib.datasets.faults import Fault
+from fer_lib.datasets import fer2013, fer2013_csv, threads
+from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.fer2013 import CLASS_NAMES, SPLITS
 from fer_lib.errors import FerError
 
@@ -340,6 +340,71 @@ def test_the_fast_parse_gives_what_the_careful_one_gives_or_nothing(texts):
         assert fast.tolist() == slow
     elif all(re.fullmatch(rb"\d{1,3}( \d{1,3}){3}", text) for text in texts):
         assert None in slow  # the fast way gives up on a plain block only where a number is too large
+
+
+NUMBERS = ["0", "9", "10", "55", "255", "007"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["3", "6", "7", "", " 3", "33"]),
+            st.lists(st.sampled_from([*NUMBERS, "256", "999", "0001", "", "-9", "x", "1,2", "\t5"]), max_size=5)
+            | st.lists(st.sampled_from(NUMBERS), min_size=4, max_size=4),
+            st.sampled_from(["Training", "PrivateTest\r", " publictest", "Trainig", "", "Training,x"]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(["\n", ""]),
+)
+@example([("3", ["0", "10", "255", "007"], "Training"), ("6", ["9", "0", "0", "9"], "PrivateTest\r")], "\n")
+def test_plain_lines_are_read_as_any_lines_are(rows, last):
+    text = "\n".join(f"{emotion},{' '.join(numbers)},{usage}" for emotion, numbers, usage in rows) + last
+    with mock.patch.object(fer2013_csv, "PIXELS", 4):
+        plain = fer2013_csv._plain_block(text.encode())
+        careful = fer2013_csv._block_by_rows(text.encode(), (0, 1, 2))
+    release = re.compile(r"([0-6],(\d{1,3} ){3}\d{1,3},(Training|PrivateTest\r| publictest)\n)+")
+    if plain is not None:
+        assert not careful.faults
+        np.testing.assert_array_equal(plain.pixels, careful.pixels)
+        for attribute in ("labels", "split_ranks", "numbers", "count"):
+            assert list(np.atleast_1d(getattr(plain, attribute))) == list(np.atleast_1d(getattr(careful, attribute)))
+    elif release.fullmatch(text):
+        assert careful.faults  # plain lines are given up only where a number is above 255
+
+
+@pytest.mark.parametrize("positions", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
+def test_the_columns_may_stand_in_any_order(positions):
+    for cells in ([b"3", b"1 2", b"Training"], [b"3", b"1,2", b"Training"], [b"", b"", b""], [b"3", b"1 2"]):
+        line = b",".join(cells)
+        assert fer2013_csv._cells(line, positions[1]) == line.split(b",")
+
+
+@pytest.mark.parametrize("value", [0, 9, 10, 55, 99, 100, 199, 200, 255, 256, 299, 300, 355, 356, 511, 999])
+def test_every_number_of_three_digits_is_read_or_refused(value):
+    with mock.patch.object(fer2013_csv, "PIXELS", 4):
+        fast = fer2013_csv._pixels_of_block([f"{value} 0 55 {value}".encode(), b"0 255 1 20"])
+    assert fast is None if value > 255 else fast.tolist() == [[value, 0, 55, value], [0, 255, 1, 20]]
+
+
+@pytest.mark.parametrize("block", [100, 3000, 2**16])
+@pytest.mark.parametrize("cores", [1, 3])
+def test_rows_keep_their_order_and_number_however_they_are_shared_out(tmp_path, monkeypatch, block, cores):
+    monkeypatch.setattr(fer2013_csv, "_BLOCK", block)
+    monkeypatch.setattr(threads, "cores", lambda: cores)
+    lines = csv_lines()
+    for row in (41, 17):
+        lines[row - 1] = BROKEN_ROWS["emotion 9"][0](lines[row - 1])
+    path = write_csv(tmp_path / "x.csv", lines)
+    assert "row 17:" in error_of(path)
+    with open(path, "rb") as stream:
+        faults = Faults("x.csv", skip_bad=True)
+        rows = fer2013_csv.read_csv(stream, "x.csv", faults=faults, advance=lambda size: None)
+    assert rows.sources == [f"row {row}" for row in range(1, TOTAL + 1) if row not in (17, 41)]
+    kept = [row for row in range(TOTAL) if row not in (16, 40)]
+    np.testing.assert_array_equal(rows.images, IMAGES[kept])
 
 
 def test_several_faults_are_counted_and_the_first_named(tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import random
 import stat
 import tarfile
 import zipfile
@@ -193,3 +194,15 @@ def test_find_corpus_ambiguous(tmp_path):
     touch(tmp_path, "fer2013.zip", "fer2013.tar.gz")
     with pytest.raises(FerError, match=r"several candidates for 'fer2013' \(fer2013\.tar\.gz, fer2013\.zip\)"):
         find_corpus(tmp_path, "fer2013")
+
+
+@pytest.mark.parametrize("size", [0, 2**16 - 1, 2**16, 2**16 + 1, 300_000])
+def test_a_member_of_any_size_is_read_whole(tmp_path, size):
+    data = random.Random(size).randbytes(size)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "picture").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("picture", data)
+    for path in (tmp_path / "folder", tmp_path / "x.zip"):
+        with open_source(path) as source:
+            assert source.read("picture") == data

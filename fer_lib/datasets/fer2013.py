@@ -259,8 +259,8 @@ def _dataset(rows: Rows, notes: dict, synthetic: bool) -> FaceDataset:
     meta = pd.DataFrame(
         {
             "label": rows.labels[order].tolist(),
-            "split": [SPLITS[rank] for rank in rows.split_ranks[order]],
-            "source": [rows.sources[row] for row in order],
+            "split": [SPLITS[rank] for rank in rows.split_ranks[order].tolist()],
+            "source": [rows.sources[row] for row in order.tolist()],
         }
     )
     return FaceDataset(rows.images[order], meta, CLASS_NAMES, "fer2013", synthetic, notes)

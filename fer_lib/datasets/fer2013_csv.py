@@ -1,4 +1,4 @@
-"""The CSV layouts of FER-2013: ``fer2013.csv`` and ``icml_face_data.csv``, parsed in a few seconds.
+"""The CSV layouts of FER-2013: ``fer2013.csv`` and ``icml_face_data.csv``, parsed in about a second.
 
 A row is an emotion (0-6), 2,304 grey values in row-major order and a Usage. The digits of some hundred rows at a time
 are turned into pixels by NumPy; only where such a block is odd are its rows looked at one by one, so that the message
@@ -7,6 +7,9 @@ names the row.
 
 from __future__ import annotations
 
+import functools
+import itertools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -14,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from fer_lib.datasets.faults import Fault, Faults
+from fer_lib.datasets.threads import in_order
 from fer_lib.errors import FerError, nearest
 
 CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -22,9 +26,10 @@ SIDE = 48
 PIXELS = SIDE * SIDE
 
 _COLUMNS = ("emotion", "pixels", "usage")
-_BLOCK = 4 * 2**20  # bytes read at a time: a block's index arrays then stay within the processor's cache
+_BLOCK = 2**19  # bytes read at a time: a block and what is reckoned from it then stay within the processor's cache
 _LINE_LIMIT = 2**20  # bytes; a row of FER-2013 has at most 9,300
 _SPLIT_RANKS = {name.lower().encode(): rank for rank, name in enumerate(SPLITS)}
+_THREAD = threading.local()
 _EMOTIONS = {str(code).encode(): code for code in range(len(CLASS_NAMES))}
 
 
@@ -92,63 +97,120 @@ def read_csv(stream: BinaryIO, origin: str, *, faults: Faults, advance: Callable
     Raises:
         FerError: the header lacks a column.
     """
-    lines = _line_blocks(stream, origin, advance)
-    first = next(lines, None)
+    blocks = _line_blocks(stream, origin, advance)
+    first = next(blocks, None)
     if first is None:
         raise FerError(f"{origin} is empty; fetch the corpus again.")
-    columns = sniff_columns(first[0]) or ("",)
-    positions = column_positions(columns, origin)
-    parts: list[tuple[np.ndarray, list[int], list[int], list[int]]] = []
-    count = 0
-    block: Sequence[bytes] | None = first[1:]
-    while block is not None:
-        rows = [line for line in block if line and not line.isspace()]
-        parts.append(_parse_block(rows, count, positions, faults))
-        count += len(rows)
-        block = next(lines, None)
-    images = np.concatenate([part[0] for part in parts])
+    header, _, rest = first.partition(b"\n")
+    positions = column_positions(sniff_columns(header) or ("",), origin)
+    parts: list[_Block] = []
+    sources: list[str] = []
+    before = 0
+    for part in in_order(functools.partial(_parse_block, positions=positions), itertools.chain([rest], blocks)):
+        parts.append(part)
+        sources += [f"row {before + number}" for number in part.numbers]
+        for number, fault in part.faults:
+            faults.add(before + number, f"row {before + number}", fault)
+        before += part.count
     return Rows(
-        images.reshape(-1, SIDE, SIDE),
-        np.array([label for part in parts for label in part[1]], np.int64),
-        np.array([rank for part in parts for rank in part[2]], np.int64),
-        [f"row {number}" for part in parts for number in part[3]],
+        np.concatenate([part.pixels for part in parts]).reshape(-1, SIDE, SIDE),
+        np.array([label for part in parts for label in part.labels], np.int64),
+        np.array([rank for part in parts for rank in part.split_ranks], np.int64),
+        sources,
     )
 
 
-def _line_blocks(stream: BinaryIO, origin: str, advance: Callable[[int], object]) -> Iterator[list[bytes]]:
-    """Yields lists of whole lines, some hundred at a time."""
+@dataclass(frozen=True)
+class _Block:
+    """The sound rows of some lines, and the faults of the others, numbered from 1 within these lines.
+
+    Attributes:
+        pixels: uint8, shape (n, 2304).
+        labels: n positions in ``CLASS_NAMES``.
+        split_ranks: n positions in ``SPLITS``.
+        numbers: of the n rows.
+        count: rows in all, blank lines left out.
+        faults: number of the row and what is wrong there.
+    """
+
+    pixels: np.ndarray
+    labels: list[int]
+    split_ranks: list[int]
+    numbers: Sequence[int]
+    count: int
+    faults: Sequence[tuple[int, Fault]] = ()
+
+
+def _line_blocks(stream: BinaryIO, origin: str, advance: Callable[[int], object]) -> Iterator[bytes]:
+    """Yields whole lines, some at a time."""
     rest = b""
     while chunk := stream.read(_BLOCK):
         advance(len(chunk))
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield rest + chunk[:end]
+            rest = chunk[end:]
+        else:
+            rest += chunk
         if len(rest) > _LINE_LIMIT:
             raise FerError(f"{origin} has a line of more than {_LINE_LIMIT:,} bytes, which no row of FER-2013 has.")
-        if lines:
-            yield lines
     if rest:
-        yield [rest]
+        yield rest
 
 
-def _parse_block(
-    rows: Sequence[bytes], before: int, positions: tuple[int, int, int], faults: Faults
-) -> tuple[np.ndarray, list[int], list[int], list[int]]:
-    """Returns pixels uint8 (n, 2304), labels, split ranks and 1-based row numbers of a block's sound rows."""
+def _parse_block(text: bytes, positions: tuple[int, int, int]) -> _Block:
+    """Returns what some lines hold."""
+    plain = _plain_block(text) if positions == (0, 1, 2) else None
+    return _block_by_rows(text, positions) if plain is None else plain
+
+
+def _plain_block(text: bytes) -> _Block | None:
+    """Returns what the lines hold where each is like ``3,70 80 (and so on),Training``, else None."""
+    characters = np.frombuffer(text, np.uint8)
+    comma = np.equal(characters, ord(","), out=_scratch("comma", len(text)).view(bool))
+    gap = np.equal(characters, ord(" "), out=_scratch("gap", len(text)).view(bool))
+    gap |= comma
+    newline = np.equal(characters, ord("\n"), out=_scratch("found", len(text)).view(bool))
+    gaps, ends = np.flatnonzero(gap), np.flatnonzero(newline)
+    count = len(ends)
+    if not count or len(gaps) != count * (PIXELS + 1) or np.count_nonzero(comma) != 2 * count:
+        return None
+    gaps = gaps.reshape(count, PIXELS + 1)
+    starts, first, last = np.append(0, ends[:-1] + 1), gaps[:, 0], gaps[:, -1]
+    # With these commas in place all other gaps are spaces, and no row has gaps of another.
+    if not (comma[first] & comma[last] & (first == starts + 1) & (last < ends)).all() or ends[-1] != len(text) - 1:
+        return None
+    labels = characters[starts] - np.uint8(ord("0"))
+    usages = [text[start:end].strip().lower() for start, end in zip((last + 1).tolist(), ends.tolist(), strict=True)]
+    ranks = [_SPLIT_RANKS.get(usage) for usage in usages]
+    if labels.max() >= len(CLASS_NAMES) or None in ranks:
+        return None
+    values = _values(characters, gap, gaps, others=int((ends - last).sum()))
+    if values is None:
+        return None
+    return _Block(np.ascontiguousarray(values[:, 1:]), labels.tolist(), ranks, range(1, count + 1), count)
+
+
+def _block_by_rows(text: bytes, positions: tuple[int, int, int]) -> _Block:
+    """Returns what the lines hold, whatever stands in them."""
+    rows = [line for line in text.split(b"\n") if line and not line.isspace()]
     sound: list[tuple[bytes, int, int, int]] = []
-    for number, line in enumerate(rows, before + 1):
+    faults: list[tuple[int, Fault]] = []
+    for number, line in enumerate(rows, 1):
         try:
             sound.append((*_fields(line, positions), number))
         except Fault as fault:
-            faults.add(number, f"row {number}", fault)
+            faults.append((number, fault))
     pixels = _pixels_of_block([row[0] for row in sound])
     if pixels is None:
         sound, pixels = _pixels_one_by_one(sound, faults)
-    return pixels, [row[1] for row in sound], [row[2] for row in sound], [row[3] for row in sound]
+    labels, ranks, numbers = ([row[column] for row in sound] for column in (1, 2, 3))
+    return _Block(pixels, labels, ranks, numbers, len(rows), faults)
 
 
 def _fields(line: bytes, positions: tuple[int, int, int]) -> tuple[bytes, int, int]:
     """Returns pixel text, label and split rank of a line; raises Fault."""
-    cells = line.split(b",")
+    cells = _cells(line, positions[1])
     if len(cells) != 3:
         raise Fault("wrong column count", f"{len(cells):,} columns rather than the 3 of the header")
     emotion, pixels, usage = (_unquote(cells[position]).strip() for position in positions)
@@ -161,28 +223,76 @@ def _fields(line: bytes, positions: tuple[int, int, int]) -> tuple[bytes, int, i
     return pixels, _EMOTIONS[emotion], rank
 
 
+def _cells(line: bytes, pixels: int) -> list[bytes]:
+    """Returns the cells of a line; the pixels, which stand in column ``pixels``, are not searched when all is well."""
+    cells = line.split(b",", pixels)
+    cells += cells.pop().rsplit(b",", 2 - pixels)
+    return line.split(b",") if len(cells) != 3 or b"," in cells[pixels] else cells
+
+
 def _pixels_of_block(texts: Sequence[bytes]) -> np.ndarray | None:
     """Returns uint8 (n, 2304) where every text is 2,304 numbers of 0-255 parted by single spaces, else None."""
     if not texts:
         return np.empty((0, PIXELS), np.uint8)
-    if any(text.count(b" ") != PIXELS - 1 for text in texts):
+    text = b"   " + b" ".join(texts) + b" "  # three spaces in front let every gap look back three characters
+    characters = np.frombuffer(text, np.uint8)
+    gap = characters == ord(" ")
+    gap[:2] = False
+    gaps = np.flatnonzero(gap)[1:]
+    ends = np.cumsum([len(text) + 1 for text in texts]) + 2  # the gaps that part the rows
+    if len(gaps) != len(texts) * PIXELS or (gaps[PIXELS - 1 :: PIXELS] != ends).any():
         return None
-    # Three spaces in front let every number look back three characters.
-    digits = np.frombuffer(b"   " + b" ".join(texts) + b" ", np.uint8) - np.uint8(ord("0"))
-    gaps = np.flatnonzero(digits > 9)[2:]  # positions of the characters that are no digits
-    lengths = np.diff(gaps) - 1
-    gaps = gaps[1:]
-    # The spaces alone make up this number of gaps: where it is met, there is nothing but digits and spaces.
-    if len(gaps) != len(texts) * PIXELS or lengths.min() < 1 or lengths.max() > 3:
+    return _values(characters, gap, gaps.reshape(-1, PIXELS), others=2)
+
+
+def _values(characters: np.ndarray, gap: np.ndarray, gaps: np.ndarray, *, others: int) -> np.ndarray | None:
+    """Returns the numbers before the gaps as uint8 in the gaps' shape; None where one is not plain digits of 0-255.
+
+    All is reckoned in bytes at every character, also where no number ends: sums of neighbouring bytes cost less than
+    picking three digits a number.
+
+    Args:
+        characters: uint8, shape (N,).
+        gap: bool, shape (N,): the characters that part numbers.
+        gaps: positions of the gaps behind the numbers that are asked for, three or more.
+        others: how many characters are neither gaps nor meant to be digits.
+    """
+    size = len(characters)
+    digits = np.subtract(characters, ord("0"), out=_scratch("digits", size))
+    digit = np.less(digits, 10, out=_scratch("digit", size).view(bool))
+    if np.count_nonzero(digit) + np.count_nonzero(gap) + others != size:
         return None
-    values = digits[gaps - 1].astype(np.uint16)
-    values += np.where(lengths > 1, digits[gaps - 2], np.uint8(0)) * np.uint16(10)
-    values += np.where(lengths > 2, digits[gaps - 3], np.uint8(0)) * np.uint16(100)
-    return values.astype(np.uint8).reshape(-1, PIXELS) if values.max() <= 255 else None
+    pair = np.logical_and(digit[1:], digit[:-1], out=_scratch("pair", size - 1).view(bool))
+    found = _scratch("found", size).view(bool)
+    four, none = (pair[2:], pair[:-2], found[3:]), (gap[1:], gap[:-1], found[1:])  # digits between two gaps
+    if any(np.logical_and(one, other, out=out).any() for one, other, out in (four, none)):
+        return None
+    digits *= digit.view(np.uint8)
+    # Behind a number's last digit stands its gap: what is reckoned for the number is kept there.
+    values = _scratch("values", size)
+    hundreds = np.multiply(digits[:-3], pair[1:-1].view(np.uint8), out=values[3:])
+    if hundreds.max() > 2:
+        return None
+    rest = np.multiply(digits[1:-2], np.uint8(10), out=_scratch("rest", size - 3))
+    rest += digits[2:-1]
+    hundreds *= np.uint8(100)
+    hundreds += rest
+    if np.less(hundreds, rest, out=found[3:]).any():  # 256 and more begin again at 0
+        return None
+    return values.take(gaps)
+
+
+def _scratch(name: str, size: int) -> np.ndarray:
+    """Returns memory of this thread, uint8 (size,), for one use at a time: new pages cost more than the reckoning."""
+    held = getattr(_THREAD, name, None)
+    if held is None or len(held) < size:
+        held = np.empty(size + _BLOCK // 4, np.uint8)
+        setattr(_THREAD, name, held)
+    return held[:size]
 
 
 def _pixels_one_by_one(
-    sound: Sequence[tuple[bytes, int, int, int]], faults: Faults
+    sound: Sequence[tuple[bytes, int, int, int]], faults: list[tuple[int, Fault]]
 ) -> tuple[list[tuple[bytes, int, int, int]], np.ndarray]:
     """Returns the rows whose pixels are right and their pixels; notes the others."""
     kept, pixels = [], []
@@ -192,7 +302,7 @@ def _pixels_one_by_one(
             pixels.append(_careful_pixels(row[0]) if block is None else block[0])
             kept.append(row)
         except Fault as fault:
-            faults.add(row[3], f"row {row[3]}", fault)
+            faults.append((row[3], fault))
     return kept, np.stack(pixels) if pixels else np.empty((0, PIXELS), np.uint8)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -11,8 +11,11 @@ import numpy as np
 from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SIDE, SPLITS, Rows
 from fer_lib.datasets.sources import Source
+from fer_lib.datasets.threads import in_order
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+_HANDFUL, _HANDFUL_BYTES = 64, 2**20  # pictures and bytes that a thread decodes at a time
 
 _LABELS = {name: label for label, name in enumerate(CLASS_NAMES)}
 _LABELS |= {"anger": 0, "happiness": 3, "sadness": 4, "surprised": 5}
@@ -72,13 +75,14 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
         except Fault as fault:
             faults.add(within, within, fault)
     images: dict[str, np.ndarray] = {}
-    for name, data in source.items(placed):
-        advance(1)
-        try:
-            images[name] = decode_face(data)
-        except Fault as fault:
-            within = name.removeprefix(tree.root)
-            faults.add(within, within, fault)
+    for decoded in in_order(_decoded, _handfuls(source.items(placed))):
+        advance(len(decoded))
+        for name, face in decoded:
+            if isinstance(face, Fault):
+                within = name.removeprefix(tree.root)
+                faults.add(within, within, face)
+            else:
+                images[name] = face
     kept = [name for name in placed if name in images]
     return Rows(
         np.stack([images[name] for name in kept]) if kept else np.empty((0, SIDE, SIDE), np.uint8),
@@ -86,6 +90,31 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
         np.array([placed[name][0] for name in kept], np.int64),
         [name.removeprefix(tree.root) for name in kept],
     )
+
+
+def _handfuls(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """Yields the pictures in lists that are worth handing to a thread; few are held where they are large."""
+    handful: list[tuple[str, bytes]] = []
+    size = 0
+    for name, data in items:
+        handful.append((name, data))
+        size += len(data)
+        if len(handful) == _HANDFUL or size > _HANDFUL_BYTES:
+            yield handful
+            handful, size = [], 0
+    if handful:
+        yield handful
+
+
+def _decoded(handful: list[tuple[str, bytes]]) -> list[tuple[str, np.ndarray | Fault]]:
+    """Returns each picture's face, or what is wrong with it."""
+    faces: list[tuple[str, np.ndarray | Fault]] = []
+    for name, data in handful:
+        try:
+            faces.append((name, decode_face(data)))
+        except Fault as fault:
+            faces.append((name, fault))
+    return faces
 
 
 def decode_face(data: bytes) -> np.ndarray:
