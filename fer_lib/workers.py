@@ -92,6 +92,8 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 def _start(parent: Connection) -> None:
     """Lets a worker end as soon as the parent closes its end of the pipe, or has died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers as well; to end them is the parent's
+    # TensorFlow warns of every few networks that it compiles, as if they were one compiled anew
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     def watch() -> None:
         try:
