@@ -1,73 +1,34 @@
-"""liu2023's hyper-parameter study (section 3.2, Tables 4 and 5): one LeNet, many short trainings.
+"""liu2023's hyper-parameter study (section 3.2, Tables 4 and 5): one LeNet, many short trainings side by side.
 
-The training loop is that of the public tutorial program whose settings the paper shares: plain gradient descent over
-whole batches in a fixed order, a validation after each epoch, and the patience rule of :func:`follow`. It differs in
-three places, each on purpose:
-
-* The program also evaluates whole batches alone, so that with 49 faces and batches of 56 it would measure nothing.
-  Here all held-out faces are evaluated; ``whole_batch_faces`` says how many the program would have counted.
-* Where patience runs out in the middle of an epoch, the program trains up to that step and throws the result away,
-  because it validates at the end of an epoch only. Here that part of an epoch is not trained.
-* The test error is measured after each epoch, for the curves; the one reported stands at the best validation error.
+:mod:`fer_lib.lenet_training` is one training; here is which faces and which rows there are, and what comes of them.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib import faces
-from fer_lib.backend import keras
+from fer_lib import faces, workers
+from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, write_text
-from fer_lib.models import lenet
+from fer_lib.lenet_training import Parts, train
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
-from fer_lib.training import set_seed
 
 log = logging.getLogger(__name__)
 
-REVISION = 1  # of the training loop: raise it where a change gives other numbers, so that stored ones are left alone
-SECONDS_BETWEEN_SAVES = 20.0  # the weights have 36 MB; writing them each epoch would take a third of the time
+REVISION = 2  # of the training: raise it where a change gives other numbers, so that stored ones are left alone
 OLIVETTI_FACES = 10  # of each person: eight to learn from, one to validate on, one to test
 STUDY_FIELDS = ("corpora", "olivetti_batch_size", "orders", "learning_rates", "n_kerns_grid", "batch_sizes", "seeds")
 CONFIGURATION = ["order", "learning_rate", "batch_size", "n_kerns"]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The faces of one study: to learn from, in the order of the unshuffled epochs, to validate on and to test."""
-
-    training: FaceDataset
-    validation: FaceDataset
-    test: FaceDataset
-
-    @property
-    def classes(self) -> int:
-        """How many classes there are."""
-        return len(self.training.class_names)
-
-    @property
-    def faces(self) -> FaceDataset:
-        """All faces, with the part that each stands in as its split."""
-        parts = {"training": self.training, "validation": self.validation, "testing": self.test}
-        meta = pd.concat([part.meta.assign(split=name) for name, part in parts.items()], ignore_index=True)
-        return replace(self.training, images=np.concatenate([part.images for part in parts.values()]), meta=meta)
-
-    @property
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits of the three parts' pixels and labels, in row order."""
-        return settings_hash([part.fingerprint for part in (self.training, self.validation, self.test)])
 
 
 def olivetti_parts(faces: FaceDataset) -> Parts:
@@ -146,83 +107,6 @@ def named_parts(parts: dict[str, Parts]) -> dict[str, FaceDataset]:
     }
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What the patience rule knows after some epochs.
-
-    Attributes:
-        best_epoch: from 1; 0 before the first epoch.
-        best_error: the lowest validation error so far; infinite before the first epoch.
-        patience: the step, counted from 0, after which training stops.
-        out_of_patience: whether it stops before another validation.
-    """
-
-    best_epoch: int = 0
-    best_error: float = math.inf
-    patience: float = math.inf
-    out_of_patience: bool = False
-
-
-def follow(errors: list[float], settings: LeNetSettings, *, steps_per_epoch: int) -> Progress:
-    """Returns what the tutorial program's patience rule makes of the validation errors of the epochs so far.
-
-    An error lower than the best is the new best. One that is lower than 0.99 of it, at step t, also lets training go on
-    to step 2t at least. Training stops at the first step, counted from 0, that has reached the patience; the validation
-    at that step, if it ends an epoch, still counts.
-    """
-    best_epoch, best = 0, math.inf
-    patience: float = settings.patience or math.inf
-    for epoch, error in enumerate(errors, start=1):
-        if error < best:
-            if error < best * settings.improvement_threshold:
-                patience = max(patience, (epoch * steps_per_epoch - 1) * settings.patience_increase)
-            best_epoch, best = epoch, error
-    last_step = len(errors) * steps_per_epoch - 1
-    reached = bool(errors) and patience <= last_step
-    # the next validation is at this step's end of an epoch; a stop in any step before it leaves nothing to measure
-    before_next = patience <= last_step + steps_per_epoch - 1
-    return Progress(best_epoch, best, patience, reached or before_next)
-
-
-def train(
-    settings: LeNetSettings, parts: Parts, *, seed: int = 0, checkpoints: str | Path | None = None
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Trains one LeNet, or resumes it, and returns what the paper's tables print about it, with its history.
-
-    Args:
-        settings: of this training: its ``learning_rate``, ``batch_size``, ``n_kerns`` and ``shuffle``.
-        parts: the faces.
-        seed: of the initial weights, and of the order of the faces where they are shuffled.
-        checkpoints: a folder for this very training; None keeps nothing. It holds ``history.csv``, the weights at the
-            best validation error (``best-NNN.weights.h5``), the last weights while training goes on, and ``row.json``
-            at its end.
-
-    Returns:
-        The row: the configuration, ``best_epoch``, ``best_validation_error``, ``test_error`` (at the best validation),
-        ``last_validation_error``, ``last_test_error``, ``epochs``, ``steps``, ``stopped`` (``"patience"``,
-        ``"n_epochs"`` or ``"loss not finite"``) and counts of faces. The history: a row an epoch, ``epoch`` (from 1),
-        ``loss`` (nats, mean of the steps' batches), ``validation_error``, ``test_error`` and ``seconds``. Errors are
-        fractions. A loss that is no finite number ends the training and is recorded, not raised.
-
-    Raises:
-        FerError: the training part is smaller than one batch.
-    """
-    steps = len(parts.training) // settings.batch_size
-    if not steps:
-        raise FerError(
-            f"The training part has {len(parts.training)} faces, less than one batch of {settings.batch_size}, and "
-            "only whole batches are trained on; lower the batch size."
-        )
-    store = _Store(Path(checkpoints)) if checkpoints is not None else None
-    history = store.history() if store else []
-    if not _stopped(history, settings, steps):
-        history = _fit(settings, parts, seed=seed, history=history, store=store)
-    row = _row(settings, parts, seed=seed, history=history)
-    if store:
-        write_text(store.folder / "row.json", json.dumps(row, indent=2, allow_nan=False) + "\n")
-    return row, pd.DataFrame(history)
-
-
 def rows(settings: LeNetSettings, corpus: str) -> list[tuple[str, LeNetSettings]]:
     """Returns the rows of the study on one corpus: the sweep that a row belongs to and the settings of its training.
 
@@ -239,8 +123,34 @@ def rows(settings: LeNetSettings, corpus: str) -> list[tuple[str, LeNetSettings]
     return found
 
 
+@dataclass(frozen=True)
+class _Training:
+    """One training of the study, and the folder that keeps it."""
+
+    settings: LeNetSettings
+    parts: Parts
+    corpus: str
+    seed: int
+    folder: Path | None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.folder is not None and (self.folder / "row.json").is_file()
+
+    @property
+    def cost(self) -> float:
+        """Its time at most, in steps of one face: a step has a part that its number of faces does not change."""
+        size = self.settings.batch_size
+        return self.settings.n_epochs * (len(self.parts.training) // size) * (10 + size) * sum(self.settings.n_kerns)
+
+
 def run(
-    settings: LeNetSettings, parts: Parts, *, corpus: str, checkpoints: str | Path | None = None
+    settings: LeNetSettings,
+    parts: Parts,
+    *,
+    corpus: str,
+    checkpoints: str | Path | None = None,
+    jobs: int | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Trains every row of the study on one corpus from ``settings.seeds`` initial weights, each configuration once.
 
@@ -254,45 +164,43 @@ def run(
         checkpoints: a folder in which each training keeps a folder of its own, named after its settings, faces, seed
             and backend: a finished training costs nothing the second time, a killed one goes on. Two processes may
             share it if they train different rows. None keeps nothing.
+        jobs: how many trainings run at the same time, each in a worker process of one thread, so that their number
+            changes no bit of the results. 0 trains here, one after the other, with all of the backend's threads. None
+            is a worker a core, or 0 where there is a GPU, which one process has to itself.
 
     Returns:
-        The results, a row a sweep, configuration and seed (see :func:`train`), and the histories, a row an epoch of
-        each training, without its loss, of which the paper says nothing.
+        The results, a row a sweep, configuration and seed (see :func:`fer_lib.lenet_training.train`), and the
+        histories, a row an epoch of each training, without its loss, of which the paper says nothing.
+
+    Raises:
+        FerError: a training cannot be done, or a worker died; what is finished is kept.
     """
-    study = rows(settings, corpus)
-    # seed by seed, so that a run stopped half-way is a whole study of fewer seeds
-    trainings = [(each, seed) for seed in range(settings.seeds) for each in dict.fromkeys(each for _, each in study)]
-    done: dict[tuple[LeNetSettings, int], tuple[dict[str, Any], pd.DataFrame]] = {}
-    started, trained = time.monotonic(), 0
-    for number, (each, seed) in enumerate(trainings, start=1):
-        folder = Path(checkpoints) / _name(each, parts, corpus=corpus, seed=seed) if checkpoints is not None else None
-        is_new = folder is None or not (folder / "row.json").is_file()
-        done[each, seed] = train(each, parts, seed=seed, checkpoints=folder)
-        _forget_weights(folder)
-        trained += is_new
-        if is_new:
-            minutes = (time.monotonic() - started) / trained * (len(trainings) - number) / 60
-            _report_progress(done[each, seed][0], f"{corpus} {number} of {len(trainings)}", minutes)
-    results = [
-        {"corpus": corpus, "sweep": sweep, **done[each, seed][0]}
-        for sweep, each in study
-        for seed in range(settings.seeds)
-    ]
-    histories = [
-        history.drop(columns="loss").assign(
-            corpus=corpus, seed=row["seed"], **{name: row[name] for name in CONFIGURATION}
-        )
-        for row, history in done.values()
-    ]
-    return pd.DataFrame(results), pd.concat(histories, ignore_index=True)
+    return run_all(settings, {corpus: parts}, checkpoints=checkpoints, jobs=jobs)
 
 
 def run_all(
-    settings: LeNetSettings, parts: dict[str, Parts], *, checkpoints: str | Path | None = None
+    settings: LeNetSettings, parts: dict[str, Parts], *, checkpoints: str | Path | None = None, jobs: int | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns :func:`run` of every corpus, put together: results and histories."""
-    found = [run(settings, each, corpus=name, checkpoints=checkpoints) for name, each in parts.items()]
-    return tuple(pd.concat(frames, ignore_index=True) for frames in zip(*found, strict=True))
+    study = {name: rows(settings, name) for name in parts}
+    trainings = {}
+    for name, seed in product(parts, range(settings.seeds)):
+        for _, each in study[name]:
+            key = _name(each, parts[name], corpus=name, seed=seed)
+            folder = Path(checkpoints) / key if checkpoints is not None else None
+            trainings[name, each, seed] = _Training(each, parts[name], name, seed, folder)
+    done = dict(zip(trainings, _train_all(list(trainings.values()), jobs=jobs), strict=True))
+    results = [
+        {"corpus": name, "sweep": sweep, **done[name, each, seed][0]}
+        for name in parts
+        for sweep, each in study[name]
+        for seed in range(settings.seeds)
+    ]
+    histories = [
+        history.drop(columns="loss").assign(corpus=name, seed=seed, **{field: row[field] for field in CONFIGURATION})
+        for (name, _, seed), (row, history) in done.items()
+    ]
+    return pd.DataFrame(results), pd.concat(histories, ignore_index=True)
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
@@ -318,192 +226,41 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(runs=("seed", "size"), **spread, at_chance=("at_chance", "mean")).reset_index()
 
 
-@dataclass(frozen=True)
-class _Store:
-    """One training in a folder: ``history.csv`` tells the whole epochs, ``last-NNN.weights.h5`` are their weights.
+def _train_all(trainings: list[_Training], *, jobs: int | None) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """Returns the row and the history of each training, in their order; trains those that are not finished."""
+    found = {place: _train(each) for place, each in enumerate(trainings) if each.is_finished}
+    # seed by seed, so that a run stopped half-way is a study of fewer seeds; long ones first, so that no core idles
+    left = [place for place in range(len(trainings)) if place not in found]
+    left.sort(key=lambda place: (trainings[place].seed, -trainings[place].cost))
+    started, cost = time.monotonic(), sum(trainings[place].cost for place in left)
+    trained = 0.0
 
-    Plain gradient descent has no state but the weights. They are written before the history that names them, and the
-    former ones are removed last.
-    """
+    def keep(number: int, result: tuple[dict[str, Any], pd.DataFrame]) -> None:
+        nonlocal trained
+        each = trainings[left[number]]
+        found[left[number]] = result
+        trained += each.cost
+        minutes = (time.monotonic() - started) * (cost - trained) / trained / 60
+        of_corpus = [place for place, other in enumerate(trainings) if other.corpus == each.corpus]
+        which = f"{each.corpus} {sum(place in found for place in of_corpus)} of {len(of_corpus)}"
+        _report_progress(result[0], which, minutes)
 
-    folder: Path
-
-    def history(self) -> list[dict[str, float]]:
-        """Returns the epochs that are kept, none where there are none."""
-        path = self.folder / "history.csv"
-        if not path.is_file():
-            return []
-        # Python reads a float to the last bit, so that a resumed history equals an undisturbed one
-        return pd.read_csv(path, dtype=str).astype(float).astype({"epoch": int}).to_dict("records")
-
-    def load(self, model: keras.Model, epochs: int) -> bool:
-        """Sets the model's weights to those after so many epochs; False, with a warning, where they cannot be read."""
-        try:
-            model.load_weights(self._weights("last", epochs))
-        except (OSError, ValueError, KeyError) as error:
-            log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)
-            return False
-        log.info("resumed after epoch %d", epochs)
-        return True
-
-    def save(self, model: keras.Model, history: list[dict[str, float]], best: tuple[int, list[np.ndarray]]) -> None:
-        """Writes the weights after the history's last epoch, those of the best epoch and, at last, the history."""
-        last = self._weights("last", len(history))
-        with atomic_path(last) as partial:
-            model.save_weights(partial)
-        best_epoch, best_weights = best
-        kept = self._weights("best", best_epoch)
-        if best_weights and not kept.is_file():
-            now = model.get_weights()
-            model.set_weights(best_weights)
-            with atomic_path(kept) as partial:
-                model.save_weights(partial)
-            model.set_weights(now)
-        with atomic_path(self.folder / "history.csv") as partial:
-            pd.DataFrame(history).to_csv(partial, index=False)
-        for old in self.folder.glob("*.weights.h5"):
-            if old not in (last, kept):
-                old.unlink()
-
-    def _weights(self, which: str, epoch: int) -> Path:
-        return self.folder / f"{which}-{epoch:03d}.weights.h5"
+    if jobs is None:
+        jobs = workers.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
+    if jobs and left:
+        workers.side_by_side(_train, [(trainings[place],) for place in left], jobs=jobs, done=keep)
+    elif left:
+        for number, place in enumerate(left):
+            keep(number, _train(trainings[place]))
+    return [found[place] for place in range(len(trainings))]
 
 
-def _fit(
-    settings: LeNetSettings, parts: Parts, *, seed: int, history: list[dict[str, float]], store: _Store | None
-) -> list[dict[str, float]]:
-    """Trains from the end of ``history`` until a rule stops it, and returns the whole history."""
-    model = _model(settings, parts, seed=seed)
-    if history and not store.load(model, len(history)):
-        model, history = _model(settings, parts, seed=seed), []
-    epochs = _Epochs(model, settings, parts, seed=seed)
-    best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
-    best: tuple[int, list[np.ndarray]] = (best_epoch, [])
-    saved = time.monotonic()
-    while not _stopped(history, settings, epochs.steps):
-        history = [*history, epochs.train(len(history) + 1)]
-        best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
-        if store and best_epoch == len(history):
-            best = (best_epoch, model.get_weights())
-        if store and time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
-            store.save(model, history, best)
-            saved = time.monotonic()
-    if store:
-        store.save(model, history, best)
-    return history
-
-
-class _Epochs:
-    """Trains one epoch after the other and measures the held-out faces after each."""
-
-    def __init__(self, model: keras.Model, settings: LeNetSettings, parts: Parts, *, seed: int) -> None:
-        self.model = model
-        self.seed = seed
-        self.settings = settings
-        self.pixels, self.labels = _arrays(parts.training, settings), parts.training.labels
-        # validation and test faces in one batch: they are few
-        self.held_out = np.concatenate([_arrays(parts.validation, settings), _arrays(parts.test, settings)])
-        self.held_out_labels = np.concatenate([parts.validation.labels, parts.test.labels])
-        self.validation_faces = len(parts.validation)
-        self.steps = len(parts.training) // settings.batch_size
-
-    def train(self, epoch: int) -> dict[str, float]:
-        """Trains one epoch, counted from 1, and returns its row of the history."""
-        started = time.monotonic()
-        loss = self._train(epoch)
-        wrong = np.asarray(self.model.predict_on_batch(self.held_out)).argmax(axis=1) != self.held_out_labels
-        return {
-            "epoch": epoch,
-            "loss": loss,
-            "validation_error": float(wrong[: self.validation_faces].mean()),
-            "test_error": float(wrong[self.validation_faces :].mean()),
-            "seconds": round(time.monotonic() - started, 3),
-        }
-
-    def _train(self, epoch: int) -> float:
-        """Returns the mean of the steps' losses, or the first that is no finite number, at which it stops."""
-        size, order = self.settings.batch_size, np.arange(len(self.labels))
-        if self.settings.shuffle:
-            order = np.random.default_rng([self.seed, epoch]).permutation(order)
-        losses = []
-        for start in range(0, self.steps * size, size):
-            rows = order[start : start + size]
-            self.model.reset_metrics()  # older versions of Keras 3 return the mean since then
-            losses.append(float(self.model.train_on_batch(self.pixels[rows], self.labels[rows])))
-            if not math.isfinite(losses[-1]):
-                return losses[-1]
-        return float(np.mean(losses))
-
-
-def _model(settings: LeNetSettings, parts: Parts, *, seed: int) -> keras.Model:
-    """Returns the compiled network with the initial weights of a seed; it is the same object for the next seed."""
-    image_shape = parts.training.images.shape[1:3]
-    set_seed(seed)
-    fresh = lenet.build(settings, image_shape=image_shape, classes=parts.classes)
-    # what does not change the compiled step is left out of the key
-    model = _compiled(replace(settings, learning_rate=1.0, shuffle=False), image_shape, parts.classes)
-    model.set_weights(fresh.get_weights())
-    model.optimizer.learning_rate = settings.learning_rate
-    return model
-
-
-@lru_cache(maxsize=16)
-def _compiled(settings: LeNetSettings, image_shape: tuple[int, int], classes: int) -> keras.Model:
-    """Returns a network whose step is compiled once: mean negative log likelihood, plain gradient descent.
-
-    A study trains each configuration from several seeds. A network of its own for each training would cost a second
-    and, because TensorFlow keeps the variables of a compiled step, 36 MB that are never given back.
-    """
-    model = lenet.build(settings, image_shape=image_shape, classes=classes)
-    model.compile(
-        optimizer=keras.optimizers.SGD(learning_rate=settings.learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    return model
-
-
-def _arrays(faces: FaceDataset, settings: LeNetSettings) -> np.ndarray:
-    """Returns the network's input, float32 (N, H, W, 1)."""
-    return (faces.images[..., np.newaxis] / settings.pixel_divisor).astype(np.float32)
-
-
-def _errors(history: list[dict[str, float]]) -> list[float]:
-    return [epoch["validation_error"] for epoch in history]
-
-
-def _stopped(history: list[dict[str, float]], settings: LeNetSettings, steps_per_epoch: int) -> str:
-    """Returns why training stops after these epochs; an empty string where it goes on."""
-    if history and not math.isfinite(history[-1]["loss"]):
-        return "loss not finite"
-    if len(history) >= settings.n_epochs:
-        return "n_epochs"
-    return "patience" if follow(_errors(history), settings, steps_per_epoch=steps_per_epoch).out_of_patience else ""
-
-
-def _row(settings: LeNetSettings, parts: Parts, *, seed: int, history: list[dict[str, float]]) -> dict[str, Any]:
-    steps = len(parts.training) // settings.batch_size
-    best = history[follow(_errors(history), settings, steps_per_epoch=steps).best_epoch - 1]
-    return {
-        "order": "shuffled" if settings.shuffle else "unshuffled",
-        "learning_rate": settings.learning_rate,
-        "batch_size": settings.batch_size,
-        "n_kerns": str(list(settings.n_kerns)).replace(" ", ""),
-        "seed": seed,
-        "best_epoch": best["epoch"],
-        "best_validation_error": best["validation_error"],
-        "test_error": best["test_error"],
-        "last_validation_error": history[-1]["validation_error"],
-        "last_test_error": history[-1]["test_error"],
-        "epochs": len(history),
-        "steps": len(history) * steps,
-        "stopped": _stopped(history, settings, steps),
-        "classes": parts.classes,
-        "training_faces": steps * settings.batch_size,
-        "unused_training_faces": len(parts.training) - steps * settings.batch_size,
-        "validation_faces": len(parts.validation),
-        "test_faces": len(parts.test),
-        "whole_batch_faces": len(parts.validation) // settings.batch_size * settings.batch_size,
-    }
+def _train(training: _Training) -> tuple[dict[str, Any], pd.DataFrame]:
+    result = train(training.settings, training.parts, seed=training.seed, checkpoints=training.folder)
+    # the weights of a finished one: two hundred of them would fill fifteen gigabytes
+    for weights in training.folder.glob("*.weights.h5") if training.folder is not None else ():
+        weights.unlink()
+    return result
 
 
 def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int) -> str:
@@ -513,12 +270,6 @@ def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int) -> s
     order = "shuffled" if settings.shuffle else "unshuffled"
     maps = "-".join(map(str, settings.n_kerns))
     return f"{corpus}-{order}-rate{settings.learning_rate:g}-batch{settings.batch_size}-maps{maps}-seed{seed}-{key}"
-
-
-def _forget_weights(folder: Path | None) -> None:
-    """Removes the weights of a finished training: two hundred of them would fill fifteen gigabytes."""
-    for weights in folder.glob("*.weights.h5") if folder is not None else ():
-        weights.unlink()
 
 
 def _report_progress(row: dict[str, Any], which: str, minutes: float) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from fer_lib import lenet_study
+from fer_lib import lenet_study, lenet_training, workers
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
@@ -46,7 +46,7 @@ def striped_faces(per_class: int = 10, classes: int = CLASSES, *, seed: int = 0)
 
 
 @pytest.fixture(scope="module")
-def parts() -> lenet_study.Parts:
+def parts() -> lenet_training.Parts:
     return lenet_study.olivetti_parts(striped_faces())
 
 
@@ -193,10 +193,10 @@ def test_the_patience_rule_is_the_program_s(errors, steps_per_epoch, patience, i
     settings = LeNetSettings(patience=patience, patience_increase=increase)
     done: list[float] = []
     while len(done) < len(errors):
-        if lenet_study.follow(done, settings, steps_per_epoch=steps_per_epoch).out_of_patience:
+        if lenet_training.follow(done, settings, steps_per_epoch=steps_per_epoch).out_of_patience:
             break
         done.append(errors[len(done)])
-    found = lenet_study.follow(done, settings, steps_per_epoch=steps_per_epoch)
+    found = lenet_training.follow(done, settings, steps_per_epoch=steps_per_epoch)
     assert (found.best_epoch, found.best_error, len(done)) == literal(errors, settings, steps_per_epoch)
 
 
@@ -215,22 +215,22 @@ def test_the_patience_rule_is_the_program_s(errors, steps_per_epoch, patience, i
     ],
 )
 def test_the_patience_rule_by_hand(errors, expected):
-    found = lenet_study.follow(errors, LeNetSettings(patience=40), steps_per_epoch=10)
+    found = lenet_training.follow(errors, LeNetSettings(patience=40), steps_per_epoch=10)
     assert (found.best_epoch, found.best_error, found.patience, found.out_of_patience) == expected
 
 
 def test_an_error_at_the_very_threshold_is_better_but_gets_no_patience():
     settings = LeNetSettings(patience=40, improvement_threshold=0.5)
-    found = lenet_study.follow([0.8, 0.8, 0.4], settings, steps_per_epoch=10)
+    found = lenet_training.follow([0.8, 0.8, 0.4], settings, steps_per_epoch=10)
     assert (found.best_epoch, found.patience) == (3, 40)
 
 
 def test_no_patience_never_stops_early():
-    assert not lenet_study.follow([0.9] * 10_000, LeNetSettings(patience=0), steps_per_epoch=400).out_of_patience
+    assert not lenet_training.follow([0.9] * 10_000, LeNetSettings(patience=0), steps_per_epoch=400).out_of_patience
 
 
 def test_training_stops_by_patience_and_says_so(parts):
-    row, history = lenet_study.train(replace(TINY, patience=6, n_epochs=50, learning_rate=1e-9), parts)
+    row, history = lenet_training.train(replace(TINY, patience=6, n_epochs=50, learning_rate=1e-9), parts)
     assert (row["stopped"], row["epochs"], row["steps"], len(history)) == ("patience", 1, 4, 1)
 
 
@@ -242,13 +242,13 @@ def test_the_first_loss_is_the_logarithm_of_the_classes(parts):
 
 
 def assert_first_loss(settings, parts, expected):
-    model = lenet_study._model(settings, parts, seed=0)
-    pixels = lenet_study._arrays(parts.training, settings)
+    model = lenet_training._model(settings, parts, seed=0)
+    pixels = lenet_training._arrays(parts.training, settings)
     assert float(np.asarray(model.test_on_batch(pixels, parts.training.labels))) == pytest.approx(expected, rel=1e-6)
 
 
 def test_one_step_is_plain_gradient_descent_on_the_mean_likelihood(parts):
-    model = lenet_study._model(TINY, parts, seed=0)
+    model = lenet_training._model(TINY, parts, seed=0)
     labels = parts.training.labels[2:10]  # six of one class, two of the next
     pixels = parts.training.images[2:10, ..., np.newaxis].astype(np.float32) / 256
     hidden = keras.Model(model.inputs, model.get_layer("hidden").output).predict_on_batch(pixels)
@@ -261,7 +261,7 @@ def test_one_step_is_plain_gradient_descent_on_the_mean_likelihood(parts):
 
 def batches_seen(monkeypatch, settings, parts) -> list[np.ndarray]:
     """The faces' numbers in each batch, read off the pixels."""
-    of = {image.tobytes(): number for number, image in enumerate(lenet_study._arrays(parts.training, settings))}
+    of = {image.tobytes(): number for number, image in enumerate(lenet_training._arrays(parts.training, settings))}
     seen = []
 
     def record(model, x, y):
@@ -270,7 +270,7 @@ def batches_seen(monkeypatch, settings, parts) -> list[np.ndarray]:
         return 1.0
 
     monkeypatch.setattr(keras.Model, "train_on_batch", record)
-    lenet_study.train(settings, parts)
+    lenet_training.train(settings, parts)
     return seen
 
 
@@ -294,18 +294,18 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(monkeypatch, parts):
         return step(model, x, y)
 
     monkeypatch.setattr(keras.Model, "train_on_batch", measured_before)
-    _, history = lenet_study.train(replace(TINY, n_epochs=3), parts)
+    _, history = lenet_training.train(replace(TINY, n_epochs=3), parts)
     np.testing.assert_allclose(history["loss"], np.reshape(losses, (3, 4)).mean(axis=1), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(parts):
-    return lenet_study.train(shuffled(), parts, seed=1)
+    return lenet_training.train(shuffled(), parts, seed=1)
 
 
 def test_it_learns_and_the_row_is_of_the_best_validation(undisturbed, parts):
     settings = shuffled(replace(TINY, n_epochs=40, hidden_units=100))
-    row, history = lenet_study.train(settings, parts)
+    row, history = lenet_training.train(settings, parts)
     assert row["best_validation_error"] == history["validation_error"].min() < 0.5
     assert row["best_epoch"] == history["validation_error"].idxmin() + 1
     assert row["test_error"] == history["test_error"][row["best_epoch"] - 1]
@@ -313,29 +313,29 @@ def test_it_learns_and_the_row_is_of_the_best_validation(undisturbed, parts):
 
 
 def test_the_row_counts_what_the_program_would_have_seen(parts):
-    row, _ = lenet_study.train(replace(TINY, batch_size=3, n_epochs=1), parts)
+    row, _ = lenet_training.train(replace(TINY, batch_size=3, n_epochs=1), parts)
     assert {name: row[name] for name in ("training_faces", "unused_training_faces")} == {
         "training_faces": 30,
         "unused_training_faces": 2,
     }
     assert (row["validation_faces"], row["test_faces"], row["whole_batch_faces"]) == (4, 4, 3)
-    assert lenet_study.train(TINY, parts)[0]["whole_batch_faces"] == 0
+    assert lenet_training.train(TINY, parts)[0]["whole_batch_faces"] == 0
 
 
 def test_same_seed_same_numbers_and_other_seed_others(undisturbed, parts):
     row, history = undisturbed
-    again, again_history = lenet_study.train(shuffled(), parts, seed=1)
+    again, again_history = lenet_training.train(shuffled(), parts, seed=1)
     assert row == again
     pd.testing.assert_frame_equal(numbers(history), numbers(again_history), check_exact=True)
-    assert not np.array_equal(history["loss"], lenet_study.train(shuffled(), parts, seed=2)[1]["loss"])
+    assert not np.array_equal(history["loss"], lenet_training.train(shuffled(), parts, seed=2)[1]["loss"])
 
 
 @pytest.mark.parametrize("killed_in", [2, 4])
 def test_a_killed_training_resumes_with_the_same_bits(undisturbed, parts, tmp_path, monkeypatch, killed_in, caplog):
-    monkeypatch.setattr(lenet_study, "SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr(lenet_training, "SECONDS_BETWEEN_SAVES", 0)
     killed(monkeypatch, parts, tmp_path, epoch=killed_in)
     caplog.set_level(logging.INFO, logger="fer_lib")
-    row, history = lenet_study.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
+    row, history = lenet_training.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
     assert f"resumed after epoch {killed_in - 1}" in caplog.text
     assert row == undisturbed[0] == json.loads((tmp_path / "row.json").read_text())
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
@@ -354,11 +354,11 @@ def killed(monkeypatch, parts, folder, *, epoch: int) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(keras.Model, "train_on_batch", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            lenet_study.train(shuffled(), parts, seed=1, checkpoints=folder)
+            lenet_training.train(shuffled(), parts, seed=1, checkpoints=folder)
 
 
 def test_a_kill_between_weights_and_history_loses_one_epoch(undisturbed, parts, tmp_path, monkeypatch):
-    monkeypatch.setattr(lenet_study, "SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr(lenet_training, "SECONDS_BETWEEN_SAVES", 0)
     write = pd.DataFrame.to_csv
 
     def killed_in_epoch_three(frame, *args, **kwargs):
@@ -369,17 +369,17 @@ def test_a_kill_between_weights_and_history_loses_one_epoch(undisturbed, parts, 
     with monkeypatch.context() as patch:
         patch.setattr(pd.DataFrame, "to_csv", killed_in_epoch_three)
         with pytest.raises(KeyboardInterrupt):
-            lenet_study.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
+            lenet_training.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
     assert {"last-002.weights.h5", "last-003.weights.h5"} <= {path.name for path in tmp_path.iterdir()}
-    _, history = lenet_study.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
+    _, history = lenet_training.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
 
 
 def test_damaged_weights_start_anew_and_say_so(undisturbed, parts, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(lenet_study, "SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr(lenet_training, "SECONDS_BETWEEN_SAVES", 0)
     killed(monkeypatch, parts, tmp_path, epoch=3)
     (tmp_path / "last-002.weights.h5").write_bytes(b"half a file")
-    _, history = lenet_study.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
+    _, history = lenet_training.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
     assert "starts anew" in caplog.text
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
 
@@ -389,15 +389,15 @@ def test_the_kept_weights_and_both_errors_are_those_of_the_best_validation(parts
     mislabelled = replace(others, meta=others.meta.assign(label=(others.labels + 1) % CLASSES))
     parts = replace(parts, validation=others, test=mislabelled)
     settings = shuffled(replace(TINY, n_epochs=12, learning_rate=0.5))
-    row, _ = lenet_study.train(settings, parts, checkpoints=tmp_path)
+    row, _ = lenet_training.train(settings, parts, checkpoints=tmp_path)
     assert row["best_epoch"] < row["epochs"], "the best epoch should not be the last, or this test shows nothing"
     model = lenet.build(settings, image_shape=(16, 16), classes=CLASSES)
     model.load_weights(tmp_path / f"best-{row['best_epoch']:03d}.weights.h5")
-    found = np.asarray(model.predict_on_batch(lenet_study._arrays(others, settings))).argmax(axis=1)
+    found = np.asarray(model.predict_on_batch(lenet_training._arrays(others, settings))).argmax(axis=1)
     assert np.mean(found != others.labels) == row["best_validation_error"]
     assert np.mean(found != mislabelled.labels) == row["test_error"] != row["best_validation_error"]
     # the same bits as those of a training that ends at the best epoch
-    lenet_study.train(replace(settings, n_epochs=row["best_epoch"]), parts, checkpoints=tmp_path / "short")
+    lenet_training.train(replace(settings, n_epochs=row["best_epoch"]), parts, checkpoints=tmp_path / "short")
     short = lenet.build(settings, image_shape=(16, 16), classes=CLASSES)
     short.load_weights(tmp_path / "short" / f"last-{row['best_epoch']:03d}.weights.h5")
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), short.get_weights(), strict=True))
@@ -405,18 +405,18 @@ def test_the_kept_weights_and_both_errors_are_those_of_the_best_validation(parts
 
 def test_a_loss_that_is_no_number_ends_the_training_and_is_recorded(parts, tmp_path):
     settings = replace(TINY, learning_rate=1e38)
-    row, history = lenet_study.train(settings, parts, checkpoints=tmp_path)
+    row, history = lenet_training.train(settings, parts, checkpoints=tmp_path)
     assert row["stopped"] == "loss not finite"
     assert not math.isfinite(history["loss"].iloc[-1])
     assert row["epochs"] == len(history) < settings.n_epochs
-    again, again_history = lenet_study.train(settings, parts, checkpoints=tmp_path)
+    again, again_history = lenet_training.train(settings, parts, checkpoints=tmp_path)
     assert again == row
     pd.testing.assert_frame_equal(history, again_history, check_exact=True)
 
 
 def test_fewer_faces_than_a_batch_are_refused(parts):
     with pytest.raises(FerError, match="32 faces, less than one batch of 33"):
-        lenet_study.train(replace(TINY, batch_size=33), parts)
+        lenet_training.train(replace(TINY, batch_size=33), parts)
 
 
 # the study
@@ -438,7 +438,7 @@ def test_the_rows_are_those_of_the_tables_and_repeated_ones_are_known(corpus, ba
 @pytest.fixture(scope="module")
 def study(parts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    return folder, *lenet_study.run(STUDY, parts, corpus="olivetti", checkpoints=folder)
+    return folder, *lenet_study.run(STUDY, parts, corpus="olivetti", checkpoints=folder, jobs=0)
 
 
 def test_each_configuration_is_trained_once_and_stands_in_each_of_its_sweeps(study):
@@ -470,11 +470,62 @@ def test_a_finished_study_costs_nothing_and_gives_the_same_frames(study, parts, 
 def test_more_seeds_or_another_corpus_train_only_what_is_new(study, parts, tmp_path, caplog):
     folder, results, _ = study
     caplog.set_level(logging.INFO, logger="fer_lib")
-    more, _ = lenet_study.run(replace(STUDY, seeds=3), parts, corpus="olivetti", checkpoints=folder)
+    more, _ = lenet_study.run(replace(STUDY, seeds=3), parts, corpus="olivetti", checkpoints=folder, jobs=0)
     assert len([record for record in caplog.records if record.message.startswith("lenet olivetti ")]) == 4 * 2
     assert "lenet olivetti 17 of 24: unshuffled" in caplog.text
     assert "min left" in caplog.text
     pd.testing.assert_frame_equal(more[more["seed"] < 2].reset_index(drop=True), results, check_exact=True)
+
+
+FEW = replace(STUDY, n_epochs=6, learning_rates=(0.1,), n_kerns_grid=(), seeds=1)
+
+
+def test_an_interrupted_study_goes_on_and_the_number_of_workers_changes_no_bit(parts, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(lenet_study, "_report_progress", interrupt_at("olivetti 3 of 6"))
+    with pytest.raises(KeyboardInterrupt):
+        lenet_study.run(FEW, parts, corpus="olivetti", checkpoints=tmp_path, jobs=1)
+    assert 3 <= len(list(tmp_path.glob("*/row.json"))) < 6
+    monkeypatch.undo()
+    caplog.set_level(logging.INFO, logger="fer_lib")
+    together = lenet_study.run(FEW, parts, corpus="olivetti", checkpoints=tmp_path, jobs=2)
+    assert "lenet olivetti 6 of 6: " in caplog.text
+    assert {path.name for path in tmp_path.glob("*/*")} == {"history.csv", "row.json"}
+    alone = lenet_study.run(FEW, parts, corpus="olivetti", jobs=1)
+    pd.testing.assert_frame_equal(together[0], alone[0], check_exact=True)
+    pd.testing.assert_frame_equal(numbers(together[1]), numbers(alone[1]), check_exact=True)
+    assert len(set(together[0]["test_error"])) > 1, "equal errors everywhere would show nothing"
+
+
+def interrupt_at(which: str):
+    def report(row, progress, minutes):
+        if progress == which:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def test_long_trainings_start_first_and_a_seed_ends_before_the_next(parts, monkeypatch):
+    asked = []
+
+    def side_by_side(function, tasks, *, jobs, done):
+        asked.extend(task for (task,) in tasks)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "side_by_side", side_by_side)
+    with pytest.raises(KeyboardInterrupt):
+        lenet_study.run_all(STUDY, {"ckplus": parts, "olivetti": parts}, jobs=2)
+    assert [each.seed for each in asked] == [0] * 16 + [1] * 16
+    assert {each.settings.batch_size for each in asked[:4]} == {4}
+    assert {each.corpus for each in asked[:4]} == {"ckplus", "olivetti"}
+    assert asked[15].settings.n_kerns == (1, 2)
+
+
+def test_a_gpu_is_left_to_one_process(parts, monkeypatch):
+    monkeypatch.setattr(lenet_study, "DEVICES", ["gpu:0"])
+    monkeypatch.setattr(workers, "side_by_side", lambda *args, **kwargs: pytest.fail("workers"))
+    monkeypatch.setattr(lenet_study, "_train", lambda training: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        lenet_study.run(STUDY, parts, corpus="olivetti")
 
 
 def test_other_faces_are_another_training(study, parts):

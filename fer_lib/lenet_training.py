@@ -1,0 +1,329 @@
+"""One training of liu2023's LeNet (section 3.2): its faces, the tutorial program's loop and patience, resuming.
+
+The training loop is that of the public tutorial program whose settings the paper shares: plain gradient descent over
+whole batches in a fixed order, a validation after each epoch, and the patience rule of :func:`follow`. It differs in
+three places, each on purpose:
+
+* The program also evaluates whole batches alone, so that with 49 faces and batches of 56 it would measure nothing.
+  Here all held-out faces are evaluated; ``whole_batch_faces`` says how many the program would have counted.
+* Where patience runs out in the middle of an epoch, the program trains up to that step and throws the result away,
+  because it validates at the end of an epoch only. Here that part of an epoch is not trained.
+* The test error is measured after each epoch, for the curves; the one reported stands at the best validation error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_lib.backend import keras
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.errors import FerError
+from fer_lib.files import atomic_path, write_text
+from fer_lib.models import lenet
+from fer_lib.settings import LeNetSettings, settings_hash
+from fer_lib.training import set_seed
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_SAVES = 20.0  # the weights have 36 MB; writing them each epoch would take a third of the time
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The faces of one study: to learn from, in the order of the unshuffled epochs, to validate on and to test."""
+
+    training: FaceDataset
+    validation: FaceDataset
+    test: FaceDataset
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.training.class_names)
+
+    @property
+    def faces(self) -> FaceDataset:
+        """All faces, with the part that each stands in as its split."""
+        parts = {"training": self.training, "validation": self.validation, "testing": self.test}
+        meta = pd.concat([part.meta.assign(split=name) for name, part in parts.items()], ignore_index=True)
+        return replace(self.training, images=np.concatenate([part.images for part in parts.values()]), meta=meta)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of the three parts' pixels and labels, in row order."""
+        return settings_hash([part.fingerprint for part in (self.training, self.validation, self.test)])
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the patience rule knows after some epochs.
+
+    Attributes:
+        best_epoch: from 1; 0 before the first epoch.
+        best_error: the lowest validation error so far; infinite before the first epoch.
+        patience: the step, counted from 0, after which training stops.
+        out_of_patience: whether it stops before another validation.
+    """
+
+    best_epoch: int = 0
+    best_error: float = math.inf
+    patience: float = math.inf
+    out_of_patience: bool = False
+
+
+def follow(errors: list[float], settings: LeNetSettings, *, steps_per_epoch: int) -> Progress:
+    """Returns what the tutorial program's patience rule makes of the validation errors of the epochs so far.
+
+    An error lower than the best is the new best. One that is lower than 0.99 of it, at step t, also lets training go on
+    to step 2t at least. Training stops at the first step, counted from 0, that has reached the patience; the validation
+    at that step, if it ends an epoch, still counts.
+    """
+    best_epoch, best = 0, math.inf
+    patience: float = settings.patience or math.inf
+    for epoch, error in enumerate(errors, start=1):
+        if error < best:
+            if error < best * settings.improvement_threshold:
+                patience = max(patience, (epoch * steps_per_epoch - 1) * settings.patience_increase)
+            best_epoch, best = epoch, error
+    last_step = len(errors) * steps_per_epoch - 1
+    reached = bool(errors) and patience <= last_step
+    # the next validation is at this step's end of an epoch; a stop in any step before it leaves nothing to measure
+    before_next = patience <= last_step + steps_per_epoch - 1
+    return Progress(best_epoch, best, patience, reached or before_next)
+
+
+def train(
+    settings: LeNetSettings, parts: Parts, *, seed: int = 0, checkpoints: str | Path | None = None
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Trains one LeNet, or resumes it, and returns what the paper's tables print about it, with its history.
+
+    Args:
+        settings: of this training: its ``learning_rate``, ``batch_size``, ``n_kerns`` and ``shuffle``.
+        parts: the faces.
+        seed: of the initial weights, and of the order of the faces where they are shuffled.
+        checkpoints: a folder for this very training; None keeps nothing. It holds ``history.csv``, the weights at the
+            best validation error (``best-NNN.weights.h5``), the last weights while training goes on, and ``row.json``
+            at its end.
+
+    Returns:
+        The row: the configuration, ``best_epoch``, ``best_validation_error``, ``test_error`` (at the best validation),
+        ``last_validation_error``, ``last_test_error``, ``epochs``, ``steps``, ``stopped`` (``"patience"``,
+        ``"n_epochs"`` or ``"loss not finite"``) and counts of faces. The history: a row an epoch, ``epoch`` (from 1),
+        ``loss`` (nats, mean of the steps' batches), ``validation_error``, ``test_error`` and ``seconds``. Errors are
+        fractions. A loss that is no finite number ends the training and is recorded, not raised.
+
+    Raises:
+        FerError: the training part is smaller than one batch.
+    """
+    steps = len(parts.training) // settings.batch_size
+    if not steps:
+        raise FerError(
+            f"The training part has {len(parts.training)} faces, less than one batch of {settings.batch_size}, and "
+            "only whole batches are trained on; lower the batch size."
+        )
+    store = _Store(Path(checkpoints)) if checkpoints is not None else None
+    history = store.history() if store else []
+    if not _stopped(history, settings, steps):
+        history = _fit(settings, parts, seed=seed, history=history, store=store)
+    row = _row(settings, parts, seed=seed, history=history)
+    if store:
+        write_text(store.folder / "row.json", json.dumps(row, indent=2, allow_nan=False) + "\n")
+    return row, pd.DataFrame(history)
+
+
+@dataclass(frozen=True)
+class _Store:
+    """One training in a folder: ``history.csv`` tells the whole epochs, ``last-NNN.weights.h5`` are their weights.
+
+    Plain gradient descent has no state but the weights. They are written before the history that names them, and the
+    former ones are removed last.
+    """
+
+    folder: Path
+
+    def history(self) -> list[dict[str, float]]:
+        """Returns the epochs that are kept, none where there are none."""
+        path = self.folder / "history.csv"
+        if not path.is_file():
+            return []
+        # Python reads a float to the last bit, so that a resumed history equals an undisturbed one
+        return pd.read_csv(path, dtype=str).astype(float).astype({"epoch": int}).to_dict("records")
+
+    def load(self, model: keras.Model, epochs: int) -> bool:
+        """Sets the model's weights to those after so many epochs; False, with a warning, where they cannot be read."""
+        try:
+            model.load_weights(self._weights("last", epochs))
+        except (OSError, ValueError, KeyError) as error:
+            log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)
+            return False
+        log.info("resumed after epoch %d", epochs)
+        return True
+
+    def save(self, model: keras.Model, history: list[dict[str, float]], best: tuple[int, list[np.ndarray]]) -> None:
+        """Writes the weights after the history's last epoch, those of the best epoch and, at last, the history."""
+        last = self._weights("last", len(history))
+        with atomic_path(last) as partial:
+            model.save_weights(partial)
+        best_epoch, best_weights = best
+        kept = self._weights("best", best_epoch)
+        if best_weights and not kept.is_file():
+            now = model.get_weights()
+            model.set_weights(best_weights)
+            with atomic_path(kept) as partial:
+                model.save_weights(partial)
+            model.set_weights(now)
+        with atomic_path(self.folder / "history.csv") as partial:
+            pd.DataFrame(history).to_csv(partial, index=False)
+        for old in self.folder.glob("*.weights.h5"):
+            if old not in (last, kept):
+                old.unlink()
+
+    def _weights(self, which: str, epoch: int) -> Path:
+        return self.folder / f"{which}-{epoch:03d}.weights.h5"
+
+
+def _fit(
+    settings: LeNetSettings, parts: Parts, *, seed: int, history: list[dict[str, float]], store: _Store | None
+) -> list[dict[str, float]]:
+    """Trains from the end of ``history`` until a rule stops it, and returns the whole history."""
+    model = _model(settings, parts, seed=seed)
+    if history and not store.load(model, len(history)):
+        model, history = _model(settings, parts, seed=seed), []
+    epochs = _Epochs(model, settings, parts, seed=seed)
+    best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
+    best: tuple[int, list[np.ndarray]] = (best_epoch, [])
+    saved = time.monotonic()
+    while not _stopped(history, settings, epochs.steps):
+        history = [*history, epochs.train(len(history) + 1)]
+        best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
+        if store and best_epoch == len(history):
+            best = (best_epoch, model.get_weights())
+        if store and time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
+            store.save(model, history, best)
+            saved = time.monotonic()
+    if store:
+        store.save(model, history, best)
+    return history
+
+
+class _Epochs:
+    """Trains one epoch after the other and measures the held-out faces after each."""
+
+    def __init__(self, model: keras.Model, settings: LeNetSettings, parts: Parts, *, seed: int) -> None:
+        self.model = model
+        self.seed = seed
+        self.settings = settings
+        self.pixels, self.labels = _arrays(parts.training, settings), parts.training.labels
+        # validation and test faces in one batch: they are few
+        self.held_out = np.concatenate([_arrays(parts.validation, settings), _arrays(parts.test, settings)])
+        self.held_out_labels = np.concatenate([parts.validation.labels, parts.test.labels])
+        self.validation_faces = len(parts.validation)
+        self.steps = len(parts.training) // settings.batch_size
+
+    def train(self, epoch: int) -> dict[str, float]:
+        """Trains one epoch, counted from 1, and returns its row of the history."""
+        started = time.monotonic()
+        loss = self._train(epoch)
+        wrong = np.asarray(self.model.predict_on_batch(self.held_out)).argmax(axis=1) != self.held_out_labels
+        return {
+            "epoch": epoch,
+            "loss": loss,
+            "validation_error": float(wrong[: self.validation_faces].mean()),
+            "test_error": float(wrong[self.validation_faces :].mean()),
+            "seconds": round(time.monotonic() - started, 3),
+        }
+
+    def _train(self, epoch: int) -> float:
+        """Returns the mean of the steps' losses, or the first that is no finite number, at which it stops."""
+        size, order = self.settings.batch_size, np.arange(len(self.labels))
+        if self.settings.shuffle:
+            order = np.random.default_rng([self.seed, epoch]).permutation(order)
+        losses = []
+        for start in range(0, self.steps * size, size):
+            rows = order[start : start + size]
+            self.model.reset_metrics()  # older versions of Keras 3 return the mean since then
+            losses.append(float(self.model.train_on_batch(self.pixels[rows], self.labels[rows])))
+            if not math.isfinite(losses[-1]):
+                return losses[-1]
+        return float(np.mean(losses))
+
+
+def _model(settings: LeNetSettings, parts: Parts, *, seed: int) -> keras.Model:
+    """Returns the compiled network with the initial weights of a seed; it is the same object for the next seed."""
+    image_shape = parts.training.images.shape[1:3]
+    set_seed(seed)
+    fresh = lenet.build(settings, image_shape=image_shape, classes=parts.classes)
+    # what does not change the compiled step is left out of the key
+    model = _compiled(replace(settings, learning_rate=1.0, shuffle=False), image_shape, parts.classes)
+    model.set_weights(fresh.get_weights())
+    model.optimizer.learning_rate = settings.learning_rate
+    return model
+
+
+@lru_cache(maxsize=16)
+def _compiled(settings: LeNetSettings, image_shape: tuple[int, int], classes: int) -> keras.Model:
+    """Returns a network whose step is compiled once: mean negative log likelihood, plain gradient descent.
+
+    A study trains each configuration from several seeds. A network of its own for each training would cost a second
+    and, because TensorFlow keeps the variables of a compiled step, 36 MB that are never given back.
+    """
+    model = lenet.build(settings, image_shape=image_shape, classes=classes)
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate=settings.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+def _arrays(faces: FaceDataset, settings: LeNetSettings) -> np.ndarray:
+    """Returns the network's input, float32 (N, H, W, 1)."""
+    return (faces.images[..., np.newaxis] / settings.pixel_divisor).astype(np.float32)
+
+
+def _errors(history: list[dict[str, float]]) -> list[float]:
+    return [epoch["validation_error"] for epoch in history]
+
+
+def _stopped(history: list[dict[str, float]], settings: LeNetSettings, steps_per_epoch: int) -> str:
+    """Returns why training stops after these epochs; an empty string where it goes on."""
+    if history and not math.isfinite(history[-1]["loss"]):
+        return "loss not finite"
+    if len(history) >= settings.n_epochs:
+        return "n_epochs"
+    return "patience" if follow(_errors(history), settings, steps_per_epoch=steps_per_epoch).out_of_patience else ""
+
+
+def _row(settings: LeNetSettings, parts: Parts, *, seed: int, history: list[dict[str, float]]) -> dict[str, Any]:
+    steps = len(parts.training) // settings.batch_size
+    best = history[follow(_errors(history), settings, steps_per_epoch=steps).best_epoch - 1]
+    return {
+        "order": "shuffled" if settings.shuffle else "unshuffled",
+        "learning_rate": settings.learning_rate,
+        "batch_size": settings.batch_size,
+        "n_kerns": str(list(settings.n_kerns)).replace(" ", ""),
+        "seed": seed,
+        "best_epoch": best["epoch"],
+        "best_validation_error": best["validation_error"],
+        "test_error": best["test_error"],
+        "last_validation_error": history[-1]["validation_error"],
+        "last_test_error": history[-1]["test_error"],
+        "epochs": len(history),
+        "steps": len(history) * steps,
+        "stopped": _stopped(history, settings, steps),
+        "classes": parts.classes,
+        "training_faces": steps * settings.batch_size,
+        "unused_training_faces": len(parts.training) - steps * settings.batch_size,
+        "validation_faces": len(parts.validation),
+        "test_faces": len(parts.test),
+        "whole_batch_faces": len(parts.validation) // settings.batch_size * settings.batch_size,
+    }
