@@ -91,10 +91,25 @@ def frozen_trunk(used: ResNet50MlpSettings) -> keras.Model:
 
 
 def operations_a_face(network: keras.Model) -> float:
-    """Returns the multiplications and additions of a network's convolutions for one face, in 10⁹."""
+    """Returns the multiplications and additions of a network's convolutions for one face, in 10⁹.
+
+    A tap that falls on the border's padding costs nothing and is not counted.
+    """
     total = 0
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D):
-            height, width, filters = layer.output.shape[1:]
-            total += 2 * height * width * filters * int(np.prod(layer.kernel_size)) * layer.input.shape[-1]
+            taps = [
+                _taps_inside(size, out, kernel, stride, layer.padding)
+                for size, out, kernel, stride in zip(
+                    layer.input.shape[1:3], layer.output.shape[1:3], layer.kernel_size, layer.strides, strict=True
+                )
+            ]
+            total += 2 * taps[0] * taps[1] * layer.input.shape[-1] * layer.filters
     return total / 1e9
+
+
+def _taps_inside(size: int, out: int, kernel: int, stride: int, padding: str) -> int:
+    """Of all outputs along one axis, how many kernel taps meet a pixel of the input."""
+    before = max((out - 1) * stride + kernel - size, 0) // 2 if padding == "same" else 0
+    places = (np.arange(out) * stride - before)[:, np.newaxis] + np.arange(kernel)
+    return int(((places >= 0) & (places < size)).sum())

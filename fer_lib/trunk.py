@@ -13,7 +13,6 @@ norm; bfloat16 (to 2e-2) is a deviation that ``docs/decisions.md`` and every res
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -25,12 +24,13 @@ import numpy as np
 
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras, openvino
+from fer_lib.datasets.threads import cores
 from fer_lib.errors import FerError
 from fer_lib.openvino_graph import convert
 
 layers = keras.layers
 
-WORKERS = min(8, os.cpu_count() or 1)
+WORKERS = min(8, cores())
 """Threads that prepare batches and call the engine at the same time; OpenVINO has a stream for each."""
 
 FACES_A_STEP = 64
@@ -195,7 +195,7 @@ class OpenVinoEngine:
                 "AMX), which this one lacks; set trunk_precision: float32."
             )
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-        options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": os.cpu_count()}
+        options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": cores()}
         self.compiled = core.compile_model(convert(network), "CPU", options)
         self.own = threading.local()  # a request belongs to one thread at a time
 

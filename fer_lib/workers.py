@@ -21,15 +21,13 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from fer_lib.datasets.threads import cores
 from fer_lib.errors import FerError
+
+__all__ = ["cores", "side_by_side"]
 
 # read by TensorFlow, JAX (NPROC) and torch (OMP) as they start
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "NPROC": "1", "OMP_NUM_THREADS": "1"}
-
-
-def cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def side_by_side(
