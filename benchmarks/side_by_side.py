@@ -24,7 +24,6 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from fer_lib.artifacts import git_state, package_versions  # noqa: E402
-from fer_lib.backend import openvino  # noqa: E402
 from fer_lib.datasets import FaceDataset, corpus  # noqa: E402
 from fer_lib.files import write_text  # noqa: E402
 from fer_lib.settings import DataSettings  # noqa: E402
@@ -108,15 +107,16 @@ def machine_limit() -> dict[str, float]:
     OpenVINO computes them, as it computes the trunk; of the sides in ``MATRICES`` the fastest counts. A precision that
     the processor lacks is left out.
     """
-    core, rates = openvino().Core(), {}
+    from fer_lib.backend import openvino  # it brings Keras, which takes seconds
+
+    ov, rates = openvino(), {}
     for name, hint in (("float32", "f32"), ("bfloat16", "bf16")):
-        if name == "float32" or "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            rates[name] = round(max(_product_rate(side, hint) for side in MATRICES), 1)
+        if name == "float32" or "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            rates[name] = round(max(_product_rate(ov, side, hint) for side in MATRICES), 1)
     return rates
 
 
-def _product_rate(side: int, hint: str) -> float:
-    ov = openvino()
+def _product_rate(ov: Any, side: int, hint: str) -> float:
     ops, rng = ov.opset13, np.random.default_rng(side)
     left = ops.parameter([side, side], np.float32)
     product = ops.matmul(left, ops.constant(rng.random((side, side), np.float32)), False, False)
