@@ -1,4 +1,4 @@
-"""Writes the ratios of ``benchmarks/results`` into the table of ``docs/performance.md``; a test holds them in step."""
+"""Writes the numbers of ``benchmarks/results`` into ``docs/performance.md``; a test holds them in step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-BLOCK = re.compile(r"(<!-- ratios -->\n).*?(<!-- /ratios -->)", re.S)
 
 
-def table() -> str:
+def ratios() -> str:
     """Returns a row a comparison: benchmark, what, ratio with its range, target, the two ways' seconds."""
     lines = ["| benchmark | ours | times as fast (range) | target | ours, usual (s) |", "|---|---|---|---|---|"]
     for path in sorted(RESULTS.glob("*.json")):
@@ -26,10 +25,30 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def growth() -> str:
+    """Returns a row a size: seconds of an epoch, seconds a thousand faces, peak memory; none before it was measured."""
+    lines = ["| way | faces | an epoch (s) | a thousand faces (s) | peak memory (GB) |", "|---|---|---|---|---|"]
+    path = RESULTS / "growth.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"sizes": [], "usual_way": {}}
+    for row in [*content["sizes"], content["usual_way"]]:
+        if row:
+            cells = [row["way"], f"{row['faces']:,}", f"{row['epoch_seconds']:.1f}"]
+            cells += [f"{1000 * row['epoch_seconds'] / row['faces']:.2f}", f"{row['peak_gb']:.2f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def filled(page: str) -> str:
+    """Returns the page with both tables as the results have them."""
+    for name, table in {"ratios": ratios(), "growth": growth()}.items():
+        block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+        page = block.sub(lambda found, table=table: found[1] + table + found[2], page)
+    return page
+
+
 def main() -> None:
-    """Writes the table."""
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(BLOCK.sub(lambda found: found[1] + table() + found[2], page), encoding="utf-8")
+    """Writes the tables."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

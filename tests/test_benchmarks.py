@@ -73,3 +73,27 @@ def test_committed_results_are_of_benchmarks_that_exist_and_name_no_folder():
         assert f"bench_{json.loads(text)['benchmark']}" in BENCHMARKS
         assert str(PROJECT) not in text
         assert "/home/" not in text
+
+
+def test_the_page_on_performance_has_the_committed_numbers(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import summary
+
+    page = summary.PAGE.read_text(encoding="utf-8")
+    assert summary.filled(page) == page, "run python benchmarks/summary.py"
+    for path in (FOLDER / "results").glob("*.json"):
+        for found in json.loads(path.read_text(encoding="utf-8")).get("results", {}).values():
+            assert f"**{found['median']:.2f}**" in page
+
+
+def test_the_arithmetic_of_a_face_counts_the_taps_that_meet_a_pixel(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import trunk_work
+
+    face = trunk_work.keras.Input((2, 2, 5))
+    network = trunk_work.keras.Model(face, trunk_work.layers.Conv2D(3, 3, padding="same")(face))
+    # each of four outputs sees all four inputs, of nine taps
+    assert trunk_work.operations_a_face(network) == pytest.approx(2 * 16 * 5 * 3 / 1e9)
+    wide = trunk_work.keras.Input((6, 6, 1))
+    network = trunk_work.keras.Model(wide, trunk_work.layers.Conv2D(1, 3, strides=2)(wide))
+    assert trunk_work.operations_a_face(network) == pytest.approx(2 * 4 * 9 / 1e9)
