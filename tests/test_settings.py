@@ -54,6 +54,7 @@ PAPER = {
 @pytest.fixture(autouse=True)
 def _no_weights_in_the_environment(monkeypatch):
     monkeypatch.delenv("FER_WEIGHTS", raising=False)
+    monkeypatch.delenv("FER_TRUNK", raising=False)
 
 
 @pytest.fixture
@@ -317,3 +318,60 @@ def test_every_setting_is_named_where_the_decisions_are_listed(kind):
 def test_an_experiment_says_its_command_cost_and_expected_score(kind):
     for word in ("Command:", "Cost:", "Expected:", "Table"):
         assert word in kind.__doc__
+
+
+# --- variants and engines ---------------------------------------------------------------------------------------------
+
+
+def test_a_variant_changes_the_model_and_goes_before_the_environment(monkeypatch):
+    paper = load_profile("paper")
+    assert set(paper.variants) == {"trunk_scaling", "random_frozen", "from_scratch"}
+    monkeypatch.setenv("FER_WEIGHTS", "mine.weights.h5")
+    monkeypatch.setenv("FER_TRUNK", "openvino-bfloat16")
+    own, scaled = (experiment(paper, "resnet50_mlp", variant=name) for name in ("", "trunk_scaling"))
+    assert (own.weights, own.scaling, own.epochs) == ("mine.weights.h5", "unit", 50)
+    assert scaled == dataclasses.replace(own, scaling="trunk")
+    assert experiment(paper, "resnet50_mlp", variant="random_frozen").weights == "random_frozen"
+    scratch = experiment(paper, "resnet50_mlp", variant="from_scratch")
+    assert (scratch.weights, scratch.epochs) == ("none", 10)
+    # what a notebook's parameters say goes before the variant
+    assert experiment(paper, "resnet50_mlp", variant="from_scratch", epochs=50, weights="imagenet").epochs == 50
+    assert experiment(paper, "resnet50_mlp", variant="from_scratch", weights="imagenet").weights == "imagenet"
+
+
+def test_an_unknown_variant_is_one_sentence():
+    with pytest.raises(FerError, match=r"no variant 'trunk_scalin' \(did you mean 'trunk_scaling'\?\); its variants"):
+        experiment(load_profile("paper"), "resnet50_mlp", variant="trunk_scalin")
+    with pytest.raises(FerError, match="the profile has none"):
+        experiment(load_profile("smoke"), "resnet50_mlp", variant="trunk_scaling")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("variants: {own: {scalin: trunk}}", r"variants.own has an unknown key 'scalin'.*did you mean 'scaling'"),
+        ("variants: {own: {epochs: 0}}", r"variants.own: epochs is 0"),
+        ("variants: {own-one: {epochs: 1}}", "should match pattern"),
+    ],
+)
+def test_a_variants_mistake_is_told_when_the_profile_is_read(write_profile, text, said):
+    with pytest.raises(FerError, match=said):
+        load_profile(write_profile(f"description: x\n{text}\n"))
+
+
+@pytest.mark.parametrize("trunk", settings.TRUNKS)
+def test_the_environment_names_the_trunks_engine(trunk, monkeypatch):
+    monkeypatch.setenv("FER_TRUNK", trunk)
+    paper = load_profile("paper")
+    for section in ("resnet50_mlp", "resnet50_svm"):
+        used = experiment(paper, section)
+        assert f"{used.trunk_engine}-{used.trunk_precision}" == trunk
+    assert experiment(paper, "baseline_cnn") == paper.baseline_cnn  # which has no trunk
+    smoke = load_profile("smoke")
+    assert experiment(smoke, "resnet50_mlp") == smoke.resnet50_mlp  # the same on every machine
+
+
+def test_an_unknown_trunk_in_the_environment_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("FER_TRUNK", "openvino-float16")
+    with pytest.raises(FerError, match=r"FER_TRUNK is 'openvino-float16' \(did you mean 'openvino-bfloat16'\?\)"):
+        experiment(load_profile("paper"), "resnet50_mlp")

@@ -104,7 +104,8 @@ class ResNet50SvmSettings(ResNetSettings):
     """liu2023, ResNet-50 + SVM (sections 2.2.1, 2.2.2 and 3.1, Tables 1 and 3, Figure 1).
 
     Command: ``papermill notebooks/04_resnet_svm.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: fine-tuning the whole trunk takes four to ten minutes an epoch on two CPU cores; the SVMs some minutes.
+    Cost: fine-tuning the whole trunk takes four to ten minutes an epoch on two CPU cores, the exact SVM on FER-2013
+    three minutes.
     Expected: the paper prints 98.60 % and that an SVM is about 1 % better than SoftMax; it says neither which faces the
     98.60 % are of nor how training and test faces were kept apart (see ``fer_lib/published/liu2023.yaml``).
 
