@@ -18,10 +18,8 @@ def run_python(*words: str, **environment: str) -> subprocess.CompletedProcess:
 
 def test_training_tests_pass_under_jax():
     # not the ResNet50, nor bfloat16: XLA takes minutes to compile them on a CPU
-    done = run_python(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_training.py", "-k", "not frozen and not mixed and not (tail and keras)",
-        KERAS_BACKEND="jax",
-    )  # fmt: skip
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_training.py", "-k"]
+    done = run_python(*words, "not frozen and not mixed and not (tail and keras)", KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "passed" in done.stdout
 
