@@ -81,6 +81,7 @@ rule untrained:
         notebook=f"{RESULTS}/notebooks/{{name}}.ipynb",
     wildcard_constraints:
         name="01_data_exploration|02_preprocessing",
+    priority: 1  # before anything trains: what is wrong with the data shows there
     params:
         given=f"-p profile {PROFILE} -p draw_faces {DRAW_FACES}",
         sources=SOURCES,
