@@ -27,7 +27,7 @@ from fer_lib.files import atomic_path, file_sha256, write_text
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ResNet50SvmSettings, change, settings_dict
 from fer_lib.svm import NAMES, Fitted, decision
-from fer_lib.trunk import in_batches, scaled
+from fer_lib.trunk import in_batches, one_at_a_time, scaled
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
 FORMAT = 1
@@ -121,9 +121,8 @@ class SavedModel:
         return scores
 
     def _network_scores(self, images: np.ndarray) -> np.ndarray:
-        run = scaled(self.network.predict_on_batch, self.settings.get("scaling", "unit"))
-        scores = np.empty((len(images), len(self.class_names)), np.float32)
-        return in_batches(lambda batch: np.asarray(run(batch)), images, scores)
+        run = scaled(one_at_a_time(self.network), self.settings.get("scaling", "unit"))
+        return in_batches(run, images, np.empty((len(images), len(self.class_names)), np.float32))
 
 
 def save(folder: str | Path, model: SavedModel) -> Path:

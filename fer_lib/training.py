@@ -24,7 +24,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path
 from fer_lib.settings import TrainingSettings
-from fer_lib.trunk import WORKERS, Engine, in_batches, split_model
+from fer_lib.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 
 log = logging.getLogger(__name__)
 
@@ -205,11 +205,8 @@ def predict(
     parts = split_model(model, settings)
     if parts:
         return parts.predict(faces.images, scaling=scaling)
-    return in_batches(
-        lambda batch: np.asarray(model.predict_on_batch(network_input(batch, scaling))),
-        faces.images,
-        np.empty((len(faces), model.output_shape[1]), np.float32),
-    )
+    outputs = np.empty((len(faces), model.output_shape[1]), np.float32)
+    return in_batches(scaled(one_at_a_time(model), scaling), faces.images, outputs)
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,9 @@ class SplitModel:
 
     def predict(self, images: np.ndarray, *, scaling: str) -> np.ndarray:
         """Returns the network's outputs, float32 (N, classes), of faces, uint8 (N, H, W)."""
-        run = scaled(self.engine, scaling)
+        run, finish = scaled(self.engine, scaling), one_at_a_time(self.tail)
         outputs = np.empty((len(images), self.tail.output_shape[1]), np.float32)
-        return in_batches(lambda batch: np.asarray(self.tail.predict_on_batch(run(batch))), images, outputs)
+        return in_batches(lambda batch: finish(run(batch)), images, outputs)
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
@@ -129,6 +129,17 @@ def engine_of(network: keras.Model, settings: EngineSettings, *, kept_by: keras.
     return kept[key]
 
 
+def one_at_a_time(network: keras.Model) -> Engine:
+    """Returns a network's ``predict_on_batch`` for several threads, which Keras' own is not made for."""
+    lock = threading.Lock()
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        with lock:
+            return np.asarray(network.predict_on_batch(batch))
+
+    return run
+
+
 def scaled(engine: Engine, scaling: str) -> Engine:
     """Returns an engine with the pixels' scaling before it: it takes faces (N, H, W) in 0-255."""
     return lambda images: engine(network_input(images, scaling))
@@ -143,7 +154,8 @@ def in_batches(
 ) -> np.ndarray:
     """Fills ``into``, whose rows are those of ``images``, with what ``run`` returns, batch by batch; returns it.
 
-    ``WORKERS`` batches are under way at a time. The last is padded to full size, so that no backend compiles for a
+    ``WORKERS`` batches are under way at a time, so that ``run`` must bear several threads (:func:`one_at_a_time`). The
+    last is padded to full size, so that no backend compiles for a
     second shape. ``advance`` is called with the number of faces of each batch.
     """
 
@@ -168,13 +180,11 @@ class KerasEngine:
         network = _computing_in({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision], network)
         parts = [layers.Flatten(dtype="float32")(tensor) for tensor in network.outputs]
         joined = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
-        self.network = keras.Model(network.inputs, joined)
-        self.lock = threading.Lock()  # Keras makes its compiled function at the first call
+        self.run = one_at_a_time(keras.Model(network.inputs, joined))
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Returns the features of one batch."""
-        with self.lock:
-            return np.asarray(self.network.predict_on_batch(faces))
+        return self.run(faces)
 
 
 class OpenVinoEngine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import time
 import weakref
 from functools import partial
 from types import SimpleNamespace
@@ -251,6 +252,23 @@ def test_threads_get_their_own_rows(model):
     together = parts.features(images, scaling="unit")
     apart = np.concatenate([parts.engine(network_input(images[start : start + 64])) for start in range(0, 197, 64)])
     np.testing.assert_allclose(together, apart, rtol=1e-4, atol=1e-5)
+
+
+def test_keras_is_called_by_one_thread_at_a_time():
+    inside, most = [], []
+
+    class Network:
+        def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.pop()
+            return batch
+
+    run = trunk.one_at_a_time(Network())
+    trunk.in_batches(lambda batch: run(batch[:, :1, 0]), pixels(trunk.FACES_A_STEP * 6), np.empty((384, 1), np.float32))
+    assert max(most) == 1
+    assert len(most) == 6
 
 
 def test_an_error_in_a_batch_is_not_swallowed():

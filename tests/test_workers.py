@@ -100,7 +100,7 @@ def test_no_worker_outlives_its_parent(tmp_path, how):
     assert comes_true(lambda: len(list(tmp_path.glob("pid-*"))) == 2), "the workers did not start"
     pids = [int(path.read_text()) for path in tmp_path.glob("pid-*")]
     parent.send_signal(how)
-    _, errors = parent.communicate(timeout=60)
+    _, errors = parent.communicate(timeout=300)
     assert comes_true(lambda: not any(map(runs, pids)))
     if how == signal.SIGINT:
         assert re.findall(r"^(\w+Error|KeyboardInterrupt)", errors, re.MULTILINE) == ["KeyboardInterrupt"]
