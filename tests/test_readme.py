@@ -111,6 +111,17 @@ def test_liu2023_at_a_glance_is_that_of_the_committed_run():
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
 
 
+def test_the_fifty_epochs_are_those_of_the_committed_run():
+    sentence = re.search(r"\*\*Trained for the paper's fifty epochs\*\*(.*?)\n\n", README, re.S).group(1)
+    table = (PROJECT / "results" / "paper" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
+    row = next(line for line in table.splitlines() if line.startswith("| ResNet50 + MLP"))
+    numbers = re.findall(r"\d\.\d{4} ± \d\.\d{4}", sentence)
+    assert len(numbers) == 3
+    assert all(number in row for number in numbers)
+    seeds = re.search(r"mean ± s\.d\. of (\d) seeds", sentence).group(0)
+    assert seeds in table
+
+
 def test_every_file_it_names_is_there():
     for name in re.findall(r"`((?:notebooks|fer_lib|configs|docs|tests)/[\w./]*)`", README):
         assert (PROJECT / name).exists(), name
