@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib.datasets import sources
-from fer_lib.settings import WEIGHTS_NAMES, load_profile
+from fer_lib.settings import TRUNKS, WEIGHTS_NAMES, load_profile
 
 PROFILE = config.get("profile", "smoke")
 SEEDS = str(config.get("seeds", "0")).split()
@@ -28,11 +28,14 @@ for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS", "trunk":
         is_path = variable == "FER_DATA" or (variable == "FER_WEIGHTS" and value not in WEIGHTS_NAMES)
         os.environ[variable] = str(Path(value).expanduser().resolve()) if is_path else value
 
+if (trunk := os.environ.get("FER_TRUNK")) and trunk not in TRUNKS:
+    raise WorkflowError(f"The trunk {trunk} is unknown: give one of {', '.join(TRUNKS)}.")
+
 # not used by the shell commands: another data folder, other weights or another trunk make every notebook run again
 SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK")]
 
-if PROFILE == "smoke" and any(SOURCES[:2]):
-    print("Profile smoke draws its faces and takes no data and no weights: use quick or paper.", file=sys.stderr)
+if PROFILE == "smoke" and any(SOURCES):
+    print("Profile smoke draws its faces and takes no data, weights or trunk: use quick or paper.", file=sys.stderr)
 
 # A corpus that the data folder does not hold is named, and the notebooks that cannot do without it are left out.
 KNOWN = PROFILE != "smoke" and SOURCES[0]  # without a data folder the notebooks say what is missing, or draw faces

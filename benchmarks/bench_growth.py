@@ -1,7 +1,7 @@
 """How time and memory of a training grow with the faces: straight lines, and a bound on the memory.
 
 Each size trains in a process of its own, whose peak memory the operating system tells. Nothing is compared with the
-usual way here but its peak memory, at the smallest size, where it still fits.
+usual way here but time and peak memory at one size.
 """
 
 from __future__ import annotations

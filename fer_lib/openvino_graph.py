@@ -59,7 +59,7 @@ def _operation(ops: Any, layer: keras.Layer, inputs: list[Any]) -> Any:
         gamma, beta, mean, variance = (np.asarray(weight) for weight in layer.get_weights())
         scale = gamma / np.sqrt(variance + np.float32(layer.epsilon))
         return ops.add(ops.multiply(x, _by_channel(scale)), _by_channel(beta - mean * scale))
-    if isinstance(layer, layers.ReLU) or getattr(layer, "activation", None) is keras.activations.relu:
+    if _is_plain_relu(layer):
         return ops.relu(x)
     if isinstance(layer, layers.MaxPooling2D):
         places = {"strides": list(layer.strides), "dilations": [1, 1], "kernel_shape": list(layer.pool_size)}
@@ -112,6 +112,12 @@ def _two_by_two(ops: Any, layer: keras.Layer, x: Any) -> Any:
     done = ops.matmul(flat, ops.constant(matrix.reshape(4 * kernel.shape[2], 4 * filters)), False, False)
     maps = ops.transpose(ops.reshape(done, np.array([0, 2, 2, filters]), special_zero=True), np.array([0, 3, 1, 2]))
     return ops.add(maps, _by_channel(bias[0])) if bias else maps
+
+
+def _is_plain_relu(layer: keras.Layer) -> bool:
+    if isinstance(layer, layers.ReLU):
+        return layer.max_value is None and not layer.negative_slope and not layer.threshold
+    return isinstance(layer, layers.Activation) and layer.activation is keras.activations.relu
 
 
 def _is_linear(layer: keras.Layer) -> bool:

@@ -25,7 +25,7 @@ from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path, file_sha256, write_text
 from fer_lib.models import resnet50_svm
-from fer_lib.settings import ResNet50SvmSettings, change, settings_dict
+from fer_lib.settings import ResNet50SvmSettings, change, settings_dict, trunk_from_environment
 from fer_lib.svm import NAMES, Fitted, decision
 from fer_lib.trunk import in_batches, one_at_a_time, scaled
 
@@ -111,7 +111,7 @@ class SavedModel:
         return frame
 
     def _svm_scores(self, images: np.ndarray) -> np.ndarray:
-        settings = change(ResNet50SvmSettings(), **self.settings)
+        settings = change(ResNet50SvmSettings(), **{**self.settings, **trunk_from_environment()})
         features = resnet50_svm.features(self.network, images, settings=settings)
         known = decision(self.fitted, features)
         known = np.exp(known) if self.score_kind == "probability" else known

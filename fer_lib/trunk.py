@@ -202,7 +202,8 @@ class OpenVinoEngine:
         if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise FerError(
                 "The setting trunk_precision: bfloat16 needs a processor with bfloat16 instructions (AVX512-BF16 or "
-                "AMX), which this one lacks; set trunk_precision: float32."
+                "AMX), which this one lacks; set trunk_precision: float32, or FER_TRUNK=openvino-float32 in the "
+                "environment."
             )
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": cores()}

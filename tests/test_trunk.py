@@ -176,7 +176,9 @@ def test_bfloat16_needs_a_processor_that_has_it(model, monkeypatch):
 
     monkeypatch.setattr(backend.openvino(), "Core", OldProcessor)
     settings = SimpleNamespace(trunk_engine="openvino", trunk_precision="bfloat16")
-    with pytest.raises(FerError, match=r"bfloat16 needs a processor .* set trunk_precision: float32\."):
+    with pytest.raises(
+        FerError, match=r"bfloat16 needs a processor .* set trunk_precision: float32, or FER_TRUNK=openvino-float32 in"
+    ):
         trunk.engine_of(trunk.split(model)[0], settings)
 
 
@@ -200,6 +202,10 @@ def test_a_layer_that_openvino_is_not_taught_is_named():
     network = keras.Model(face, layers.UpSampling2D(name="larger")(face))
     with pytest.raises(FerError, match=r"The layer larger \(UpSampling2D\) .* set trunk_engine: keras"):
         openvino_graph.convert(network)
+    # nor is a layer of a known kind taken for a plainer one
+    for layer in (layers.Conv2D(2, 3, activation="relu"), layers.ReLU(max_value=6), layers.ReLU(negative_slope=0.1)):
+        with pytest.raises(FerError, match=f"The layer {layer.name} "):
+            openvino_graph.convert(keras.Model(face, layer(face)))
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])

@@ -23,6 +23,7 @@ from fer_lib.settings.profiles import (
     load_profile,
     settings_dict,
     settings_hash,
+    trunk_from_environment,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "load_profile",
     "settings_dict",
     "settings_hash",
+    "trunk_from_environment",
 ]

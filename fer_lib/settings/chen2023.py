@@ -56,7 +56,7 @@ class ResNetSettings(TrainingSettings):
     Attributes:
         trainable_trunk: the layers that train (see :func:`fer_lib.models.resnet50_mlp.freeze`).
         trunk_engine: what runs the frozen layers, and the whole trunk where features are extracted: ``"keras"`` on its
-            backend and device, ``"openvino"`` on the CPU, several times as fast there.
+            backend and device, ``"openvino"`` on the CPU, about twice as fast there.
         trunk_precision: of that engine; ``"bfloat16"`` is a deviation, within 2 % of float32's features. What trains
             has the ``precision`` of its own.
     """
@@ -73,7 +73,7 @@ class ResNet50MlpSettings(ResNetSettings):
     """chen2023, "the model of this paper": ResNet50 + MLP (sections 2.2-2.3, Tables 1 and 2, Figures 2-6).
 
     Command: ``papermill notebooks/03_resnet50_mlp.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: 50 epochs of 22,967 faces, half an hour on two CPU cores with bfloat16, an hour without (docs/performance.md).
+    Cost: 50 epochs of 22,967 faces, half an hour on two CPU cores with bfloat16, 45 minutes without.
     Expected: the paper prints test loss 1.78 and accuracy 0.8571; 6/7 = 0.8571 is also the binary accuracy of a model
     that is never more than 50 % sure (see ``fer_lib/published/chen2023.yaml``).
 

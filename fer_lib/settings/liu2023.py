@@ -152,7 +152,8 @@ class ResNet50SvmSettings(ResNetSettings):
     def fine_tuning(self) -> dict:
         """What the fine-tuned trunk depends on: the grids and folds of the machines on its features do not belong."""
         names = [field.name for field in dataclasses.fields(ResNetSettings)] + ["weights", "fine_tune_on", "pooling"]
-        return {name: getattr(self, name) for name in names}
+        unused = ("trunk_engine", "trunk_precision") if self.trainable_trunk == "all" else ()  # nothing is frozen then
+        return {name: getattr(self, name) for name in names if name not in unused}
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

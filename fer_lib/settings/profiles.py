@@ -128,16 +128,26 @@ def change(settings: Any, **changes: Any) -> Any:
     return _changed(settings, changes, where=type(settings).__name__)
 
 
+def trunk_from_environment() -> dict[str, str]:
+    """Returns ``trunk_engine`` and ``trunk_precision`` as ``$FER_TRUNK`` names them; nothing where it is not set.
+
+    Raises:
+        FerError: it is none of ``TRUNKS``.
+    """
+    trunk = os.environ.get("FER_TRUNK")
+    if not trunk:
+        return {}
+    if trunk not in TRUNKS:
+        raise FerError(f"FER_TRUNK is {trunk!r}{nearest(trunk, TRUNKS)}; give one of {', '.join(TRUNKS)}.")
+    return dict(zip(("trunk_engine", "trunk_precision"), trunk.split("-"), strict=True))
+
+
 def _from_environment(settings: Any, profile: Profile) -> dict[str, str]:
     """What a user's environment says of the trunk; the smoke profile stays the same on every machine."""
     if profile.data.source != "folder" or not hasattr(settings, "trunk_engine"):
         return {}
-    found = {"weights": os.environ["FER_WEIGHTS"]} if os.environ.get("FER_WEIGHTS") else {}
-    if trunk := os.environ.get("FER_TRUNK"):
-        if trunk not in TRUNKS:
-            raise FerError(f"FER_TRUNK is {trunk!r}{nearest(trunk, TRUNKS)}; give one of {', '.join(TRUNKS)}.")
-        found["trunk_engine"], found["trunk_precision"] = trunk.split("-")
-    return found
+    weights = {"weights": os.environ["FER_WEIGHTS"]} if os.environ.get("FER_WEIGHTS") else {}
+    return weights | trunk_from_environment()
 
 
 def settings_dict(settings: Any) -> dict[str, Any]:
