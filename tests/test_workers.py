@@ -70,8 +70,10 @@ def test_a_worker_that_dies_is_one_sentence():
         collected(os._exit, [(1,)])
 
 
+# what a shell runs in the background, as make test does with these tests, starts with Ctrl-C ignored
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from test_workers import tell_and_sleep
 from fer_lib import workers
 if __name__ == "__main__":
@@ -100,7 +102,7 @@ def test_no_worker_outlives_its_parent(tmp_path, how):
     assert comes_true(lambda: len(list(tmp_path.glob("pid-*"))) == 2), "the workers did not start"
     pids = [int(path.read_text()) for path in tmp_path.glob("pid-*")]
     parent.send_signal(how)
-    _, errors = parent.communicate(timeout=300)
+    _, errors = parent.communicate(timeout=120)
     assert comes_true(lambda: not any(map(runs, pids)))
     if how == signal.SIGINT:
         assert re.findall(r"^(\w+Error|KeyboardInterrupt)", errors, re.MULTILINE) == ["KeyboardInterrupt"]
