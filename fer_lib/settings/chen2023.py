@@ -73,7 +73,7 @@ class ResNet50MlpSettings(ResNetSettings):
     """chen2023, "the model of this paper": ResNet50 + MLP (sections 2.2-2.3, Tables 1 and 2, Figures 2-6).
 
     Command: ``papermill notebooks/03_resnet50_mlp.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: 50 epochs of 22,967 faces, half an hour on two CPU cores with bfloat16, 45 minutes without.
+    Cost: 50 epochs of 22,967 faces, 25 minutes on two free CPU cores with bfloat16.
     Expected: the paper prints test loss 1.78 and accuracy 0.8571; 6/7 = 0.8571 is also the binary accuracy of a model
     that is never more than 50 % sure (see ``fer_lib/published/chen2023.yaml``).
 
