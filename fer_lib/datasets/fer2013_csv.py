@@ -26,7 +26,7 @@ SIDE = 48
 PIXELS = SIDE * SIDE
 
 _COLUMNS = ("emotion", "pixels", "usage")
-_BLOCK = 2**19  # bytes read at a time: a block and what is reckoned from it then stay within the processor's cache
+_BLOCK = 2**20  # bytes read at a time: few enough to stay in the processor's cache, so many that threads seldom meet
 _LINE_LIMIT = 2**20  # bytes; a row of FER-2013 has at most 9,300
 _SPLIT_RANKS = {name.lower().encode(): rank for rank, name in enumerate(SPLITS)}
 _THREAD = threading.local()
@@ -166,26 +166,28 @@ def _parse_block(text: bytes, positions: tuple[int, int, int]) -> _Block:
 
 def _plain_block(text: bytes) -> _Block | None:
     """Returns what the lines hold where each is like ``3,70 80 (and so on),Training``, else None."""
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
     characters = np.frombuffer(text, np.uint8)
-    comma = np.equal(characters, ord(","), out=_scratch("comma", len(text)).view(bool))
-    gap = np.equal(characters, ord(" "), out=_scratch("gap", len(text)).view(bool))
-    gap |= comma
-    newline = np.equal(characters, ord("\n"), out=_scratch("found", len(text)).view(bool))
-    gaps, ends = np.flatnonzero(gap), np.flatnonzero(newline)
-    count = len(ends)
-    if not count or len(gaps) != count * (PIXELS + 1) or np.count_nonzero(comma) != 2 * count:
+    gap = np.less(characters, ord("0"), out=_scratch("gap", len(text)).view(bool))  # also commas and line ends
+    gaps = np.flatnonzero(gap)
+    count, odd = divmod(len(gaps), PIXELS + 2)
+    if not count or odd:
         return None
-    gaps = gaps.reshape(count, PIXELS + 1)
-    starts, first, last = np.append(0, ends[:-1] + 1), gaps[:, 0], gaps[:, -1]
-    # With these commas in place all other gaps are spaces, and no row has gaps of another.
-    if not (comma[first] & comma[last] & (first == starts + 1) & (last < ends)).all() or ends[-1] != len(text) - 1:
+    gaps = gaps.reshape(count, PIXELS + 2)
+    first, last, ends = gaps[:, 0], gaps[:, -2], gaps[:, -1]
+    starts = np.append(0, ends[:-1] + 1)
+    whole = (characters[first] == ord(",")) & (characters[last] == ord(",")) & (characters[ends] == ord("\n"))
+    spaces = np.count_nonzero(np.equal(characters, ord(" "), out=_scratch("found", len(text)).view(bool)))
+    # With these commas and line ends in place all other gaps must be spaces.
+    if not (whole & (first == starts + 1)).all() or spaces != count * (PIXELS - 1) or ends[-1] != len(text) - 1:
         return None
     labels = characters[starts] - np.uint8(ord("0"))
-    usages = [text[start:end].strip().lower() for start, end in zip((last + 1).tolist(), ends.tolist(), strict=True)]
+    usages = [text[start:end].lower() for start, end in zip((last + 1).tolist(), ends.tolist(), strict=True)]
     ranks = [_SPLIT_RANKS.get(usage) for usage in usages]
     if labels.max() >= len(CLASS_NAMES) or None in ranks:
         return None
-    values = _values(characters, gap, gaps, others=int((ends - last).sum()))
+    values = _values(characters, gap, gaps[:, :-1], digits=len(text) - gaps.size - sum(map(len, usages)))
     if values is None:
         return None
     return _Block(np.ascontiguousarray(values[:, 1:]), labels.tolist(), ranks, range(1, count + 1), count)
@@ -242,10 +244,10 @@ def _pixels_of_block(texts: Sequence[bytes]) -> np.ndarray | None:
     ends = np.cumsum([len(text) + 1 for text in texts]) + 2  # the gaps that part the rows
     if len(gaps) != len(texts) * PIXELS or (gaps[PIXELS - 1 :: PIXELS] != ends).any():
         return None
-    return _values(characters, gap, gaps.reshape(-1, PIXELS), others=2)
+    return _values(characters, gap, gaps.reshape(-1, PIXELS), digits=len(text) - len(gaps) - 3)
 
 
-def _values(characters: np.ndarray, gap: np.ndarray, gaps: np.ndarray, *, others: int) -> np.ndarray | None:
+def _values(characters: np.ndarray, gap: np.ndarray, gaps: np.ndarray, *, digits: int) -> np.ndarray | None:
     """Returns the numbers before the gaps as uint8 in the gaps' shape; None where one is not plain digits of 0-255.
 
     All is reckoned in bytes at every character, also where no number ends: sums of neighbouring bytes cost less than
@@ -255,26 +257,26 @@ def _values(characters: np.ndarray, gap: np.ndarray, gaps: np.ndarray, *, others
         characters: uint8, shape (N,).
         gap: bool, shape (N,): the characters that part numbers.
         gaps: positions of the gaps behind the numbers that are asked for, three or more.
-        others: how many characters are neither gaps nor meant to be digits.
+        digits: how many characters are meant to be digits.
     """
     size = len(characters)
-    digits = np.subtract(characters, ord("0"), out=_scratch("digits", size))
-    digit = np.less(digits, 10, out=_scratch("digit", size).view(bool))
-    if np.count_nonzero(digit) + np.count_nonzero(gap) + others != size:
+    units = np.subtract(characters, ord("0"), out=_scratch("units", size))
+    digit = np.less(units, 10, out=_scratch("digit", size).view(bool))
+    if np.count_nonzero(digit) != digits:
         return None
     pair = np.logical_and(digit[1:], digit[:-1], out=_scratch("pair", size - 1).view(bool))
     found = _scratch("found", size).view(bool)
     four, none = (pair[2:], pair[:-2], found[3:]), (gap[1:], gap[:-1], found[1:])  # digits between two gaps
     if any(np.logical_and(one, other, out=out).any() for one, other, out in (four, none)):
         return None
-    digits *= digit.view(np.uint8)
+    units *= digit.view(np.uint8)
     # Behind a number's last digit stands its gap: what is reckoned for the number is kept there.
     values = _scratch("values", size)
-    hundreds = np.multiply(digits[:-3], pair[1:-1].view(np.uint8), out=values[3:])
+    hundreds = np.multiply(units[:-3], pair[1:-1].view(np.uint8), out=values[3:])
     if hundreds.max() > 2:
         return None
-    rest = np.multiply(digits[1:-2], np.uint8(10), out=_scratch("rest", size - 3))
-    rest += digits[2:-1]
+    rest = np.multiply(units[1:-2], np.uint8(10), out=_scratch("rest", size - 3))
+    rest += units[2:-1]
     hundreds *= np.uint8(100)
     hundreds += rest
     if np.less(hundreds, rest, out=found[3:]).any():  # 256 and more begin again at 0
