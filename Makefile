@@ -81,6 +81,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(data_folder); $(PY) -m jupyterlab --notebook-dir=notebooks $(LAB_FLAGS)
 
 bench: $(STAMP) ## measure every speed claim beside the usual way (BENCH names one; FER_DATA gives real faces)
+	$(if $(filter-out $(BENCHES),$(BENCH)),$(error BENCH=$(BENCH) is no benchmark: give some of $(BENCHES)))
 	@set -e; $(data_folder); export FER_DATA; for name in $(or $(BENCH),$(BENCHES)); do \
 	    echo "== $$name"; $(PY) benchmarks/bench_$$name.py $(BENCH_FLAGS); done
 
