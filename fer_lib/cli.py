@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_data(commands)
     _add_predict(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -115,6 +118,22 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "--whole-image is not given; 2 for an error: a photo that cannot be read, or no model. The other photos are "
         "done and printed all the same."
     )
+
+
+def _add_audit(commands: argparse._SubParsersAction) -> None:
+    audit = _command(commands, "audit", _audit, "ask of printed numbers whether they can be right")
+    audit.add_argument(
+        "papers",
+        metavar="PAPER",
+        nargs="*",
+        help="chen2023, liu2023, or a YAML file of a paper's numbers (docs/audit.md); default: both papers",
+    )
+    audit.add_argument(
+        "--results",
+        metavar="FOLDER",
+        help="a profile's results to set beside them (default: the fullest under results/ that has any)",
+    )
+    audit.add_argument("--json", action="store_true", help="print a JSON list of every finding")
 
 
 def _command(
@@ -199,6 +218,32 @@ def _predict(arguments: argparse.Namespace) -> int:
             if one.problem:
                 sys.stderr.write(f"fer-lib: {'error: ' if one.failed else ''}{one.problem}\n")
     return USER_ERROR if any(one.failed for one in done) else MISSED if any(one.missed for one in done) else 0
+
+
+def _audit(arguments: argparse.Namespace) -> None:
+    from fer_lib import audit, audit_report, published
+    from fer_lib.published.records import read
+
+    if arguments.results and not os.path.isdir(arguments.results):
+        raise FerError(f"There is no folder {arguments.results}; name a profile's results, such as results/quick.")
+    names = arguments.papers or published.papers()
+    records = [read(name) if name.endswith((".yaml", ".yml")) else published.record(name) for name in names]
+    every = []
+    for record in records:
+        found = audit.audit(record)
+        every += [{"paper": record.paper, **vars(finding)} for finding in found]
+        if arguments.json:
+            continue
+        root = os.path.join(os.environ.get("FER_OUTPUT", ""), "results")
+        profile, results = audit_report.choose_results(record, root)
+        if arguments.results:
+            profile, results = arguments.results, audit_report.load_results(arguments.results)
+        width = min(120, shutil.get_terminal_size((100, 24)).columns)
+        _say(*audit_report.terminal_lines(record, found, results, width=width))
+        if record.measured:
+            _say("", f"Measured: {profile or 'nothing under results/ yet'}.")
+    if arguments.json:
+        _say(json.dumps(every, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import resources
 
 import pandas as pd
-import yaml
 
 from fer_lib.errors import FerError, nearest
+from fer_lib.published.records import Record, read
 
-COLUMNS = ["id", "place", "quantity", "value", "unit", "model", "split", "metric", "corpus", "states"]
+COLUMNS = ["id", "place", "column", "quantity", "value", "unit", "model", "split", "metric", "corpus", "states"]
 TABLE1_SETTINGS = {
     "table1-width-shift": "width_shift_range",
     "table1-height-shift": "height_shift_range",
@@ -19,22 +20,37 @@ TABLE1_SETTINGS = {
 }
 
 
-def load(paper: str) -> pd.DataFrame:
-    """Returns a paper's printed numbers, a row each, in the order they are printed.
+def papers() -> list[str]:
+    """Returns the names of the papers of which there is a record."""
+    names = (entry.name for entry in resources.files(__name__).iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
-    Columns: ``id``; ``place`` (section, table, row); ``quantity`` (what it is); ``value`` (as printed, a string, so
-    that its decimals are kept); ``unit``; ``model``, ``split`` and ``metric`` where it is a score; ``corpus`` where the
-    paper uses several and says which the number is of; ``states`` (the sentence or cell it stands in, shortened).
+
+@functools.cache
+def record(paper: str) -> Record:
+    """Returns the record of a paper's printed numbers, checked.
 
     Raises:
         FerError: there is no such paper.
     """
-    files = {entry.name.removesuffix(".yaml"): entry for entry in resources.files(__name__).iterdir()}
-    papers = sorted(name for name, entry in files.items() if entry.name.endswith(".yaml"))
-    if paper not in papers:
-        raise FerError(f"There is no record of a paper {paper!r}{nearest(paper, papers)}; the papers are {papers}.")
-    content = yaml.safe_load(files[paper].read_text(encoding="utf-8"))
-    return pd.DataFrame(content["statements"], columns=COLUMNS)
+    if paper not in papers():
+        raise FerError(f"There is no record of a paper {paper!r}{nearest(paper, papers())}; the papers are {papers()}.")
+    return read(str(resources.files(__name__) / f"{paper}.yaml"))
+
+
+def load(paper: str) -> pd.DataFrame:
+    """Returns a paper's printed numbers, a row each, in the order they are printed.
+
+    Columns: ``id``; ``place`` (section, or table and row) and ``column`` (of the table); ``quantity`` (what it is);
+    ``value`` (as printed, a string, so that its decimals are kept); ``unit``; ``model``, ``split`` and ``metric`` where
+    it is a score; ``corpus`` where the paper uses several and says which the number is of; ``states`` (the sentence or
+    cell it stands in, shortened).
+
+    Raises:
+        FerError: there is no such paper.
+    """
+    rows = [[getattr(statement, name) for name in COLUMNS] for statement in record(paper).statements]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def scores(paper: str) -> pd.DataFrame:

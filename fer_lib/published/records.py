@@ -1,0 +1,461 @@
+"""The shape of a record of printed numbers: what a file such as ``chen2023.yaml`` may say, and how it is checked.
+
+``docs/audit.md`` explains each part with an example; :mod:`fer_lib.audit` asks the questions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from fer_lib.errors import FerError, nearest
+from fer_lib.settings.common import STRICT, Positive
+
+Id = Annotated[str, Field(pattern="^[a-z0-9]+([-_][a-z0-9]+)*$")]
+Ids = Annotated[tuple[str, ...], Field(min_length=1)]
+Reading = Literal["categorical", "binary"]
+Verdict = Literal["consistent", "right only if", "cannot be right as stated"]
+
+_LARGEST = 2**20  # bytes of a record: some hundred printed numbers take 50 kB
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Statement:
+    """One printed number.
+
+    Attributes:
+        id: its name in the record.
+        place: section, or table and row.
+        column: of the table.
+        quantity: what it is.
+        value: as printed, a string, so that its decimals are kept.
+        unit: such as ``%``, ``fraction`` or ``faces``.
+        states: the sentence or cell it stands in, shortened.
+        corpus: which faces the sentence, or the heading over it, says it is of.
+        model: where it is a score: whose.
+        split: where it is a score: of which part.
+        metric: where it is a score: which.
+        of: names of the ``sets`` that it may be a share of.
+        experiment: a key of ``experiments`` that tests what would explain it.
+    """
+
+    id: Id
+    place: str
+    column: str = ""
+    quantity: str
+    value: str
+    unit: str
+    states: str
+    corpus: str | None = None
+    model: str | None = None
+    split: str | None = None
+    metric: Literal["accuracy", "error", "loss"] | None = None
+    of: tuple[str, ...] = ()
+    experiment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FaceSet:
+    """Faces that shares are of.
+
+    Attributes:
+        faces: how many.
+        classes: of how many classes.
+        class_faces: how many of each class, where that is known.
+        folds: in how many stratified folds they are tested, where the share is the folds' mean.
+        stated_by: statements that say how many; none where the paper does not say.
+        because: why they are tried, where the paper does not say; or where the faces of each class come from.
+    """
+
+    faces: Positive
+    classes: Annotated[int, Field(ge=2)]
+    class_faces: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    folds: Annotated[int, Field(ge=0)] = 0
+    stated_by: tuple[str, ...] = ()
+    because: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Experiment:
+    """What was run to test an explanation.
+
+    Attributes:
+        question: what it asks.
+        run: the command that runs it.
+        shown: where its result stands.
+    """
+
+    question: str
+    run: str
+    shown: str
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Check:
+    """What all checks of several statements share.
+
+    Attributes:
+        id: its name in the record.
+        explains: what would explain what it finds: ours, not the paper's.
+        experiment: a key of ``experiments`` that tests the explanation.
+    """
+
+    id: Id
+    explains: str = ""
+    experiment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Same(Check):
+    """One quantity that is printed several times: ``of`` are its statements."""
+
+    check: Literal["same"]
+    of: Ids
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Sum(Check):
+    """Numbers ``of`` which another, ``gives``, is the sum."""
+
+    check: Literal["sum"]
+    of: Ids
+    gives: str
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Product(Check):
+    """Numbers ``of`` which another, ``gives``, is the product, perhaps ``times`` one of some unprinted numbers."""
+
+    check: Literal["product"]
+    of: Ids
+    gives: str
+    times: tuple[Positive, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class WrongCount(Check):
+    """A printed ``share`` and the number of ``wrong`` answers behind it; ``of`` are the sets that it may be of."""
+
+    check: Literal["wrong_count"]
+    share: str
+    wrong: str
+    of: Ids
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Swapped(Check):
+    """Two results of one configuration that two tables print: ``first`` and ``second``, in the same order."""
+
+    check: Literal["swapped"]
+    first: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
+    second: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Fills(Check):
+    """Batches of ``batch`` faces, of each of the sets whose sizes ``of`` states, all of which should be seen."""
+
+    check: Literal["fills"]
+    batch: str
+    of: Ids
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class AtLeast(Check):
+    """A number ``of`` which the paper says that it is no less than ``bound``."""
+
+    check: Literal["at_least"]
+    of: Ids
+    bound: str
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SameMetric(Check):
+    """Accuracies ``of`` one table, which readers compare: is there one metric that all of them can be?"""
+
+    check: Literal["same_metric"]
+    of: Ids
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SameFaces(Check):
+    """Accuracies ``of`` several models on what readers take for the same faces."""
+
+    check: Literal["same_faces"]
+    of: Ids
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Texts(Check):
+    """Sentences that do not fit together, for which there is nothing to reckon: the verdict is the record's own.
+
+    Attributes:
+        places: where the sentences stand.
+        says: what they say, and what follows.
+        of: statements that they bear on, where there are any.
+        verdict: ours.
+    """
+
+    check: Literal["texts"]
+    places: Ids
+    says: str
+    of: tuple[str, ...] = ()
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Announced(Check):
+    """A result that the text promises and no place prints.
+
+    Attributes:
+        place: where it is promised.
+        quantity: what it is.
+        states: the sentence that promises it.
+    """
+
+    check: Literal["announced"]
+    place: str
+    quantity: str
+    states: str
+
+
+AnyCheck = Annotated[
+    Same | Sum | Product | WrongCount | Swapped | Fills | AtLeast | SameMetric | SameFaces | Texts | Announced,
+    Field(discriminator="check"),
+]
+CHECKS = {
+    get_args(get_type_hints(kind)["check"])[0]: kind
+    for kind in (Same, Sum, Product, WrongCount, Swapped, Fills, AtLeast, SameMetric, SameFaces, Texts, Announced)
+}
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Measured:
+    """Which result of ours corresponds to some statements. In every text ``{id}`` or another field may stand.
+
+    Attributes:
+        ids: of the statements; ``*`` stands for any characters.
+        file: of the metrics folder, without its seed, such as ``resnet50_mlp``.
+        at: where in the file: keys parted by slashes, such as ``values/scores``.
+        where: what the row has, where there are rows.
+        value: key of the value.
+        bounds: keys of the lower and the upper end of its 95 % interval.
+        over_seeds: keys of the least and the greatest value of several seeds, where there is no interval.
+        scale: by what it is multiplied to have the statement's unit.
+        name: what it is called where a statement has several.
+    """
+
+    ids: Ids
+    file: str
+    at: str = "values"
+    where: dict[str, Any] = Field(default_factory=dict)
+    value: str
+    bounds: tuple[str, ...] = ()
+    over_seeds: tuple[str, ...] = ()
+    scale: float = 1
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Quoted(Measured):
+    """What a reader should quote in place of some statements, and ``because`` of what."""
+
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class NotMeasured:
+    """Why nothing of ours corresponds to some statements: ``ids`` as in :class:`Measured`, and ``because``."""
+
+    ids: Ids
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Record:
+    """Every number that a paper prints.
+
+    Attributes:
+        paper: its short name.
+        title: of the paper; ``author``, ``venue`` and ``doi`` where they are known.
+        note: a sentence that every audit of it shows.
+        readings: what the paper's word "accuracy" can mean.
+        sets: of faces, by name.
+        statements: in the order they are printed.
+        checks: of several statements together.
+        experiments: by name.
+        measured: what of ours corresponds to which statement.
+        not_measured: to which nothing does.
+        quoted: what an honest reading gives in place of the paper's claims.
+    """
+
+    paper: Id
+    title: str
+    author: str = ""
+    venue: str = ""
+    doi: str = ""
+    note: str = ""
+    readings: tuple[Reading, ...] = ("categorical",)
+    sets: dict[Id, FaceSet] = Field(default_factory=dict)
+    statements: Annotated[tuple[Statement, ...], Field(min_length=1)]
+    checks: tuple[AnyCheck, ...] = ()
+    experiments: dict[str, Experiment] = Field(default_factory=dict)
+    measured: tuple[Measured, ...] = ()
+    not_measured: tuple[NotMeasured, ...] = ()
+    quoted: tuple[Quoted, ...] = ()
+
+    @property
+    def subjects(self) -> tuple[Statement | Announced, ...]:
+        """What can be measured: what is printed, then what is announced and not printed."""
+        return (*self.statements, *(check for check in self.checks if isinstance(check, Announced)))
+
+    def __getitem__(self, name: str) -> Statement:
+        """The statement with this id."""
+        return next(statement for statement in self.statements if statement.id == name)
+
+
+def read(path: str | Path) -> Record:
+    """Reads and checks a record.
+
+    Raises:
+        FerError: the file is missing, too large, not YAML or not a record; the sentence says where and what.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise FerError(
+                f"{path.name} is larger than a record of printed numbers can be (1 MB); name the right file."
+            )
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise FerError(f"There is no file {path}; name a record of printed numbers (docs/audit.md).") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where, why = (f" (line {mark.line + 1})", error.problem) if mark else ("", str(error).splitlines()[0])
+        raise FerError(f"{path.name} is not YAML{where}: {why}.") from None
+    return from_content(content, where=path.name)
+
+
+def from_content(content: Any, *, where: str) -> Record:
+    """Returns a record of parsed YAML; raises FerError as :func:`read` does, ``where`` being the file's name."""
+    if not isinstance(content, dict):
+        raise FerError(f"{where} holds no record: it should be a mapping with paper, title and statements.")
+    try:
+        record = TypeAdapter(Record).validate_python(content)
+    except ValidationError as error:
+        raise FerError(_sentence(error, content, where)) from None
+    for problem in _problems(record):
+        raise FerError(f"{where}: {problem}")
+    return record
+
+
+def json_schema() -> dict[str, Any]:
+    """Returns the JSON Schema of a record; ``schema.json`` beside this file is it, kept in step by a test."""
+    schema = TypeAdapter(Record).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def matching(ids: Iterable[str], record: Record) -> list[Statement | Announced]:
+    """Returns the record's subjects whose id is, or fits, one of ``ids``."""
+    patterns = list(ids)
+    return [each for each in record.subjects if any(fnmatchcase(each.id, pattern) for pattern in patterns)]
+
+
+def statements_of(check: Any) -> tuple[str, ...]:
+    """Returns the ids of the statements that a check is about, each once."""
+    named: list[str] = []
+    for field in ("share", "wrong", "batch", "of", "first", "second", "gives", "bound"):
+        value = getattr(check, field, ())
+        if field == "of" and isinstance(check, WrongCount):
+            continue  # sets
+        named += [value] if isinstance(value, str) else value
+    return tuple(dict.fromkeys(named))
+
+
+def _problems(record: Record) -> Iterator[str]:
+    """Yields what is wrong with a record whose single parts are right."""
+    ids = [statement.id for statement in record.statements]
+    for name in ids:
+        if ids.count(name) > 1:
+            yield f"two statements have the id {name!r}; each needs its own."
+    for name, faces in record.sets.items():
+        if faces.class_faces and (len(faces.class_faces), sum(faces.class_faces)) != (faces.classes, faces.faces):
+            yield f"sets.{name}: class_faces should be {faces.classes} numbers with the sum {faces.faces:,}."
+        yield from _unknown(faces.stated_by, ids, f"sets.{name}.stated_by")
+        if not (faces.stated_by or faces.because):
+            yield f"sets.{name} needs stated_by, or because where the paper does not say."
+    for statement in record.statements:
+        yield from _unknown(statement.of, record.sets, f"statement {statement.id}, of")
+        if statement.of and not re.fullmatch(r"\d+(\.\d+)?", statement.value):
+            yield f"statement {statement.id}: {statement.value!r} is not a number, so that it is no share of any set."
+        if statement.of and statement.metric != "loss" and statement.unit not in ("%", "fraction"):
+            yield f"statement {statement.id}: a share of a set has the unit % or fraction, not {statement.unit!r}."
+        if statement.experiment:
+            yield from _unknown([statement.experiment], record.experiments, f"statement {statement.id}, experiment")
+    for check in record.checks:
+        yield from _unknown(statements_of(check), ids, f"check {check.id}")
+        if isinstance(check, WrongCount):
+            yield from _unknown(check.of, record.sets, f"check {check.id}, of")
+        if check.experiment:
+            yield from _unknown([check.experiment], record.experiments, f"check {check.id}, experiment")
+    for part in (*record.measured, *record.not_measured, *record.quoted):
+        for pattern in part.ids:
+            if not matching([pattern], record):
+                yield f"{pattern!r} in measured, not_measured or quoted fits no statement{nearest(pattern, ids)}."
+
+
+def _unknown(names: Iterable[str], known: Iterable[str], where: str) -> Iterator[str]:
+    known = list(known)
+    for name in names:
+        if name not in known:
+            yield f"{where} names {name!r}, which is not there{nearest(name, known)}."
+
+
+def _sentence(error: ValidationError, content: dict[str, Any], where: str) -> str:
+    """One sentence for the first of pydantic's errors, with the count of the others."""
+    first, more = error.errors()[0], error.error_count() - 1
+    also = f" ({more} more like it)" if more else ""
+    steps = [step for step in first["loc"] if step not in CHECKS] or ["?"]
+    *parents, key = steps
+    section = _named(parents, content)
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        names = [field.name for field in dataclasses.fields(_kind(first["loc"]))]
+        place = f" in {section}" if section else ""
+        known = f"known keys: {', '.join(names)}{also}."
+        return f"{where} has an unknown key {key!r}{place}{nearest(str(key), names)}; {known}"
+    place = ".".join(part for part in (section, str(key)) if part)
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{where} lacks the key {place!r}{also}."
+    return f"{where}: {place} is {first['input']!r}, but {first['msg'][0].lower()}{first['msg'][1:]}{also}."
+
+
+def _named(steps: list[Any], content: Any) -> str:
+    """The way to a place, with a part's own id in place of its number."""
+    words = []
+    for step in steps:
+        content = content[step] if isinstance(content, (dict, list)) and step in _keys(content) else None
+        own = content.get("id") if isinstance(content, dict) and isinstance(step, int) else None
+        words.append(str(own or step))
+    return ".".join(words)
+
+
+def _keys(content: dict | list) -> Iterable[Any]:
+    return content if isinstance(content, dict) else range(len(content))
+
+
+def _kind(steps: tuple[Any, ...]) -> type:
+    """The class that stands at a place of a record."""
+    parts = {"statements": Statement, "sets": FaceSet, "experiments": Experiment}
+    parts |= {"measured": Measured, "not_measured": NotMeasured, "quoted": Quoted}
+    if steps[0] == "checks" and len(steps) > 2:
+        return CHECKS[steps[2]]
+    return parts.get(steps[0], Record) if len(steps) > 1 else Record

@@ -1,0 +1,330 @@
+"""What the audit says of both papers and of an invented one, and what it says of records that are wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pandas as pd
+import pytest
+import yaml
+
+from fer_lib import artifacts, audit, audit_report, cli, published
+from fer_lib.errors import FerError
+from fer_lib.published import records
+
+PROJECT = Path(__file__).resolve().parents[1]
+EXAMPLE = PROJECT / "docs" / "audit_example.yaml"
+SMALL = {
+    "paper": "small",
+    "title": "A small record",
+    "sets": {"test": {"faces": 40, "classes": 4, "stated_by": ["faces"]}},
+    "statements": [
+        {"id": "faces", "place": "Text", "quantity": "faces", "value": "40", "unit": "faces", "states": "40 faces"},
+        {"id": "accuracy", "place": "Table 1, row 1", "quantity": "accuracy", "value": "82.5", "unit": "%"}
+        | {"states": "Net", "model": "net", "split": "testing", "metric": "accuracy", "of": ["test"]},
+    ],
+}
+METRICS = {
+    "net_seed0": {
+        "values": {"scores": [{"split": "testing", "metric": "accuracy", "value": 0.5, "low": 0.4, "high": 0.6}]},
+        "provenance": {"settings": {"batch_size": 64, "shift": 0.1, "kinds": [[1, 2], [3]], "on": True}},
+        "synthetic": True,
+    },
+    "net_seed1": {
+        "values": {"scores": [{"split": "testing", "metric": "accuracy", "value": 0.6, "low": 0.5, "high": 0.7}]},
+        "provenance": {"settings": {"batch_size": 64, "shift": 0.1, "kinds": [[1, 2], [3]], "on": True}},
+        "synthetic": True,
+    },
+}
+
+
+def record_of(**changes):
+    return records.from_content({**copy.deepcopy(SMALL), **changes}, where="small.yaml")
+
+
+@pytest.fixture(scope="module")
+def findings():
+    """Of each record its findings by the name of the check."""
+    known = {paper: published.record(paper) for paper in published.papers()} | {"example": records.read(EXAMPLE)}
+    return {name: {finding.check: finding for finding in audit.audit(record)} for name, record in known.items()}
+
+
+@pytest.mark.parametrize(
+    ("paper", "check", "verdict", "words"),
+    [
+        ("chen2023", "share of table2-mlp-test-accuracy", "consistent", "3,076 of 3,589"),
+        ("chen2023", "share of table2-mlp-test-accuracy", "consistent", "answers are -2 to 0 of 3,589"),
+        ("chen2023", "share of table2-mlp-test-accuracy", "consistent", "It is also 6/7"),
+        ("chen2023", "share of table2-cnn-test-accuracy", "right only if", "never under 5/7 = 0.7143"),
+        ("chen2023", "share of table2-mlp-validation-accuracy", "right only if", "4,927 of 5,742"),
+        ("chen2023", "share of table2-cnn-validation-accuracy", "right only if", "no whole number of 5,742"),
+        ("chen2023", "loss and accuracy of table2-mlp-test-loss", "right only if", "17.4 % or 99.998 % sure"),
+        ("chen2023", "loss and accuracy of table2-mlp-test-loss", "right only if", "1.8147, the entropy"),
+        ("chen2023", "loss and accuracy of table2-cnn-train-loss", "consistent", "surer than the wrong ones"),
+        ("chen2023", "one-metric", "right only if", "0.6314 (validation accuracy, baseline_cnn)"),
+        ("chen2023", "one-validation-part", "right only if", "0.8581 (resnet50_mlp) can be binary accuracy"),
+        ("chen2023", "flattened", "consistent", "2 × 2 × 2,048 = 8,192"),
+        ("liu2023", "share of table3-own", "cannot be right as stated", "No whole number of 98, 49, 56 or 3,589"),
+        ("liu2023", "share of abstract-accuracy", "right only if", "483 of 490 (training and test faces together"),
+        ("liu2023", "seven-wrong", "right only if", "98.6 % needs 483 to 518 faces"),
+        ("liu2023", "seven-wrong-table3", "cannot be right as stated", "98.60 % needs 499 to 501 faces"),
+        ("liu2023", "share of section322-validation-error", "cannot be right as stated", "guessing among 40 classes"),
+        (
+            "liu2023",
+            "share of table4-row1-test-error",
+            "cannot be right as stated",
+            "49, 56 or 98 is printed as 82.4 %",
+        ),
+        ("liu2023", "share of table5-row3-test-error", "cannot be right as stated", "3 of 40"),
+        ("liu2023", "share of table4-row2-validation-error", "right only if", "15 of 98"),
+        ("liu2023", "tables-4-and-5", "cannot be right as stated", "change places"),
+        ("liu2023", "testing-size", "cannot be right as stated", "98 (Section 2.1), 49 (Section 2.2)"),
+        ("liu2023", "expanded-training", "cannot be right as stated", "392 × 12 = 4,704, not the printed 25,600"),
+        ("liu2023", "expanded-testing", "cannot be right as stated", "98 × 12 = 1,176, not the printed 2,268"),
+        ("liu2023", "batch-fills", "right only if", "49 faces fill 0 and leave 49 over"),
+        ("liu2023", "one-or-two-wrong-test", "right only if", "2.5 % needs 40 faces"),
+        ("liu2023", "genki-result", "announced, not printed", "no place prints it"),
+        ("liu2023", "table1-training", "consistent", "= 392"),
+        ("example", "share of folds-accuracy", "consistent", "mean over 5 stratified folds of 600"),
+        ("example", "share of folds-other", "cannot be right as stated", "600 in 5 folds"),
+        ("example", "ten-fold", "right only if", "2 times as many"),
+        ("example", "parts", "consistent", "480 + 120 = 600"),
+        ("example", "sizes", "cannot be right as stated", "120 (Section 2) and 125 (Section 4)"),
+        ("example", "videos", "announced, not printed", "videos were tested as well"),
+        ("example", "cross-validated", "right only if", "two studies"),
+    ],
+)
+def test_what_the_audit_finds(findings, paper, check, verdict, words):
+    found = findings[paper][check]
+    assert found.verdict == verdict
+    assert words in found.says
+
+
+@pytest.mark.parametrize("paper", ["chen2023", "liu2023", "example"])
+def test_mlscorecheck_agrees_wherever_it_is_asked(findings, paper):
+    asked = [found.cross_checked.split(" of ") for found in findings[paper].values() if found.cross_checked]
+    assert len(asked) >= 3
+    assert all(alike == count for alike, count in asked)
+
+
+@pytest.mark.parametrize("paper", ["chen2023", "liu2023", "example"])
+def test_every_finding_has_a_verdict_and_reads_as_sentences(findings, paper):
+    assert len(findings[paper]) >= 14
+    for found in findings[paper].values():
+        assert found.verdict in audit.VERDICTS[:4]
+        for sentence in (found.says, found.explains):
+            assert not sentence or re.fullmatch(r"[A-Z0-9\"].*[.]", sentence), sentence
+            assert "  " not in sentence
+
+
+def test_where_a_number_cannot_be_right_an_experiment_tests_what_would_explain_it(findings):
+    for paper in ("chen2023", "liu2023"):
+        for found in findings[paper].values():
+            assert (
+                found.experiment
+                or found.verdict in ("consistent", "announced, not printed")
+                or (found.check == "over-the-cnn")
+            ), found.check
+
+
+@pytest.mark.parametrize("paper", published.papers())
+def test_every_statement_says_what_of_ours_it_corresponds_to_or_why_nothing(paper):
+    record = published.record(paper)
+    for subject in record.subjects:
+        ours = [part for part in record.measured if subject in records.matching(part.ids, record)]
+        reasons = [part for part in record.not_measured if subject in records.matching(part.ids, record)]
+        assert bool(ours) + bool(reasons) == 1, subject.id
+
+
+@pytest.mark.parametrize("paper", published.papers())
+def test_every_value_that_a_record_names_stands_in_the_committed_results(paper):
+    """A misspelt key would read as "not run yet" for ever."""
+    record = published.record(paper)
+    quick = audit_report.load_results(PROJECT / "results" / "quick")
+    names = {part.file for part in record.measured}
+    assert names - {"{model}"} <= {re.sub(r"_seed\d+$", "", name) for name in quick}
+    for statement in record.subjects:
+        if any(statement in records.matching(part.ids, record) for part in record.measured):
+            assert audit_report.measured_text(record, statement, quick) != audit_report.NOT_RUN, statement.id
+
+
+def test_the_schema_file_is_the_schema_and_takes_the_records():
+    schema = json.loads((PROJECT / "fer_lib" / "published" / "schema.json").read_text(encoding="utf-8"))
+    assert schema == json.loads(json.dumps(records.json_schema()))
+    for path in [*(PROJECT / "fer_lib" / "published").glob("*.yaml"), EXAMPLE]:
+        jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**SMALL, "statments": []}, schema)
+
+
+def test_a_share_of_no_stated_size_is_judged_by_what_the_paper_states():
+    tried = {"test": {"faces": 40, "classes": 4, "because": "a guess"}}
+    (found,) = audit.audit(record_of(sets=tried))
+    assert found.verdict == "cannot be right as stated"
+    (found,) = audit.audit(record_of())
+    assert (found.verdict, found.says) == ("consistent", "82.5 % can be 33 of 40.")
+
+
+def test_the_gravest_finding_is_the_verdict_about_a_statement(findings):
+    found = findings["liu2023"].values()
+    assert audit.verdict_of("section31-accuracy", found) == "right only if"
+    assert audit.verdict_of("section31-wrong", found) == "cannot be right as stated"
+    assert audit.verdict_of("table3-own", found) == "cannot be right as stated"
+    assert audit.verdict_of("python", found) == "nothing to check it against"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"statements": []}, "small.yaml: statements is "),
+        ({"satements": []}, "unknown key 'satements' (did you mean 'statements'?)"),
+        ({"title": None}, "small.yaml: title is None"),
+        ({"readings": ["binry"]}, "readings.0 is 'binry'"),
+        ({"statements": SMALL["statements"] * 2}, "two statements have the id 'faces'"),
+        ({"sets": {"tset": SMALL["sets"]["test"]}}, "statement accuracy, of names 'test', which is not there (did you"),
+        ({"sets": {"test": {"faces": 40, "classes": 4}}}, "sets.test needs stated_by, or because"),
+        ({"sets": {"test": SMALL["sets"]["test"] | {"class_faces": [10, 10, 10, 11]}}}, "4 numbers with the sum 40"),
+        ({"sets": {"test": SMALL["sets"]["test"] | {"clases": 4}}}, "unknown key 'clases' in sets.test (did you mean"),
+        ({"checks": [{"id": "a", "check": "sum", "of": ["faces"], "gives": "face"}]}, "check a names 'face'"),
+        ({"checks": [{"id": "a", "check": "sum", "of": ["faces"]}]}, "lacks the key 'checks.a.gives'"),
+        ({"checks": [{"id": "a", "check": "summ"}]}, "input tag 'summ' found"),
+        ({"checks": [{"id": "a", "check": "same", "of": ["faces"], "off": 1}]}, "unknown key 'off' in checks.a (did"),
+        ({"measured": [{"ids": ["x*"], "file": "net", "value": "v"}]}, "'x*' in measured, not_measured or"),
+        ({"checks": [{"id": "a", "check": "same", "of": ["faces"], "experiment": "H1"}]}, "experiment names 'H1'"),
+    ],
+)
+def test_a_record_that_is_wrong_is_told_in_one_sentence(change, sentence):
+    with pytest.raises(FerError) as error:
+        record_of(**change)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("value", "eighty"), ("unit", "faces")])
+def test_a_share_must_be_a_number_with_a_unit_of_shares(key, value):
+    statements = copy.deepcopy(SMALL["statements"])
+    statements[1][key] = value
+    with pytest.raises(FerError, match="statement accuracy"):
+        record_of(statements=statements)
+
+
+def test_files_that_are_no_records(tmp_path):
+    for name, content, sentence in [
+        ("a.yaml", b"paper: [", r"not YAML \(line \d+\)"),
+        ("b.yaml", b"- 1", "holds no record"),
+        ("c.yaml", b"\xff\xfe\x00", "not YAML"),
+        ("d.yaml", b"#" * (2**20 + 1), "larger than"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FerError, match=sentence):
+            records.read(tmp_path / name)
+    with pytest.raises(FerError, match="There is no file"):
+        records.read(tmp_path / "none.yaml")
+
+
+BOUNDS = {"scale": 100, "bounds": ["low", "high"]}
+MEASURED = {"ids": ["accuracy"], "file": "net", "at": "values/scores", "where": {"split": "{split}"}, "value": "value"}
+
+
+@pytest.mark.parametrize(
+    ("part", "results", "text"),
+    [
+        (MEASURED | {"scale": 100}, {"net_seed0": METRICS["net_seed0"]}, "50.00"),
+        (
+            MEASURED | BOUNDS,
+            {"net_seed0": METRICS["net_seed0"]},
+            "50.00 [40.00, 60.00]",
+        ),
+        (MEASURED | BOUNDS, METRICS, "55.00 ± 7.07 [40.00, 70.00]"),
+        (
+            MEASURED | {"over_seeds": ["low", "high"], "name": "net"},
+            METRICS,
+            "net: 0.55 ± 0.07 (0.40 to 0.70 over seeds)",
+        ),
+        (MEASURED | {"where": {"split": "training"}}, METRICS, "not run yet"),
+        (MEASURED | {"file": "other"}, METRICS, "not run yet"),
+        (MEASURED | {"at": "provenance/settings", "where": {}, "value": "kinds"}, METRICS, "[1,2], [3]"),
+        (MEASURED | {"at": "provenance/settings", "where": {}, "value": "on"}, METRICS, "yes"),
+        (MEASURED | {"at": "provenance/nothing", "where": {}, "value": "on"}, METRICS, "not run yet"),
+    ],
+)
+def test_what_was_measured_is_looked_up(part, results, text):
+    record = record_of(measured=[part])
+    assert audit_report.measured_text(record, record["accuracy"], results) == text
+
+
+def test_settings_that_agree_over_seeds_have_no_spread():
+    part = {"ids": ["faces"], "file": "net", "at": "provenance/settings", "value": "batch_size"}
+    record = record_of(measured=[part], not_measured=[{"ids": ["accuracy"], "because": "it is invented"}])
+    assert audit_report.measured_text(record, record["faces"], METRICS) == "64"
+    assert audit_report.measured_text(record, record["accuracy"], METRICS) == "– (it is invented)"
+
+
+def test_the_tables_say_synthetic_and_put_the_gravest_first():
+    record = record_of(
+        measured=[MEASURED],
+        quoted=[MEASURED | {"name": "net", "because": "it is measured"}],
+        checks=[{"id": "same-faces", "check": "same", "of": ["faces", "accuracy"]}],
+    )
+    found = audit.audit(record)
+    table = audit_report.findings_table(record, found, METRICS)
+    assert table.synthetic
+    assert table.frame["possible?"].to_list() == ["cannot be right as stated", "consistent"]
+    assert not audit_report.findings_table(record, found, {}).synthetic
+    quotes = audit_report.quotes_table(record, METRICS)
+    assert quotes.frame.iloc[0].to_list() == ["82.5 % (Table 1, row 1)", "net", "0.55 ± 0.07", "it is measured"]
+    statements = audit_report.statements_table(record, found, METRICS)
+    assert statements.frame["possible?"].to_list() == ["cannot be right as stated", "cannot be right as stated"]
+    for each in (table, quotes, statements):
+        assert "SYNTHETIC" in each.to_markdown()
+
+
+def test_trained_models_stand_beside_the_printed_pairs_of_loss_and_accuracy():
+    quick = audit_report.load_results(PROJECT / "results" / "quick")
+    rows = audit_report.calibration_rows(published.record("chen2023"), quick)
+    assert rows["numbers"].value_counts().to_dict() == {"printed": 6, "measured": 6}
+    measured = rows[rows["numbers"] == "measured"].set_index(["model", "part"])
+    assert measured.loc[("class_priors_seed0", "testing"), "loss"] == pytest.approx(1.8151, abs=1e-4)
+    assert pd.notna(rows["loss if as sure as right"]).all()
+
+
+def test_the_command_prints_the_tables_and_every_finding_as_json(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["audit", str(EXAMPLE)]) == 0
+    shown = capsys.readouterr().out
+    assert "CANNOT BE RIGHT AS STATED: 97.3 % (Table 1, row 3 · Accuracy)" in shown
+    assert "This paper is invented" in shown
+    assert max(map(len, shown.splitlines())) <= 120
+    assert cli.main(["audit", str(EXAMPLE), "chen2023", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["paper"] for row in rows} == {"example", "chen2023"}
+    assert {"check", "statements", "verdict", "says"} <= set(rows[0])
+
+
+def test_the_command_sets_the_named_results_beside_them(capsys, monkeypatch, tmp_path):
+    assert cli.main(["audit", "liu2023", "--results", str(PROJECT / "results" / "quick")]) == 0
+    assert "98.60 [97.23, 99.68]" in capsys.readouterr().out
+    monkeypatch.setenv("FER_OUTPUT", str(PROJECT))
+    assert cli.main(["audit", "liu2023"]) == 0
+    assert "Measured: " in capsys.readouterr().out
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "net.json").write_text("[1]")
+    for arguments, sentence in [
+        (["audit", "liu2032"], "did you mean 'liu2023'?"),
+        (["audit", "liu2023", "--results", str(tmp_path / "none")], "There is no folder"),
+        (["audit", "liu2023", "--results", str(tmp_path)], "is no metrics file of this project"),
+    ]:
+        assert cli.main(arguments) == 2
+        said = capsys.readouterr().err
+        assert sentence in said
+        assert said.count("\n") == 1
+
+
+def test_metrics_files_of_a_run_are_read(tmp_path):
+    run = artifacts.start("audit", profile="smoke", seed=None, output_dir=tmp_path)
+    run.save_values({"faces": 3}, "net")
+    assert audit_report.load_results(tmp_path / "results" / "smoke")["net"]["values"] == {"faces": 3}
