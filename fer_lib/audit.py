@@ -221,19 +221,18 @@ def loss_accuracy_pairs(record: Record) -> Iterator[tuple[Statement, Statement]]
                     yield loss, accuracy
 
 
-def sureness(model: str, split: str, accuracy: float, loss: float, classes: int) -> dict[str, Any]:
-    """Returns how sure a model equally sure of every face is, at this categorical accuracy and loss, as a row."""
-    inside = 1 / classes < accuracy < 1
-    sure = checks.implied_confidences(accuracy, loss, classes) if inside else []
+def sureness(accuracy: float, loss: float, classes: int) -> dict[str, str]:
+    """Returns how sure a model equally sure of every face is, at this categorical accuracy and loss in nats, in words.
+
+    Keys: ``sure`` and ``loss if as sure as right``.
+    """
+    if not 1 / classes < accuracy < 1:
+        return {"sure": "–", "loss if as sure as right": "–"}
+    sure = checks.implied_confidences(accuracy, loss, classes)
+    fair = checks.equal_confidence_loss(accuracy, accuracy, classes)
     return {
-        "model": model,
-        "part": split,
-        "accuracy": accuracy,
-        "loss": loss,
-        "loss if as sure as right": checks.equal_confidence_loss(accuracy, accuracy, classes)
-        if inside
-        else float("nan"),
         "sure": " or ".join(_sure(each) for each in sure) or "surer where right",
+        "loss if as sure as right": f"{fair:.4f}",
     }
 
 

@@ -6,12 +6,15 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from fer_lib import audit
+from fer_lib import audit, evaluation
+from fer_lib import audit_checks as checks
 from fer_lib.errors import FerError
 from fer_lib.published.records import Announced, Measured, Quoted, Record, Statement, matching
 from fer_lib.tables import Table
@@ -23,91 +26,109 @@ NOT_RUN = "not run yet"
 PROFILES = ("paper", "quick", "smoke")
 
 
-def findings_table(record: Record, found: Sequence[audit.Finding], results: Results) -> Table:
-    """Returns a row a finding: what is printed, can it be, what was measured, what would explain it, how to rerun it.
+@dataclass(frozen=True)
+class PaperAudit:
+    """The audit of one paper beside what was measured.
 
-    Findings that say the same of several statements share a row. Where a number cannot be right, the row says why;
-    where nothing is wrong with it, what it was checked for.
+    Attributes:
+        record: what the paper prints.
+        results: metrics files by name, such as ``"resnet50_mlp_seed0"``.
+        found: what the audit finds.
     """
-    grouped: dict[tuple[str, ...], list[audit.Finding]] = {}
-    for finding in found:
-        grouped.setdefault((finding.verdict, finding.says, finding.explains), []).append(finding)
-    rows = []
-    for (verdict, says, explains), same in grouped.items():
-        names = list(dict.fromkeys(name for finding in same for name in (*finding.statements, finding.check)))
-        subjects = [each for each in record.subjects if each.id in names]
-        experiment = record.experiments.get(same[0].experiment)
-        rows.append(
+
+    record: Record
+    results: Results
+    found: list[audit.Finding]
+
+    def findings_table(self) -> Table:
+        """Returns a row a finding: what is printed, can it be, what was measured, what follows, how to rerun it.
+
+        Findings that say the same of several statements share a row. Where a number cannot be right, the row says why;
+        where nothing is wrong with it, what it was checked for.
+        """
+        grouped: dict[tuple[str, ...], list[audit.Finding]] = {}
+        for finding in self.found:
+            grouped.setdefault((finding.verdict, finding.says, finding.explains), []).append(finding)
+        rows = []
+        for (verdict, says, explains), same in grouped.items():
+            names = list(dict.fromkeys(name for finding in same for name in (*finding.statements, finding.check)))
+            subjects = [each for each in self.record.subjects if each.id in names]
+            experiment = self.record.experiments.get(same[0].experiment)
+            rows.append(
+                {
+                    "printed": _printed(subjects) or _texts_places(self.record, same[0].check),
+                    "possible?": verdict,
+                    "measured (95 % interval)": _measured_of(self.record, subjects, self.results),
+                    "what follows, and what would explain it": " ".join(text for text in (says, explains) if text),
+                    "how to rerun": f"`{experiment.run}`: {experiment.shown}" if experiment else "–",
+                }
+            )
+        order = {verdict: place for place, verdict in enumerate(audit.VERDICTS)}
+        rows.sort(key=lambda row: order[row["possible?"]])
+        title = f"{self.record.paper}: can the printed numbers be right, and what was measured"
+        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results), _notes(self.record, self.found))
+
+    def statements_table(self) -> Table:
+        """Returns every printed number with its place, the gravest verdict about it, and what was measured."""
+        rows = [
             {
-                "printed": _printed(subjects) or _texts_places(record, same[0].check),
-                "possible?": verdict,
-                "measured (95 % interval)": _measured_of(record, subjects, results),
-                "what follows, and what would explain it": " ".join(text for text in (says, explains) if text),
-                "how to rerun": f"`{experiment.run}`: {experiment.shown}" if experiment else "–",
+                "place": " · ".join(part for part in (each.place, each.column) if part),
+                "quantity": each.quantity,
+                "printed": each.value,
+                "unit": each.unit,
+                "possible?": audit.verdict_of(each.id, self.found),
+                "measured": measured_text(self.record, each, self.results),
             }
+            for each in self.record.statements
+        ]
+        title = f"{self.record.paper}: every printed number, with its place"
+        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results))
+
+    def quotes_table(self) -> Table:
+        """Returns what a reader should quote in place of the paper's claims, as far as it was measured."""
+        rows = []
+        for part in self.record.quoted:
+            subjects = matching(part.ids, self.record)
+            rows.append(
+                {
+                    "instead of": _printed(subjects),
+                    "quote": part.name,
+                    "measured, % (95 % interval)": _looked_up(part, subjects[0], self.results) or NOT_RUN,
+                    "because": part.because,
+                }
+            )
+        return Table(
+            pd.DataFrame(rows), f"{self.record.paper}: what to quote instead", _synthetic(self.record, self.results)
         )
-    order = {verdict: place for place, verdict in enumerate(audit.VERDICTS)}
-    rows.sort(key=lambda row: order[row["possible?"]])
-    title = f"{record.paper}: can the printed numbers be right, and what was measured"
-    return Table(pd.DataFrame(rows), title, _synthetic(record, results), _notes(record, found))
+
+    def calibration_table(self) -> Table:
+        """Returns how sure a model must be for a printed pair of loss and accuracy, beside the trained models.
+
+        A printed accuracy is read as categorical. ``sure`` is how sure a model equally sure of every face is at that
+        accuracy and loss; of the trained ones the mean largest output and the expected calibration error stand beside.
+        """
+        rows = []
+        for loss, accuracy in audit.loss_accuracy_pairs(self.record):
+            share = float(accuracy.value) / checks.SCALES[accuracy.unit]
+            classes = self.record.sets[loss.of[0]].classes
+            name = f"{loss.model}, printed"
+            rows.append(_calibration_row(name, f"{loss.split}", share, float(loss.value), classes=classes))
+        for name, content in self.results.items():
+            scores = pd.DataFrame(content["values"].get("scores", []))
+            if not {"split", "metric"} <= set(scores.columns):
+                continue
+            testing = scores[scores["split"] == "testing"].set_index("metric")["value"]
+            curve = pd.DataFrame(content["values"].get("reliability", []))
+            classes = int(testing.index.str.startswith("recall_").sum())
+            share, nats = testing["categorical_accuracy"], testing["loss"]
+            rows.append(_calibration_row(name, "testing", share, nats, classes=classes, curve=curve))
+        title = f"{self.record.paper}: loss, categorical accuracy and how sure a model is"
+        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results))
 
 
-def statements_table(record: Record, found: Sequence[audit.Finding], results: Results) -> Table:
-    """Returns every printed number with its place, the gravest verdict about it, and what was measured."""
-    rows = [
-        {
-            "place": " · ".join(part for part in (each.place, each.column) if part),
-            "quantity": each.quantity,
-            "printed": each.value,
-            "unit": each.unit,
-            "possible?": audit.verdict_of(each.id, found),
-            "measured": measured_text(record, each, results),
-        }
-        for each in record.statements
-    ]
-    title = f"{record.paper}: every printed number, with its place"
-    return Table(pd.DataFrame(rows), title, _synthetic(record, results))
-
-
-def quotes_table(record: Record, results: Results) -> Table:
-    """Returns what a reader should quote in place of the paper's claims, as far as it was measured."""
-    rows = []
-    for part in record.quoted:
-        subjects = matching(part.ids, record)
-        rows.append(
-            {
-                "instead of": _printed(subjects),
-                "quote": part.name,
-                "measured, % (95 % interval)": _looked_up(part, subjects[0], results) or NOT_RUN,
-                "because": part.because,
-            }
-        )
-    return Table(pd.DataFrame(rows), f"{record.paper}: what to quote instead", _synthetic(record, results))
-
-
-def calibration_rows(record: Record, results: Results) -> pd.DataFrame:
-    """Returns, for each printed pair of loss and accuracy and each trained model, how sure a model must be or is.
-
-    Columns: ``model``, ``part``, ``accuracy`` (categorical), ``loss`` (nats), ``loss if as sure as right`` and ``sure``
-    (of every face equally, at that accuracy and loss). Printed rows read the accuracy as categorical.
-    """
-    rows = []
-    for loss, accuracy in audit.loss_accuracy_pairs(record):
-        classes = record.sets[loss.of[0]].classes
-        share = float(accuracy.value) / (100 if accuracy.unit == "%" else 1)
-        rows.append(
-            {"numbers": "printed", **audit.sureness(f"{loss.model}", loss.split, share, float(loss.value), classes)}
-        )
-    for name, content in results.items():
-        frame = pd.DataFrame(content["values"].get("scores", []))
-        if not {"split", "metric"} <= set(frame.columns):
-            continue
-        for split in ("validation", "testing"):
-            part = frame[frame["split"] == split].set_index("metric")["value"]
-            if {"loss", "categorical_accuracy"} <= set(part.index):
-                sure = audit.sureness(name, split, part["categorical_accuracy"], part["loss"], 7)
-                rows.append({"numbers": "measured", **sure})
-    return pd.DataFrame(rows)
+def of(record: Record, results: Results) -> PaperAudit:
+    """Returns the audit of a record, beside the results."""
+    return PaperAudit(record, results, audit.audit(record))
 
 
 def measured_text(record: Record, subject: Statement | Announced, results: Results) -> str:
@@ -121,6 +142,21 @@ def measured_text(record: Record, subject: Statement | Announced, results: Resul
         return NOT_RUN
     reasons = [part.because for part in record.not_measured if subject in matching(part.ids, record)]
     return f"– ({reasons[0]})" if reasons else "–"
+
+
+def _calibration_row(
+    name: str, split: str, accuracy: float, loss: float, *, classes: int, curve: pd.DataFrame | None = None
+) -> dict[str, str]:
+    known = curve is not None and len(curve) > 0
+    return {
+        "model": name,
+        "faces": split,
+        "categorical accuracy": f"{accuracy:.4f}",
+        "loss (nats)": f"{loss:.4f}" if known else f"{loss:.2f}",
+        **audit.sureness(accuracy, loss, classes),
+        "mean largest output": f"{np.average(curve['confidence'], weights=curve['faces']):.4f}" if known else "–",
+        "calibration error": f"{evaluation.calibration_error(curve):.4f}" if known else "–",
+    }
 
 
 def _measured_of(record: Record, subjects: Iterable[Statement | Announced], results: Results) -> str:
@@ -138,11 +174,10 @@ def _measured_of(record: Record, subjects: Iterable[Statement | Announced], resu
 
 def _looked_up(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> str | None:
     """A value with its interval, or over several seeds its mean ± s.d. with the outer ends of theirs; None: not run."""
-    fields = {key: str(value) for key, value in vars(subject).items()}
-    file = re.escape(part.file.format(**fields))
+    file = re.escape(_filled(part.file, subject))
     contents = [content for name, content in results.items() if re.fullmatch(rf"{file}(_seed\d+)?", name)]
-    rows = [row for content in contents if (row := _row(part, content, fields)) is not None]
-    key = part.value.format(**fields)
+    rows = [row for content in contents if (row := _row(part, content, subject)) is not None]
+    key = _filled(part.value, subject)
     values = [row[key] for row in rows if row.get(key) is not None]
     if not values:
         return None
@@ -162,16 +197,21 @@ def _looked_up(part: Measured | Quoted, subject: Statement | Announced, results:
     return f"{mean}{spread} [{low}, {high}]"
 
 
-def _row(part: Measured, content: Mapping[str, Any], fields: dict[str, str]) -> Mapping[str, Any] | None:
+def _row(part: Measured, content: Mapping[str, Any], subject: Statement | Announced) -> Mapping[str, Any] | None:
     """The mapping in which a value stands: a row of a frame, or the place itself."""
     place: Any = content
-    for step in part.at.format(**fields).split("/"):
+    for step in _filled(part.at, subject).split("/"):
         place = place.get(step) if isinstance(place, Mapping) else None
     if not part.where:
         return place if isinstance(place, Mapping) else None
-    wanted = {key: value.format(**fields) if isinstance(value, str) else value for key, value in part.where.items()}
+    wanted = {key: _filled(value, subject) if isinstance(value, str) else value for key, value in part.where.items()}
     rows = place if isinstance(place, list) else []
     return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
+
+
+def _filled(text: str, subject: Statement | Announced) -> str:
+    """The text with the subject's own ``{id}``, ``{split}`` and so on in it."""
+    return re.sub(r"\{(\w+)\}", lambda found: str(getattr(subject, found[1], found[0])), text)
 
 
 def _number(value: float, unit: str) -> str:
@@ -243,9 +283,9 @@ def choose_results(record: Record, root: str | Path) -> tuple[str, dict[str, Any
     return "", {}
 
 
-def terminal_lines(record: Record, found: Sequence[audit.Finding], results: Results, *, width: int) -> list[str]:
+def terminal_lines(paper: PaperAudit, *, width: int) -> list[str]:
     """Returns the findings' table, gravest first, and what to quote instead, as lines for a terminal."""
-    table, quotes = findings_table(record, found, results), quotes_table(record, results)
+    table, quotes = paper.findings_table(), paper.quotes_table()
     lines = ["", table.heading, ""]
     for row in table.frame.to_dict("records"):
         printed, verdict, measured, follows, rerun = row.values()

@@ -230,16 +230,15 @@ def _audit(arguments: argparse.Namespace) -> None:
     records = [read(name) if name.endswith((".yaml", ".yml")) else published.record(name) for name in names]
     every = []
     for record in records:
-        found = audit.audit(record)
-        every += [{"paper": record.paper, **vars(finding)} for finding in found]
         if arguments.json:
+            every += [{"paper": record.paper, **vars(finding)} for finding in audit.audit(record)]
             continue
         root = os.path.join(os.environ.get("FER_OUTPUT", ""), "results")
         profile, results = audit_report.choose_results(record, root)
         if arguments.results:
             profile, results = arguments.results, audit_report.load_results(arguments.results)
         width = min(120, shutil.get_terminal_size((100, 24)).columns)
-        _say(*audit_report.terminal_lines(record, found, results, width=width))
+        _say(*audit_report.terminal_lines(audit_report.of(record, results), width=width))
         if record.measured:
             _say("", f"Measured: {profile or 'nothing under results/ yet'}.")
     if arguments.json:

@@ -9,15 +9,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import evaluation, figures, published, tables
+from fer_lib import audit_report, evaluation, figures, published, tables
 from fer_lib.artifacts import Run, same_faces
+from fer_lib.audit_report import PaperAudit
 from fer_lib.errors import FerError
 from fer_lib.files import file_sha256
 from fer_lib.tables import SCORE_NAMES, Table
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
-# statements of chen2023 that print the test accuracy again, in per cent
-TEST_ACCURACY_IDS = ("abstract-accuracy", "intro-accuracy", "conclusion-accuracy")
 
 
 @dataclass(frozen=True)
@@ -129,13 +128,9 @@ class Results:
             )
         return self._table(pd.DataFrame(rows), "Categorical accuracy on the same test faces")
 
-    def statements_table(self) -> Table:
-        """Returns every number that chen2023 prints, beside the measured one where there is one."""
-        printed = published.load("chen2023")
-        measured = self._measured()
-        frame = printed[["place", "quantity", "value", "unit"]].rename(columns={"value": "printed"})
-        frame.insert(3, "measured", [measured.get(name, "–") for name in printed["id"]])
-        return self._table(frame, "chen2023: every printed number, with its place")
+    def audit(self, paper: str) -> PaperAudit:
+        """Returns the audit of a paper beside these results."""
+        return audit_report.of(published.record(paper), self.values)
 
     def loss_figure(self, model: str) -> Figure:
         """Returns the loss of every seed's training (chen2023's Figure 5)."""
@@ -212,37 +207,6 @@ class Results:
             "code": commit[:10] + (", changed since" if made["code"]["dirty"] else ""),
         }
 
-    def _measured(self) -> dict[str, str]:
-        """Statement id to what was measured, as text."""
-        found: dict[str, str] = {}
-        if "chen2023_data" in self.values:
-            found |= {name: f"{value:,}" for name, value in self.values["chen2023_data"]["values"].items()}
-        if not self.scores["resnet50_mlp"]:
-            return found | self._measured_scores()
-        first = self.values[f"resnet50_mlp_seed{min(self.scores['resnet50_mlp'])}"]
-        found |= {name: f"{value:,}" for name, value in first["values"]["structure"].items()}
-        settings, data = first["provenance"]["settings"], first["provenance"]["data_settings"]
-        tenths = round(10 * data["validation_fraction"])
-        found |= {"train-share": str(10 - tenths), "validation-share": str(tenths)}
-        found |= {"python": ".".join(first["provenance"]["python"].split(".")[:2])}
-        found |= {"epochs": str(settings["epochs"]), "iterations": str(settings["epochs"])}
-        for name, key in published.TABLE1_SETTINGS.items():
-            found[name] = str(settings[key])
-        return found | {"table1-optimizer": "Adam"} | self._measured_scores()
-
-    def _measured_scores(self) -> dict[str, str]:
-        found, means = {}, self._means()
-        for row in published.scores("chen2023").itertuples():
-            if row.model in means:
-                found[row.id] = _score_text(means[row.model], row.split, row.metric)
-        if "resnet50_mlp" in means:
-            text = _score_text(means["resnet50_mlp"], "testing", "accuracy", scale=100)
-            found |= dict.fromkeys(TEST_ACCURACY_IDS, text)
-            histories = self._histories("resnet50_mlp")
-            lowest = {kind: 100 * histories[f"val_{kind}_accuracy"].min() for kind in ("categorical", "binary")}
-            found["figure6-validation"] = f"categorical {lowest['categorical']:.2f}, binary {lowest['binary']:.2f}"
-        return found
-
     def _histories(self, model: str) -> pd.DataFrame | None:
         frames = [
             frame.assign(seed=seed)
@@ -265,11 +229,15 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
     Raises:
         FerError: seeds of one model were run with different settings, faces or weights, or the models on other faces.
     """
-    values = run.load_values("*")
+    values = {
+        name: content
+        for name, content in run.load_values("*").items()
+        if not seeds or content["provenance"]["seed"] in (None, *seeds)
+    }
     scores = {model: run.load_scores(model, seeds) for model in tables.MODEL_NAMES}
     names = [f"{model}_seed{seed}" for model, frames in scores.items() for seed in frames]
     variants = [name for name in values if name.startswith("resnet50_mlp-")]
-    names += [name for name in variants if not seeds or values[name]["provenance"]["seed"] in seeds]
+    names += variants
     made = {name: values[name]["provenance"] for name in names}
     odd = [name for name in names if same_faces(made[name]) != same_faces(made[names[0]])]
     if odd:
@@ -283,16 +251,6 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
         for name in names
     }
     return Results(run, scores, values, tuple(name for name in names if name in variants))
-
-
-def _score_text(scores: pd.DataFrame, split: str, metric: str, *, scale: int = 1) -> str:
-    """``"1.7312"`` for a loss; ``"categorical 0.3112, binary 0.8586"`` for an accuracy."""
-    rows = scores[scores["split"] == split].set_index("metric")["value"]
-    if metric == "loss":
-        return f"{rows['loss']:.4f}"
-    digits = 2 if scale == 100 else 4
-    values = {kind: f"{scale * rows[f'{kind}_accuracy']:.{digits}f}" for kind in ("categorical", "binary")}
-    return ", ".join(f"{kind} {value}" for kind, value in values.items())
 
 
 def _seed_phrase(seeds: list[int]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import figures_liu2023, generalisation, protocols, published, tables, tables_liu2023
+from fer_lib import figures_liu2023, generalisation, protocols, tables, tables_liu2023
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.figures import not_yet
@@ -139,11 +139,6 @@ class Liu2023:
         if self.lenet:
             measured["gradients"] = gradients_claim(self._lenet_frame("depth"))
         return tables_liu2023.claims_table(measured, **self._marks(self.model or self.lenet))
-
-    def statements_table(self) -> Table:
-        """Returns every number that liu2023 prints, with its place."""
-        frame = published.load("liu2023")[["place", "quantity", "value", "unit"]].rename(columns={"value": "printed"})
-        return Table(frame, "liu2023: every printed number, with its place")
 
     def separation_figure(self) -> Figure:
         """Returns the accuracies as a picture."""

@@ -404,8 +404,9 @@ def reporting(tmp_path, profile="smoke") -> report.Results:
 
 
 def every_table(results: report.Results) -> dict[str, tables.Table]:
-    names = ("runs_table", "glance_table", "table2", "raw_table", "sureness_table", "paired_table", "statements_table")
-    return {name: getattr(results, name)() for name in names}
+    names = ("runs_table", "glance_table", "table2", "raw_table", "sureness_table", "paired_table")
+    audited = {"statements_table": results.audit("chen2023").statements_table()}
+    return {name: getattr(results, name)() for name in names} | audited
 
 
 def titles(figure: Figure) -> str:
@@ -479,7 +480,7 @@ def test_the_report_of_an_empty_folder_says_that_nothing_has_been_measured(tmp_p
         assert "Nothing to show yet: run notebooks 03 and 05" in made[name].to_markdown(), name
     assert set(made["table2"].frame["Numbers"]) == {"published", "not measured yet"}
     assert "no seed yet" in made["table2"].title
-    assert set(made["statements_table"].frame["measured"]) == {"–"}
+    assert set(made["statements_table"].frame["measured"].str.partition(" (")[0]) == {"–", "not run yet"}
     for drawn in every_figure(results):
         assert "not measured yet" in titles(drawn)
     for name, table in made.items():
@@ -526,19 +527,20 @@ def test_the_reports_table_2_is_the_mean_over_seeds(two_seeds):
 
 
 def test_the_reports_statements_stand_beside_what_was_measured(two_seeds):
-    results = reporting(two_seeds[0])
-    measured = results._measured()
-    assert measured["trunk-parameters"] == "23,587,712"
-    assert measured["training-faces"] == "28,709"
-    assert measured["table1-batch-size"] == "64"
-    assert measured["epochs"] == "2"
-    assert measured["figure6-validation"] == "categorical 20.00, binary 84.00"
-    assert re.fullmatch(r"categorical \d\d\.\d\d, binary \d\d\.\d\d", measured["abstract-accuracy"])
-    frame = results.statements_table().frame
+    frame = reporting(two_seeds[0]).audit("chen2023").statements_table().frame
+    measured = {row.printed: row.measured for row in frame.itertuples()}
+    assert measured["23587712"] == "23,587,712"
+    assert measured["28709"] == "28,709"
+    assert measured["64"] == "64"
+    assert measured["50"] == "2"
+    assert re.fullmatch(r"categorical: \d\d\.\d\d ± .* \[.*\]; binary: \d\d\.\d\d .*", measured["85.71"])
     shown = frame[frame["printed"] == "23587712"].iloc[0]
-    assert (shown["place"], shown["measured"]) == ("Section 2.2.1", "23,587,712")
-    assert frame[frame["quantity"] == "GPU memory"]["measured"].item() == "–"
-    assert (measured["train-share"], measured["validation-share"]) == ("8", "2")
+    assert (shown["place"], shown["possible?"]) == ("Section 2.2.1", "nothing to check it against")
+    assert frame[frame["quantity"] == "GPU memory"]["measured"].item() == "– (it describes the paper's own machine)"
+    assert (
+        frame[frame["quantity"].str.startswith("share of the training")]["measured"].to_list()
+        == ["share that validates: 0.2"] * 2
+    )
 
 
 def test_the_report_pairs_both_models_on_the_same_faces(two_seeds):

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import jsonschema
-import pandas as pd
 import pytest
 import yaml
 
@@ -270,14 +269,14 @@ def test_the_tables_say_synthetic_and_put_the_gravest_first():
         quoted=[MEASURED | {"name": "net", "because": "it is measured"}],
         checks=[{"id": "same-faces", "check": "same", "of": ["faces", "accuracy"]}],
     )
-    found = audit.audit(record)
-    table = audit_report.findings_table(record, found, METRICS)
+    paper = audit_report.of(record, METRICS)
+    table = paper.findings_table()
     assert table.synthetic
     assert table.frame["possible?"].to_list() == ["cannot be right as stated", "consistent"]
-    assert not audit_report.findings_table(record, found, {}).synthetic
-    quotes = audit_report.quotes_table(record, METRICS)
+    assert not audit_report.of(record, {}).findings_table().synthetic
+    quotes = paper.quotes_table()
     assert quotes.frame.iloc[0].to_list() == ["82.5 % (Table 1, row 1)", "net", "0.55 ± 0.07", "it is measured"]
-    statements = audit_report.statements_table(record, found, METRICS)
+    statements = paper.statements_table()
     assert statements.frame["possible?"].to_list() == ["cannot be right as stated", "cannot be right as stated"]
     for each in (table, quotes, statements):
         assert "SYNTHETIC" in each.to_markdown()
@@ -285,11 +284,13 @@ def test_the_tables_say_synthetic_and_put_the_gravest_first():
 
 def test_trained_models_stand_beside_the_printed_pairs_of_loss_and_accuracy():
     quick = audit_report.load_results(PROJECT / "results" / "quick")
-    rows = audit_report.calibration_rows(published.record("chen2023"), quick)
-    assert rows["numbers"].value_counts().to_dict() == {"printed": 6, "measured": 6}
-    measured = rows[rows["numbers"] == "measured"].set_index(["model", "part"])
-    assert measured.loc[("class_priors_seed0", "testing"), "loss"] == pytest.approx(1.8151, abs=1e-4)
-    assert pd.notna(rows["loss if as sure as right"]).all()
+    rows = audit_report.of(published.record("chen2023"), quick).calibration_table().frame.set_index("model")
+    assert len(rows) == 6 + 3
+    printed = rows.loc["resnet50_mlp, printed"].set_index("faces")
+    assert printed.loc["testing", ["sure", "loss if as sure as right"]].to_list() == ["17.4 % or 99.998 %", "0.6662"]
+    own = rows.loc["baseline_cnn_seed0"]
+    assert (own["faces"], own["loss (nats)"]) == ("testing", "1.4837")
+    assert 0 < float(own["calibration error"]) < float(own["mean largest output"]) < 1
 
 
 def test_the_command_prints_the_tables_and_every_finding_as_json(capsys, monkeypatch, tmp_path):

@@ -228,13 +228,14 @@ def test_scores_of_liu2023_are_in_per_cent_and_name_their_statement():
     assert len(scores[scores["model"] == "lenet"]) == 13  # six of Table 4, six of Table 5, one of section 3.2.2
 
 
-def test_every_number_of_table_1_names_its_setting():
-    defaults = ResNet50MlpSettings()
-    printed = published.load("chen2023").set_index("id")["value"]
-    for name, setting in published.TABLE1_SETTINGS.items():
-        assert float(printed[name]) == getattr(defaults, setting), name
-    ids = {name for name in printed.index if name.startswith("table1-")}
-    assert ids - set(published.TABLE1_SETTINGS) == {"table1-optimizer"}
+def test_every_number_of_table_1_is_the_setting_that_its_record_names():
+    record, defaults = published.record("chen2023"), ResNet50MlpSettings()
+    named = {part.ids[0]: part.value for part in record.measured if part.ids[0].startswith("table1-")}
+    assert {float(record[name].value) for name in named} == {getattr(defaults, key) for key in named.values()}
+    for name, key in named.items():
+        assert float(record[name].value) == getattr(defaults, key), name
+    ids = {statement.id for statement in record.statements if statement.id.startswith("table1-")}
+    assert ids - set(named) == {"table1-optimizer"}
 
 
 def test_the_lenets_defaults_are_the_printed_numbers():

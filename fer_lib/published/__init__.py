@@ -11,13 +11,6 @@ from fer_lib.errors import FerError, nearest
 from fer_lib.published.records import Record, read
 
 COLUMNS = ["id", "place", "column", "quantity", "value", "unit", "model", "split", "metric", "corpus", "states"]
-TABLE1_SETTINGS = {
-    "table1-width-shift": "width_shift_range",
-    "table1-height-shift": "height_shift_range",
-    "table1-rotation": "rotation_range",
-    "table1-batch-size": "batch_size",
-    "table1-dropout": "dropout_rate",
-}
 
 
 def papers() -> list[str]:
