@@ -68,6 +68,27 @@ class PaperAudit:
         title = f"{self.record.paper}: can the printed numbers be right, and what was measured"
         return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results), _notes(self.record, self.found))
 
+    def headlines_table(self) -> Table:
+        """Returns the findings that say most, in short, with how to rerun what tests them."""
+        found = {finding.check: finding for finding in self.found}
+        rows = []
+        for headline in self.record.headlines:
+            finding = found[headline.check]
+            names = (*finding.statements, finding.check)
+            subjects = [each for each in self.record.subjects if each.id in names]
+            experiment = self.record.experiments.get(finding.experiment)
+            rows.append(
+                {
+                    "printed": _printed(subjects),
+                    "possible?": finding.verdict,
+                    "measured (95 % interval)": _measured_of(self.record, subjects, self.results),
+                    "what follows": headline.in_short,
+                    "how to rerun": f"`{experiment.run}`" if experiment else "`fer-lib audit`",
+                }
+            )
+        title = f"{self.record.paper}: what the audit finds, in short"
+        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results))
+
     def statements_table(self) -> Table:
         """Returns every printed number with its place, the gravest verdict about it, and what was measured."""
         rows = [
@@ -229,14 +250,19 @@ def _plain(value: Any) -> str:
 
 
 def _printed(subjects: Iterable[Statement | Announced]) -> str:
+    """Printed values with their places: the columns too where there are few."""
+    subjects = list(subjects)
+    exact = len(subjects) <= 4
     shown: dict[str, list[str]] = {}
     for each in subjects:
-        if isinstance(each, Announced):
-            shown.setdefault(f"{each.quantity}: nothing", []).append(each.place)
-            continue
-        unit = " %" if each.unit == "%" else ""
-        shown.setdefault(f"{each.value}{unit}", []).append(" · ".join(p for p in (each.place, each.column) if p))
-    return "; ".join(f"{value} ({', '.join(dict.fromkeys(places))})" for value, places in shown.items())
+        unit = " %" if getattr(each, "unit", "") == "%" else ""
+        value = f"{each.quantity}: nothing" if isinstance(each, Announced) else each.value + unit
+        place = " · ".join(part for part in (each.place, getattr(each, "column", "")) if part)
+        shown.setdefault(value, []).append(place if exact else each.place.partition(",")[0])
+    places = [", ".join(dict.fromkeys(where)) for where in shown.values()]
+    if len(set(places)) == 1 and len(shown) > 1:
+        return f"{', '.join(shown)} ({places[0]})"
+    return "; ".join(f"{value} ({where})" for value, where in zip(shown, places, strict=True))
 
 
 def _texts_places(record: Record, check: str) -> str:

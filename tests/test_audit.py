@@ -151,6 +151,15 @@ def test_every_value_that_a_record_names_stands_in_the_committed_results(paper):
             assert audit_report.measured_text(record, statement, quick) != audit_report.NOT_RUN, statement.id
 
 
+@pytest.mark.parametrize("paper", published.papers())
+def test_the_headlines_are_findings(paper):
+    audited = audit_report.of(published.record(paper), {})
+    table = audited.headlines_table().frame
+    assert len(table) == len(audited.record.headlines) >= 4
+    assert "consistent" not in set(table["possible?"])
+    assert (table["printed"] != "").all()
+
+
 def test_the_schema_file_is_the_schema_and_takes_the_records():
     schema = json.loads((PROJECT / "fer_lib" / "published" / "schema.json").read_text(encoding="utf-8"))
     assert schema == json.loads(json.dumps(records.json_schema()))

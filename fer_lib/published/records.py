@@ -272,6 +272,14 @@ class Quoted(Measured):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class Headline:
+    """A finding for readers in a hurry: the name of its ``check``, and what follows ``in_short``."""
+
+    check: str
+    in_short: str
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class NotMeasured:
     """Why nothing of ours corresponds to some statements: ``ids`` as in :class:`Measured`, and ``because``."""
 
@@ -295,6 +303,7 @@ class Record:
         measured: what of ours corresponds to which statement.
         not_measured: to which nothing does.
         quoted: what an honest reading gives in place of the paper's claims.
+        headlines: the findings that say most.
     """
 
     paper: Id
@@ -311,6 +320,7 @@ class Record:
     measured: tuple[Measured, ...] = ()
     not_measured: tuple[NotMeasured, ...] = ()
     quoted: tuple[Quoted, ...] = ()
+    headlines: tuple[Headline, ...] = ()
 
     @property
     def subjects(self) -> tuple[Statement | Announced, ...]:
@@ -455,7 +465,7 @@ def _keys(content: dict | list) -> Iterable[Any]:
 def _kind(steps: tuple[Any, ...]) -> type:
     """The class that stands at a place of a record."""
     parts = {"statements": Statement, "sets": FaceSet, "experiments": Experiment}
-    parts |= {"measured": Measured, "not_measured": NotMeasured, "quoted": Quoted}
+    parts |= {"measured": Measured, "not_measured": NotMeasured, "quoted": Quoted, "headlines": Headline}
     if steps[0] == "checks" and len(steps) > 2:
         return CHECKS[steps[2]]
     return parts.get(steps[0], Record) if len(steps) > 1 else Record
