@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -122,6 +122,21 @@ class PaperAudit:
             pd.DataFrame(rows), f"{self.record.paper}: what to quote instead", _synthetic(self.record, self.results)
         )
 
+    def quotes_frame(self) -> pd.DataFrame:
+        """Returns what to quote as numbers, a row each: ``name``, ``printed``, ``value``, ``low``, … in per cent.
+
+        What was not run is left out, and what is no share.
+        """
+        rows = []
+        for part in self.record.quoted:
+            subject = matching(part.ids, self.record)[0]
+            found = _estimate(part, subject, self.results)
+            if isinstance(found, _Estimate) and part.scale == 100:
+                shown = isinstance(subject, Statement) and subject.unit in checks.SCALES
+                printed = 100 * float(subject.value) / checks.SCALES[subject.unit] if shown else np.nan
+                rows.append({"name": part.name, "printed": printed, **found._asdict()})
+        return pd.DataFrame(rows, columns=["name", "printed", *_Estimate._fields])
+
     def calibration_table(self) -> Table:
         """Returns how sure a model must be for a printed pair of loss and accuracy, beside the trained models.
 
@@ -195,27 +210,46 @@ def _measured_of(record: Record, subjects: Iterable[Statement | Announced], resu
 
 def _looked_up(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> str | None:
     """A value with its interval, or over several seeds its mean ± s.d. with the outer ends of theirs; None: not run."""
+    found = _estimate(part, subject, results)
+    if found is None or not isinstance(found, _Estimate):
+        return found
+    unit = "%" if part.scale == 100 else getattr(subject, "unit", "")
+    text = _number(found.value, unit) + (f" ± {_number(found.spread, unit)}" if found.spread else "")
+    if np.isnan(found.low):
+        return text
+    low, high = _number(found.low, unit), _number(found.high, unit)
+    if part.over_seeds:
+        return f"{text} ({low} to {high} over seeds)" if low != high else f"{text} (every seed)"
+    return f"{text} [{low}, {high}]"
+
+
+class _Estimate(NamedTuple):
+    """A number in its statement's unit; ``low`` and ``high`` are NaN where it has no interval."""
+
+    value: float
+    spread: float
+    low: float
+    high: float
+
+
+def _estimate(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> _Estimate | str | None:
+    """What was measured: a number over all seeds, or the words of a setting; None: not run."""
     file = re.escape(_filled(part.file, subject))
     contents = [content for name, content in results.items() if re.fullmatch(rf"{file}(_seed\d+)?", name)]
     rows = [row for content in contents if (row := _row(part, content, subject)) is not None]
-    key = _filled(part.value, subject)
+    key, ends = _filled(part.value, subject), part.bounds or part.over_seeds
     values = [row[key] for row in rows if row.get(key) is not None]
     if not values:
         return None
     if not isinstance(values[0], (int, float)) or isinstance(values[0], bool):
         return _plain(values[0])
-    unit = "%" if part.scale == 100 else getattr(subject, "unit", "")
-    mean = _number(part.scale * sum(values) / len(values), unit)
-    spread = f" ± {_number(part.scale * pd.Series(values).std(), unit)}" if len(set(values)) > 1 else ""
-    ends = part.bounds or part.over_seeds
-    found = [[row.get(end) for end in ends] for row in rows]
-    if not ends or any(end is None for pair in found for end in pair):
-        return mean + spread
-    low = _number(part.scale * min(pair[0] for pair in found), unit)
-    high = _number(part.scale * max(pair[1] for pair in found), unit)
-    if part.over_seeds:
-        return f"{mean}{spread} ({low} to {high} over seeds)" if low != high else f"{mean} (every seed)"
-    return f"{mean}{spread} [{low}, {high}]"
+    found = part.scale * np.array(values)
+    spread = float(found.std(ddof=1)) if len(set(values)) > 1 else 0.0
+    bounds = [[row.get(end) for end in ends] for row in rows]
+    if not ends or any(end is None for pair in bounds for end in pair):
+        return _Estimate(float(found.mean()), spread, np.nan, np.nan)
+    low, high = part.scale * min(pair[0] for pair in bounds), part.scale * max(pair[1] for pair in bounds)
+    return _Estimate(float(found.mean()), spread, low, high)
 
 
 def _row(part: Measured, content: Mapping[str, Any], subject: Statement | Announced) -> Mapping[str, Any] | None:
