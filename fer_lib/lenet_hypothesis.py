@@ -27,6 +27,13 @@ TABLES = {"learning_rate": ("Table 4", "Learning-rate"), "n_kerns": ("Table 5", 
 # a part of the held-out faces to the columns of its error and of the number of its faces
 MEASURED = {"validation": ("best_validation_error", "validation_faces"), "test": ("test_error", "test_faces")}
 
+PRINTED = ["place", "sweep", "setting", "part", "printed"]
+COLUMNS = [
+    *PRINTED, "corpus", "order", "batch_size", "runs", "min", "median", "max",
+    *(f"{name}{ending}" for name in ("at_or_below", "at_or_above") for ending in ("", "_share", "_low", "_high")),
+    "measured", "inside", "faces", "reachable", "chance", "verdict",
+]  # fmt: skip
+
 
 def printed_errors() -> pd.DataFrame:
     """Returns every error that the study's tables and section 3.2.2 print, a row each, in per cent.
@@ -44,7 +51,7 @@ def printed_errors() -> pd.DataFrame:
     tried = statements[statements.index.str.fullmatch(r"section322-batch-\d+")]
     stuck = statements["section322-validation-error"]
     rows += [("Section 3.2.2", "batch_size", size, "validation", stuck) for size in tried]
-    return pd.DataFrame(rows, columns=["place", "sweep", "setting", "part", "printed"])
+    return pd.DataFrame(rows, columns=PRINTED)
 
 
 def reachable(printed: str, faces: int) -> bool:
@@ -56,7 +63,7 @@ def reachable(printed: str, faces: int) -> bool:
         faces: how many there are, at least one.
     """
     low, high = (bound * faces / 100 for bound in _bounds(printed))
-    return max(math.ceil(low), 0) <= min(math.floor(high), faces)
+    return math.ceil(low) <= min(math.floor(high), faces)
 
 
 def against_printed(results: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +90,7 @@ def against_printed(results: pd.DataFrame) -> pd.DataFrame:
             here = trainings[sweep].map(_setting) == error["setting"]
             if sweep == error["sweep"] and here.any():
                 rows.append({**error, "corpus": corpus, "order": order, **_placed(error, trainings[here])})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def tally(rows: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +109,7 @@ def tally(rows: pd.DataFrame) -> pd.DataFrame:
             counts = {"inside": shown["inside"], "measured": shown["measured"] > 0, "reachable": shown["reachable"]}
             sums = {name: int(values.sum()) for name, values in counts.items()}
             found.append({"corpus": corpus, "order": order, "part": part, "printed": len(shown), **sums})
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=["corpus", "order", "part", "printed", "inside", "measured", "reachable"])
 
 
 def class_runs(parts: Mapping[str, Parts]) -> pd.DataFrame:
