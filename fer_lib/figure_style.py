@@ -261,6 +261,11 @@ def draw_curves(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
         pd.concat(parts, ignore_index=True), x="epoch", y="value", hue="part", palette=PARTS, style="part",
         markers=["o", "s"] if few else False, dashes=["", (4, 1.5)], errorbar=("pi", 100), ax=ax,
     )  # fmt: skip
+    epoch_axis(ax, epochs)
+
+
+def epoch_axis(ax: Axes, epochs: int) -> None:
+    """Gives an axis of epochs, counted from 1, at most seven ticks, all on whole epochs."""
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, epochs) if epochs / step <= 6)
     ticks = np.arange(1, epochs + 1, step) if step <= 2 else np.union1d([1], np.arange(step, epochs + 1, step))
     ax.xaxis.set_major_locator(FixedLocator(ticks))

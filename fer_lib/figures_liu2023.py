@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from fer_lib import diagrams, published
+from fer_lib import diagrams, lenet_hypothesis
 from fer_lib.diagrams import INK, SOFT, LayerFacts
 from fer_lib.figure_style import (
     CORPUS_NAMES,
@@ -39,10 +39,10 @@ from fer_lib.figure_style import (
     with_bounds,
 )
 from fer_lib.settings import LeNetSettings
-from fer_lib.tables_liu2023 import NO_PHOTOS, PAPER, PROTOCOLS, SEPARATIONS, machine_name, setting_name
+from fer_lib.tables_hypotheses import SWEEPS
+from fer_lib.tables_liu2023 import NO_PHOTOS, PROTOCOLS, SEPARATIONS, machine_name, setting_name
 
 PRINTED_ACCURACY = 0.986
-SWEEPS = {"learning_rate": "learning rate", "n_kerns": "n-kerns", "batch_size": "batch size"}
 PART_COLORS = {"validation": PALETTE[0], "test": PALETTE[1]}
 NETWORK_COLORS = {"plain": PALETTE[1], "residual": PALETTE[0]}
 ORDER_MARKERS = ("o", "^")
@@ -370,15 +370,10 @@ def _in_order(keys: Iterable[str]) -> list[str]:
 
 def _printed_errors() -> pd.DataFrame:
     """The printed errors: ``sweep``, ``key`` (the setting as printed), ``part`` and ``value`` in per cent."""
-    rows = []
-    for sweep, table, head in (("learning_rate", "Table 4", "Learning-rate"), ("n_kerns", "Table 5", "n-kerns")):
-        for row in published.printed_table(PAPER, table).to_dict("records"):
-            rows += [(sweep, row[head], part, row[f"{part.capitalize()} error"]) for part in PART_COLORS]
-    both = [(part, value) for _, key, part, value in rows if key in ("0.05", "[20,50]")]
-    rows += [("batch_size", "56", *pair) for pair in both]
-    stuck = published.load(PAPER).set_index("id")["value"]["section322-validation-error"]
-    rows += [("batch_size", size, "validation", stuck) for size in ("1", "2", "5", "10", "20")]
-    return pd.DataFrame(rows, columns=["sweep", "key", "part", "value"]).astype({"value": float})
+    printed = lenet_hypothesis.printed_errors().rename(columns={"setting": "key", "printed": "value"})
+    chosen = printed[printed["key"].isin(["0.05", "[20,50]"])].assign(sweep="batch_size", key="56")
+    frame = pd.concat([printed, chosen])[["sweep", "key", "part", "value"]]
+    return frame.astype({"value": float})
 
 
 def _study_panel(ax: Axes, results: pd.DataFrame, *, sweep: str, orders: Sequence[str]) -> None:

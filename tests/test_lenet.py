@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from fer_lib import lenet_study, lenet_training, workers
+from fer_lib import lenet_hypothesis, lenet_study, lenet_training, tables_hypotheses, workers
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
@@ -559,3 +560,223 @@ def test_the_summary_has_a_row_a_row_of_the_study(study):
     assert len(found) == 6 * 2
     assert (found["runs"] == 2).all()
     assert found["validation"].between(0, 100).all()
+
+
+# hypothesis 3: the printed errors among the trainings
+
+
+def trainings(errors, *, corpus="olivetti", sweep="learning_rate", order="unshuffled", **configuration):
+    """Rows of the study: (wrong validation faces, wrong test faces) of each seed, of 40 or of 42 held-out faces."""
+    faces, classes, batch = (40, 40, 40) if corpus == "olivetti" else (42, 6, 56)
+    base = {"learning_rate": 0.05, "batch_size": batch, "n_kerns": "[20,50]", **configuration}
+    counts = {"validation_faces": faces, "test_faces": faces, "classes": classes}
+    rows = [
+        {"corpus": corpus, "sweep": sweep, "order": order, **base, "seed": seed, **counts}
+        | {"best_validation_error": round(validation / faces, 7), "test_error": round(test / faces, 7)}
+        for seed, (validation, test) in enumerate(errors)
+    ]
+    return pd.DataFrame(rows)
+
+
+def placed(*frames: pd.DataFrame) -> pd.DataFrame:
+    return lenet_hypothesis.against_printed(pd.concat(frames, ignore_index=True))
+
+
+def test_the_printed_errors_are_those_of_both_tables_and_of_five_batch_sizes():
+    rows = lenet_hypothesis.printed_errors()
+    found = {(row.place, row.setting, row.part): row.printed for row in rows.itertuples()}
+    assert len(found) == len(rows) == 6 + 6 + 5
+    assert found["Table 4, row 1", "0.1", "test"] == "82.4"
+    assert found["Table 4, row 2", "0.01", "validation"] == "15"
+    assert found["Table 5, row 3", "[5,10]", "test"] == "7.5"
+    stuck = rows[rows["sweep"] == "batch_size"]
+    assert stuck["setting"].tolist() == ["1", "2", "5", "10", "20"]
+    assert set(stuck["printed"]) == {"97.5"}
+    assert set(stuck["part"]) == {"validation"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "faces", "expected"),
+    [
+        ("97.5", 40, True),
+        ("2.5", 40, True),
+        ("82.4", 40, False),  # 33 of 40 are 82.5
+        ("82.4", 17, True),  # 14 of 17
+        ("97.5", 42, False),
+        ("2.5", 42, False),  # 1 of 42 is 2.4
+        ("2.4", 42, True),
+        ("5", 42, True),  # 2 of 42 are 4.8, 5 without decimals
+        ("5.0", 42, False),
+        ("97.5", 49, False),
+        ("7.5", 56, False),
+        ("100", 3, True),
+        ("0", 3, True),
+        ("110", 40, False),  # 44 of 40 there are not
+        ("12.5", 8, True),
+        ("12", 8, True),  # a half rounds either way
+        ("13", 8, True),
+        ("14", 8, False),
+    ],
+)
+def test_what_a_count_of_faces_can_be_printed_as(printed, faces, expected):
+    assert lenet_hypothesis.reachable(printed, faces) is expected
+
+
+@given(faces=st.integers(1, 400), wrong=st.integers(0, 400), decimals=st.integers(0, 3))
+def test_every_count_is_reachable_as_python_prints_it(faces, wrong, decimals):
+    assert lenet_hypothesis.reachable(f"{100 * min(wrong, faces) / faces:.{decimals}f}", faces)
+
+
+def test_a_printed_error_stands_among_the_trainings_of_its_row():
+    rows = placed(trainings([(2, 4), (2, 5), (1, 4), (3, 4)])).set_index("part")
+    validation, test = rows.loc["validation"], rows.loc["test"]  # printed are 5 and 2.5
+    assert rows["place"].tolist() == ["Table 4, row 3"] * 2
+    assert validation[["runs", "min", "median", "max"]].tolist() == [4, 2.5, 5.0, 7.5]
+    assert (validation["at_or_below"], validation["at_or_above"], validation["measured"]) == (3, 3, 2)
+    assert validation["at_or_below_share"] == 0.75
+    wilson = stats.binomtest(3, 4).proportion_ci(method="wilson")
+    assert validation[["at_or_below_low", "at_or_below_high"]].tolist() == pytest.approx(list(wilson))
+    assert validation["inside"]
+    assert validation["verdict"] == "the error of 2 of 4 trainings"
+    assert (test["at_or_below"], test["at_or_above"], test["measured"]) == (0, 4, 0)
+    assert test["at_or_above_share"] == 1
+    assert not test["inside"]
+    assert test["reachable"]
+    assert test["verdict"] == "below all 4 trainings"
+    assert (rows["faces"] == 40).all()
+    assert rows["chance"].tolist() == [97.5, 97.5]
+
+
+def test_the_verdict_tells_an_error_between_the_trainings_and_one_that_cannot_occur():
+    between = placed(trainings([(4, 0), (8, 0)], learning_rate=0.01)).set_index("part")  # printed are 15 and 5
+    assert between.loc["validation", "verdict"] == "between the trainings' errors, none of them"
+    assert between.loc["validation", "inside"]
+    assert between.loc["test", "verdict"] == "above all 2 trainings"
+    first = placed(trainings([(35, 35)], corpus="ckplus", learning_rate=0.1)).set_index("part")
+    assert first.loc["validation", "verdict"] == "above the one training; no count of 42 faces"
+    assert first.loc["test", "verdict"] == "below the one training; no count of 42 faces"
+
+
+def test_errors_are_compared_at_the_printed_precision():
+    # 2 of 42 are 4.76 %: printed without decimals 5, as Table 4's row of 0.05 has it
+    row = placed(trainings([(2, 2)], corpus="ckplus")).set_index("part").loc["validation"]
+    assert (row["at_or_below"], row["at_or_above"], row["measured"]) == (1, 1, 1)
+
+
+def test_an_error_at_the_edge_of_what_is_printed_so_counts_on_both_sides():
+    # 9 and 11 of 200 are 4.5 and 5.5 %; of the 4.5 % and 5.5 % either may have been printed as 5
+    errors = trainings([(9, 9), (11, 11)]).assign(validation_faces=200, best_validation_error=[9 / 200, 11 / 200])
+    row = placed(errors).set_index("part").loc["validation"]
+    assert (row["at_or_below"], row["at_or_above"], row["measured"]) == (2, 2, 2)
+
+
+def test_a_study_of_other_settings_than_the_printed_has_nothing_to_say():
+    # a learning rate of 1 is no batch size of 1
+    rows = placed(trainings([(2, 4)], learning_rate=1.0))
+    tally = lenet_hypothesis.tally(rows)
+    assert len(rows) == len(tally) == 0
+    table = tables_hypotheses.hypothesis3_table(rows, tally)
+    assert "No row was trained that the paper prints an error of." in table.to_markdown()
+
+
+def test_corpora_orders_and_sweeps_are_told_apart_and_what_is_not_trained_is_left_out():
+    batches = trainings([(39, 39)], sweep="batch_size", batch_size=10)
+    rows = placed(
+        trainings([(2, 4)]), trainings([(35, 35)], corpus="ckplus"), trainings([(1, 1)], order="shuffled"), batches
+    )
+    assert rows.groupby(["corpus", "order"], sort=False).size().to_dict() == {
+        ("olivetti", "unshuffled"): 3,
+        ("ckplus", "unshuffled"): 2,
+        ("olivetti", "shuffled"): 2,
+    }
+    assert rows.groupby("sweep")["batch_size"].unique().map(list).to_dict() == {
+        "batch_size": [10],
+        "learning_rate": [40, 56],
+    }
+    # beside each other for one printed error
+    assert rows["corpus"].tolist()[:3] == ["olivetti", "ckplus", "olivetti"]
+
+
+def test_the_tally_counts_each_part_and_both():
+    rows = placed(trainings([(2, 4), (1, 4)]), trainings([(35, 1), (35, 1)], corpus="ckplus"))
+    found = lenet_hypothesis.tally(rows).set_index(["corpus", "part"])
+    assert found.loc[("olivetti", "validation")].tolist() == ["unshuffled", 1, 1, 1, 1]
+    assert found.loc[("olivetti", "test")].tolist() == ["unshuffled", 1, 0, 0, 1]
+    assert found.loc[("olivetti", "both")].tolist() == ["unshuffled", 2, 1, 1, 2]
+    assert found.loc[("ckplus", "both")].tolist() == ["unshuffled", 2, 0, 0, 1]  # "5" is 2 of 42, "2.5" is no count
+
+
+def test_a_study_read_from_its_file_gives_the_same(study, tmp_path):
+    results = study[1].assign(n_kerns=study[1]["n_kerns"].replace("[2,3]", "[20,50]"))
+    results.to_csv(tmp_path / "study.csv", index=False, float_format="%.7g")
+    rows = lenet_hypothesis.against_printed(results)
+    assert set(rows["place"]) == {"Table 4, row 1", "Table 4, row 3", "Table 5, row 1"}
+    assert (rows["runs"] == 2).all()
+    assert (rows["faces"] == 4).all()
+    again = lenet_hypothesis.against_printed(pd.read_csv(tmp_path / "study.csv"))
+    pd.testing.assert_frame_equal(rows, again)
+
+
+def test_ten_faces_of_a_class_in_a_row_are_the_whole_corpus_and_eight_train():
+    olivetti = lenet_study.olivetti_parts(striped_faces(per_class=10, classes=40))
+    settings = replace(TINY, train_per_class=56, held_out_per_class=7)
+    ckplus = lenet_study.ckplus_parts(striped_faces(per_class=70, classes=7), settings)
+    runs = lenet_hypothesis.class_runs({"ckplus": ckplus, "olivetti": olivetti}).set_index("of")
+    ends = ["in_a_row_min", "in_a_row_max", "batch_min", "batch_max"]
+    assert runs.loc["the paper, section 3.2.2", ends].tolist() == [10, 10, 2, 2]
+    assert runs.loc["Olivetti faces, all faces", ["faces", "classes", *ends]].tolist() == [400, 40, 10, 10, 2, 2]
+    assert runs.loc["Olivetti faces, training", ["faces", "classes", *ends]].tolist() == [320, 40, 8, 8, 3, 3]
+    assert runs.loc["CK+, all faces", ["faces", "classes", *ends]].tolist() == [490, 7, 70, 70, 1, 2]
+    assert runs.loc["CK+, training", ["faces", "classes", *ends]].tolist() == [392, 7, 56, 56, 1, 2]
+    assert (runs["batch_size"] == 20).all()
+
+
+def test_a_shuffled_order_and_too_few_faces_have_their_runs_too():
+    labels = np.array([0, 0, 1, 0, 1, 1, 1])
+    faces = striped_faces(classes=2).take(np.arange(7))
+    faces = replace(faces, meta=faces.meta.assign(label=labels))
+    runs = lenet_hypothesis.class_runs({"olivetti": lenet_training.Parts(faces, faces, faces)}).iloc[-1]
+    assert runs[["in_a_row_min", "in_a_row_max"]].tolist() == [1, 3]
+    assert pd.isna(runs["batch_min"])
+
+
+def test_the_printed_batch_size_is_said_where_another_was_used():
+    other = trainings([(6, 10), (5, 6)], sweep="batch_size", batch_size=56)
+    said = lenet_hypothesis.printed_batch(pd.concat([trainings([(2, 4)]), other]))
+    assert said == (
+        "Olivetti faces, unshuffled, with the printed batches of 56 in place of 40, learning rate 0.05: "
+        "validation 12.5 to 15 %, test 15 to 25 %."
+    )
+    own = trainings([(2, 4)], corpus="ckplus"), trainings([(2, 4)], corpus="ckplus", sweep="batch_size")
+    assert lenet_hypothesis.printed_batch(pd.concat(own)) == ""
+
+
+def test_the_tables_say_all_this():
+    rows = placed(trainings([(2, 4), (1, 4)]), trainings([(35, 35)], corpus="ckplus"))
+    table = tables_hypotheses.hypothesis3_table(rows, lenet_hypothesis.tally(rows), synthetic=True, notes=["", "More."])
+    said = table.to_markdown()
+    assert said.startswith("**SYNTHETIC: generated faces. Hypothesis 3")
+    cells = table.frame.iloc[0]
+    assert cells["trained on"] == "Olivetti faces, unshuffled, batch 40"
+    assert (cells["setting"], cells["printed (%)"], cells["measured (%)"]) == (
+        "learning rate 0.05",
+        "5",
+        "3.8 (2.5 to 5.0)",
+    )
+    assert cells["at or below the printed"] == "2 of 2 [34, 100 %]"
+    assert cells["at or above it"] == "1 of 2 [9, 91 %]"
+    assert cells["the printed error is"] == "the error of 1 of 2 trainings"
+    assert (
+        "Olivetti faces, unshuffled: 1 of 2 printed errors lie within the range of the trainings (1 of 1 validation, "
+        "0 of 1 test errors); 2 of 2 are counts of the held-out faces at the printed precision." in table.notes
+    )
+    assert table.notes[-1] == "More."
+    assert "" not in table.notes
+
+
+def test_the_table_of_runs_says_what_the_paper_says():
+    runs = lenet_hypothesis.class_runs({"olivetti": lenet_study.olivetti_parts(striped_faces(classes=40))})
+    table = tables_hypotheses.class_runs_table(runs)
+    assert table.frame["of a class in a row"].tolist() == ["10", "10", "8"]
+    assert table.frame["classes in a batch of 20"].tolist() == ["2", "2", "3"]
+    assert table.frame["faces"].tolist() == ["–", "400", "320"]

@@ -130,6 +130,10 @@ def test_the_lenet_study_has_every_row_and_chance_is_named(results):
     assert set(summary["corpus"]) == {"ckplus", "olivetti"}
     assert set(summary["sweep"]) == {"learning_rate", "n_kerns", "batch_size"}
     assert summary["at_chance"].between(0, 1).all()
+    placed = pd.DataFrame(read(results, "lenet_study")["values"]["hypothesis3"])
+    printed = 2 * (3 + 3) + 3  # Tables 4 and 5, and three of the five batch sizes: the smoke profile leaves two out
+    assert placed.groupby("corpus").size().to_dict() == {"ckplus": printed, "olivetti": printed}
+    assert placed["verdict"].str.len().all()
 
 
 def shuffled_labels(faces: FaceDataset) -> FaceDataset:

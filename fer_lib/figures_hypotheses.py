@@ -1,0 +1,248 @@
+"""The figures that put the audit's hypotheses to the test. Functions return a figure; none writes or shows one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from fer_lib import figures, lenet_hypothesis
+from fer_lib.diagrams import INK, SOFT
+from fer_lib.figure_style import (
+    CORPUS_NAMES,
+    PALETTE,
+    as_runs,
+    curve_note,
+    epoch_axis,
+    legend_across,
+    model_name,
+    new_figure,
+    references,
+    styled,
+)
+from fer_lib.figures import UNSURE
+from fer_lib.tables import SPLITS
+from fer_lib.tables_hypotheses import SWEEPS
+from fer_lib.tables_liu2023 import setting_name
+
+LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is sure of every face and always wrong
+METRIC_COLORS = {"categorical": PALETTE[0], "binary": PALETTE[1]}
+PART_DASHES = {"training": "", "validation": (4, 1.5)}
+# a part's column in the study's results, colour, marker, dashes of its printed error, and place within a corpus' row
+PARTS = {
+    "validation": ("best_validation_error", PALETTE[0], "o", "-", -0.24),
+    "test": ("test_error", PALETTE[1], "s", "--", 0.24),
+}
+
+
+@styled
+def hypothesis1_figure(
+    histories: Mapping[str, pd.DataFrame | None],
+    *,
+    priors: pd.DataFrame | None,
+    printed: Mapping[str, Mapping[str, float]],
+    synthetic: bool = False,
+) -> Figure:
+    """Returns both accuracies over the epochs of each row of chen2023's Table 2, beside those that it prints.
+
+    Hypothesis 1: the printed accuracy is Keras' binary accuracy (section 3, Figures 5 and 6, Table 2).
+
+    Args:
+        histories: model -> its epochs, of one or several seeds: ``epoch`` (from 1), ``categorical_accuracy``,
+            ``binary_accuracy``, both with ``val_``, and ``seed`` where there are several. A model that is None is left
+            out.
+        priors: scores of the model that always answers the training shares: ``split`` (``"validation"``,
+            ``"testing"``), ``metric`` and ``value``; None where they are not measured.
+        printed: model -> split -> the accuracy that the paper prints (``tables.printed_scores``).
+        synthetic: whether to say that the faces were generated.
+    """
+    shown = {model: as_runs(frame) for model, frame in histories.items() if frame is not None and len(frame)}
+    if not shown:
+        return figures.not_yet("Hypothesis 1, both accuracies over the epochs")
+    title = "Hypothesis 1: is chen2023's printed accuracy Keras' binary accuracy?"
+    figure = new_figure(2.7 * len(shown) + 0.4, title, note=_accuracy_note(shown), synthetic=synthetic)
+    grid = figure.subplots(len(shown), 2, sharey="row", squeeze=False, width_ratios=(2.3, 1))
+    levels = _levels(priors)
+    for place, (model, runs) in enumerate(shown.items()):
+        left, right = grid[place]
+        _accuracy_panel(left, runs)
+        _printed_panel(right, printed.get(model, {}), levels=levels)
+        for ax in (left, right):
+            ax.hlines((UNSURE, LOWEST), 0, 1, transform=ax.get_yaxis_transform(), color=SOFT, linewidth=1, zorder=1)
+        for level, color in levels.values():
+            left.axhline(level, color=color, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
+        left.set_title(model_name(model), loc="left", pad=8 if place else 40, weight="bold")  # room for the legend
+    legend_across(grid[0, 0], columns=2, handles=_accuracy_handles())
+    return figure
+
+
+@styled
+def hypothesis3_figure(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+    """Returns the errors of every training beside each printed row of liu2023's Tables 4 and 5 and section 3.2.2.
+
+    Hypothesis 3: the printed errors come from forty classes, as the Olivetti faces are, not from seven expressions.
+
+    Args:
+        results: ``lenet_study.run_all``'s results: ``corpus``, ``sweep``, ``order``, the configuration, ``seed``,
+            ``best_validation_error``, ``test_error`` (fractions) and ``classes``.
+        synthetic: whether to say that the faces were generated.
+    """
+    lines = _corpus_lines(results)
+    rows = list(lenet_hypothesis.printed_errors().groupby(["place", "sweep", "setting"], sort=False))
+    tables = [row for row in rows if row[0][1] != "batch_size"]
+    sizes = [row for row in rows if row[0][1] == "batch_size"]
+    count = max(len(tables), len(sizes))
+    note = (
+        "Each mark is one training; its height in its band is its seed. Lines from top to bottom: the printed errors, "
+        "which stand in brackets too (validation / test). Dotted: error of guessing. Errors are drawn by their square "
+        "roots, so that 2.5 % and 5 % can be told apart."
+    )
+    title = "Hypothesis 3: liu2023's printed errors (section 3.2) among those measured"
+    figure = new_figure((0.31 * len(lines) + 0.42) * count + 0.6, title, note=note, synthetic=synthetic)
+    grid = figure.subplots(count, 2, sharex=True, sharey=True, squeeze=False)
+    for column, group in enumerate((tables, sizes)):
+        for ax, (row, printed) in zip(grid[:, column], group, strict=False):
+            _errors_panel(ax, results, lines=lines, row=row, printed=printed.set_index("part")["printed"])
+        last = grid[len(group) - 1, column]
+        last.tick_params(labelbottom=True)
+        last.set_xlabel("error (%)", visible=True)
+    for ax in grid[len(sizes) :, 1]:
+        ax.set_axis_off()
+    handles = _error_handles()
+    grid[-1, -1].legend(handles.values(), handles.keys(), loc="lower left", borderaxespad=0.0)
+    return figure
+
+
+def _accuracy_panel(ax: Axes, runs: pd.DataFrame) -> None:
+    """Draws the accuracies of both kinds, of training and of validation, over the epochs."""
+    curves = [
+        runs[["epoch"]].assign(kind=kind, part=part, value=runs[f"{prefix}{kind}_accuracy"])
+        for kind in METRIC_COLORS
+        for part, prefix in (("training", ""), ("validation", "val_"))
+    ]
+    epochs = int(runs["epoch"].max())
+    sns.lineplot(
+        pd.concat(curves, ignore_index=True), x="epoch", y="value", hue="kind", palette=METRIC_COLORS, style="part",
+        style_order=list(PART_DASHES), dashes=list(PART_DASHES.values()), markers=["o", "s"] if epochs <= 12 else False,
+        errorbar=("pi", 100), legend=False, ax=ax,
+    )  # fmt: skip
+    epoch_axis(ax, epochs)
+    ax.set(ylabel="accuracy")
+
+
+def _printed_panel(ax: Axes, printed: Mapping[str, float], *, levels: Mapping[str, tuple[float, str]]) -> None:
+    """Draws what the paper prints, a column a split, and names the levels at the right."""
+    places = {split: place for place, split in enumerate(SPLITS) if split in printed}
+    ax.scatter(
+        list(places.values()), [printed[split] for split in places], marker="D", s=34, facecolors="white",
+        edgecolors=INK, linewidths=1.3, zorder=3,
+    )  # fmt: skip
+    for split, place in places.items():
+        ax.annotate(
+            f"{printed[split]:.4f}", (place, printed[split]), xytext=(0, 7), textcoords="offset points", ha="center",
+            fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
+    ax.update_datalim([(0, 0), (0, 1)])  # the whole scale, in every panel
+    references(ax, levels, size=(1.8, 2.2))
+    ax.set(xlim=(-0.6, len(SPLITS) - 0.4))
+    ax.set_xticks(range(len(SPLITS)), SPLITS, fontsize=8)
+    ax.tick_params(axis="both", length=0, labelleft=False)
+    ax.grid(visible=False, axis="x")
+    ax.set_xlabel("as printed, Table 2")
+
+
+def _levels(priors: pd.DataFrame | None) -> dict[str, tuple[float, str]]:
+    """The named levels: label -> (accuracy, colour)."""
+    levels = {f"6/7 = {UNSURE:.4f}": (UNSURE, INK), f"5/7 = {LOWEST:.4f}": (LOWEST, INK)}
+    if priors is None or not len(priors):
+        return levels
+    found = priors.set_index(["split", "metric"])["value"]
+    for kind, color in METRIC_COLORS.items():
+        values = {split: found.get((split, f"{kind}_accuracy")) for split in SPLITS[1:]}
+        values = {split: float(value) for split, value in values.items() if value is not None}
+        if len({f"{value:.4f}" for value in values.values()}) == 1:
+            values = {"both": next(iter(values.values()))} if len(values) > 1 else values
+        for split, value in values.items():
+            where = "" if split == "both" else f"{split} "
+            levels[f"priors, {kind}:\n{where}{value:.4f}"] = (value, color)
+    return levels
+
+
+def _accuracy_note(shown: Mapping[str, pd.DataFrame]) -> str:
+    one = next(iter(shown.values()))
+    seeds = {model_name(model): runs["seed"].nunique() for model, runs in shown.items()}
+    said = f" Mean and range of the seeds: {', '.join(f'{name} {count}' for name, count in seeds.items())}."
+    return (
+        "Diamonds: accuracies as printed. Dotted: a model that always answers the training shares (priors). 6/7: the "
+        "binary accuracy of any model that is never more than 50 % sure; 5/7: the lowest that a softmax over seven "
+        f"classes can have. {curve_note(one[one['seed'] == one['seed'].iloc[0]])}"
+        f"{said if max(seeds.values()) > 1 else ''}"
+    )
+
+
+def _accuracy_handles() -> dict[str, Line2D]:
+    """A column of the legend for each metric: training over validation."""
+    return {
+        f"{kind}, {part}": Line2D([], [], color=color, dashes=dashes or (None, None))
+        for kind, color in METRIC_COLORS.items()
+        for part, dashes in PART_DASHES.items()
+    }
+
+
+def _corpus_lines(results: pd.DataFrame) -> list[tuple[str, str]]:
+    """Corpora and orders, a line of every panel each, Olivetti faces above."""
+    lines = results[["corpus", "order"]].drop_duplicates().itertuples(index=False, name=None)
+    return sorted(lines, key=lambda line: line[0] != "olivetti")
+
+
+def _errors_panel(
+    ax: Axes, results: pd.DataFrame, *, lines: Sequence[tuple[str, str]], row: tuple[str, str, str], printed: pd.Series
+) -> None:
+    """Draws one printed row: the trainings of each corpus and order, the printed errors, the error of guessing."""
+    place, sweep, setting = row
+    parts = {part: PARTS[part] for part in printed.index}
+    own = results[(results["sweep"] == sweep) & (results[sweep].map(setting_name) == setting)]
+    for line, (corpus, order) in enumerate(lines):
+        shown = own[(own["corpus"] == corpus) & (own["order"] == order)].sort_values("seed")
+        seeds = np.linspace(-0.16, 0.16, len(shown)) if len(shown) > 1 else np.zeros(len(shown))
+        for column, color, marker, _, aside in parts.values():
+            look = {"marker": marker, "s": 16, "alpha": 0.6, "linewidth": 0, "legend": False, "clip_on": False}
+            sns.scatterplot(x=100 * shown[column], y=line + aside + seeds, color=color, ax=ax, **look)
+        classes = results.loc[results["corpus"] == corpus, "classes"].iloc[0]
+        chance = 100 * (1 - 1 / classes)
+        ax.vlines(chance, line - 0.5, line + 0.5, color=INK, linewidth=1.3, linestyle=":", label="_chance", zorder=1.5)
+        if line:
+            ax.axhline(line - 0.5, color="#E6E6E6", linewidth=0.8)
+    for part, value in printed.items():
+        _, color, _, dashes, _ = parts[part]
+        ax.axvline(float(value), color=color, linewidth=1.4, linestyle=dashes, label="_printed", zorder=1.2)
+    if own.empty:
+        ax.text(0.5, 0.5, "not trained here", transform=ax.transAxes, ha="center", va="center", color=SOFT)
+    names = [f"{CORPUS_NAMES.get(corpus, corpus)},\n{order}" for corpus, order in lines]
+    _error_axes(ax, names)
+    ax.set_title(f"{place}: {SWEEPS[sweep]} {setting} (printed {' / '.join(printed)})", loc="left", fontsize=8.5)
+
+
+def _error_axes(ax: Axes, names: Sequence[str]) -> None:
+    ax.set_xscale("function", functions=(lambda error: np.sqrt(np.maximum(error, 0)), np.square))
+    ax.set(xlim=(0, 100), ylim=(len(names) - 0.5, -0.5), xlabel="", ylabel="")
+    ax.xaxis.set_major_locator(FixedLocator([0, 2.5, 5, 10, 25, 50, 75, 100]))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+
+
+def _error_handles() -> dict[str, Line2D]:
+    handles = {}
+    for part, (_, color, marker, dashes, _) in PARTS.items():
+        handles[f"{part}, measured"] = Line2D([], [], linestyle="none", marker=marker, color=color, alpha=0.8)
+        handles[f"{part}, printed"] = Line2D([], [], color=color, linestyle=dashes)
+    return {**handles, "guessing": Line2D([], [], color=INK, linestyle=":")}

@@ -1,0 +1,108 @@
+"""The tables that put the audit's hypotheses to the test, beside :mod:`fer_lib.figures_hypotheses`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from fer_lib.datasets.terms import TITLES
+from fer_lib.tables import Table
+
+SWEEPS = {"learning_rate": "learning rate", "n_kerns": "n-kerns", "batch_size": "batch size"}
+NONE_TRAINED = "No row was trained that the paper prints an error of."
+SHARE_NOTE = (
+    "Errors in per cent: the median of the trainings (smallest to largest). In brackets: 95 % Wilson intervals of the "
+    "share of trainings. The rows do not count as independent: section 3.2.2 says its one error of five batch sizes, "
+    "and Table 4's row of learning rate 0.05 and Table 5's of [20,50] are the same trainings."
+)
+RUNS_NOTE = (
+    "Section 3.2.2 says that ten samples of each class stand in a row, so that a batch of 20 holds two classes. All "
+    "faces: each corpus class by class, before it is divided."
+)
+
+
+def hypothesis3_table(
+    rows: pd.DataFrame, tally: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()
+) -> Table:
+    """Returns each printed error of liu2023's section 3.2 among the trainings of its row, for each corpus.
+
+    Args:
+        rows: of :func:`fer_lib.lenet_hypothesis.against_printed`.
+        tally: of :func:`fer_lib.lenet_hypothesis.tally`; a sentence a corpus and order under the table.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table; an empty one is left out.
+    """
+    cells = [
+        {
+            "place": row["place"],
+            "setting": f"{SWEEPS[row['sweep']]} {row['setting']}",
+            "error": row["part"],
+            "printed (%)": row["printed"],
+            "trained on": f"{TITLES.get(row['corpus'], row['corpus'])}, {row['order']}, batch {row['batch_size']}",
+            "measured (%)": f"{row['median']:.1f} ({row['min']:.1f} to {row['max']:.1f})",
+            "at or below the printed": _share(row, "at_or_below"),
+            "at or above it": _share(row, "at_or_above"),
+            "the printed error is": row["verdict"],
+        }
+        for row in rows.to_dict("records")
+    ]
+    title = "Hypothesis 3: the printed errors of Tables 4 and 5 and of section 3.2.2 among the trainings"
+    said = [
+        sentence for sentence in (SHARE_NOTE if cells else NONE_TRAINED, *_tally_sentences(tally), *notes) if sentence
+    ]
+    return Table(pd.DataFrame(cells), title, synthetic, tuple(said))
+
+
+def class_runs_table(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns how many faces of a class stand in a row, and how many classes a batch holds: printed and here.
+
+    Args:
+        runs: of :func:`fer_lib.lenet_hypothesis.class_runs`.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    batch = f"classes in a batch of {runs['batch_size'].iloc[0]}"
+    spans = {
+        name: [_span(*ends) for ends in zip(runs[f"{name}_min"], runs[f"{name}_max"], strict=True)]
+        for name in ("in_a_row", "batch")
+    }
+    frame = pd.DataFrame(
+        {
+            "order of": runs["of"],
+            "faces": [_count(count) for count in runs["faces"]],
+            "classes": [_count(count) for count in runs["classes"]],
+            "of a class in a row": spans["in_a_row"],
+            batch: spans["batch"],
+        }
+    )
+    return Table(frame, "liu2023, section 3.2.2: faces of a class in a row", synthetic, (RUNS_NOTE, *notes))
+
+
+def _tally_sentences(tally: pd.DataFrame) -> list[str]:
+    """What the printed errors of each corpus and order come to: a sentence each."""
+    sentences = []
+    for (corpus, order), own in tally.groupby(["corpus", "order"], sort=False):
+        counts = own.set_index("part")
+        both = counts.loc["both"]
+        parts = [f"{row['inside']} of {row['printed']} {part}" for part, row in counts.drop("both").iterrows()]
+        sentences.append(
+            f"{TITLES.get(corpus, corpus)}, {order}: {both['inside']} of {both['printed']} printed errors lie within "
+            f"the range of the trainings ({', '.join(parts)} errors); {both['reachable']} of {both['printed']} are "
+            "counts of the held-out faces at the printed precision."
+        )
+    return sentences
+
+
+def _share(row: Mapping[str, Any], name: str) -> str:
+    low, high = 100 * row[f"{name}_low"], 100 * row[f"{name}_high"]
+    return f"{row[name]} of {row['runs']} [{low:.0f}, {high:.0f} %]"
+
+
+def _count(value: Any) -> str:
+    return "–" if pd.isna(value) else f"{value:,}"
+
+
+def _span(low: Any, high: Any) -> str:
+    return _count(low) if pd.isna(low) or low == high else f"{_count(low)} to {_count(high)}"
