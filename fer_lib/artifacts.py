@@ -263,7 +263,7 @@ def same_faces(provenance: dict[str, Any]) -> list[Any]:
 
 
 def git_state() -> dict[str, Any]:
-    """Returns the commit, and whether sources (not results, figures or measurements) differ from it; None outside a repository."""
+    """Returns the commit, and whether sources differ from it (results and figures aside); None outside a repository."""
     commit = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--", ".", ":!results", ":!figures", ":!benchmarks/results")
     return {"commit": commit, "dirty": None if changed is None else bool(changed)}
