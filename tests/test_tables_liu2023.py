@@ -293,6 +293,33 @@ def test_leaks_are_in_points_with_their_sign():
     assert "protocol" not in tables.leak_table(compared().drop(columns="protocol")).frame
 
 
+def test_leaks_are_adjusted_for_all_comparisons_of_the_table():
+    values = (0.01, 0.04, np.nan, 0.03, 0.005)
+    table = tables.leak_table(pd.concat([compared(p_value=value) for value in values]))
+    assert table.frame["p"].to_list() == ["0.01", "0.04", "–", "0.03", "0.005"]
+    assert table.frame["Holm's p"].to_list() == ["0.03", "0.06", "–", "0.06", "0.02"]
+    assert "adjusted for all the comparisons of this table" in table.notes[0]
+    tables.leak_table(pd.DataFrame(columns=compared().columns))  # one separation alone: nothing to compare
+
+
+def test_svm_against_softmax_is_adjusted_within_each_seed():
+    rows = [compared(protocol=protocol, p_value=value) for protocol, value in (("per class", 0.01), ("folds", 0.03))]
+    alone = tables.svm_softmax_table(pd.concat(rows))
+    assert alone.frame["Holm's p"].to_list() == ["0.02", "0.03"]
+    assert "of this table" in alone.notes[0]
+    seeds = tables.svm_softmax_table(pd.concat([row.assign(seed=seed) for seed in (0, 1, "all") for row in rows]))
+    assert seeds.frame["Holm's p"].to_list() == ["0.02", "0.03"] * 3
+    assert "of a seed" in seeds.notes[0]
+
+
+def test_fer2013s_models_are_adjusted_for_each_other():
+    rows = whole_test()
+    other = rows.iloc[[1]].assign(model="pixels_svm", p_value=0.01)
+    frame = tables.fer2013_table(pd.concat([rows, other]), ResNet50SvmSettings()).frame
+    assert frame["McNemar's exact p"].to_list() == ["–", "0.21", "0.01"]
+    assert frame["Holm's p"].to_list() == ["–", "0.21", "0.02"]
+
+
 def test_svm_against_softmax_per_seed_and_pooled():
     rows = pd.concat([compared(seed=0), compared(seed="all", p_value=1e-7)])
     frame = tables.svm_softmax_table(rows).frame
@@ -322,8 +349,8 @@ def test_smiles_of_an_svm_taught_on_another_corpus_and_without_photos():
 def test_fer2013_says_what_the_svm_saw_and_compares_with_the_first():
     table = tables.fer2013_table(whole_test(), ResNet50SvmSettings(fer2013_components=200, fer2013_search_faces=900))
     assert table.frame.to_numpy().tolist() == [
-        ["ResNet-50 + SoftMax", "60.00 [58.00, 62.00]", "1,436 of 3,589", "–", "–"],
-        ["ResNet-50 + SVM (RBF)", "60.00 [58.00, 62.00]", "1,436 of 3,589", "+1.00 [-0.50, +2.50]", "0.21"],
+        ["ResNet-50 + SoftMax", "60.00 [58.00, 62.00]", "1,436 of 3,589", "–", "–", "–"],
+        ["ResNet-50 + SVM (RBF)", "60.00 [58.00, 62.00]", "1,436 of 3,589", "+1.00 [-0.50, +2.50]", "0.21", "0.21"],
     ]
     assert "sees 200 principal components" in table.notes[0]
     assert "on 900 training faces" in table.notes[0]
