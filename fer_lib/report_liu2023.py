@@ -107,12 +107,14 @@ class Liu2023:
         return tables_liu2023.table3(own, **self._marks(self.model))
 
     def ckplus_tables(self) -> list[Table]:
-        """Returns every classifier in every protocol and separation, the leaks, and the SVM minus SoftMax."""
+        """Returns every classifier in every protocol and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
         makers = {
             "scores": tables_liu2023.separation_table,
             "leaks": tables_liu2023.leak_table,
             "svm_softmax": tables_liu2023.svm_softmax_table,
         }
+        if self.model and "together" in self._first["values"]:  # older results have no answers about training faces
+            makers["together"] = tables_liu2023.hypothesis2_table
         return [*(self._or_not_yet(make, name) for name, make in makers.items()), self.table3()]
 
     def genki_table(self) -> Table:

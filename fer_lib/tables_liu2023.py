@@ -67,6 +67,7 @@ ORDER_NOTE = (
 SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
 HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table."
+HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that the reading is tried on
 QUOTED, OWN = "quoted by the paper, not run here yet", "the paper's own"
 
 
@@ -299,6 +300,40 @@ def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, not
     return Table(pd.DataFrame(rows), "SVM against SoftMax on the same features and faces", synthetic, (said, *notes))
 
 
+def hypothesis2_table(together: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns the accuracy on training faces, test faces and both together: of which of them are the printed 98.60 %?
+
+    Args:
+        together: ``protocols.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and for
+            ``training``, ``testing`` and ``together`` the accuracy, with ``_low``, ``_high``, ``_faces``, ``_wrong``
+            and ``_holds_printed``. Classifiers that are not in ``HYPOTHESIS2`` are left out.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    shown = together[together["classifier"].isin(HYPOTHESIS2)]
+    parts = {"training": "training faces", "testing": "test faces", "together": "both together"}
+    frame = pd.DataFrame(
+        {
+            "classifier": [_classifier(name) for name in shown["classifier"]],
+            "protocol": [PROTOCOLS.get(name, name) for name in shown["protocol"]],
+            "test faces": [SEPARATIONS.get(name, name) for name in shown["separation"]],
+        }
+    )
+    for part, words in parts.items():
+        frame[f"{words} (%)"] = [percent(*cells) for cells in _bounds(shown, part)]
+        counts = zip(shown[f"{part}_wrong"], shown[f"{part}_faces"], strict=True)
+        frame[f"wrong of {words}"] = [f"{wrong:,} of {faces:,}" for wrong, faces in counts]
+    holds = shown[[f"{part}_holds_printed" for part in parts]].to_numpy(bool)
+    column = f"{percent(together['printed'].iloc[0])} is in the interval of"
+    frame[column] = [", ".join(np.array(list(parts.values()))[inside]) or "–" for inside in holds]
+    said = (
+        f"{SUBJECT_NOTE} They are over all draws and folds; the answers about one person stay together. Where all are "
+        f"right, the interval is Wilson's for as many answers as there are people. {_seven_wrong()}"
+    )
+    title = "Hypothesis 2: is liu2023's 98.60 % of training and test pictures together?"
+    return Table(frame, title, synthetic, (said, *notes))
+
+
 def fer2013_table(
     rows: pd.DataFrame, settings: ResNet50SvmSettings, *, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
@@ -484,6 +519,17 @@ def p_value(value: float) -> str:
 def machine_name(name: str) -> str:
     """Returns what a model is called that was taken to another corpus: its own name, or what its SVM learnt from."""
     return f"SVM taught on {name}" if name in TITLES.values() else _classifier(name)
+
+
+def _seven_wrong() -> str:
+    """What the paper's own counts of wrong and of all faces make of each other."""
+    printed = published.load(PAPER).set_index("id")["value"]
+    wrong, training, testing = (
+        int(printed[name]) for name in ("section31-wrong", "table1-total-training", "table1-total-testing")
+    )
+    shares = {f"its {testing} test faces": testing, f"the {training + testing} faces of both parts": training + testing}
+    cells = " and ".join(f"{percent(1 - wrong / faces)} % of {words}" for words, faces in shares.items())
+    return f"Section 3.1 prints {wrong} wrong: with Table 1's counts that leaves right {cells}."
 
 
 def _study_rows(

@@ -86,7 +86,22 @@ def whole_test() -> pd.DataFrame:
     return pd.DataFrame([{"model": "resnet50_softmax", **row, **none}, {"model": "resnet50_svm_rbf", **row, **some}])
 
 
+def together() -> pd.DataFrame:
+    """Rows as protocols.together returns them, of a classifier that is shown and one that is not."""
+    rows = []
+    for classifier in ("pixels_svm", "class_priors"):
+        row = {"protocol": "per class", "separation": "frames", "classifier": classifier, "printed": 0.986}
+        cells = {"training": (1.0, 0.965, 1.0, 1680, 0, True), "testing": (0.9238, 0.8925, 0.9518, 420, 32, False)}
+        cells["together"] = (0.98476, 0.9781, 0.9903, 2100, 32, True)
+        for part, values in cells.items():
+            ends = ("", "_low", "_high", "_faces", "_wrong", "_holds_printed")
+            row |= {f"{part}{end}": value for end, value in zip(ends, values, strict=True)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 MADE = {
+    "hypothesis2_table": lambda **s: tables.hypothesis2_table(together(), **s),
     "fer2013_table": lambda **s: tables.fer2013_table(whole_test(), ResNet50SvmSettings(), **s),
     "table1": lambda **s: tables.table1(pd.DataFrame({"training": [8], "testing": [2]}, index=["happy"]), **s),
     "table3": lambda **s: tables.table3(accuracies(), **s),
@@ -318,6 +333,26 @@ def test_fer2013s_models_are_adjusted_for_each_other():
     frame = tables.fer2013_table(pd.concat([rows, other]), ResNet50SvmSettings()).frame
     assert frame["McNemar's exact p"].to_list() == ["–", "0.21", "0.01"]
     assert frame["Holm's p"].to_list() == ["–", "0.21", "0.02"]
+
+
+def test_hypothesis_2_has_each_part_and_says_where_the_printed_value_lies():
+    table = tables.hypothesis2_table(together())
+    assert len(table.frame) == 1  # class priors learn no face
+    assert table.frame.iloc[0].to_list() == [
+        "pixels + SVM (RBF)", "56 + 14 faces a class", "frames at random",
+        "100.00 [96.50, 100.00]", "0 of 1,680", "92.38 [89.25, 95.18]", "32 of 420", "98.48 [97.81, 99.03]",
+        "32 of 2,100", "training faces, both together",
+    ]  # fmt: skip
+    assert list(table.frame.columns)[-1] == "98.60 is in the interval of"
+    none = together().assign(**dict.fromkeys([f"{part}_holds_printed" for part in ("training", "together")], False))
+    assert tables.hypothesis2_table(none).frame.iloc[0, -1] == "–"
+
+
+def test_hypothesis_2_counts_the_papers_own_seven_wrong():
+    """7 of 98 wrong are 92.86 % right, 7 of 392 + 98 are 98.57 %."""
+    said = tables.hypothesis2_table(together()).notes[0]
+    assert "prints 7 wrong" in said
+    assert "92.86 % of its 98 test faces and 98.57 % of the 490 faces of both parts" in said
 
 
 def test_svm_against_softmax_per_seed_and_pooled():
