@@ -40,6 +40,12 @@ class PaperAudit:
     results: Results
     found: list[audit.Finding]
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether any result that the record names comes from generated faces."""
+        files = {part.file.partition("{")[0] for part in (*self.record.measured, *self.record.quoted)} - {""}
+        return any(content["synthetic"] for name, content in self.results.items() if name.startswith(tuple(files)))
+
     def findings_table(self) -> Table:
         """Returns a row a finding: what is printed, can it be, what was measured, what follows, how to rerun it.
 
@@ -66,7 +72,7 @@ class PaperAudit:
         order = {verdict: place for place, verdict in enumerate(audit.VERDICTS)}
         rows.sort(key=lambda row: order[row["possible?"]])
         title = f"{self.record.paper}: can the printed numbers be right, and what was measured"
-        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results), _notes(self.record, self.found))
+        return Table(pd.DataFrame(rows), title, self.synthetic, _notes(self.record, self.found))
 
     def headlines_table(self) -> Table:
         """Returns the findings that say most, in short, with how to rerun what tests them."""
@@ -87,7 +93,7 @@ class PaperAudit:
                 }
             )
         title = f"{self.record.paper}: what the audit finds, in short"
-        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results))
+        return Table(pd.DataFrame(rows), title, self.synthetic)
 
     def statements_table(self) -> Table:
         """Returns every printed number with its place, the gravest verdict about it, and what was measured."""
@@ -103,7 +109,7 @@ class PaperAudit:
             for each in self.record.statements
         ]
         title = f"{self.record.paper}: every printed number, with its place"
-        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results))
+        return Table(pd.DataFrame(rows), title, self.synthetic)
 
     def quotes_table(self) -> Table:
         """Returns what a reader should quote in place of the paper's claims, as far as it was measured."""
@@ -118,9 +124,7 @@ class PaperAudit:
                     "because": part.because,
                 }
             )
-        return Table(
-            pd.DataFrame(rows), f"{self.record.paper}: what to quote instead", _synthetic(self.record, self.results)
-        )
+        return Table(pd.DataFrame(rows), f"{self.record.paper}: what to quote instead", self.synthetic)
 
     def quotes_frame(self) -> pd.DataFrame:
         """Returns what to quote as numbers, a row each: ``name``, ``printed``, ``value``, ``low``, … in per cent.
@@ -159,7 +163,7 @@ class PaperAudit:
             share, nats = testing["categorical_accuracy"], testing["loss"]
             rows.append(_calibration_row(name, "testing", share, nats, classes=classes, curve=curve))
         title = f"{self.record.paper}: loss, categorical accuracy and how sure a model is"
-        return Table(pd.DataFrame(rows), title, _synthetic(self.record, self.results))
+        return Table(pd.DataFrame(rows), title, self.synthetic)
 
 
 def of(record: Record, results: Results) -> PaperAudit:
@@ -366,9 +370,3 @@ def terminal_lines(paper: PaperAudit, *, width: int) -> list[str]:
             text = f"{name}: {measured}, instead of {instead}: {because}."
             lines += textwrap.wrap(text, width, initial_indent="- ", subsequent_indent="  ")
     return lines
-
-
-def _synthetic(record: Record, results: Results) -> bool:
-    """Whether any result that the record names comes from generated faces."""
-    files = {part.file.partition("{")[0] for part in (*record.measured, *record.quoted)}
-    return any(content.get("synthetic") for name, content in results.items() if name.startswith(tuple(files)))

@@ -236,6 +236,28 @@ def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | Non
     legend.set_in_layout(False)
 
 
+def as_levels(names: pd.Series) -> pd.Categorical:
+    """Returns names as a categorical in the order in which they occur, so that each keeps its place in every panel."""
+    return pd.Categorical(names, categories=names.unique())
+
+
+def draw_intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue: str) -> None:
+    """Draws values with their intervals ``low`` to ``high``: a row a ``rows``, marks side by side for each ``hue``.
+
+    Both columns are categoricals.
+    """
+    lines, kinds = (list(table[column].cat.categories) for column in (rows, hue))
+    sns.pointplot(
+        with_bounds(table, value), x=value, y=rows, order=lines, hue=hue, hue_order=kinds, palette=colors(kinds),
+        markers=markers(kinds), linestyle="none", capsize=0.08, markersize=4.5, err_kws={"linewidth": 1.3},
+        dodge=0.2 * (len(kinds) - 1) or False, ax=ax, **INTERVAL,
+    )  # fmt: skip
+    for edge in range(1, len(lines)):
+        ax.axhline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
+    ax.grid(visible=False, axis="y")
+    ax.tick_params(axis="y", length=0)
+
+
 def as_runs(history: pd.DataFrame | Mapping | Sequence) -> pd.DataFrame:
     """Returns one or several histories as one DataFrame with a column ``seed``."""
     if isinstance(history, pd.DataFrame):

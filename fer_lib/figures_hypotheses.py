@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,10 +18,14 @@ from fer_lib.diagrams import INK, SOFT
 from fer_lib.figure_style import (
     CORPUS_NAMES,
     PALETTE,
+    as_levels,
     as_runs,
+    colors,
     curve_note,
+    draw_intervals,
     epoch_axis,
     legend_across,
+    markers,
     model_name,
     new_figure,
     references,
@@ -29,9 +34,12 @@ from fer_lib.figure_style import (
 from fer_lib.figures import UNSURE
 from fer_lib.tables import SPLITS
 from fer_lib.tables_hypotheses import SWEEPS
-from fer_lib.tables_liu2023 import setting_name
+from fer_lib.tables_liu2023 import HYPOTHESIS2, PROTOCOLS, SEPARATIONS, percent, setting_name
 
 LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is sure of every face and always wrong
+BOTH_PARTS = "training + test together"
+PRINTED = {"color": INK, "linewidth": 1.2}
+CHANCE = {"color": SOFT, "linewidth": 1.2, "linestyle": ":"}
 METRIC_COLORS = {"categorical": PALETTE[0], "binary": PALETTE[1]}
 PART_DASHES = {"training": "", "validation": (4, 1.5)}
 # a part's column in the study's results, colour, marker, dashes of its printed error, and place within a corpus' row
@@ -83,6 +91,45 @@ def hypothesis1_figure(
 
 
 @styled
+def hypothesis2_figure(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+    """Returns the accuracy on training and test faces together and on each kind of test faces, beside 98.60 %.
+
+    "Together" is of the division with frames at random, as the paper words its own. Chance is what always answering the
+    most frequent training class gets right of those test faces; without ``class_priors`` no such line is drawn.
+
+    Args:
+        together: ``protocols.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and ``testing``
+            and ``together``, each also with ``_low`` and ``_high``. Classifiers beside ``HYPOTHESIS2`` and
+            ``class_priors`` are left out.
+        synthetic: whether to say that the faces were generated.
+    """
+    printed, long = together["printed"].iloc[0], _as_points(together)
+    protocols, names = long["protocol"].unique(), long["classifier"].cat.categories
+    title = "Hypothesis 2: is liu2023's 98.60 % of training and test pictures together?"
+    note = (
+        "Bars: 95 % intervals, bootstrap over subjects, all draws and folds together. At the right: the values in per "
+        "cent. Training + test together: of the divisions with frames at random."
+    )
+    figure = new_figure(len(protocols) * (0.64 * len(names) + 0.4) + 0.9, title, note=note, synthetic=synthetic)
+    panels = figure.subplots(len(protocols), 1, sharex=True, squeeze=False)[:, 0]
+    priors = together[(together["classifier"] == "class_priors") & (together["separation"] == "frames")]
+    chances = priors.set_index("protocol")["testing"].to_dict()
+    for ax, protocol in zip(panels, protocols, strict=True):
+        _parts_panel(ax, long[long["protocol"] == protocol])
+        ax.axvline(printed, zorder=1.5, label="_level", **PRINTED)
+        if protocol in chances:
+            ax.axvline(chances[protocol], zorder=1.5, label="_level", **CHANCE)
+        ax.set(xlim=(0, 1.02), xlabel="", ylabel="")
+        ax.set_title(PROTOCOLS.get(protocol, protocol), loc="left", weight="bold", pad=6)
+    panels[0].set_title(panels[0].get_title(loc="left"), loc="left", weight="bold", pad=38)
+    panels[-1].set_xlabel("accuracy (share of faces)")
+    lines = {f"{percent(printed)} % as printed": Line2D([], [], **PRINTED)}
+    lines |= {"chance: the most frequent class": Line2D([], [], **CHANCE)} if chances else {}
+    legend_across(panels[0], columns=3, handles=_parts_handles(long["kind"].cat.categories) | lines)
+    return figure
+
+
+@styled
 def hypothesis3_figure(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     """Returns the errors of every training beside each printed row of liu2023's Tables 4 and 5 and section 3.2.2.
 
@@ -117,6 +164,53 @@ def hypothesis3_figure(results: pd.DataFrame, *, synthetic: bool = False) -> Fig
     handles = _error_handles()
     grid[-1, -1].legend(handles.values(), handles.keys(), loc="lower left", borderaxespad=0.0)
     return figure
+
+
+@styled
+def hypothesis4_figure(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
+    """Returns what an honest reading of each paper gives, with its interval, beside the accuracy that is printed.
+
+    Args:
+        quotes: paper -> rows with ``name``, ``printed``, ``value``, ``low`` and ``high`` in per cent; rows for which
+            nothing is printed are left out, and papers without a row.
+        synthetic: whether to say that the faces were generated.
+    """
+    shown = {paper: rows.dropna(subset=["printed"]).reset_index(drop=True) for paper, rows in quotes.items()}
+    shown = {paper: rows for paper, rows in shown.items() if len(rows)}
+    if not shown:
+        return figures.not_yet("Hypothesis 4, what to quote instead")
+    note = "Bars: 95 % intervals; over several seeds, the outer ends of theirs. At the right: the measured values."
+    heights = [len(rows) for rows in shown.values()]
+    title = "Hypothesis 4: what to quote instead of the printed accuracies"
+    figure = new_figure(0.42 * sum(heights) + 0.55 * len(shown) + 0.5, title, note=note, synthetic=synthetic)
+    panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, (paper, rows) in zip(panels, shown.items(), strict=True):
+        _quotes_panel(ax, rows)
+        ax.set_title(paper, loc="left", weight="bold", pad=24 if ax is panels[0] else 6)
+    panels[-1].set_xlabel("accuracy (%)")
+    measured = Line2D([], [], linestyle="none", marker="o", color=PALETTE[0])
+    printed = Line2D([], [], linestyle="none", marker="D", markerfacecolor="white", markeredgecolor=INK)
+    legend_across(
+        panels[0], columns=2, handles={"measured": measured, "printed, in place of which it is quoted": printed}
+    )
+    return figure
+
+
+def _quotes_panel(ax: Axes, rows: pd.DataFrame) -> None:
+    """Draws the measured values with their intervals, the printed ones, and at the right the values in figures."""
+    names = ["\n".join(textwrap.wrap(name, 34)) for name in rows["name"]]
+    table = rows.assign(name=as_levels(pd.Series(names)), kind=as_levels(pd.Series(["measured"] * len(rows))))
+    draw_intervals(ax, table, "value", rows="name", hue="kind")
+    ax.scatter(rows["printed"], range(len(rows)), marker="D", s=30, facecolors="white", edgecolors=INK, zorder=3)
+    for place, value in enumerate(rows["value"]):
+        ax.annotate(
+            f"{value:.2f}", (1.015, place), xycoords=("axes fraction", "data"), va="center", fontsize=8,
+            annotation_clip=False,
+        )  # fmt: skip
+    if ax.get_legend():
+        ax.get_legend().remove()
+    ax.grid(visible=True, axis="x")
+    ax.set(xlim=(0, 102), ylim=(len(rows) - 0.5, -0.5), xlabel="", ylabel="")
 
 
 def _accuracy_panel(ax: Axes, runs: pd.DataFrame) -> None:
@@ -193,6 +287,39 @@ def _accuracy_handles() -> dict[str, Line2D]:
         for kind, color in METRIC_COLORS.items()
         for part, dashes in PART_DASHES.items()
     }
+
+
+def _as_points(together: pd.DataFrame) -> pd.DataFrame:
+    """A row a mark: ``protocol``, ``classifier``, ``kind`` (both categoricals), ``accuracy``, ``low`` and ``high``."""
+    shown = together[together["classifier"].isin(HYPOTHESIS2)]
+    random = shown[shown["separation"] == "frames"]
+    rows = [(BOTH_PARTS, "together", random)]
+    rows += [(f"test: {words}", "testing", shown[shown["separation"] == kind]) for kind, words in SEPARATIONS.items()]
+    parts = []
+    for words, part, own in rows:
+        values = {"accuracy": own[part], "low": own[f"{part}_low"], "high": own[f"{part}_high"]}
+        parts.append(own[["protocol", "classifier"]].assign(kind=words, **values))
+    long = pd.concat(parts, ignore_index=True)
+    return long.assign(kind=as_levels(long["kind"]), classifier=as_levels(long["classifier"].map(model_name)))
+
+
+def _parts_panel(ax: Axes, points: pd.DataFrame) -> None:
+    """Draws the marks of a protocol, and at the right of each its value in figures."""
+    draw_intervals(ax, points, "accuracy", rows="classifier", hue="kind")
+    ax.grid(visible=True, axis="x")
+    kinds = len(points["kind"].cat.categories)
+    places = points["classifier"].cat.codes + 0.2 * (points["kind"].cat.codes - (kinds - 1) / 2)  # as marks are dodged
+    for row, place in zip(points.itertuples(), places, strict=True):
+        color = colors(points["kind"].cat.categories)[points["kind"].cat.categories.get_loc(row.kind)]
+        ax.annotate(
+            percent(row.accuracy), (1.015, place), xycoords=("axes fraction", "data"), va="center",
+            fontsize=8, color=color, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _parts_handles(kinds: pd.Index) -> dict[str, Line2D]:
+    looks = zip(kinds, colors(kinds), markers(kinds), strict=True)
+    return {name: Line2D([], [], linestyle="none", marker=marker, color=color) for name, color, marker in looks}
 
 
 def _corpus_lines(results: pd.DataFrame) -> list[tuple[str, str]]:

@@ -20,23 +20,22 @@ from fer_lib import diagrams, lenet_hypothesis
 from fer_lib.diagrams import INK, SOFT, LayerFacts
 from fer_lib.figure_style import (
     CORPUS_NAMES,
-    INTERVAL,
     PALETTE,
     WIDTH,
     absent,
+    as_levels,
     as_runs,
     colors,
     curve_note,
     draw_curves,
+    draw_intervals,
     drawing,
     face_rows,
     legend_above,
     legend_across,
-    markers,
     model_name,
     new_figure,
     styled,
-    with_bounds,
 )
 from fer_lib.settings import LeNetSettings
 from fer_lib.tables_hypotheses import SWEEPS
@@ -131,7 +130,7 @@ def separation_figure(scores: pd.DataFrame, *, chance: float | None = None, synt
     """
     protocols = scores["protocol"].unique()
     kinds = scores["separation"].map(lambda kind: SEPARATIONS.get(kind, kind))
-    long = scores.assign(separation=_levels(kinds), classifier=_levels(scores["classifier"].map(model_name)))
+    long = scores.assign(separation=as_levels(kinds), classifier=as_levels(scores["classifier"].map(model_name)))
     names = long["classifier"].cat.categories
     levels = [(PRINTED_ACCURACY, "as printed"), *([] if chance is None else [(chance, "chance")])]
     note = f"{SUBJECT_NOTE} Dotted: {' and '.join(f'{100 * level:.1f} % ({words})' for level, words in levels)}."
@@ -139,7 +138,7 @@ def separation_figure(scores: pd.DataFrame, *, chance: float | None = None, synt
     figure = new_figure(0.42 * len(names) + 1.3, title, note=note, synthetic=synthetic)
     panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
     for ax, protocol in zip(panels, protocols, strict=True):
-        _intervals(ax, long[long["protocol"] == protocol], "accuracy", rows="classifier", hue="separation")
+        draw_intervals(ax, long[long["protocol"] == protocol], "accuracy", rows="classifier", hue="separation")
         for level, words in levels:
             if words == "chance" and protocol != "per class":
                 continue  # the folds' classes differ in size: there the class priors are the level
@@ -286,7 +285,7 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     title = "liu2023, section 2.1: smiles of GENKI-4K, all photos and by group"
     if not len(rows):
         return absent(title, NO_PHOTOS, synthetic=synthetic)
-    long = rows.assign(model=_levels(rows["model"].map(machine_name)), group=_levels(rows["group"].astype(str)))
+    long = rows.assign(model=as_levels(rows["model"].map(machine_name)), group=as_levels(rows["group"].astype(str)))
     groups, names = (long[column].cat.categories for column in ("group", "model"))
     note = "Bars: 95 % intervals over photos (accuracy: Wilson, area: DeLong). Dotted: a coin's area."
     body = len(groups) * (0.28 + 0.12 * len(names)) + 1.2
@@ -295,17 +294,12 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     words = {"accuracy": "accuracy (share of photos)", "auc": "area under the ROC curve"}
     for ax, (measure, label) in zip(panels, words.items(), strict=True):
         shown = long.assign(low=long[f"{measure}_low"], high=long[f"{measure}_high"])
-        _intervals(ax, shown, measure, rows="group", hue="model")
+        draw_intervals(ax, shown, measure, rows="group", hue="model")
         ax.set(xlabel=label, ylabel="")
     panels[1].axvline(0.5, color=SOFT, linewidth=1, linestyle=":")
     panels[0].set_title(" ", pad=14 * -(-len(names) // 3) - 8)  # room for the legend
     legend_across(panels[0], columns=3)
     return figure
-
-
-def _levels(names: pd.Series) -> pd.Categorical:
-    """Names as a categorical in the order in which they occur, so that panels of other rows keep their places."""
-    return pd.Categorical(names, categories=names.unique())
 
 
 def _named_faces(faces: np.ndarray, names: Sequence[str], *, title: str, synthetic: bool) -> Figure:
@@ -321,23 +315,6 @@ def _named_faces(faces: np.ndarray, names: Sequence[str], *, title: str, synthet
         ax.set(xticks=[], yticks=[])
         ax.set_title(name.replace(", crop ", ",\n").replace("+", " +\n"), fontsize=8)
     return figure
-
-
-def _intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue: str) -> None:
-    """Draws values with their intervals ``low`` to ``high``: a row a ``rows``, marks side by side for each ``hue``.
-
-    Both columns are categoricals.
-    """
-    lines, kinds = (list(table[column].cat.categories) for column in (rows, hue))
-    sns.pointplot(
-        with_bounds(table, value), x=value, y=rows, order=lines, hue=hue, hue_order=kinds, palette=colors(kinds),
-        markers=markers(kinds), linestyle="none", capsize=0.08, markersize=4.5, err_kws={"linewidth": 1.3},
-        dodge=0.2 * (len(kinds) - 1) or False, ax=ax, **INTERVAL,
-    )  # fmt: skip
-    for edge in range(1, len(lines)):
-        ax.axhline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
-    ax.grid(visible=False, axis="y")
-    ax.tick_params(axis="y", length=0)
 
 
 def _sweep_rows(frame: pd.DataFrame, settings: LeNetSettings, *, sweep: str) -> pd.DataFrame:

@@ -6,7 +6,6 @@ weights on each corpus. Nothing here trains; ``results`` is what :func:`fer_lib.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from fer_lib import published
+from fer_lib.audit_checks import reachable_counts, rounded_from
 from fer_lib.datasets.terms import TITLES
 from fer_lib.evaluation import CONFIDENCE
 
@@ -54,18 +54,6 @@ def printed_errors() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PRINTED)
 
 
-def reachable(printed: str, faces: int) -> bool:
-    """Returns whether some count of faces is the printed percentage, at the precision that it is printed with.
-
-    Args:
-        printed: such as ``"2.5"``: what rounds to it lies from 2.45 to 2.55, both ends included, because programs round
-            a half either way. ``"5"`` has no decimals and takes 4.5 to 5.5.
-        faces: how many there are, at least one.
-    """
-    low, high = (bound * faces / 100 for bound in _bounds(printed))
-    return math.ceil(low) <= min(math.floor(high), faces)
-
-
 def against_printed(results: pd.DataFrame) -> pd.DataFrame:
     """Returns each printed error beside the trainings of its row, for each corpus and order of the faces.
 
@@ -80,8 +68,8 @@ def against_printed(results: pd.DataFrame) -> pd.DataFrame:
         measured errors' ``min``, ``median`` and ``max``, in per cent; how many runs are ``at_or_below`` and
         ``at_or_above`` the printed error, at its precision, both also with their ``_share`` and its 95 % Wilson
         interval, ``_low`` and ``_high``; ``measured``: how many runs have the very error; ``inside``: whether it lies
-        within the runs' range; ``faces`` and ``reachable`` (see :func:`reachable`); ``chance``: the error of guessing
-        in per cent; ``verdict``: all this in words.
+        within the runs' range; ``faces``; ``reachable``: whether some count of them is printed so;
+        ``chance``: the error of guessing in per cent; ``verdict``: all this in words.
     """
     groups = results.groupby(["corpus", "order", "sweep"], sort=False)
     rows = []
@@ -169,7 +157,7 @@ def _placed(error: Mapping[str, str], trainings: pd.DataFrame) -> dict[str, Any]
     column, held_out = MEASURED[error["part"]]
     faces = int(trainings[held_out].iloc[0])
     found = [Fraction(100 * round(share * faces), faces) for share in trainings[column]]
-    low, high = _bounds(error["printed"])
+    low, high = (100 * bound for bound in rounded_from(error["printed"], "%"))
     below, above = sum(value <= high for value in found), sum(value >= low for value in found)
     runs, percent = len(found), np.array([float(value) for value in found])
     row = {
@@ -183,17 +171,10 @@ def _placed(error: Mapping[str, str], trainings: pd.DataFrame) -> dict[str, Any]
         "measured": below + above - runs,  # those that are both
         "inside": bool(below and above),
         "faces": faces,
-        "reachable": reachable(error["printed"], faces),
+        "reachable": bool(reachable_counts(error["printed"], "%", faces)),
         "chance": 100 * (1 - 1 / int(trainings["classes"].iloc[0])),
     }
     return {**row, "verdict": _verdict(row)}
-
-
-def _bounds(printed: str) -> tuple[Fraction, Fraction]:
-    """The smallest and the largest number that is printed so."""
-    value = Fraction(printed)
-    half = Fraction(1, 2 * 10 ** len(printed.partition(".")[2]))
-    return value - half, value + half
 
 
 def _share(name: str, hits: int, runs: int) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 The paper divides CK+ once, by frames (section 2.1, Table 1). Frames of one sequence are nearly the same picture, and
 frames of one person share the person; so the same classifiers are scored here at the same training size in three
-separations, and the differences between them are the leaks.
+separations, and the differences between them are the leaks. Each classifier also answers for the faces that it learnt
+from: one reading of the printed accuracy is that of training and test pictures together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fer_lib import clustered, evaluation, svm
+from fer_lib import clustered, evaluation, published, svm
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
 from fer_lib.files import atomic_path
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 PER_CLASS = "per class"
 FOLDS = "folds"
+TRAINING, TESTING, TOGETHER = "training", "testing", "together"
+KEYS = ["protocol", "separation", "classifier"]
+REVISION = 2  # of a fold's file: raise it where its columns change, so that stored ones of an older form are left alone
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ def run(
 ) -> pd.DataFrame:
     """Trains and tests every classifier on every fold; what is in ``checkpoints`` already is not done again.
 
-    Beside the classifiers on the network's features stand an SVM on raw pixels and the class priors.
+    Beside the classifiers on the network's features stand an SVM on raw pixels and the class priors. Each also answers
+    for its fold's own training faces, the untouched originals of what it learnt from.
 
     Args:
         found: the divisions.
@@ -139,13 +144,15 @@ def run(
         checkpoints: a folder for this very experiment.
 
     Returns:
-        A DataFrame, a row a tested face and classifier: ``protocol``, ``separation``, ``draw``, ``fold``,
-        ``classifier``, ``face`` (its row in ``faces``), ``label``, ``predicted``, and the chosen ``C`` and ``gamma``.
+        A DataFrame, a row an answered face and classifier: ``protocol``, ``separation``, ``draw``, ``fold``,
+        ``classifier``, ``part`` (``"training"`` or ``"testing"``), ``face`` (its row in ``faces``), ``label``,
+        ``predicted``, and the chosen ``C`` and ``gamma``. Every score of a model is of :func:`testing` alone;
+        :func:`together` sets the others beside it.
     """
     frames, started, trained = [], time.monotonic(), 0
     jobs = [(division, number) for division in found for number in range(len(division.folds))]
     for place, (division, number) in enumerate(jobs, start=1):
-        path = checkpoints / f"{division.name}-{number}.csv"
+        path = checkpoints / f"{division.name}-{number}-revision{REVISION}.csv"
         if not path.is_file():
             fold = division.folds[number]
             kernels = settings.kernels if division.protocol == PER_CLASS else settings.kernels_in_folds
@@ -163,6 +170,13 @@ def run(
     return pd.concat(frames, ignore_index=True)
 
 
+def testing(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Returns the answers about test faces, without ``part``; a frame without that column has no others."""
+    if "part" not in predictions:
+        return predictions
+    return predictions[predictions["part"] == TESTING].drop(columns="part").reset_index(drop=True)
+
+
 def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     """Returns a row a protocol, separation and classifier: accuracy over all draws with its subject-bootstrap interval.
 
@@ -171,16 +185,57 @@ def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     """
     subjects = groups_of(faces, "subjects")
     rows = []
-    keys = ["protocol", "separation", "classifier"]
-    for key, part in predictions.groupby(keys, sort=False):
+    for key, part in testing(predictions).groupby(KEYS, sort=False):
         right = (part["label"] == part["predicted"]).to_numpy()
         value, low, high = clustered.clustered_accuracy(right, subjects[part["face"]])
         by_draw = (part["label"] == part["predicted"]).groupby(part["draw"]).mean()
         rows.append(
-            dict(zip(keys, key, strict=True))
+            dict(zip(KEYS, key, strict=True))
             | {"accuracy": value, "low": low, "high": high, "faces": len(part), "wrong": int((~right).sum())}
             | {"draws": len(by_draw), "accuracy_min": by_draw.min(), "accuracy_max": by_draw.max()}
         )
+    return pd.DataFrame(rows)
+
+
+def printed_accuracy() -> float:
+    """Returns the accuracy that liu2023's Table 3 prints for its own algorithm, as a fraction: 0.986."""
+    return float(published.load("liu2023").set_index("id")["value"]["table3-own"]) / 100
+
+
+def together(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
+    """Returns a row a protocol, separation and classifier: accuracy on training faces, test faces and both together.
+
+    The paper says neither which pictures its 98.60 % are of nor how they were divided (section 3.1, Table 3). "Both
+    together" counts the answers of a fold's two parts alike, so that in k folds a face counts up to k times.
+
+    Args:
+        predictions: of :func:`run`, with ``part``.
+        faces: the faces that it was given.
+
+    Returns:
+        ``protocol``, ``separation``, ``classifier``, ``printed`` (a fraction), and for each of ``training``,
+        ``testing`` and ``together``: the accuracy under that name; with ``_low`` and ``_high`` its 95 % interval
+        (bootstrap over subjects: all answers about a person, of all draws and folds, stay together); with ``_faces``
+        and ``_wrong`` the answers and how many of them are wrong; with ``_holds_printed`` whether the printed value
+        lies within the interval.
+
+    Raises:
+        ValueError: the predictions have no column ``part``: they are of an older form, of test faces alone.
+    """
+    if "part" not in predictions:
+        raise ValueError("the predictions have no column 'part'; expected answers about training faces, too")
+    subjects, printed = groups_of(faces, "subjects"), printed_accuracy()
+    rows = []
+    for key, answers in predictions.groupby(KEYS, sort=False):
+        row = dict(zip(KEYS, key, strict=True)) | {"printed": printed}
+        for name in (TRAINING, TESTING, TOGETHER):
+            part = answers if name == TOGETHER else answers[answers["part"] == name]
+            right = (part["label"] == part["predicted"]).to_numpy()
+            found = clustered.clustered_accuracy(right, subjects[part["face"]])
+            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+            row |= {f"{name}_faces": len(part), f"{name}_wrong": int((~right).sum())}
+            row[f"{name}_holds_printed"] = bool(found.low <= printed <= found.high)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -191,7 +246,7 @@ def paired(predictions: pd.DataFrame, faces: FaceDataset, *, first: str, second:
     """
     subjects = groups_of(faces, "subjects")
     rows = []
-    for (protocol, separation), part in predictions.groupby(["protocol", "separation"], sort=False):
+    for (protocol, separation), part in testing(predictions).groupby(["protocol", "separation"], sort=False):
         right = _right(part, "classifier")
         groups = subjects[right.index.get_level_values("face")]
         compared = clustered.compare_clustered(right[first].to_numpy(), right[second].to_numpy(), groups)
@@ -211,7 +266,7 @@ def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     are others in each separation; their difference has no p-value. A row a protocol, classifier and separation:
     ``protocol``, ``classifier``, ``separation``, ``difference``, ``low``, ``high``, ``p_value``, ``n_subjects``.
     """
-    subjects = groups_of(faces, "subjects")
+    predictions, subjects = testing(predictions), groups_of(faces, "subjects")
     rows = []
     for classifier, own in predictions[predictions["protocol"] == PER_CLASS].groupby("classifier", sort=False):
         answered = {
@@ -265,11 +320,15 @@ def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.Data
 def _test(
     classifier: str, examples: svm.Examples, fold: Fold, *, settings: ResNet50SvmSettings, seed: int
 ) -> pd.DataFrame:
-    """Trains one classifier on a fold's training faces and returns its answers on the test faces."""
+    """Trains one classifier on a fold's training faces and returns its answers about them and the test faces."""
     fitted = svm.fit(classifier, examples.take(fold.train), settings=settings, seed=seed)
-    predicted = svm.predict(fitted, examples.originals[fold.test])
-    answers = {"face": fold.test, "label": examples.labels[fold.test], "predicted": predicted}
-    return pd.DataFrame(answers).assign(classifier=classifier, **fitted.parameters)
+    answers = []
+    for part, rows in ((TRAINING, fold.train), (TESTING, fold.test)):
+        predicted = svm.predict(fitted, examples.originals[rows])
+        answers.append(
+            pd.DataFrame({"face": rows, "label": examples.labels[rows], "predicted": predicted, "part": part})
+        )
+    return pd.concat(answers, ignore_index=True).assign(classifier=classifier, **fitted.parameters)
 
 
 def _right(predictions: pd.DataFrame, by: str) -> pd.DataFrame:

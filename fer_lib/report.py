@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import audit_report, evaluation, figures, published, tables
+from fer_lib import audit_report, evaluation, figures, figures_hypotheses, published, tables
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.audit_report import PaperAudit
 from fer_lib.errors import FerError
@@ -17,6 +17,10 @@ from fer_lib.files import file_sha256
 from fer_lib.tables import SCORE_NAMES, Table
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
+REPEATS_NOTE = (
+    "Seeds are repeats of one comparison, so that no p is adjusted. That the models differ with every seed is as sure "
+    "as the largest p says, where all differences have one sign."
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,14 @@ class Results:
         return tables.sureness_table(rows, title=title, synthetic=self.synthetic)
 
     def paired_table(self) -> Table:
-        """Returns the two models' categorical accuracy paired face by face, a row a seed."""
+        """Returns the two models' categorical accuracy paired face by face, a row a seed.
+
+        No p-value is adjusted. Each seed asks the same question of new trainings and the same faces: the rows are
+        repeats, not a family of different comparisons, and their faces are not pooled as if they were more faces. What
+        is claimed of the models is claimed of every seed; for that the largest of the p-values holds as it is, where
+        the differences have one sign (an intersection-union test, Berger 1982). Holm's adjustment would be for picking
+        the seed that differs most.
+        """
         rows = []
         for seed in self.scores["resnet50_mlp"]:
             first, second = (
@@ -126,11 +137,21 @@ class Results:
                     "McNemar's exact p": f"{compared['p_value']:.2g}",
                 }
             )
-        return self._table(pd.DataFrame(rows), "Categorical accuracy on the same test faces")
+        table = self._table(pd.DataFrame(rows), "Categorical accuracy on the same test faces")
+        return replace(table, notes=(*table.notes, REPEATS_NOTE)) if len(rows) > 1 else table
 
     def audit(self, paper: str) -> PaperAudit:
         """Returns the audit of a paper beside these results."""
         return audit_report.of(published.record(paper), self.values)
+
+    def hypothesis1_figure(self) -> Figure:
+        """Returns both accuracies over the epochs of both models, beside those printed and the class priors'."""
+        histories = {model: self._histories(model) for model in reversed(TRAINED)}
+        printed = {model: tables.printed_scores("chen2023", model, "accuracy") for model in TRAINED}
+        priors = self._means().get("class_priors")
+        return figures_hypotheses.hypothesis1_figure(
+            histories, priors=priors, printed=printed, synthetic=self.synthetic
+        )
 
     def loss_figure(self, model: str) -> Figure:
         """Returns the loss of every seed's training (chen2023's Figure 5)."""
@@ -221,6 +242,12 @@ class Results:
     def _table(self, frame: pd.DataFrame, title: str) -> Table:
         notes = () if len(frame) else ("Nothing to show yet: run notebooks 03 and 05 with this profile.",)
         return Table(frame, title, self.synthetic, notes)
+
+
+def quotes_figure(*audits: PaperAudit) -> Figure:
+    """Returns what to quote beside what each paper prints (hypothesis 4: an honest reading of each)."""
+    quotes = {each.record.paper: each.quotes_frame() for each in audits}
+    return figures_hypotheses.hypothesis4_figure(quotes, synthetic=any(each.synthetic for each in audits))
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Results:

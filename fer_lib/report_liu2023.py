@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import figures_liu2023, generalisation, protocols, tables, tables_liu2023
+from fer_lib import figures_hypotheses, figures_liu2023, generalisation, protocols, tables, tables_liu2023
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.figures import not_yet
@@ -107,12 +107,14 @@ class Liu2023:
         return tables_liu2023.table3(own, **self._marks(self.model))
 
     def ckplus_tables(self) -> list[Table]:
-        """Returns every classifier in every protocol and separation, the leaks, and the SVM minus SoftMax."""
+        """Returns every classifier in every protocol and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
         makers = {
             "scores": tables_liu2023.separation_table,
             "leaks": tables_liu2023.leak_table,
             "svm_softmax": tables_liu2023.svm_softmax_table,
         }
+        if self.model and "together" in self._first["values"]:  # older results have no answers about training faces
+            makers["together"] = tables_liu2023.hypothesis2_table
         return [*(self._or_not_yet(make, name) for name, make in makers.items()), self.table3()]
 
     def genki_table(self) -> Table:
@@ -153,6 +155,19 @@ class Liu2023:
         if results is None or not self.lenet:
             return not_yet("liu2023, the LeNet study")
         return figures_liu2023.lenet_against_printed(results, synthetic=self._synthetic(self.lenet))
+
+    def hypothesis2_figure(self) -> Figure:
+        """Returns the accuracy on training and test faces together beside that on test faces."""
+        if not self.model or "together" not in self._first["values"]:
+            return not_yet("Hypothesis 2, training and test faces together")
+        return figures_hypotheses.hypothesis2_figure(self._frame("together"), synthetic=self._synthetic(self.model))
+
+    def hypothesis3_figure(self) -> Figure:
+        """Returns the errors of every LeNet training beside the printed ones."""
+        results = self.run.load_rows("lenet_study", folder="histories")
+        if results is None or not self.lenet:
+            return not_yet("Hypothesis 3, forty people or seven expressions")
+        return figures_hypotheses.hypothesis3_figure(results, synthetic=self._synthetic(self.lenet))
 
     def _frame(self, name: str) -> pd.DataFrame:
         """A frame of notebook 04, of the lowest seed: each seed draws the faces anew several times by itself."""

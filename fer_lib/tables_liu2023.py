@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import published
+from fer_lib import evaluation, published
 from fer_lib.datasets.terms import TITLES
 from fer_lib.settings import LeNetSettings, ResNet50SvmSettings
 from fer_lib.svm import NAMES as CLASSIFIERS
@@ -66,6 +66,8 @@ ORDER_NOTE = (
 )
 SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
+HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table."
+HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that the reading is tried on
 QUOTED, OWN = "quoted by the paper, not run here yet", "the paper's own"
 
 
@@ -246,7 +248,7 @@ def leak_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Seq
         notes: more sentences under the table.
     """
     rows = []
-    for row in differences.itertuples():
+    for row, adjusted in zip(differences.itertuples(), evaluation.holm(differences["p_value"]), strict=True):
         kind = SEPARATIONS.get(row.separation, row.separation)
         where = {"protocol": PROTOCOLS.get(row.protocol, row.protocol)} if "protocol" in differences else {}
         rows.append(
@@ -256,15 +258,18 @@ def leak_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Seq
                 "compared": f"{SEPARATIONS['frames']} minus {kind}",
                 "difference (points)": points(row.difference, row.low, row.high),
                 "p": p_value(row.p_value),
+                "Holm's p": p_value(adjusted),
                 "subjects": row.n_subjects,
             }
         )
-    said = f"{SUBJECT_NOTE} p: the answers of each subject exchanged as a block, two-sided, exact."
+    said = f"{SUBJECT_NOTE} p: the answers of each subject exchanged as a block, two-sided, exact. {HOLM_NOTE}"
     return Table(pd.DataFrame(rows), "What frames at random add to the accuracy", synthetic, (said, *notes))
 
 
 def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns the accuracy of the SVM minus that of SoftMax on the same faces and features.
+
+    Holm's adjustment is over the protocols and separations of a seed: seeds ask the same questions again.
 
     Args:
         differences: ``protocols.paired``: ``protocol``, ``separation``, ``difference``, ``low``, ``high``,
@@ -274,7 +279,9 @@ def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, not
         notes: more sentences under the table.
     """
     rows = []
-    for row in differences.itertuples():
+    seeds = differences["seed"] if "seed" in differences else pd.Series(0, differences.index)
+    adjusted = differences["p_value"].astype(float).groupby(seeds.astype(str)).transform(evaluation.holm)
+    for row, family_wise in zip(differences.itertuples(), adjusted, strict=True):
         found = {
             "protocol": PROTOCOLS.get(row.protocol, row.protocol),
             "test faces": SEPARATIONS.get(row.separation, row.separation),
@@ -285,9 +292,46 @@ def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, not
         if "draws" in differences:
             found["of single draws"] = f"{points(row.difference_min)} to {points(row.difference_max)} ({row.draws})"
         found["right only by SVM"], found["right only by SoftMax"] = row.only_first, row.only_second
-        rows.append({**found, "p": p_value(row.p_value), "subjects": row.n_subjects})
-    said = f"The paper prints “about 1%”. {SUBJECT_NOTE} p: each subject's answers exchanged as a block, exact."
+        found |= {"p": p_value(row.p_value), "Holm's p": p_value(family_wise)}
+        rows.append({**found, "subjects": row.n_subjects})
+    exchanged = "p: each subject's answers exchanged as a block, exact."
+    holm = HOLM_NOTE if "seed" not in differences else HOLM_NOTE.replace("this table", "a seed")
+    said = f"The paper prints “about 1%”. {SUBJECT_NOTE} {exchanged} {holm}"
     return Table(pd.DataFrame(rows), "SVM against SoftMax on the same features and faces", synthetic, (said, *notes))
+
+
+def hypothesis2_table(together: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Returns the accuracy on training faces, test faces and both together: of which of them are the printed 98.60 %?
+
+    Args:
+        together: ``protocols.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and for
+            ``training``, ``testing`` and ``together`` the accuracy, with ``_low``, ``_high``, ``_faces``, ``_wrong``
+            and ``_holds_printed``. Classifiers that are not in ``HYPOTHESIS2`` are left out.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    shown = together[together["classifier"].isin(HYPOTHESIS2)]
+    parts = {"training": "training faces", "testing": "test faces", "together": "both together"}
+    frame = pd.DataFrame(
+        {
+            "classifier": [_classifier(name) for name in shown["classifier"]],
+            "protocol": [PROTOCOLS.get(name, name) for name in shown["protocol"]],
+            "test faces": [SEPARATIONS.get(name, name) for name in shown["separation"]],
+        }
+    )
+    for part, words in parts.items():
+        frame[f"{words} (%)"] = [percent(*cells) for cells in _bounds(shown, part)]
+        counts = zip(shown[f"{part}_wrong"], shown[f"{part}_faces"], strict=True)
+        frame[f"wrong of {words}"] = [f"{wrong:,} of {faces:,}" for wrong, faces in counts]
+    holds = shown[[f"{part}_holds_printed" for part in parts]].to_numpy(bool)
+    column = f"{percent(together['printed'].iloc[0])} is in the interval of"
+    frame[column] = [", ".join(np.array(list(parts.values()))[inside]) or "–" for inside in holds]
+    said = (
+        f"{SUBJECT_NOTE} They are over all draws and folds; the answers about one person stay together. Where all are "
+        f"right, the interval is Wilson's for as many answers as there are people. {_seven_wrong()}"
+    )
+    title = "Hypothesis 2: is liu2023's 98.60 % of training and test pictures together?"
+    return Table(frame, title, synthetic, (said, *notes))
 
 
 def fer2013_table(
@@ -310,12 +354,14 @@ def fer2013_table(
             "wrong": [f"{row.wrong:,} of {row.faces:,}" for row in rows.itertuples()],
             "minus the first (points)": [points(*cells) for cells in _bounds(rows, "difference")],
             "McNemar's exact p": [p_value(value) for value in rows["p_value"]],
+            "Holm's p": [p_value(value) for value in evaluation.holm(rows["p_value"])],
         }
     )
     components = settings.fer2013_components
     seen = f"{components:,} principal components of the features" if components else "all features (the exact kernel)"
     said = (
         "The paper prints 98.6 % and 7 wrong. In brackets: 95 % intervals, Wilson's and a bootstrap over faces. "
+        f"{HOLM_NOTE} "
         f"The SVM sees {seen}; C and γ are searched on {settings.fer2013_search_faces:,} training faces at most. "
         "SoftMax is here the network's own head, which learnt from the four fifths that fine-tuning trains on, the SVM "
         "from all training faces; the trunk knows most of them, so that the search is optimistic."
@@ -473,6 +519,17 @@ def p_value(value: float) -> str:
 def machine_name(name: str) -> str:
     """Returns what a model is called that was taken to another corpus: its own name, or what its SVM learnt from."""
     return f"SVM taught on {name}" if name in TITLES.values() else _classifier(name)
+
+
+def _seven_wrong() -> str:
+    """What the paper's own counts of wrong and of all faces make of each other."""
+    printed = published.load(PAPER).set_index("id")["value"]
+    wrong, training, testing = (
+        int(printed[name]) for name in ("section31-wrong", "table1-total-training", "table1-total-testing")
+    )
+    shares = {f"its {testing} test faces": testing, f"the {training + testing} faces of both parts": training + testing}
+    cells = " and ".join(f"{percent(1 - wrong / faces)} % of {words}" for words, faces in shares.items())
+    return f"Section 3.1 prints {wrong} wrong: with Table 1's counts that leaves right {cells}."
 
 
 def _study_rows(

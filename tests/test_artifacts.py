@@ -544,7 +544,9 @@ def test_the_reports_statements_stand_beside_what_was_measured(two_seeds):
 
 
 def test_the_report_pairs_both_models_on_the_same_faces(two_seeds):
-    frame = reporting(two_seeds[0]).paired_table().frame
+    table = reporting(two_seeds[0]).paired_table()
+    assert table.notes == (report.REPEATS_NOTE,)
+    frame = table.frame
     assert list(frame["seed"]) == [0, 1]
     # the CNN's outputs were given the truth: it is right wherever the other is
     assert list(frame["right only by ResNet50 + MLP"]) == [0, 0]
@@ -570,6 +572,7 @@ def test_a_report_of_some_seeds_takes_no_others(two_seeds):
     assert {facts["seed"] for facts in run.facts["made_from"].values()} == {1}
     assert "seed 1, 95 % intervals over faces" in results.table2().title
     assert list(results.paired_table().frame["seed"]) == [1]
+    assert results.paired_table().notes == ()
 
 
 def test_models_measured_on_other_faces_are_not_set_side_by_side(tmp_path):

@@ -59,6 +59,33 @@ def test_each_validation_accuracy_fits_one_of_the_two_roundings_of_8_to_2():
         assert checks.reachable_counts("0.8581", "fraction", faces, decisions=7)
 
 
+@pytest.mark.parametrize(
+    ("printed", "faces", "expected"),
+    [
+        ("97.5", 40, True),
+        ("2.5", 40, True),
+        ("82.4", 40, False),  # 33 of 40 are 82.5
+        ("82.4", 17, True),  # 14 of 17
+        ("97.5", 42, False),
+        ("2.5", 42, False),  # 1 of 42 is 2.4
+        ("2.4", 42, True),
+        ("5", 42, True),  # 2 of 42 are 4.8, 5 without decimals
+        ("5.0", 42, False),
+        ("97.5", 49, False),
+        ("7.5", 56, False),
+        ("100", 3, True),
+        ("0", 3, True),
+        ("110", 40, False),  # 44 of 40 there are not
+        ("12.5", 8, True),
+        ("12", 8, True),  # a half rounds either way
+        ("13", 8, True),
+        ("14", 8, False),
+    ],
+)
+def test_what_a_count_of_faces_can_be_printed_as(printed, faces, expected):
+    assert bool(checks.reachable_counts(printed, "%", faces)) is expected
+
+
 def test_a_rounded_number_stands_for_both_ends_of_its_interval():
     assert checks.rounded_from("2.5", "%") == (Fraction(245, 10000), Fraction(255, 10000))
     assert checks.rounded_from("5", "%", places=1) == (Fraction(495, 10000), Fraction(505, 10000))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
+from statsmodels.stats.proportion import proportion_confint
 
 from fer_lib import evaluation
 from fer_lib.backend import keras
@@ -130,6 +133,19 @@ def test_wilson_intervals_stay_within_0_and_1():
     none = scores(certain(*[0] * 5), np.ones(5, int), ("a", "b", "c")).loc["categorical_accuracy"]
     assert (none["value"], none["low"]) == (0, pytest.approx(0, abs=1e-12))
     assert none["high"] == pytest.approx(0.434482, abs=1e-6)  # z² / (5 + z²)
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_intervals_of_newcombe_1998(hits, count, low, high):
+    """Newcombe, Statistics in Medicine 17 (1998) 857-872, Table I: the score method without continuity correction."""
+    outputs, labels = certain(*[0] * count), np.array([0] * hits + [1] * (count - hits))
+    found = scores(outputs, labels, ("a", "b", "c")).loc["categorical_accuracy"]
+    assert [round(found[bound], 4) for bound in ("low", "high")] == [low, high]
+    own = proportion_confint(hits, count, method="wilson")
+    np.testing.assert_allclose([found["low"], found["high"]], own, atol=1e-12)
 
 
 def test_every_interval_holds_its_value(scored):
@@ -275,6 +291,26 @@ def test_mcnemar_by_hand(paired):
     assert found["low"] < 6 / 40 < found["high"]
 
 
+def test_mcnemar_of_fagerland_lydersen_and_laake_2013():
+    """BMC Medical Research Methodology 13:91, Table 1: airways of 21 children before and after transplantation.
+
+    Of them 1 is hyper-responsive both times, 1 before alone, 7 after alone, 12 never. The exact conditional test gives
+    p = 0.070: twice the chance of at most one head in eight tosses.
+    """
+    first = certain(0, 0, *[1] * 7, *[1] * 12)
+    second = certain(0, 1, *[0] * 7, *[1] * 12)
+    found = evaluation.compare_paired(first, second, np.zeros(21, int))
+    assert (found["only_first"], found["only_second"]) == (1, 7)
+    assert found["p_value"] == pytest.approx(float(2 * Fraction(1 + 8, 2**8)))
+    assert round(found["p_value"], 3) == 0.070
+
+
+def test_mcnemar_of_equally_many_on_both_sides_is_1():
+    """The two tails then overlap: twice one of them is more than 1."""
+    found = evaluation.compare_paired(certain(0, 0, 1, 1), certain(1, 1, 0, 0), np.zeros(4, int))
+    assert found["p_value"] == 1
+
+
 def test_the_comparison_is_antisymmetric(paired):
     first, second, labels = paired
     one, other = evaluation.compare_paired(first, second, labels), evaluation.compare_paired(second, first, labels)
@@ -299,6 +335,46 @@ def test_pairing_sees_more_than_two_separate_intervals():
     assert found["p_value"] < 0.001
     alone = [scores(outputs, labels, ("a", "b", "c")).loc["categorical_accuracy"] for outputs in (first, second)]
     assert alone[0]["low"] < alone[1]["high"]
+
+
+# --- several comparisons ----------------------------------------------------------------------------------------------
+
+
+def by_definition(p_values: list[Fraction]) -> list[Fraction]:
+    """Holm 1979 (Scandinavian Journal of Statistics 6, 65-70), in exact numbers: the k-th smallest of K hypotheses is
+    rejected where it and each smaller one is at most alpha / (K - k + 1); the adjusted p is the smallest such alpha."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [Fraction(0)] * len(p_values), Fraction(0)
+    for rank, place in enumerate(order):
+        largest = max(largest, (len(order) - rank) * p_values[place])
+        adjusted[place] = min(Fraction(1), largest)
+    return adjusted
+
+
+def test_holm_of_the_textbook_example():
+    """Wikipedia, "Holm-Bonferroni method", Example: of p = 0.01, 0.04, 0.03 and 0.005, at 0.05 the first and the last
+    are rejected. By hand: 4 x 0.005 = 0.02, 3 x 0.01 = 0.03, 2 x 0.03 = 0.06, and 0.04 may not be below that."""
+    found = evaluation.holm([0.01, 0.04, 0.03, 0.005])
+    np.testing.assert_allclose(found, [0.03, 0.06, 0.06, 0.02])
+    assert (found <= 0.05).tolist() == [True, False, False, True]
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=12))
+def test_holm_is_its_definition_in_exact_numbers(thousandths):
+    exact = by_definition([Fraction(value, 1000) for value in thousandths])
+    np.testing.assert_allclose(
+        evaluation.holm(np.array(thousandths) / 1000), [float(value) for value in exact], atol=1e-12
+    )
+
+
+def test_holm_leaves_rows_without_a_test_alone():
+    np.testing.assert_allclose(evaluation.holm([np.nan, 0.02, np.nan, 0.03]), [np.nan, 0.04, np.nan, 0.04])
+    assert evaluation.holm([0.3]).tolist() == [0.3]
+    assert np.isnan(evaluation.holm([np.nan])).all()
+    assert evaluation.holm([]).shape == (0,)
+    given_values = np.array([0.02, 0.03])
+    evaluation.holm(given_values)
+    assert given_values.tolist() == [0.02, 0.03]
 
 
 # --- errors, history --------------------------------------------------------------------------------------------------
@@ -368,6 +444,36 @@ def test_delongs_variance_by_hand():
     logit = np.log(5)
     expected = [1 / (1 + np.exp(-(logit + sign * spread))) for sign in (-1, 1)]
     assert [found["low"], found["high"]] == pytest.approx(expected, abs=1e-6)
+
+
+def delong_by_definition(found: list[int], passed: list[int]) -> tuple[Fraction, Fraction]:
+    """The area and its variance from all pairs (DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845)."""
+    wins = [[Fraction(int(a > b)) + Fraction(int(a == b), 2) for b in passed] for a in found]
+    below = [sum(row) / len(passed) for row in wins]
+    above = [sum(column) / len(found) for column in zip(*wins, strict=True)]
+    area = sum(below) / len(found)
+    parts = [sum((share - area) ** 2 for share in part) / (len(part) - 1) / len(part) for part in (below, above)]
+    return area, sum(parts)
+
+
+def test_area_and_standard_error_of_hanley_and_mcneils_readings():
+    """Hanley and McNeil, Radiology 143 (1982) 29-36, Table I: 109 computed tomographic images rated in five steps.
+
+    The paper gives an area of 0.893. Stata's manual ("roctab") gives for the same readings, by DeLong's method, an area
+    of 0.8932, a standard error of 0.0307 and a plain 95 % interval from 0.83295 to 0.95339.
+    """
+    normal, abnormal = ([step for step, count in enumerate(counts) for _ in range(count)]
+                        for counts in ((33, 6, 6, 11, 2), (3, 2, 2, 11, 33)))  # fmt: skip
+    area, variance = delong_by_definition(abnormal, normal)
+    error = float(variance) ** 0.5
+    assert (round(float(area), 4), round(error, 4)) == (0.8932, 0.0307)
+    plain = float(area) + np.array([-1, 1]) * stats.norm.ppf(0.975) * error
+    assert plain.round(5).tolist() == [0.83295, 0.95339]
+    found = evaluation.roc_auc(np.array([*abnormal, *normal], float), np.arange(109) < 51)
+    assert found["value"] == pytest.approx(float(area), abs=1e-12)
+    logits = np.log([found[bound] / (1 - found[bound]) for bound in ("low", "value", "high")])
+    of_the_logit = error / float(area * (1 - area))  # by the delta method
+    np.testing.assert_allclose(np.diff(logits), stats.norm.ppf(0.975) * of_the_logit)
 
 
 def test_95_in_100_intervals_hold_the_true_area():

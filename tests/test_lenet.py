@@ -595,38 +595,6 @@ def test_the_printed_errors_are_those_of_both_tables_and_of_five_batch_sizes():
     assert set(stuck["part"]) == {"validation"}
 
 
-@pytest.mark.parametrize(
-    ("printed", "faces", "expected"),
-    [
-        ("97.5", 40, True),
-        ("2.5", 40, True),
-        ("82.4", 40, False),  # 33 of 40 are 82.5
-        ("82.4", 17, True),  # 14 of 17
-        ("97.5", 42, False),
-        ("2.5", 42, False),  # 1 of 42 is 2.4
-        ("2.4", 42, True),
-        ("5", 42, True),  # 2 of 42 are 4.8, 5 without decimals
-        ("5.0", 42, False),
-        ("97.5", 49, False),
-        ("7.5", 56, False),
-        ("100", 3, True),
-        ("0", 3, True),
-        ("110", 40, False),  # 44 of 40 there are not
-        ("12.5", 8, True),
-        ("12", 8, True),  # a half rounds either way
-        ("13", 8, True),
-        ("14", 8, False),
-    ],
-)
-def test_what_a_count_of_faces_can_be_printed_as(printed, faces, expected):
-    assert lenet_hypothesis.reachable(printed, faces) is expected
-
-
-@given(faces=st.integers(1, 400), wrong=st.integers(0, 400), decimals=st.integers(0, 3))
-def test_every_count_is_reachable_as_python_prints_it(faces, wrong, decimals):
-    assert lenet_hypothesis.reachable(f"{100 * min(wrong, faces) / faces:.{decimals}f}", faces)
-
-
 def test_a_printed_error_stands_among_the_trainings_of_its_row():
     rows = placed(trainings([(2, 4), (2, 5), (1, 4), (3, 4)])).set_index("part")
     validation, test = rows.loc["validation"], rows.loc["test"]  # printed are 5 and 2.5

@@ -99,7 +99,8 @@ def test_a_feature_that_knows_only_the_sequence_is_right_by_the_leak_alone(predi
 
 
 def test_every_face_is_tested_once_in_the_folds_and_scores_are_counts(predictions, people):
-    own = predictions[(predictions["protocol"] == "folds") & (predictions["classifier"] == "pixels_svm")]
+    tested = protocols.testing(predictions)
+    own = tested[(tested["protocol"] == "folds") & (tested["classifier"] == "pixels_svm")]
     for _, part in own.groupby("separation"):
         assert sorted(part["face"]) == list(range(len(people)))
         np.testing.assert_array_equal(part["label"], people.labels[part["face"]])
@@ -135,6 +136,130 @@ def test_a_second_run_trains_nothing_and_a_killed_one_goes_on(
     pd.testing.assert_frame_equal(protocols.run(found, examples, people, SETTINGS, checkpoints=tmp_path), predictions)
     monkeypatch.setattr(svm, "fit", None)
     pd.testing.assert_frame_equal(protocols.run(found, examples, people, SETTINGS, checkpoints=tmp_path), predictions)
+
+
+def test_files_of_folds_in_the_older_form_are_not_read(found, examples, people, predictions, tmp_path):
+    """A fold's file of the first form had this name and test faces alone."""
+    older = protocols.testing(predictions).drop(columns=["protocol", "separation", "draw", "fold"]).head(8)
+    for number, _ in enumerate(found[0].folds):
+        older.to_csv(tmp_path / f"{found[0].name}-{number}.csv", index=False)
+    again = protocols.run(found[:1], examples, people, SETTINGS, checkpoints=tmp_path)
+    where = (predictions["protocol"] == "per class") & (predictions["separation"] == "frames")
+    own = predictions[where & (predictions["draw"] == 0)]
+    pd.testing.assert_frame_equal(again, own.reset_index(drop=True))
+
+
+# --- training and test faces together ---------------------------------------------------------------------------------
+
+
+def answers(people: FaceDataset, right: dict[str, list[bool]], *, first_face: int = 0, **where) -> pd.DataFrame:
+    """Answers of one classifier about successive faces, right or wrong as given for each part."""
+    frames, face = [], first_face
+    for part, hits in right.items():
+        rows = np.arange(face, face := face + len(hits))
+        labels = people.labels[rows]
+        predicted = np.where(hits, labels, (labels + 1) % len(CLASSES))
+        frames.append(pd.DataFrame({"face": rows, "label": labels, "predicted": predicted, "part": part}))
+    key = {"protocol": "per class", "separation": "frames", "draw": 0, "fold": 0, "classifier": "pixels_svm"}
+    return pd.concat(frames, ignore_index=True).assign(**key | where)
+
+
+def test_each_fold_answers_for_exactly_its_own_training_faces(found, predictions):
+    for division in found:
+        for number, fold in enumerate(division.folds):
+            where = (predictions["protocol"] == division.protocol) & (predictions["fold"] == number)
+            where &= (predictions["separation"] == division.separation) & (predictions["draw"] == division.draw)
+            own = predictions[where & (predictions["classifier"] == "resnet50_svm_rbf")]
+            for part, rows in (("training", fold.train), ("testing", fold.test)):
+                assert sorted(own[own["part"] == part]["face"]) == sorted(rows)
+
+
+def test_answers_about_training_faces_are_the_fitted_machines_on_the_originals(found, examples, predictions):
+    fold = found[0].folds[0]
+    fitted = svm.fit("resnet50_svm_rbf", examples.take(fold.train), settings=SETTINGS, seed=0)
+    own = predictions[(predictions["protocol"] == "per class") & (predictions["separation"] == "frames")]
+    own = own[(own["draw"] == 0) & (own["classifier"] == "resnet50_svm_rbf") & (own["part"] == "training")]
+    expected = svm.predict(fitted, examples.originals[fold.train])
+    np.testing.assert_array_equal(own.set_index("face").loc[fold.train, "predicted"], expected)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        protocols.scores,
+        protocols.leaks,
+        lambda rows, faces: protocols.paired(rows, faces, first="resnet50_svm_rbf", second="resnet50_softmax"),
+    ],
+    ids=["scores", "leaks", "paired"],
+)
+def test_every_measure_is_of_test_faces_alone_and_reads_the_older_form(measure, predictions, people):
+    older = protocols.testing(predictions)
+    assert "part" not in older
+    assert 0 < len(older) < len(predictions)
+    pd.testing.assert_frame_equal(protocols.testing(older), older)
+    pd.testing.assert_frame_equal(measure(predictions, people), measure(older, people))
+
+
+def test_together_counts_both_parts(predictions, people):
+    rows = protocols.together(predictions, people).set_index(["protocol", "separation", "classifier"])
+    scores = protocols.scores(predictions, people).set_index(["protocol", "separation", "classifier"])
+    assert set(rows.index) == set(scores.index)
+    tested = rows.loc[scores.index]
+    np.testing.assert_array_equal(tested["testing"], scores["accuracy"])
+    np.testing.assert_array_equal(tested[["testing_low", "testing_high"]], scores[["low", "high"]])
+    for count in ("faces", "wrong"):
+        np.testing.assert_array_equal(rows[f"together_{count}"], rows[f"training_{count}"] + rows[f"testing_{count}"])
+    np.testing.assert_allclose(rows["together"], 1 - rows["together_wrong"] / rows["together_faces"])
+    knows_sequences = rows.loc[("folds", "subjects", "resnet50_svm_rbf")]
+    assert knows_sequences["training"] > 0.95
+    assert knows_sequences["testing"] < knows_sequences["together"] < knows_sequences["training"]
+
+
+def test_a_persons_answers_in_both_parts_stay_together(people):
+    """Each person has as many answers in both parts, all right or all wrong: as sure as of one part alone."""
+    hits = [who % 2 == 0 for who in range(4) for _ in range(9)]
+    alone = answers(people, {"testing": hits})
+    taught = alone.assign(part="training")
+    row = protocols.together(pd.concat([taught, alone]), people).iloc[0]
+    for bound in ("", "_low", "_high"):
+        assert row[f"together{bound}"] == pytest.approx(row[f"testing{bound}"])
+    assert (row["together_faces"], row["together_wrong"], row["testing_wrong"]) == (72, 36, 18)
+
+
+def test_the_printed_value_is_looked_for_in_each_interval(people):
+    """Of 70 faces one is wrong, a test face: 98.57 % of both parts together, 93 % of the test part."""
+    right = {"training": [True] * 56, "testing": [False] + [True] * 13}
+    row = protocols.together(answers(people, right), people).iloc[0]
+    assert row["printed"] == 0.986
+    assert row["together"] == pytest.approx(69 / 70)
+    assert row["testing_low"] < 0.986
+    for part in ("training", "testing", "together"):
+        assert row[f"{part}_holds_printed"] == (row[f"{part}_low"] <= 0.986 <= row[f"{part}_high"])
+    assert row["together_holds_printed"]
+    right = {"training": [True] * 56, "testing": [False, True] * 7}
+    mixed = protocols.together(answers(people, right), people).iloc[0]
+    assert mixed["training_holds_printed"]
+    assert not mixed["testing_holds_printed"]
+    right = {"training": [False, True] * 28, "testing": [True] * 14}
+    mixed = protocols.together(answers(people, right), people).iloc[0]
+    assert not mixed["training_holds_printed"]
+    assert mixed["testing_holds_printed"]
+    assert not mixed["together_holds_printed"]
+    nearly = {"training": [True] * 56, "testing": [True] * 13 + [False]}
+    often = [
+        answers(people, nearly if draw == 0 else right | {"training": [True] * 56}, draw=draw) for draw in range(9)
+    ]
+    better = protocols.together(pd.concat(often), people).iloc[0]
+    assert better["together"] == pytest.approx(1 - 1 / (9 * 70))
+    assert not better["together_holds_printed"]  # the whole interval lies above it
+
+
+def test_answers_without_training_faces_cannot_be_put_together(predictions, people):
+    with pytest.raises(ValueError, match="no column 'part'"):
+        protocols.together(protocols.testing(predictions), people)
+
+
+# --- FER-2013 ---------------------------------------------------------------------------------------------------------
 
 
 def test_whole_test_counts_and_pairs():
@@ -239,6 +364,17 @@ def test_the_report_reads_two_seeds_and_a_folder_without_genki4k(tmp_path, measu
         assert "SYNTHETIC" in table.to_markdown()
     assert results.separation_figure() is not None
     assert results.lenet_figure() is not None
+
+
+def test_the_report_shows_hypothesis_2_where_it_was_measured(tmp_path, measured, predictions, people):
+    older = gathered(tmp_path / "older", {0: dict(measured)}).ckplus_tables()
+    rows = json.loads(json.dumps(artifacts.plain({"together": protocols.together(predictions, people)})))
+    newer = gathered(tmp_path / "newer", {0: measured | rows}).ckplus_tables()
+    assert not any("Hypothesis 2" in table.title for table in older)
+    (found,) = [table for table in newer if "Hypothesis 2" in table.title]
+    expected = tables_liu2023.hypothesis2_table(protocols.together(predictions, people)).frame
+    pd.testing.assert_frame_equal(found.frame, expected)
+    assert [table.title for table in newer if table is not found] == [table.title for table in older]
 
 
 def test_seeds_that_were_not_run_alike_are_refused(tmp_path, measured):

@@ -107,6 +107,13 @@ def test_raw_pixels_and_priors_score_what_they_scored_before(results):
     assert scores["per class", "frames", "class_priors"] == pytest.approx(1 / 7)
 
 
+def test_hypothesis_2_is_of_the_test_faces_of_the_scores_and_of_training_faces_that_are_known(results):
+    keys = ["protocol", "separation", "classifier"]
+    together, scores = (liu2023(results, name).set_index(keys).sort_index() for name in ("together", "scores"))
+    np.testing.assert_array_equal(together["testing"], scores["accuracy"])
+    assert together.xs("pixels_svm", level="classifier")["training"].min() > 0.9
+
+
 def test_frames_at_random_leak_in_the_generated_corpus_too(results):
     leaks = liu2023(results, "leaks").set_index(["protocol", "classifier", "separation"])["difference"]
     assert leaks["folds", "pixels_svm", "sequences"] > 0.1

@@ -86,7 +86,22 @@ def whole_test() -> pd.DataFrame:
     return pd.DataFrame([{"model": "resnet50_softmax", **row, **none}, {"model": "resnet50_svm_rbf", **row, **some}])
 
 
+def together() -> pd.DataFrame:
+    """Rows as protocols.together returns them, of a classifier that is shown and one that is not."""
+    rows = []
+    for classifier in ("pixels_svm", "class_priors"):
+        row = {"protocol": "per class", "separation": "frames", "classifier": classifier, "printed": 0.986}
+        cells = {"training": (1.0, 0.965, 1.0, 1680, 0, True), "testing": (0.9238, 0.8925, 0.9518, 420, 32, False)}
+        cells["together"] = (0.98476, 0.9781, 0.9903, 2100, 32, True)
+        for part, values in cells.items():
+            ends = ("", "_low", "_high", "_faces", "_wrong", "_holds_printed")
+            row |= {f"{part}{end}": value for end, value in zip(ends, values, strict=True)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 MADE = {
+    "hypothesis2_table": lambda **s: tables.hypothesis2_table(together(), **s),
     "fer2013_table": lambda **s: tables.fer2013_table(whole_test(), ResNet50SvmSettings(), **s),
     "table1": lambda **s: tables.table1(pd.DataFrame({"training": [8], "testing": [2]}, index=["happy"]), **s),
     "table3": lambda **s: tables.table3(accuracies(), **s),
@@ -293,6 +308,53 @@ def test_leaks_are_in_points_with_their_sign():
     assert "protocol" not in tables.leak_table(compared().drop(columns="protocol")).frame
 
 
+def test_leaks_are_adjusted_for_all_comparisons_of_the_table():
+    values = (0.01, 0.04, np.nan, 0.03, 0.005)
+    table = tables.leak_table(pd.concat([compared(p_value=value) for value in values]))
+    assert table.frame["p"].to_list() == ["0.01", "0.04", "–", "0.03", "0.005"]
+    assert table.frame["Holm's p"].to_list() == ["0.03", "0.06", "–", "0.06", "0.02"]
+    assert "adjusted for all the comparisons of this table" in table.notes[0]
+    tables.leak_table(pd.DataFrame(columns=compared().columns))  # one separation alone: nothing to compare
+
+
+def test_svm_against_softmax_is_adjusted_within_each_seed():
+    rows = [compared(protocol=protocol, p_value=value) for protocol, value in (("per class", 0.01), ("folds", 0.03))]
+    alone = tables.svm_softmax_table(pd.concat(rows))
+    assert alone.frame["Holm's p"].to_list() == ["0.02", "0.03"]
+    assert "of this table" in alone.notes[0]
+    seeds = tables.svm_softmax_table(pd.concat([row.assign(seed=seed) for seed in (0, 1, "all") for row in rows]))
+    assert seeds.frame["Holm's p"].to_list() == ["0.02", "0.03"] * 3
+    assert "of a seed" in seeds.notes[0]
+
+
+def test_fer2013s_models_are_adjusted_for_each_other():
+    rows = whole_test()
+    other = rows.iloc[[1]].assign(model="pixels_svm", p_value=0.01)
+    frame = tables.fer2013_table(pd.concat([rows, other]), ResNet50SvmSettings()).frame
+    assert frame["McNemar's exact p"].to_list() == ["–", "0.21", "0.01"]
+    assert frame["Holm's p"].to_list() == ["–", "0.21", "0.02"]
+
+
+def test_hypothesis_2_has_each_part_and_says_where_the_printed_value_lies():
+    table = tables.hypothesis2_table(together())
+    assert len(table.frame) == 1  # class priors learn no face
+    assert table.frame.iloc[0].to_list() == [
+        "pixels + SVM (RBF)", "56 + 14 faces a class", "frames at random",
+        "100.00 [96.50, 100.00]", "0 of 1,680", "92.38 [89.25, 95.18]", "32 of 420", "98.48 [97.81, 99.03]",
+        "32 of 2,100", "training faces, both together",
+    ]  # fmt: skip
+    assert list(table.frame.columns)[-1] == "98.60 is in the interval of"
+    none = together().assign(**dict.fromkeys([f"{part}_holds_printed" for part in ("training", "together")], False))
+    assert tables.hypothesis2_table(none).frame.iloc[0, -1] == "–"
+
+
+def test_hypothesis_2_counts_the_papers_own_seven_wrong():
+    """7 of 98 wrong are 92.86 % right, 7 of 392 + 98 are 98.57 %."""
+    said = tables.hypothesis2_table(together()).notes[0]
+    assert "prints 7 wrong" in said
+    assert "92.86 % of its 98 test faces and 98.57 % of the 490 faces of both parts" in said
+
+
 def test_svm_against_softmax_per_seed_and_pooled():
     rows = pd.concat([compared(seed=0), compared(seed="all", p_value=1e-7)])
     frame = tables.svm_softmax_table(rows).frame
@@ -322,8 +384,8 @@ def test_smiles_of_an_svm_taught_on_another_corpus_and_without_photos():
 def test_fer2013_says_what_the_svm_saw_and_compares_with_the_first():
     table = tables.fer2013_table(whole_test(), ResNet50SvmSettings(fer2013_components=200, fer2013_search_faces=900))
     assert table.frame.to_numpy().tolist() == [
-        ["ResNet-50 + SoftMax", "60.00 [58.00, 62.00]", "1,436 of 3,589", "–", "–"],
-        ["ResNet-50 + SVM (RBF)", "60.00 [58.00, 62.00]", "1,436 of 3,589", "+1.00 [-0.50, +2.50]", "0.21"],
+        ["ResNet-50 + SoftMax", "60.00 [58.00, 62.00]", "1,436 of 3,589", "–", "–", "–"],
+        ["ResNet-50 + SVM (RBF)", "60.00 [58.00, 62.00]", "1,436 of 3,589", "+1.00 [-0.50, +2.50]", "0.21", "0.21"],
     ]
     assert "sees 200 principal components" in table.notes[0]
     assert "on 900 training faces" in table.notes[0]
