@@ -201,7 +201,7 @@ def _quotes_panel(ax: Axes, rows: pd.DataFrame) -> None:
     names = ["\n".join(textwrap.wrap(name, 34)) for name in rows["name"]]
     table = rows.assign(name=as_levels(pd.Series(names)), kind=as_levels(pd.Series(["measured"] * len(rows))))
     draw_intervals(ax, table, "value", rows="name", hue="kind")
-    ax.scatter(rows["printed"], range(len(rows)), marker="D", s=30, facecolors="white", edgecolors=INK, zorder=3)
+    ax.scatter(rows["printed"], range(len(rows)), marker="D", s=44, facecolors="none", edgecolors=INK, zorder=3)
     for place, value in enumerate(rows["value"]):
         ax.annotate(
             f"{value:.2f}", (1.015, place), xycoords=("axes fraction", "data"), va="center", fontsize=8,

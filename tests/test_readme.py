@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from papermill.inspection import inspect_notebook
 
+from fer_lib import published
 from fer_lib.datasets import synthetic
 
 PROJECT = Path(__file__).parents[1]
@@ -28,6 +29,8 @@ ELSEWHERE = {
     ),
     ".venv/bin/fer-lib data fetch fer2013 --to data": "tests/test_fetch.py, with kagglehub replaced",
     ".venv/bin/fer-lib data fetch genki4k --to data": "tests/test_fetch.py, from a local server",
+    ".venv/bin/fer-lib audit": "tests/test_audit.py",
+    ".venv/bin/fer-lib audit docs/audit_example.yaml": "tests/test_audit.py",
     ".venv/bin/fer-lib predict photo.jpg --model results/smoke/models/ckplus_svm_seed0 --annotate drawn": (
         "tests/test_prediction.py"
     ),
@@ -108,6 +111,15 @@ def test_liu2023_at_a_glance_is_that_of_the_committed_run():
     table = (PROJECT / "results" / "quick" / "tables" / "liu2023_glance.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 5
+    assert [line for line in block.splitlines() if line.startswith("|")] == rows
+
+
+@pytest.mark.parametrize(("paper", "profile"), [("chen2023", "paper"), ("liu2023", "quick")])
+def test_the_audit_in_short_is_that_of_the_committed_run(paper, profile):
+    block = re.search(rf"<!-- audit {paper}:.*?-->\n(.*?)<!-- /audit {paper} -->", README, re.S).group(1)
+    table = PROJECT / "results" / profile / "tables" / f"{paper}_audit_headlines.md"
+    rows = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(published.record(paper).headlines)
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
 
 
