@@ -149,13 +149,6 @@ class Liu2023:
         scores = self._frame("scores")
         return figures_liu2023.separation_figure(scores, synthetic=self._synthetic(self.model))
 
-    def lenet_figure(self) -> Figure:
-        """Returns the errors of the LeNet study against those printed."""
-        results = self.run.load_rows("lenet_study", folder="histories")
-        if results is None or not self.lenet:
-            return not_yet("liu2023, the LeNet study")
-        return figures_liu2023.lenet_against_printed(results, synthetic=self._synthetic(self.lenet))
-
     def hypothesis2_figure(self) -> Figure:
         """Returns the accuracy on training and test faces together beside that on test faces."""
         if not self.model or "together" not in self._first["values"]:

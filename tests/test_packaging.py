@@ -540,7 +540,7 @@ def limit(name: str) -> int:
     """Bytes: a report holds its figures and styles in one page, as its notebook does; predictions have a row a face."""
     if name.startswith("results/") and name.endswith((".ipynb", ".csv", ".html")):
         return 1_600_000
-    return 1_000_000 if name.endswith(".lock") else 600_000
+    return 1_000_000 if name.endswith((".lock", ".ipynb")) else 600_000
 
 
 def test_tracked_files_are_small(tracked_files):

@@ -363,7 +363,7 @@ def test_the_report_reads_two_seeds_and_a_folder_without_genki4k(tmp_path, measu
     ]:
         assert "SYNTHETIC" in table.to_markdown()
     assert results.separation_figure() is not None
-    assert results.lenet_figure() is not None
+    assert results.hypothesis3_figure() is not None
 
 
 def test_the_report_shows_hypothesis_2_where_it_was_measured(tmp_path, measured, predictions, people):
