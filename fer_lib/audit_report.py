@@ -192,7 +192,7 @@ def _calibration_row(
         "model": name,
         "faces": split,
         "categorical accuracy": f"{accuracy:.4f}",
-        "loss (nats)": f"{loss:.4f}" if known else f"{loss:.2f}",
+        "loss (nats)": f"{loss:.2f}" if curve is None else f"{loss:.4f}",
         **audit.sureness(accuracy, loss, classes),
         "mean largest output": f"{np.average(curve['confidence'], weights=curve['faces']):.4f}" if known else "–",
         "calibration error": f"{evaluation.calibration_error(curve):.4f}" if known else "–",
