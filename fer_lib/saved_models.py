@@ -219,7 +219,7 @@ def _load_folder(folder: Path) -> SavedModel:
     for name, expected in content["sha256"].items():
         if file_sha256(folder / name) != expected:
             raise FerError(f"{name} in {folder} is not the file that {MODEL_FILE} names; copy or save the model anew.")
-    trunk, pipeline = _keras_model(folder / TRUNK_FILE), _pipeline(folder / SVM_FILE)
+    trunk, pipeline = read_network(folder / TRUNK_FILE), read_pipeline(folder / SVM_FILE)
     classifier = content["classifier"]
     model = SavedModel(
         network=trunk,
@@ -234,7 +234,7 @@ def _load_folder(folder: Path) -> SavedModel:
 
 
 def _load_network(path: Path) -> SavedModel:
-    network = _keras_model(path)
+    network = read_network(path)
     sidecar = path.with_name(MODEL_FILE)
     content = _json(sidecar) if sidecar.is_file() else {}
     names, settings = content.get("class_names", FER2013_CLASS_NAMES), content.get("settings", {})
@@ -267,7 +267,8 @@ def _check_fit(model: SavedModel, folder: Path) -> None:
         )
 
 
-def _keras_model(path: Path) -> keras.Model:
+def read_network(path: Path) -> keras.Model:
+    """Returns a network from a file of Keras 3, in safe mode; raises FerError where it is damaged or could run code."""
     if not is_zipfile(path):  # Keras would read an HDF5 file of that name by its older, laxer reader
         raise FerError(f"{path.name} is damaged or not written by Keras 3; fetch or save it anew.")
     try:
@@ -279,7 +280,8 @@ def _keras_model(path: Path) -> keras.Model:
         ) from None
 
 
-def _pipeline(path: Path) -> Pipeline:
+def read_pipeline(path: Path) -> Pipeline:
+    """Returns a fitted pipeline of this project's kind from a skops file; raises FerError, with nothing of it run."""
     try:
         foreign = _foreign_parts(path)
         if not foreign:

@@ -494,7 +494,7 @@ def test_both_solvers_leave_a_plain_pipeline_that_is_saved_and_checked(solver, c
     np.testing.assert_allclose(svm.decision(fitted, unseen), expected, atol=5e-3)  # the solver's tolerance is 1e-3
     np.testing.assert_array_equal(svm.predict(fitted, unseen), fitted.pipeline.predict(unseen))
     skops.io.dump(fitted.pipeline, tmp_path / "svm.skops")
-    again = saved_models._pipeline(tmp_path / "svm.skops")
+    again = saved_models.read_pipeline(tmp_path / "svm.skops")
     np.testing.assert_array_equal(again.decision_function(unseen), fitted.pipeline.decision_function(unseen))
     assert svm_equations.check_fitted(fitted, examples)["holds"].all()
 

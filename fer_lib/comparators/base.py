@@ -1,0 +1,198 @@
+"""What all compared systems share: fit, predict, and a folder on disk without pickle."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import skops.io
+from scipy import special
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import Pipeline
+
+from fer_lib.errors import FerError
+from fer_lib.files import atomic_path, file_sha256, write_text
+
+COMPARATOR_FILE, ARRAYS_FILE = "comparator.json", "arrays.npz"
+FORMAT = 1
+Part = Any
+"""What a fitted system consists of: a NumPy array, a fitted scikit-learn pipeline, or a Keras network."""
+
+
+class Comparator(ClassifierMixin, BaseEstimator):
+    """A system that learns expressions from faces and names them: scikit-learn's interface, faces for features.
+
+    A subclass is a plain scikit-learn estimator: its ``__init__`` takes keyword parameters with defaults, ``seed``
+    among them, and stores them unchanged. It implements :meth:`_fit`, :meth:`_probabilities`, :meth:`_parts` and
+    :meth:`_restore`, and names itself by the class attributes below.
+
+    Attributes:
+        name: its key in ``fer_lib.comparators.SYSTEMS``.
+        title: as a table shows it.
+        source: where it is described.
+        differs: what was assumed, where the source leaves details open ("in the style of"); empty where nothing was.
+        pretrained: what its weights had seen before, such as ``"none"``; networks set it by their settings.
+        classes_: after ``fit``: the labels, sorted.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str] = ""
+    differs: ClassVar[str] = ""
+
+    @property
+    def pretrained(self) -> str:
+        """What the weights had seen before the first face of ``fit``."""
+        return "none"
+
+    def fit(self, images: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> Self:
+        """Learns from faces; returns itself.
+
+        Args:
+            images: uint8, shape (N, H, W).
+            labels: int, shape (N,).
+            groups: whose face each is, shape (N,): kept together where something is searched by folds.
+
+        Raises:
+            ValueError: the shapes or kinds do not fit, or there is one class only.
+        """
+        images, labels = _checked(images), np.asarray(labels)
+        if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+            raise ValueError(f"{len(images)} faces, labels {labels.dtype} {labels.shape}; expected an integer a face")
+        if groups is not None and np.shape(groups) != labels.shape:
+            raise ValueError(f"{len(images)} faces, groups of shape {np.shape(groups)}; expected one a face")
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("there is one class only; expected two or more")
+        self.image_shape_ = images.shape[1:]
+        self._fit(images, codes, None if groups is None else np.asarray(groups))
+        return self
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """Returns the probability of each class of ``classes_`` for faces uint8 (N, H, W), float64 (N, C).
+
+        Raises:
+            ValueError: it is not fitted, or the faces have another size than those it learnt from.
+        """
+        if not hasattr(self, "classes_"):
+            raise ValueError(f"{type(self).__name__} is not fitted")
+        images = _checked(images)
+        if images.shape[1:] != tuple(self.image_shape_):
+            raise ValueError(f"faces of {images.shape[1:]} pixels; it learnt from {tuple(self.image_shape_)}")
+        if not len(images):
+            return np.zeros((0, len(self.classes_)))
+        found = np.asarray(self._probabilities(images), np.float64)
+        return found / found.sum(axis=1, keepdims=True)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Returns the label of the most probable class of each face, shape (N,)."""
+        places = self.predict_proba(images).argmax(axis=1)
+        return self.classes_[places]
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the fitted system into a folder, without pickle; :func:`fer_lib.comparators.load` reads it.
+
+        ``comparator.json`` is written last and names the SHA-256 of the other files, so that parts of two saves are
+        never mixed.
+        """
+        folder, arrays, files = Path(folder), {}, {}
+        for key, part in self._parts().items():
+            if isinstance(part, np.ndarray):
+                arrays[key] = part
+                continue
+            file = folder / f"{key}{'.skops' if isinstance(part, Pipeline) else '.keras'}"
+            with atomic_path(file) as partial:
+                if isinstance(part, Pipeline):
+                    skops.io.dump(part, partial)
+                else:
+                    part.save(partial)
+            files[key] = file.name
+        with atomic_path(folder / ARRAYS_FILE) as partial:
+            np.savez_compressed(partial, **arrays)
+        content = {
+            "format": FORMAT,
+            "name": self.name,
+            "parameters": self.get_params(),
+            "classes": self.classes_.tolist(),
+            "image_shape": list(self.image_shape_),
+            "files": files,
+            "sha256": {name: file_sha256(folder / name) for name in (ARRAYS_FILE, *files.values())},
+        }
+        write_text(folder / COMPARATOR_FILE, json.dumps(content, indent=2, default=list) + "\n")
+        return folder
+
+    @classmethod
+    def from_parts(cls, content: Mapping[str, Any], parts: Mapping[str, Part]) -> Self:
+        """Returns a fitted system from what :func:`read` read."""
+        made = cls(**_tuples(content["parameters"]))
+        made.classes_ = np.array(content["classes"])
+        made.image_shape_ = tuple(content["image_shape"])
+        made._restore(parts)
+        return made
+
+    @abstractmethod
+    def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
+        """Learns: ``codes`` are positions in ``classes_``."""
+
+    @abstractmethod
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Returns what is proportional to the classes' probabilities, shape (N, C), for one face or more."""
+
+    @abstractmethod
+    def _parts(self) -> dict[str, Part]:
+        """Returns what a fitted system consists of, by name."""
+
+    @abstractmethod
+    def _restore(self, parts: Mapping[str, Part]) -> None:
+        """Takes over what :meth:`_parts` returned."""
+
+
+def read(folder: str | Path, *, known: Iterable[str]) -> tuple[str, dict[str, Any], dict[str, Part]]:
+    """Returns a saved system's name, description and parts; nothing of a file that is not as it was written is run.
+
+    Raises:
+        FerError: one sentence where something is missing, damaged or of another kind.
+    """
+    from fer_lib import saved_models  # it brings Keras, which takes seconds
+
+    folder = Path(folder)
+    try:
+        content = json.loads((folder / COMPARATOR_FILE).read_text(encoding="utf-8"))
+        whole = content["format"] == FORMAT and content["name"] in set(known)
+        files, digests = dict(content["files"]), dict(content["sha256"])
+        whole = whole and set(digests) == {ARRAYS_FILE, *files.values()}
+        whole = whole and all(Path(name).name == name for name in digests)
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise FerError(f"{folder} holds no saved system of this project; save it anew.")
+    for name, digest in digests.items():
+        if not (folder / name).is_file() or file_sha256(folder / name) != digest:
+            raise FerError(f"{name} in {folder} is not the file that {COMPARATOR_FILE} names; save the system anew.")
+    with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
+        parts: dict[str, Part] = {key: arrays[key] for key in arrays.files}
+    for key, name in files.items():
+        reader = saved_models.read_pipeline if name.endswith(".skops") else saved_models.read_network
+        parts[key] = reader(folder / name)
+    return content["name"], content, parts
+
+
+def from_decisions(values: np.ndarray) -> np.ndarray:
+    """Returns softmax of an SVM's decision values (N, C): in their order, but no calibrated probabilities."""
+    return special.softmax(np.asarray(values, np.float64), axis=1)
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise ValueError(f"faces are {images.dtype} of shape {images.shape}; expected uint8 (N, H, W)")
+    return images
+
+
+def _tuples(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has lists where parameters have tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()}

@@ -1,0 +1,134 @@
+"""Every compared system: better than chance on generated faces, the same again, saved and read back without pickle."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from fer_lib import comparators
+from fer_lib.comparators.base import ARRAYS_FILE, COMPARATOR_FILE, Comparator
+from fer_lib.datasets import synthetic
+from fer_lib.datasets.fer2013 import CLASS_NAMES
+from fer_lib.errors import FerError
+
+# smaller than its defaults where a system would take minutes; the margin above chance that it must reach
+SMALL = {
+    "class_priors": ({}, 0.0),
+    "pixels_svm": ({}, 0.3),
+}
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """Generated faces of three plain expressions, 160 to learn from and 80 to be tested on, as FER-2013 numbers them."""
+    labels = np.tile([3, 4, 5], 80)
+    images = synthetic.draw_faces([CLASS_NAMES[label] for label in labels], 5, intensity=1.0)
+    groups = np.arange(len(labels)) // 3
+    return (images[:160], labels[:160], groups[:160]), (images[160:], labels[160:])
+
+
+@pytest.fixture(scope="module")
+def fitted(faces):
+    """Each system, fitted once."""
+    kept: dict[str, Comparator] = {}
+
+    def of(name: str) -> Comparator:
+        if name not in kept:
+            kept[name] = comparators.create(name, **SMALL[name][0]).fit(*faces[0])
+        return kept[name]
+
+    return of
+
+
+every_system = pytest.mark.parametrize("name", comparators.SYSTEMS)
+
+
+def test_every_system_has_its_line_here():
+    assert list(SMALL) == list(comparators.SYSTEMS)
+
+
+@every_system
+def test_it_beats_chance_by_a_margin(fitted, faces, name):
+    assert fitted(name).score(*faces[1]) >= 1 / 3 - 0.01 + SMALL[name][1]
+
+
+@every_system
+def test_it_has_scikit_learns_interface(fitted, faces, name):
+    system, images = fitted(name), faces[1][0]
+    shares = system.predict_proba(images[:5])
+    assert shares.shape == (5, 3)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-9)
+    assert (shares >= 0).all()
+    assert system.classes_.tolist() == [3, 4, 5]
+    np.testing.assert_array_equal(system.predict(images[:5]), system.classes_[shares.argmax(axis=1)])
+    assert system.predict_proba(images[:0]).shape == (0, 3)
+    again = clone(system)
+    assert again.get_params() == system.get_params()
+    assert not hasattr(again, "classes_")
+    assert (system.name, system.title) == (name, type(system).title)
+
+
+@every_system
+def test_the_same_seed_gives_the_same_answers(fitted, faces, name):
+    again = comparators.create(name, **SMALL[name][0]).fit(*faces[0])
+    np.testing.assert_array_equal(again.predict_proba(faces[1][0]), fitted(name).predict_proba(faces[1][0]))
+
+
+@every_system
+def test_it_answers_alike_when_read_back(fitted, faces, name, tmp_path):
+    folder = fitted(name).save(tmp_path / "kept")
+    again = comparators.load(folder)
+    assert type(again) is type(fitted(name))
+    assert again.get_params() == fitted(name).get_params()
+    np.testing.assert_array_equal(again.predict_proba(faces[1][0]), fitted(name).predict_proba(faces[1][0]))
+    for path in folder.iterdir():
+        assert path.suffix in (".json", ".npz", ".skops", ".keras")
+        if path.suffix in (".npz", ".skops", ".keras"):
+            assert not [part for part in zipfile.ZipFile(path).namelist() if part.endswith((".pkl", ".pickle"))]
+
+
+def test_bad_faces_and_labels_are_refused(faces):
+    images, labels, groups = faces[0]
+    system = comparators.create("class_priors")
+    with pytest.raises(ValueError, match="is not fitted"):
+        system.predict(images)
+    for wrong in [
+        (images.astype(float), labels),
+        (images[..., np.newaxis], labels),
+        (images, labels[1:]),
+        (images, labels.astype(float)),
+        (images, labels, groups[1:]),
+        (images, np.zeros_like(labels)),
+    ]:
+        with pytest.raises(ValueError, match="expected|one class only"):
+            system.fit(*wrong)
+    with pytest.raises(ValueError, match="it learnt from"):
+        system.fit(images, labels).predict(images[:, :24])
+
+
+def test_unknown_names_and_parameters_name_the_nearest():
+    with pytest.raises(FerError, match="did you mean 'pixels_svm'"):
+        comparators.create("pixel_svm")
+    with pytest.raises(FerError, match="did you mean 'seed'"):
+        comparators.create("pixels_svm", sed=1)
+
+
+def test_a_folder_that_was_tampered_with_is_not_read(fitted, tmp_path):
+    folder = fitted("class_priors").save(tmp_path / "kept")
+    content = json.loads((folder / COMPARATOR_FILE).read_text())
+    (folder / ARRAYS_FILE).write_bytes(b"x")
+    with pytest.raises(FerError, match="is not the file"):
+        comparators.load(folder)
+    for change in [{"format": 2}, {"name": "other"}, {"files": {"a": "../a.keras"}}, {"sha256": {}}, {"sha256": 3}]:
+        (folder / COMPARATOR_FILE).write_text(json.dumps(content | change))
+        with pytest.raises(FerError, match="holds no saved system"):
+            comparators.load(folder)
+    (folder / COMPARATOR_FILE).write_text("[")
+    with pytest.raises(FerError, match="holds no saved system"):
+        comparators.load(folder)
+    with pytest.raises(FerError, match="holds no saved system"):
+        comparators.load(tmp_path / "none")
