@@ -24,7 +24,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def faces():
-    """Generated faces of three plain expressions, 160 to learn from and 80 to be tested on, as FER-2013 numbers them."""
+    """Generated faces of three plain expressions: 160 to learn from, 80 to be tested on."""
     labels = np.tile([3, 4, 5], 80)
     images = synthetic.draw_faces([CLASS_NAMES[label] for label in labels], 5, intensity=1.0)
     groups = np.arange(len(labels)) // 3
@@ -104,7 +104,7 @@ def test_bad_faces_and_labels_are_refused(faces):
         (images, labels, groups[1:]),
         (images, np.zeros_like(labels)),
     ]:
-        with pytest.raises(ValueError, match="expected|one class only"):
+        with pytest.raises(ValueError, match=r"expected|one class only"):
             system.fit(*wrong)
     with pytest.raises(ValueError, match="it learnt from"):
         system.fit(images, labels).predict(images[:, :24])
