@@ -15,6 +15,9 @@ from fractions import Fraction
 
 from scipy import optimize
 
+NEAR = 2000
+"""Faces: how far from a stated size other sizes are tried."""
+
 SCALES = {"%": 100, "fraction": 1}
 """Units of shares: by what a share is multiplied in print."""
 
@@ -24,19 +27,13 @@ def decimals(value: str) -> int:
     return len(value.partition(".")[2])
 
 
-def rounded_from(value: str, unit: str, *, places: int | None = None) -> tuple[Fraction, Fraction]:
-    """Returns the smallest and the largest share that are printed as ``value``.
-
-    Args:
-        value: as printed, such as ``"98.60"``.
-        unit: a key of ``SCALES``.
-        places: decimals to which it was rounded, where the printed ones are not all of them.
-    """
-    half = Fraction(1, 2 * 10 ** (decimals(value) if places is None else places))
+def rounded_from(value: str, unit: str) -> tuple[Fraction, Fraction]:
+    """Returns the smallest and the largest share that are printed as ``value``, such as ``"98.60"``."""
+    half = Fraction(1, 2 * 10 ** decimals(value))
     return (Fraction(value) - half) / SCALES[unit], (Fraction(value) + half) / SCALES[unit]
 
 
-def reachable_counts(value: str, unit: str, faces: int, *, decisions: int = 1, places: int | None = None) -> range:
+def reachable_counts(value: str, unit: str, faces: int, *, decisions: int = 1) -> range:
     """Returns the whole numbers k for which k of ``faces`` is printed as ``value``: empty where none is.
 
     The GRIM test (Brown and Heathers 2017, doi 10.1177/1948550616673876), for shares.
@@ -46,15 +43,23 @@ def reachable_counts(value: str, unit: str, faces: int, *, decisions: int = 1, p
         unit: a key of ``SCALES``.
         faces: how many the share is of.
         decisions: yes/no answers a face: 1 for categorical accuracy, the number of classes for Keras' binary accuracy.
-        places: as in :func:`rounded_from`.
     """
-    low, high = rounded_from(value, unit, places=places)
+    low, high = rounded_from(value, unit)
     answers = decisions * faces
     return range(max(0, math.ceil(low * answers)), min(answers, math.floor(high * answers)) + 1)
 
 
-def sizes_with_wrong(value: str, unit: str, wrong: int, *, error: bool = False) -> range:
-    """Returns the sample sizes of which ``wrong`` wrong answers are printed as ``value``: they are neighbours.
+def share_that_fits(value: str, unit: str, faces: int) -> float:
+    """Returns which share of all values with these decimals is some count of so many faces: how much a misfit says."""
+    values = 10 ** decimals(value) * SCALES[unit]
+    return (min(faces, values) + 1) / (values + 1)
+
+
+def sizes_with_wrong(value: str, unit: str, wrong: int, *, error: bool = False) -> tuple[int, int | None]:
+    """Returns the least and the greatest sample size of which ``wrong`` wrong answers are printed as ``value``.
+
+    All sizes between them are such sizes. The greatest is None where there is none: one wrong answer of ever so many
+    is still printed as 100.0 %. Where no size fits, the least is above the greatest.
 
     Args:
         value: as printed; an accuracy, unless ``error``.
@@ -66,14 +71,17 @@ def sizes_with_wrong(value: str, unit: str, wrong: int, *, error: bool = False) 
     if not error:
         low, high = 1 - high, 1 - low
     if high <= 0:
-        return range(0)
-    return range(max(wrong, math.ceil(wrong / high)), (math.floor(wrong / low) if low > 0 else 10**6) + 1)
+        return 1, 0
+    return max(wrong, math.ceil(wrong / high)), math.floor(wrong / low) if low > 0 else None
 
 
 def nearest_sizes(value: str, unit: str, size: int, *, count: int = 2) -> list[int]:
-    """Returns the sample sizes nearest to ``size`` of which some count is printed as ``value``, smallest first."""
+    """Returns the sample sizes nearest to ``size`` of which some count is printed as ``value``, smallest first.
+
+    Sizes further away than ``NEAR`` are not tried.
+    """
     near = [size] if reachable_counts(value, unit, size) else []
-    for step in range(1, 20 * size):
+    for step in range(1, NEAR):
         near += [other for other in (size - step, size + step) if other > 0 and reachable_counts(value, unit, other)]
         if len(near) >= count:
             break

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib import audit, evaluation
+from fer_lib import audit, evaluation, tables
 from fer_lib import audit_checks as checks
 from fer_lib.errors import FerError
 from fer_lib.published.records import Announced, Measured, Quoted, Record, Statement, matching
@@ -23,6 +23,7 @@ Results = Mapping[str, Mapping[str, Any]]
 """Contents of metrics files by name, such as ``"resnet50_mlp_seed0"``: ``values``, ``provenance`` and ``synthetic``."""
 
 NOT_RUN = "not run yet"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 PROFILES = ("paper", "quick", "smoke")
 
 
@@ -41,13 +42,40 @@ class PaperAudit:
     found: list[audit.Finding]
 
     @property
+    def used(self) -> dict[str, Mapping[str, Any]]:
+        """The results that the record names, by name."""
+        parts = [*self.record.measured, *self.record.quoted]
+        pairs = [(part, subject) for part in parts for subject in matching(part.ids, self.record)]
+        patterns = {_file_pattern(part, subject) for part, subject in pairs}
+        return {
+            name: content
+            for name, content in self.results.items()
+            if any(re.fullmatch(pattern, name) for pattern in patterns)
+        }
+
+    @property
     def synthetic(self) -> bool:
         """Whether any result that the record names comes from generated faces."""
-        files = {part.file.partition("{")[0] for part in (*self.record.measured, *self.record.quoted)} - {""}
-        return any(content["synthetic"] for name, content in self.results.items() if name.startswith(tuple(files)))
+        return any(content["synthetic"] for content in self.used.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What every table says: the record's own note; whose results and weights, how to read brackets."""
+        notes = [self.record.note] if self.record.note else []
+        made = [content["provenance"] for content in self.used.values()]
+        if made:
+            profiles = sorted({each.get("profile") or "unknown" for each in made})
+            seeds = sorted({each["seed"] for each in made if each.get("seed") is not None})
+            notes.append(
+                f"Measured by profile {', '.join(profiles)}, seeds {', '.join(map(str, seeds))}. Brackets: 95 % "
+                "intervals; over several seeds mean ± s.d. with the outer ends of the seeds' intervals. LeNets: median "
+                "and range over initial weights."
+            )
+        weights = next((each["weights"] for each in made if each.get("weights")), None)
+        return (*notes, *([tables.weights_note(weights, model="ResNet50")] if weights else []))
 
     def findings_table(self) -> Table:
-        """Returns a row a finding: what is printed, can it be, what was measured, what follows, how to rerun it.
+        """Returns a row a finding: what is printed, can it be, what was measured, what follows, how to rerun.
 
         Findings that say the same of several statements share a row. Where a number cannot be right, the row says why;
         where nothing is wrong with it, what it was checked for.
@@ -57,7 +85,7 @@ class PaperAudit:
             grouped.setdefault((finding.verdict, finding.says, finding.explains), []).append(finding)
         rows = []
         for (verdict, says, explains), same in grouped.items():
-            names = list(dict.fromkeys(name for finding in same for name in (*finding.statements, finding.check)))
+            names = {name for finding in same for name in finding.statements}
             subjects = [each for each in self.record.subjects if each.id in names]
             experiment = self.record.experiments.get(same[0].experiment)
             rows.append(
@@ -72,7 +100,7 @@ class PaperAudit:
         order = {verdict: place for place, verdict in enumerate(audit.VERDICTS)}
         rows.sort(key=lambda row: order[row["possible?"]])
         title = f"{self.record.paper}: can the printed numbers be right, and what was measured"
-        return Table(pd.DataFrame(rows), title, self.synthetic, _notes(self.record, self.found))
+        return Table(pd.DataFrame(rows), title, self.synthetic, (*self.notes, *_audit_notes(self.found)))
 
     def headlines_table(self) -> Table:
         """Returns the findings that say most, in short, with how to rerun what tests them."""
@@ -80,8 +108,7 @@ class PaperAudit:
         rows = []
         for headline in self.record.headlines:
             finding = found[headline.check]
-            names = (*finding.statements, finding.check)
-            subjects = [each for each in self.record.subjects if each.id in names]
+            subjects = [each for each in self.record.subjects if each.id in finding.statements]
             experiment = self.record.experiments.get(finding.experiment)
             rows.append(
                 {
@@ -93,7 +120,7 @@ class PaperAudit:
                 }
             )
         title = f"{self.record.paper}: what the audit finds, in short"
-        return Table(pd.DataFrame(rows), title, self.synthetic)
+        return Table(pd.DataFrame(rows), title, self.synthetic, self.notes)
 
     def statements_table(self) -> Table:
         """Returns every printed number with its place, the gravest verdict about it, and what was measured."""
@@ -124,7 +151,8 @@ class PaperAudit:
                     "because": part.because,
                 }
             )
-        return Table(pd.DataFrame(rows), f"{self.record.paper}: what to quote instead", self.synthetic)
+        title = f"{self.record.paper}: what to quote instead"
+        return Table(pd.DataFrame(rows), title, self.synthetic, self.notes)
 
     def quotes_frame(self) -> pd.DataFrame:
         """Returns what to quote as numbers, a row each: ``name``, ``printed``, ``value``, ``low``, … in per cent.
@@ -200,16 +228,18 @@ def _calibration_row(
 
 
 def _measured_of(record: Record, subjects: Iterable[Statement | Announced], results: Results) -> str:
-    """What was measured of several statements, each text once; a place in front where they differ."""
+    """What was measured of several statements, each text once; what it is of in front where they differ."""
     texts: dict[str, list[str]] = {}
     for subject in subjects:
         if any(subject in matching(part.ids, record) for part in record.measured):
-            texts.setdefault(measured_text(record, subject, results), []).append(subject.quantity)
+            model = getattr(subject, "model", None)
+            label = f"{subject.quantity} of {model}" if model else subject.quantity
+            texts.setdefault(measured_text(record, subject, results), []).append(label)
     if len(texts) > 2:
-        return "in the rows of each"
+        return "see the table of every printed number"
     if len(texts) == 1:
         return next(iter(texts))
-    return "; ".join(f"{names[0]}: {text}" for text, names in texts.items()) or "–"
+    return "; ".join(f"{labels[0]}: {text}" for text, labels in texts.items()) or "–"
 
 
 def _looked_up(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> str | None:
@@ -238,8 +268,8 @@ class _Estimate(NamedTuple):
 
 def _estimate(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> _Estimate | str | None:
     """What was measured: a number over all seeds, or the words of a setting; None: not run."""
-    file = re.escape(_filled(part.file, subject))
-    contents = [content for name, content in results.items() if re.fullmatch(rf"{file}(_seed\d+)?", name)]
+    pattern = _file_pattern(part, subject)
+    contents = [content for name, content in results.items() if re.fullmatch(pattern, name)]
     rows = [row for content in contents if (row := _row(part, content, subject)) is not None]
     key, ends = _filled(part.value, subject), part.bounds or part.over_seeds
     values = [row[key] for row in rows if row.get(key) is not None]
@@ -268,6 +298,11 @@ def _row(part: Measured, content: Mapping[str, Any], subject: Statement | Announ
     return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
 
 
+def _file_pattern(part: Measured | Quoted, subject: Statement | Announced) -> str:
+    """What the names of a part's metrics files, one a seed, match."""
+    return rf"{re.escape(_filled(part.file, subject))}(_seed\d+)?"
+
+
 def _filled(text: str, subject: Statement | Announced) -> str:
     """The text with the subject's own ``{id}``, ``{split}`` and so on in it."""
     return re.sub(r"\{(\w+)\}", lambda found: str(getattr(subject, found[1], found[0])), text)
@@ -293,7 +328,8 @@ def _printed(subjects: Iterable[Statement | Announced]) -> str:
     exact = len(subjects) <= 4
     shown: dict[str, list[str]] = {}
     for each in subjects:
-        unit = " %" if getattr(each, "unit", "") == "%" else ""
+        unit = getattr(each, "unit", "")
+        unit = f" {unit}" if unit.startswith("%") else ""
         value = f"{each.quantity}: nothing" if isinstance(each, Announced) else each.value + unit
         place = " · ".join(part for part in (each.place, getattr(each, "column", "")) if part)
         shown.setdefault(value, []).append(place if exact else each.place.partition(",")[0])
@@ -308,9 +344,9 @@ def _texts_places(record: Record, check: str) -> str:
     return f"text ({', '.join(places)})" if places else "–"
 
 
-def _notes(record: Record, found: Sequence[audit.Finding]) -> tuple[str, ...]:
+def _audit_notes(found: Sequence[audit.Finding]) -> tuple[str, ...]:
+    notes = ["A share to which no count rounds may still be a mean over tests or classes, or cut off, not rounded."]
     pairs = [finding.cross_checked.split(" of ") for finding in found if finding.cross_checked]
-    notes = [record.note] if record.note else []
     if pairs:
         alike, asked = (sum(int(pair[place]) for pair in pairs) for place in (0, 1))
         notes.append(f"The package mlscorecheck was asked {asked} of these questions too and answers {alike} alike.")
@@ -350,6 +386,8 @@ def choose_results(record: Record, root: str | Path) -> tuple[str, dict[str, Any
 def terminal_lines(paper: PaperAudit, *, width: int) -> list[str]:
     """Returns the findings' table, gravest first, and what to quote instead, as lines for a terminal."""
     table, quotes = paper.findings_table(), paper.quotes_table()
+    if not len(table.frame):
+        return [f"{paper.record.paper}: nothing to ask, because no statement has `of` and there are no checks."]
     lines = ["", table.heading, ""]
     for row in table.frame.to_dict("records"):
         printed, verdict, measured, follows, rerun = row.values()
@@ -369,4 +407,4 @@ def terminal_lines(paper: PaperAudit, *, width: int) -> list[str]:
         for instead, name, measured, because in quotes.frame.itertuples(index=False):
             text = f"{name}: {measured}, instead of {instead}: {because}."
             lines += textwrap.wrap(text, width, initial_indent="- ", subsequent_indent="  ")
-    return lines
+    return [_CONTROL.sub("?", line) for line in lines]

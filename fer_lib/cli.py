@@ -227,7 +227,8 @@ def _audit(arguments: argparse.Namespace) -> None:
     if arguments.results and not os.path.isdir(arguments.results):
         raise FerError(f"There is no folder {arguments.results}; name a profile's results, such as results/quick.")
     names = arguments.papers or published.papers()
-    records = [read(name) if name.endswith((".yaml", ".yml")) else published.record(name) for name in names]
+    files = {name: os.path.exists(name) or name.lower().endswith((".yaml", ".yml")) for name in names}
+    records = [read(name) if is_file else published.record(name) for name, is_file in files.items()]
     every = []
     for record in records:
         if arguments.json:
@@ -236,11 +237,12 @@ def _audit(arguments: argparse.Namespace) -> None:
         root = os.path.join(os.environ.get("FER_OUTPUT", ""), "results")
         profile, results = audit_report.choose_results(record, root)
         if arguments.results:
-            profile, results = arguments.results, audit_report.load_results(arguments.results)
+            results = audit_report.load_results(arguments.results)
+            profile = arguments.results if results else ""
         width = min(120, shutil.get_terminal_size((100, 24)).columns)
         _say(*audit_report.terminal_lines(audit_report.of(record, results), width=width))
         if record.measured:
-            _say("", f"Measured: {profile or 'nothing under results/ yet'}.")
+            _say("", f"Measured: {profile or f'nothing under {arguments.results or root} yet'}.")
     if arguments.json:
         _say(json.dumps(every, indent=2, ensure_ascii=False))
 

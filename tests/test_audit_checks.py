@@ -38,8 +38,8 @@ def test_no_98_49_or_56_faces_give_98_60_per_cent():
 
 
 def test_seven_wrong_answers_give_98_6_of_483_to_518_faces_and_98_60_of_499_to_501():
-    assert checks.sizes_with_wrong("98.6", "%", 7) == range(483, 519)
-    assert checks.sizes_with_wrong("98.60", "%", 7) == range(499, 502)
+    assert checks.sizes_with_wrong("98.6", "%", 7) == (483, 518)
+    assert checks.sizes_with_wrong("98.60", "%", 7) == (499, 501)
 
 
 @pytest.mark.parametrize(("value", "expected"), [("97.5", [40]), ("2.5", [40]), ("7.5", [40]), ("82.4", [])])
@@ -88,7 +88,7 @@ def test_what_a_count_of_faces_can_be_printed_as(printed, faces, expected):
 
 def test_a_rounded_number_stands_for_both_ends_of_its_interval():
     assert checks.rounded_from("2.5", "%") == (Fraction(245, 10000), Fraction(255, 10000))
-    assert checks.rounded_from("5", "%", places=1) == (Fraction(495, 10000), Fraction(505, 10000))
+    assert checks.rounded_from("5", "%") == (Fraction(45, 1000), Fraction(55, 1000))
     assert checks.reachable_counts("0.5", "fraction", 20) == range(9, 12)  # 0.45, 0.5 and 0.55
     assert checks.reachable_counts("100", "%", 7) == range(7, 8)
     assert checks.reachable_counts("0.00", "fraction", 7) == range(0, 1)
@@ -117,17 +117,27 @@ def test_the_sizes_near_by_are_the_nearest():
 def test_sizes_with_so_many_wrong_are_those_of_which_the_share_is_printed_so(wrong, faces, error):
     share = Decimal(wrong if error else max(faces - wrong, 0)) * 100 / faces
     value = str(share.quantize(Decimal("0.1")))
-    found = checks.sizes_with_wrong(value, "%", wrong, error=error)
-    assert faces < wrong or faces in found
-    for size in (*found[:1], *found[-1:]):
-        assert (wrong if error else size - wrong) in checks.reachable_counts(value, "%", size)
+    least, most = checks.sizes_with_wrong(value, "%", wrong, error=error)
+    assert faces < wrong or least <= faces <= (most or faces)
+    for size in range(max(wrong, least - 2), least + 3):
+        fits = (wrong if error else size - wrong) in checks.reachable_counts(value, "%", size)
+        assert fits is (least <= size and (most is None or size <= most))
 
 
-def test_an_error_of_nothing_has_no_size_with_a_wrong_answer_below_a_bound():
-    assert 199 not in checks.sizes_with_wrong("0.0", "%", 1, error=True)
-    assert 2000 in checks.sizes_with_wrong("0.0", "%", 1, error=True)
-    assert checks.sizes_with_wrong("100.00", "%", 1)[0] == 20_000
-    assert not checks.sizes_with_wrong("100.5", "%", 1)
+def test_there_may_be_no_greatest_size_or_no_size_at_all():
+    assert checks.sizes_with_wrong("0.0", "%", 1, error=True) == (2000, None)
+    assert checks.sizes_with_wrong("100.00", "%", 1) == (20_000, None)
+    least, most = checks.sizes_with_wrong("100.5", "%", 1)
+    assert least > most
+
+
+@pytest.mark.parametrize(("value", "faces"), [("82.4", 40), ("0.8581", 5742), ("5", 49), ("5", 300)])
+def test_the_share_of_values_that_fit_is_counted(value, faces):
+    unit = "fraction" if value.startswith("0") else "%"
+    places = checks.decimals(value)
+    values = [f"{number / 10**places:.{places}f}" for number in range(checks.SCALES[unit] * 10**places + 1)]
+    fits = [bool(checks.reachable_counts(each, unit, faces)) for each in values]
+    assert checks.share_that_fits(value, unit, faces) == pytest.approx(sum(fits) / len(fits), abs=0.02)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 8), st.integers(1, 60), st.floats(0.1, 30))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import reprlib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,13 +17,17 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from fer_lib.audit_checks import SCALES
 from fer_lib.errors import FerError, nearest
-from fer_lib.settings.common import STRICT, Positive
+from fer_lib.settings.common import STRICT
 
 Id = Annotated[str, Field(pattern="^[a-z0-9]+([-_][a-z0-9]+)*$")]
 Ids = Annotated[tuple[str, ...], Field(min_length=1)]
 Reading = Literal["categorical", "binary"]
 Verdict = Literal["consistent", "right only if", "cannot be right as stated"]
+
+Count = Annotated[int, Field(gt=0, le=10**7, strict=True)]
+Words = Annotated[str, Field(max_length=2000)]
 
 _LARGEST = 2**20  # bytes of a record: some hundred printed numbers take 50 kB
 
@@ -48,12 +53,12 @@ class Statement:
     """
 
     id: Id
-    place: str
-    column: str = ""
-    quantity: str
-    value: str
-    unit: str
-    states: str
+    place: Words
+    column: Words = ""
+    quantity: Words
+    value: Annotated[str, Field(max_length=30)]
+    unit: Words
+    states: Words
     corpus: str | None = None
     model: str | None = None
     split: str | None = None
@@ -75,10 +80,10 @@ class FaceSet:
         because: why they are tried, where the paper does not say; or where the faces of each class come from.
     """
 
-    faces: Positive
-    classes: Annotated[int, Field(ge=2)]
-    class_faces: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    folds: Annotated[int, Field(ge=0)] = 0
+    faces: Count
+    classes: Annotated[int, Field(ge=2, le=1000, strict=True)]
+    class_faces: tuple[Annotated[int, Field(ge=0, strict=True)], ...] = ()
+    folds: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
     stated_by: tuple[str, ...] = ()
     because: str = ""
 
@@ -115,7 +120,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Same(Check):
-    """One quantity that is printed several times: ``of`` are its statements."""
+    """One quantity that is printed several times. ``of``: its statements."""
 
     check: Literal["same"]
     of: Ids
@@ -123,7 +128,7 @@ class Same(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Sum(Check):
-    """Numbers ``of`` which another, ``gives``, is the sum."""
+    """A sum. ``of``: its parts; ``gives``: what is printed as their sum."""
 
     check: Literal["sum"]
     of: Ids
@@ -132,17 +137,17 @@ class Sum(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Product(Check):
-    """Numbers ``of`` which another, ``gives``, is the product, perhaps ``times`` one of some unprinted numbers."""
+    """A product. ``of``: its factors; ``gives``: what is printed for it; ``times``: factors that may be hidden."""
 
     check: Literal["product"]
     of: Ids
     gives: str
-    times: tuple[Positive, ...] = ()
+    times: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class WrongCount(Check):
-    """A printed ``share`` and the number of ``wrong`` answers behind it; ``of`` are the sets that it may be of."""
+    """A share and the wrong answers behind it. ``share``, ``wrong``: as printed; ``of``: sets that it may be of."""
 
     check: Literal["wrong_count"]
     share: str
@@ -152,7 +157,7 @@ class WrongCount(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Swapped(Check):
-    """Two results of one configuration that two tables print: ``first`` and ``second``, in the same order."""
+    """Two results of one configuration in two tables. ``first``, ``second``: both pairs, in the same order."""
 
     check: Literal["swapped"]
     first: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
@@ -161,7 +166,7 @@ class Swapped(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Fills(Check):
-    """Batches of ``batch`` faces, of each of the sets whose sizes ``of`` states, all of which should be seen."""
+    """Batches and the faces that should fill them. ``batch``: its printed size; ``of``: printed numbers of faces."""
 
     check: Literal["fills"]
     batch: str
@@ -170,7 +175,7 @@ class Fills(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class AtLeast(Check):
-    """A number ``of`` which the paper says that it is no less than ``bound``."""
+    """A bound that the text gives. ``of``: the numbers; ``bound``: what none of them should be under."""
 
     check: Literal["at_least"]
     of: Ids
@@ -179,7 +184,7 @@ class AtLeast(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SameMetric(Check):
-    """Accuracies ``of`` one table, which readers compare: is there one metric that all of them can be?"""
+    """Accuracies that readers compare: can all be of one metric? ``of``: the accuracies."""
 
     check: Literal["same_metric"]
     of: Ids
@@ -187,7 +192,7 @@ class SameMetric(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SameFaces(Check):
-    """Accuracies ``of`` several models on what readers take for the same faces."""
+    """Accuracies on what readers take for the same faces. ``of``: the accuracies."""
 
     check: Literal["same_faces"]
     of: Ids
@@ -312,7 +317,7 @@ class Record:
     venue: str = ""
     doi: str = ""
     note: str = ""
-    readings: tuple[Reading, ...] = ("categorical",)
+    readings: Annotated[tuple[Reading, ...], Field(min_length=1)] = ("categorical",)
     sets: dict[Id, FaceSet] = Field(default_factory=dict)
     statements: Annotated[tuple[Statement, ...], Field(min_length=1)]
     checks: tuple[AnyCheck, ...] = ()
@@ -336,19 +341,20 @@ def read(path: str | Path) -> Record:
     """Reads and checks a record.
 
     Raises:
-        FerError: the file is missing, too large, not YAML or not a record; the sentence says where and what.
+        FerError: the file is missing, no file, too large, not YAML or not a record; the sentence says where and what.
     """
     path = Path(path)
+    if not path.is_file():
+        found = "is no file" if path.exists() else "is not there"
+        raise FerError(f"{path} {found}; name a YAML file of printed numbers (docs/audit.md).")
+    if path.stat().st_size > _LARGEST:
+        raise FerError(f"{path.name} is larger than a record of printed numbers can be (1 MB); name the right file.")
     try:
-        if path.stat().st_size > _LARGEST:
-            raise FerError(
-                f"{path.name} is larger than a record of printed numbers can be (1 MB); name the right file."
-            )
         text = path.read_text(encoding="utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise FerError(f"{path.name} has a YAML alias (*name), which a record may not have; write it out.")
         content = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise FerError(f"There is no file {path}; name a record of printed numbers (docs/audit.md).") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where, why = (f" (line {mark.line + 1})", error.problem) if mark else ("", str(error).splitlines()[0])
         raise FerError(f"{path.name} is not YAML{where}: {why}.") from None
@@ -391,36 +397,75 @@ def statements_of(check: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
+def is_number(value: str, *, whole: bool = False) -> bool:
+    """Returns whether a printed value is a plain number, or a whole one: digits, with decimals or without."""
+    return re.fullmatch(r"\d+" if whole else r"\d+(\.\d+)?", value) is not None
+
+
 def _problems(record: Record) -> Iterator[str]:
     """Yields what is wrong with a record whose single parts are right."""
     ids = [statement.id for statement in record.statements]
-    for name in ids:
-        if ids.count(name) > 1:
-            yield f"two statements have the id {name!r}; each needs its own."
+    names = [*ids, *(check.id for check in record.checks)]
+    yield from (f"{name!r} is the id of two parts; each needs its own." for name in names if names.count(name) > 1)
     for name, faces in record.sets.items():
-        if faces.class_faces and (len(faces.class_faces), sum(faces.class_faces)) != (faces.classes, faces.faces):
-            yield f"sets.{name}: class_faces should be {faces.classes} numbers with the sum {faces.faces:,}."
-        yield from _unknown(faces.stated_by, ids, f"sets.{name}.stated_by")
-        if not (faces.stated_by or faces.because):
-            yield f"sets.{name} needs stated_by, or because where the paper does not say."
+        yield from _set_problems(name, faces, ids)
     for statement in record.statements:
-        yield from _unknown(statement.of, record.sets, f"statement {statement.id}, of")
-        if statement.of and not re.fullmatch(r"\d+(\.\d+)?", statement.value):
-            yield f"statement {statement.id}: {statement.value!r} is not a number, so that it is no share of any set."
-        if statement.of and statement.metric != "loss" and statement.unit not in ("%", "fraction"):
-            yield f"statement {statement.id}: a share of a set has the unit % or fraction, not {statement.unit!r}."
-        if statement.experiment:
-            yield from _unknown([statement.experiment], record.experiments, f"statement {statement.id}, experiment")
+        yield from _statement_problems(statement, record)
     for check in record.checks:
-        yield from _unknown(statements_of(check), ids, f"check {check.id}")
-        if isinstance(check, WrongCount):
-            yield from _unknown(check.of, record.sets, f"check {check.id}, of")
+        unknown = [*_unknown(statements_of(check), ids, f"check {check.id}")]
+        yield from unknown or _check_problems(check, record)
         if check.experiment:
             yield from _unknown([check.experiment], record.experiments, f"check {check.id}, experiment")
     for part in (*record.measured, *record.not_measured, *record.quoted):
         for pattern in part.ids:
             if not matching([pattern], record):
                 yield f"{pattern!r} in measured, not_measured or quoted fits no statement{nearest(pattern, ids)}."
+    for headline in record.headlines:
+        known = [*(f"share of {name}" for name in ids), *(f"loss and accuracy of {name}" for name in ids), *names]
+        yield from _unknown([headline.check], known, "headlines")
+
+
+def _set_problems(name: str, faces: FaceSet, ids: list[str]) -> Iterator[str]:
+    if faces.class_faces and (len(faces.class_faces), sum(faces.class_faces)) != (faces.classes, faces.faces):
+        yield f"sets.{name}: class_faces should be {faces.classes} numbers with the sum {faces.faces:,}."
+    fewest = min(faces.class_faces or (faces.faces // faces.classes,))
+    if faces.folds == 1 or faces.folds > fewest:
+        yield f"sets.{name}: {faces.folds} folds; expected 0 (none), or 2 to {fewest}, the faces of the smallest class."
+    yield from _unknown(faces.stated_by, ids, f"sets.{name}.stated_by")
+    if not (faces.stated_by or faces.because):
+        yield f"sets.{name} needs stated_by, or because where the paper does not say."
+
+
+def _statement_problems(statement: Statement, record: Record) -> Iterator[str]:
+    yield from _unknown(statement.of, record.sets, f"statement {statement.id}, of")
+    if statement.experiment:
+        yield from _unknown([statement.experiment], record.experiments, f"statement {statement.id}, experiment")
+    if statement.of and not is_number(statement.value):
+        yield f"statement {statement.id}: {statement.value!r} is not a number, so that it is no share of any set."
+    elif statement.of and statement.metric != "loss" and statement.unit not in SCALES:
+        yield f"statement {statement.id}: a share of a set has the unit % or fraction, not {statement.unit!r}."
+    elif statement.of and float(statement.value) > SCALES.get(statement.unit, 1000):
+        yield f"statement {statement.id}: {statement.value} {statement.unit} is more than a share or a loss can be."
+
+
+def _check_problems(check: Any, record: Record) -> Iterator[str]:
+    """What a check's statements must be for its question to have an answer."""
+    about = [record[name] for name in statements_of(check)]
+    whole = about if isinstance(check, (Sum, Product, Fills)) else []
+    for statement in [record[check.wrong]] if isinstance(check, WrongCount) else whole:
+        if not is_number(statement.value, whole=True) or not int(statement.value):
+            yield f"check {check.id}: {statement.id} is {statement.value!r}; expected a whole number above 0."
+    if isinstance(check, WrongCount):
+        yield from _unknown(check.of, record.sets, f"check {check.id}, of")
+    shares = {SameMetric: about, SameFaces: about}.get(type(check), [])
+    shares = [record[check.share]] if isinstance(check, WrongCount) else shares
+    for statement in shares:
+        if statement.metric not in ("accuracy", "error") or not statement.of:
+            yield f"check {check.id}: {statement.id} is no accuracy or error with sets that it may be of."
+    if isinstance(check, (Swapped, AtLeast)):
+        scaled = {statement.unit in SCALES for statement in about}
+        if not all(is_number(statement.value) for statement in about) or len(scaled) > 1:
+            yield f"check {check.id}: expected numbers, all of them shares or none."
 
 
 def _unknown(names: Iterable[str], known: Iterable[str], where: str) -> Iterator[str]:
@@ -434,7 +479,8 @@ def _sentence(error: ValidationError, content: dict[str, Any], where: str) -> st
     """One sentence for the first of pydantic's errors, with the count of the others."""
     first, more = error.errors()[0], error.error_count() - 1
     also = f" ({more} more like it)" if more else ""
-    steps = [step for step in first["loc"] if step not in CHECKS] or ["?"]
+    loc = first["loc"]  # of a check, its kind stands behind its number
+    steps = [step for place, step in enumerate(loc) if not (loc[0] == "checks" and place == 2)] or ["?"]
     *parents, key = steps
     section = _named(parents, content)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -445,7 +491,7 @@ def _sentence(error: ValidationError, content: dict[str, Any], where: str) -> st
     place = ".".join(part for part in (section, str(key)) if part)
     if first["type"] in ("missing", "missing_argument"):
         return f"{where} lacks the key {place!r}{also}."
-    return f"{where}: {place} is {first['input']!r}, but {first['msg'][0].lower()}{first['msg'][1:]}{also}."
+    return f"{where}: {place} is {reprlib.repr(first['input'])}, but {first['msg'][0].lower()}{first['msg'][1:]}{also}."
 
 
 def _named(steps: list[Any], content: Any) -> str:
