@@ -244,7 +244,7 @@ def _audit(arguments: argparse.Namespace) -> None:
         if record.measured:
             _say("", f"Measured: {profile or f'nothing under {arguments.results or root} yet'}.")
     if arguments.json:
-        _say(json.dumps(every, indent=2, ensure_ascii=False))
+        _say(json.dumps(every, indent=2))  # in ASCII, whatever a record of others holds
 
 
 if __name__ == "__main__":
