@@ -68,9 +68,10 @@ class PaperAudit:
             seeds = sorted({each["seed"] for each in made if each.get("seed") is not None})
             notes.append(
                 f"Measured by profile {', '.join(profiles)}, seeds {', '.join(map(str, seeds))}. Brackets: 95 % "
-                "intervals; over several seeds mean ± s.d. with the outer ends of the seeds' intervals. LeNets: median "
-                "and range over initial weights."
+                "intervals; over several seeds mean ± s.d. with the outer ends of the seeds' intervals."
             )
+        if any(part.over_seeds for part in self.record.measured):
+            notes.append('"Over seeds": median, and range over initial weights.')
         weights = next((each["weights"] for each in made if each.get("weights")), None)
         return (*notes, *([tables.weights_note(weights, model="ResNet50")] if weights else []))
 
