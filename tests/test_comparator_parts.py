@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.neural_network import BernoulliRBM
 
+from fer_lib import comparators
 from fer_lib.backend import keras
-from fer_lib.comparators import autoencoder, belief, folds, gabor, lbp, patch_selection, small_networks
+from fer_lib.comparators import autoencoder, belief, folds, gabor, lbp, lbp_cnn, patch_selection, small_networks
 from fer_lib.comparators.gb_dbns_sae import joined
 from fer_lib.comparators.lbp_var_dbn import fine_tuned
 from fer_lib.errors import FerError
@@ -190,3 +191,20 @@ def test_a_small_network_stops_where_the_held_out_faces_are_told_best():
     lost = small_networks.Budget(epochs=2, learning_rate=float("nan"))
     with pytest.raises(FerError, match="lower the learning rate"):
         small_networks.fit(build, codes, inputs=inputs, groups=None, budget=lost, seed=0)
+
+
+def test_patterns_are_taken_of_moved_faces(monkeypatch):
+    """An edge that is turned has other patterns; without augmentation the network sees those of the faces alone."""
+    images = np.zeros((20, 12, 12), np.uint8)
+    images[:, :, 6:] = 200
+    coded, seen = lbp_cnn.coded, []
+
+    def watched(faces):
+        seen.extend(map(bytes, faces))
+        return coded(faces)
+
+    monkeypatch.setattr(lbp_cnn, "coded", watched)
+    for augment, kinds in ((False, range(1, 2)), (True, range(10, 1000))):
+        system = comparators.create("lbp_cnn", filters=(2,), dense_units=2, epochs=1, augment=augment)
+        system.fit(images, np.tile([0, 1], 10))
+        assert len(set(seen)) in kinds

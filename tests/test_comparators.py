@@ -20,7 +20,7 @@ SMALL = {
     "class_priors": ({}, 0.0),
     "pixels_svm": ({}, 0.3),
     "cspl_svm": ({}, 0.5),
-    "lbp_cnn": ({"filters": (16, 32), "dense_units": 64, "epochs": 30, "augment": False}, 0.3),
+    "lbp_cnn": ({"filters": (8, 16), "dense_units": 64, "epochs": 30, "augment": False}, 0.3),
     "gb_dbns_sae": (
         {"bank": (2, 4), "dbn_units": (64,), "sae_units": (32,), "updates": 200, "epochs": 40},
         0.4,

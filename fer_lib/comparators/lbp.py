@@ -49,7 +49,7 @@ def grid_histograms(patterns: np.ndarray, bins: int, *, grid: int) -> np.ndarray
     """Returns how often each code stands in each patch, float32 (N, grid · grid, bins), each patch's sum 1.
 
     Args:
-        patterns: codes below ``bins``, uint8, shape (N, H, W).
+        patterns: codes below ``bins``, integers, shape (N, H, W).
         bins: how many codes there are.
         grid: patches in a row and in a column; where they do not divide a side, some are a pixel longer.
 

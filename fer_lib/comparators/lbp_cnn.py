@@ -56,11 +56,12 @@ class LbpCnn(Comparator):
         self.augment = augment
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
+        plain = lbp.by_batches(coded, images)
+
         def inputs(rows: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-            faces = images[rows]
-            if rng is not None and self.augment:
-                faces = random_affine(faces, rng).round().astype(np.uint8)
-            return coded(faces)
+            if rng is None or not self.augment:
+                return plain[rows]
+            return coded(random_affine(images[rows], rng).round().astype(np.uint8))
 
         self.network_, self.epochs_ = fit(
             self._build, codes, inputs=inputs, groups=groups, budget=Budget(self.epochs), seed=self.seed
