@@ -93,7 +93,7 @@ def test_a_network_starts_with_what_the_belief_networks_learnt():
     stacks = [belief.fit_stack(visible[:, scale], [6, 4], updates=10, seed=scale) for scale in range(2)]
     hidden = np.concatenate([belief.transform(stack, visible[:, scale]) for scale, stack in enumerate(stacks)], axis=1)
     encoders = autoencoder.fit_stacked(hidden, [3], updates=4, seed=0)
-    network = joined(stacks, encoders, 5)
+    network = joined(stacks, encoders, classes=5)
     assert network.output_shape == (None, 5)
     below = keras.Model(network.input, network.get_layer("sae1").output)
     found = np.asarray(below.predict_on_batch(visible))
@@ -147,12 +147,12 @@ def test_the_patches_that_tell_are_selected():
     histograms = rng.random((180, 12, 8)).astype(np.float32)
     histograms[np.arange(180), 3, codes] += 1
     histograms[codes == 2, 7, 5] += 0.6
-    found = patch_selection.select(histograms, codes, np.arange(180) // 3, most=(1, 1), seed=0)
+    found = patch_selection.select(histograms, codes, groups=np.arange(180) // 3, most=(1, 1), seed=0)
     assert found.common.tolist() == [3]
     assert found.specific[2].tolist() == [7]
     assert 3 not in np.concatenate(found.specific)
     assert set(found.union) >= {3, 7}
-    even = patch_selection.select(np.ones((180, 12, 8)), codes, None, most=(2, 1), seed=0)
+    even = patch_selection.select(np.ones((180, 12, 8)), codes, groups=None, most=(2, 1), seed=0)
     assert len(even.common) == 2
 
 
@@ -160,11 +160,11 @@ def test_discriminants_of_a_face_do_not_see_its_label():
     rng = np.random.default_rng(0)
     histograms, targets = rng.random((30, 2, 4)), np.eye(2)[np.tile([0, 1], 15)]
     divided = folds.divide(targets.argmax(axis=1), None, count=3, seed=0)
-    before = patch_selection.discriminants(histograms, targets, divided)
+    before = patch_selection.discriminants(histograms, targets, folds=divided)
     changed = targets.copy()
     held_out = divided[0][1]
     changed[held_out] = 1 - changed[held_out]
-    after = patch_selection.discriminants(histograms, changed, divided)
+    after = patch_selection.discriminants(histograms, changed, folds=divided)
     np.testing.assert_allclose(after[held_out], before[held_out])
 
 

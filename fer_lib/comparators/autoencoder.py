@@ -46,4 +46,4 @@ def _autoencoder(width: int, hidden: int) -> keras.Model:
     x = below = keras.Input((width,), name="below")
     x = keras.layers.Dense(hidden, activation="sigmoid", name="encoder")(x)
     x = keras.layers.Dense(width, activation="sigmoid", name="decoder")(x)
-    return compiled(keras.Model(below, x, name="autoencoder"), "binary_crossentropy", BUDGET)
+    return compiled(keras.Model(below, x, name="autoencoder"), "binary_crossentropy", budget=BUDGET)

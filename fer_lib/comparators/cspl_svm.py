@@ -49,16 +49,15 @@ class CsplSvm(Comparator):
         found = select(
             histograms[some],
             codes[some],
-            None if groups is None else groups[some],
+            groups=None if groups is None else groups[some],
             most=(self.common_patches, self.specific_patches),
             seed=self.seed,
         )
         self.patches_ = found.union
         self.common_patches_, self.specific_patches_ = found.common, found.specific
         examples = svm.Examples(self._taken(histograms), codes, groups)
-        self.fitted_ = svm.fit_fer2013(
-            "resnet50_svm_rbf", examples, settings=ResNet50SvmSettings(), seed=self.seed
-        )  # the machine of that row, searched alike
+        # the machine of ResNet-50 + SVM, searched alike
+        self.fitted_ = svm.fit_fer2013("resnet50_svm_rbf", examples, settings=ResNet50SvmSettings(), seed=self.seed)
 
     def _taken(self, histograms: np.ndarray) -> np.ndarray:
         return histograms[:, self.patches_].reshape(len(histograms), -1)

@@ -68,7 +68,7 @@ class GbDbnsSae(Comparator):
         hidden = np.concatenate([transform(s, visible[:, scale]) for scale, s in enumerate(stacks)], axis=1)
         encoders = fit_stacked(hidden, self.sae_units, **options)
         self.network_, self.epochs_ = fit(
-            lambda: joined(stacks, encoders, len(self.classes_)),
+            lambda: joined(stacks, encoders, classes=len(self.classes_)),
             codes,
             inputs=lambda rows, _: visible[rows],
             groups=groups,
@@ -90,7 +90,7 @@ class GbDbnsSae(Comparator):
         self.range_ = UnitRange.from_arrays(parts)
 
 
-def joined(stacks: Sequence[Sequence[Layer]], encoders: Sequence[Layer], classes: int) -> keras.Model:
+def joined(stacks: Sequence[Sequence[Layer]], encoders: Sequence[Layer], *, classes: int) -> keras.Model:
     """Returns a network of belief networks side by side, an autoencoder's layers on all of them, and a softmax.
 
     Its input is (N, scales, features); every layer but the softmax starts with the weights that were learnt before.

@@ -46,7 +46,7 @@ class Patches:
 
 
 def select(
-    histograms: np.ndarray, codes: np.ndarray, groups: np.ndarray | None, *, most: tuple[int, int], seed: int
+    histograms: np.ndarray, codes: np.ndarray, *, groups: np.ndarray | None, most: tuple[int, int], seed: int
 ) -> Patches:
     """Selects patches; of the eight ``PENALTIES`` it takes the largest within a standard error of the best.
 
@@ -63,7 +63,7 @@ def select(
     targets = np.eye(codes.max() + 1)[codes]
     folds = divide(codes, groups, count=FOLDS, seed=seed)
     with threadpool_limits(1):
-        answers = _standardised(discriminants(histograms, targets, folds))
+        answers = _standardised(discriminants(histograms, targets, folds=folds))
         weights, penalty = _common_weights(answers, targets, folds)
         strengths = np.linalg.norm(weights, axis=(1, 2))
         if not strengths.any():
@@ -75,7 +75,7 @@ def select(
     return Patches(common, tuple(specific), penalty)
 
 
-def discriminants(histograms: np.ndarray, targets: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+def discriminants(histograms: np.ndarray, targets: np.ndarray, *, folds: Sequence[Fold]) -> np.ndarray:
     """Returns what each patch alone says of each expression, float64 (N, patches, expressions).
 
     Args:

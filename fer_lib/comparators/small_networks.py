@@ -22,6 +22,7 @@ from fer_lib.trunk import in_batches, one_at_a_time
 Inputs = Callable[[np.ndarray, "np.random.Generator | None"], np.ndarray]
 """Rows of the training faces -> network input; with a generator, augmented for one step, without, as they are."""
 HOLD_OUT = 5  # one fifth
+LOSS = "sparse_categorical_crossentropy"
 
 
 @dataclass(frozen=True)
@@ -67,28 +68,34 @@ def fit(
     set_seed(seed)
     network = build()
     start = network.get_weights()
-    compiled(network, "sparse_categorical_crossentropy", budget)
+    compiled(network, LOSS, budget=budget)
     losses: list[float] = []
     asked = inputs(held_out, None)
     while len(losses) < budget.epochs and len(losses) - _best(losses) < budget.patience:
         train_epoch(network, codes, rows=learnt, inputs=inputs, batch_size=budget.batch_size, seed=(seed, len(losses)))
         losses.append(_loss(predict(network, asked), codes[held_out]))
     network.set_weights(start)
-    compiled(network, "sparse_categorical_crossentropy", budget)  # an optimiser without memory
+    compiled(network, LOSS, budget=budget)  # an optimiser without memory
     for epoch in range(_best(losses)):
         rows = np.arange(len(codes))
         train_epoch(network, codes, rows=rows, inputs=inputs, batch_size=budget.batch_size, seed=(seed, epoch))
     return network, _best(losses)
 
 
-def compiled(network: keras.Model, loss: str, budget: Budget) -> keras.Model:
+def compiled(network: keras.Model, loss: str, *, budget: Budget) -> keras.Model:
     """Compiles a network for Adam and returns it."""
     network.compile(optimizer=keras.optimizers.Adam(budget.learning_rate), loss=loss)
     return network
 
 
 def train_epoch(
-    network: keras.Model, targets: np.ndarray, *, rows: np.ndarray, inputs: Inputs, batch_size: int, seed: tuple
+    network: keras.Model,
+    targets: np.ndarray,
+    *,
+    rows: np.ndarray,
+    inputs: Inputs,
+    batch_size: int,
+    seed: tuple[int, ...],
 ) -> None:
     """Trains on each of the rows once, in an order of the seed; the first ones fill the last batch up.
 
