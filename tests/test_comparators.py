@@ -19,6 +19,16 @@ from fer_lib.errors import FerError
 SMALL = {
     "class_priors": ({}, 0.0),
     "pixels_svm": ({}, 0.3),
+    "cspl_svm": ({}, 0.5),
+    "lbp_cnn": ({"filters": (8, 16), "dense_units": 64, "epochs": 30, "augment": False}, 0.3),
+    "gb_dbns_sae": (
+        {"bank": (2, 4), "dbn_units": (64,), "sae_units": (32,), "updates": 200, "epochs": 40},
+        0.4,
+    ),
+    "lbp_var_dbn": (
+        {"grid": 4, "variance_bins": 4, "units": (64, 32), "updates": 500, "epochs": 60},
+        0.3,
+    ),
 }
 
 

@@ -15,6 +15,10 @@ from fer_lib.errors import FerError, nearest
 SYSTEMS = {
     "class_priors": "class_priors:ClassPriors",
     "pixels_svm": "pixels_svm:PixelsSvm",
+    "cspl_svm": "cspl_svm:CsplSvm",
+    "lbp_cnn": "lbp_cnn:LbpCnn",
+    "gb_dbns_sae": "gb_dbns_sae:GbDbnsSae",
+    "lbp_var_dbn": "lbp_var_dbn:LbpVarDbn",
 }
 """Name -> module and class; a module is imported when its system is asked for."""
 

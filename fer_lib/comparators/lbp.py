@@ -1,0 +1,81 @@
+"""Local binary patterns: which of a pixel's eight neighbours are at least as bright as it, and how they vary.
+
+The neighbours stand on a circle of one pixel, the diagonal ones between pixels (Ojala, Pietikäinen and Mäenpää, IEEE
+TPAMI 2002). scikit-image computes them; beyond its border a face goes on with its outermost pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from skimage.feature import local_binary_pattern
+
+from fer_lib.kernel_machine import in_threads
+
+POINTS, RADIUS = 8, 1
+BINS = {"default": 256, "nri_uniform": 59, "uniform": 10}
+"""Codes of each of scikit-image's methods: all, uniform patterns by place, uniform patterns however they are turned."""
+FACES_A_BATCH = 256
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Returns faces uint8 (N, H, W) as uint8 (N, size, size), bilinear; themselves where they have that size."""
+    if images.shape[1:] == (size, size):
+        return images
+    out = np.empty((len(images), size, size), np.uint8)
+    for place, image in enumerate(images):
+        out[place] = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+def codes(images: np.ndarray, method: str) -> np.ndarray:
+    """Returns the pattern at each pixel, uint8 of the shape of ``images``.
+
+    Args:
+        images: uint8, shape (N, H, W).
+        method: a key of ``BINS``; codes go from 0 to its value, exclusive.
+    """
+    return _patterns(images, method, np.uint8)
+
+
+def variances(images: np.ndarray) -> np.ndarray:
+    """Returns the variance of each pixel's neighbours in squared grey values, float32 of the shape of ``images``."""
+    return np.nan_to_num(_patterns(images, "var", np.float32), copy=False, nan=0.0)  # scikit-image's answer for none
+
+
+def grid_histograms(patterns: np.ndarray, bins: int, *, grid: int) -> np.ndarray:
+    """Returns how often each code stands in each patch, float32 (N, grid · grid, bins), each patch's sum 1.
+
+    Args:
+        patterns: codes below ``bins``, integers, shape (N, H, W).
+        bins: how many codes there are.
+        grid: patches in a row and in a column; where they do not divide a side, some are a pixel longer.
+
+    Raises:
+        ValueError: a side has fewer pixels than ``grid``.
+    """
+    count, height, width = patterns.shape
+    if min(height, width) < grid:
+        raise ValueError(f"{height} by {width} pixels cannot be divided into {grid} by {grid} patches")
+    rows, columns = (np.arange(side) * grid // side for side in (height, width))
+    patches = rows[:, np.newaxis] * grid + columns
+    first = np.arange(count)[:, np.newaxis, np.newaxis] * grid**2 + patches
+    counted = np.bincount((first * bins + patterns).ravel(), minlength=count * grid**2 * bins)
+    return (counted.reshape(count, grid**2, bins) / np.bincount(patches.ravel())[:, np.newaxis]).astype(np.float32)
+
+
+def by_batches(act: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    """Returns what ``act`` makes of faces, a row each, batch by batch on all cores: only its results are kept."""
+    batches = [images[start : start + FACES_A_BATCH] for start in range(0, len(images), FACES_A_BATCH)]
+    return np.concatenate(in_threads(act, batches))
+
+
+def _patterns(images: np.ndarray, method: str, kind: type) -> np.ndarray:
+    out = np.empty(images.shape, kind)
+    inner = slice(RADIUS, -RADIUS)
+    for place, image in enumerate(images):
+        padded = np.pad(image, RADIUS, mode="edge")
+        out[place] = local_binary_pattern(padded, POINTS, RADIUS, method=method)[inner, inner]
+    return out

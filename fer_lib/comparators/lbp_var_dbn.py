@@ -1,0 +1,110 @@
+"""liu2023, Table 3, "LBP/VAR + DBN": histograms of patterns and contrast, a deep belief network, back-propagation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fer_lib.backend import keras
+from fer_lib.comparators import lbp
+from fer_lib.comparators.base import Comparator, Part
+from fer_lib.comparators.belief import FINE_TUNING_RATE, Layer, UnitRange, fit_stack
+from fer_lib.comparators.folds import sample
+from fer_lib.comparators.small_networks import Budget, fit, predict
+
+layers = keras.layers
+PATTERNS = "uniform"  # those that do not change when a face turns: the LBP of Ojala et al.'s LBP/VAR
+VARIANCE_FACES = 2000  # whose pixels say where the bins of the variance end
+
+
+class LbpVarDbn(Comparator):
+    """Joint histograms of rotation-invariant patterns and of the neighbours' variance, and a deep belief network.
+
+    The variance's bins hold equally many pixels of the training faces. The belief network's weights initialise a
+    network of sigmoid layers with a softmax, which back-propagation trains further. Tuning budget: the number of
+    epochs, at most ``epochs``, on a fifth of the people (:mod:`fer_lib.comparators.small_networks`); nothing of the
+    belief network is searched.
+
+    Args:
+        seed: of everything drawn.
+        grid: patches in a row and in a column.
+        variance_bins: of the variance.
+        units: hidden units of each machine.
+        updates: steps of each machine's learning.
+        epochs: of back-propagation, at most.
+    """
+
+    name = "lbp_var_dbn"
+    title = "LBP/VAR + DBN"
+    source = "named by liu2023, Table 3, without a reference; taken for He et al. 2016"
+    differs = (
+        "in the style of: the article was not at hand; LBP/VAR as in Ojala et al., IEEE TPAMI 2002; the grid, the "
+        "bins, the layers' sizes and all of the training are this project's"
+    )
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        grid: int = 6,
+        variance_bins: int = 8,
+        units: Sequence[int] = (256, 128),
+        updates: int = 2000,
+        epochs: int = 200,
+    ) -> None:
+        self.seed = seed
+        self.grid = grid
+        self.variance_bins = variance_bins
+        self.units = units
+        self.updates = updates
+        self.epochs = epochs
+
+    def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
+        some = lbp.variances(images[sample(codes, VARIANCE_FACES, seed=self.seed)])
+        self.edges_ = np.quantile(some, np.arange(1, self.variance_bins) / self.variance_bins).astype(np.float32)
+        features = self._histograms(images)
+        self.range_ = UnitRange.of(features)
+        visible = self.range_(features)
+        stack = fit_stack(visible, self.units, updates=self.updates, seed=self.seed)
+        self.network_, self.epochs_ = fit(
+            lambda: fine_tuned(stack, len(self.classes_)),
+            codes,
+            inputs=lambda rows, _: visible[rows],
+            groups=groups,
+            budget=Budget(self.epochs, learning_rate=FINE_TUNING_RATE),
+            seed=self.seed,
+        )
+
+    def _histograms(self, images: np.ndarray) -> np.ndarray:
+        """Returns the joint histograms of faces (N, H, W), float32 (N, grid · grid · 10 · variance_bins)."""
+        bins = lbp.BINS[PATTERNS] * self.variance_bins
+
+        def joint(faces: np.ndarray) -> np.ndarray:
+            contrast = np.searchsorted(self.edges_, lbp.variances(faces), side="right")
+            patterns = lbp.codes(faces, PATTERNS).astype(int) * self.variance_bins + contrast
+            return lbp.grid_histograms(patterns, bins, grid=self.grid).reshape(len(faces), -1)
+
+        return lbp.by_batches(joint, images)
+
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
+        return predict(self.network_, self.range_(self._histograms(images)))
+
+    def _parts(self) -> dict[str, Part]:
+        return {"network": self.network_, "edges": self.edges_, **self.range_.arrays()}
+
+    def _restore(self, parts: Mapping[str, Part]) -> None:
+        self.network_, self.edges_ = parts["network"], parts["edges"]
+        self.range_ = UnitRange.from_arrays(parts)
+
+
+def fine_tuned(stack: Sequence[Layer], classes: int) -> keras.Model:
+    """Returns a network of sigmoid layers that start with a belief network's weights, and a softmax of its own."""
+    x = visible = keras.Input((len(stack[0].weights),), name="visible")
+    for number, layer in enumerate(stack, start=1):
+        x = layers.Dense(len(layer.biases), activation="sigmoid", name=f"hidden{number}")(x)
+    answers = layers.Dense(classes, activation="softmax", name="probabilities")(x)
+    network = keras.Model(visible, answers, name="fine_tuned_dbn")
+    for number, layer in enumerate(stack, start=1):
+        network.get_layer(f"hidden{number}").set_weights([layer.weights, layer.biases])
+    return network
