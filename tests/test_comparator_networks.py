@@ -259,6 +259,21 @@ def test_label_smoothing_reaches_the_loss_of_a_frozen_trunks_tail(tiny, faces):
     assert system.history_["val_loss"].iloc[0] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("weights", ["none", "random_frozen"])
+def test_a_killed_training_goes_on_with_its_own_loss_and_optimiser(tiny, faces, tmp_path, weights):
+    def fitted(epochs, checkpoints):
+        own = {"label_smoothing": 0.3, "optimizer": "adamw", "weight_decay": 0.1, "horizontal_flip": True}
+        system = comparators.create("vgg16", weights=weights, epochs=epochs, dense_units=4, recipe=own)
+        system.checkpoints = checkpoints
+        return system.fit(*faces)
+
+    fitted(1, tmp_path)
+    resumed, whole = fitted(3, tmp_path), fitted(3, None)
+    assert len(resumed.history_) == 3
+    np.testing.assert_array_equal(resumed.predict_proba(faces[0]), whole.predict_proba(faces[0]))
+    assert resumed.history_["loss"].tolist() == whole.history_["loss"].tolist()
+
+
 def test_flips_mirror_about_half_of_the_faces(faces):
     images = np.repeat(faces[0], 10, axis=0)
     flipped = random_flips(images, np.random.default_rng(0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
@@ -67,6 +68,7 @@ class Network(Comparator):
         own: changes of the recipe that belong to the system itself.
         scaling: of the pixels where it starts from weights; without, they are divided by 255.
         rate_from_scratch: the learning rate where it starts from none.
+        checkpoints: a folder for the next ``fit`` alone, set before it: a training that was killed goes on there.
         network_: after ``fit``: the network.
         history_: after ``fit``: a row an epoch, as of :func:`fer_lib.training.train`; not kept on disk.
     """
@@ -76,6 +78,7 @@ class Network(Comparator):
     rate_from_scratch: ClassVar[float] = RATE_FROM_SCRATCH
     smallest: ClassVar[int] = SMALLEST
     weights = "none"
+    checkpoints: str | Path | None = None
 
     @property
     def pretrained(self) -> str:
@@ -114,6 +117,7 @@ class Network(Comparator):
             training=learn,
             validation=validate,
             seed=self.seed,
+            checkpoints=self.checkpoints,
         )
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -134,7 +138,7 @@ class Network(Comparator):
 def weights_seen(weights: str) -> str:
     """Returns what a table says of a network's ``weights``."""
     names = dict(zip(WEIGHTS_NAMES, ("ImageNet", "none", "none"), strict=True))
-    return names.get(weights) or f"file {weights.replace(chr(92), '/').rsplit('/', 1)[-1]}"
+    return names.get(weights) or f"file {Path(weights).name}"
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:
