@@ -52,6 +52,14 @@ def random_affine(
     return moved
 
 
+def random_flips(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns each face, (N, H, W) or (N, H, W, 3), mirrored left to right with probability one half."""
+    mirrored = images.copy()
+    chosen = rng.random(len(images)) < 0.5
+    mirrored[chosen] = images[chosen][:, :, ::-1]
+    return mirrored
+
+
 def affine_matrix(angle: float, row_shift: float, column_shift: float, *, height: int, width: int) -> np.ndarray:
     """Returns the 2×3 matrix from output to input pixels (x, y) that ImageDataGenerator uses.
 

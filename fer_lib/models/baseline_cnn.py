@@ -16,7 +16,18 @@ def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int =
     """
     initializer = settings.kernel_initializer
     face = keras.Input((image_size, image_size, 3), name="face")
-    x = face
+    x = blocks(face, settings)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(settings.dense_units, activation="relu", kernel_initializer=initializer, name="dense")(x)
+    if settings.dropout_rate:
+        x = layers.Dropout(settings.dropout_rate, name="dense_dropout")(x)
+    x = layers.Dense(classes, kernel_initializer=initializer, name="logits")(x)
+    return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="baseline_cnn")
+
+
+def blocks(x: keras.KerasTensor, settings: BaselineCnnSettings) -> keras.KerasTensor:
+    """Returns the maps after the blocks of convolutions: height and width are halved once a block."""
+    initializer = settings.kernel_initializer
     for block, filters in enumerate(settings.convolution_filters, start=1):
         for number in (1, 2):
             name = f"block{block}_conv{number}"
@@ -27,9 +38,4 @@ def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int =
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
         if settings.dropout_rate:
             x = layers.Dropout(settings.dropout_rate, name=f"block{block}_dropout")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(settings.dense_units, activation="relu", kernel_initializer=initializer, name="dense")(x)
-    if settings.dropout_rate:
-        x = layers.Dropout(settings.dropout_rate, name="dense_dropout")(x)
-    x = layers.Dense(classes, kernel_initializer=initializer, name="logits")(x)
-    return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="baseline_cnn")
+    return x

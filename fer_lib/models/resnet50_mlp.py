@@ -32,6 +32,11 @@ def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int =
     trunk = build_trunk(settings, image_size=image_size)
     face = keras.Input((image_size, image_size, 3), name="face")
     x = trunk(face)
+    return keras.Model(face, mlp(x, settings, classes=classes), name="resnet50_mlp")
+
+
+def mlp(x: keras.KerasTensor, settings: ResNet50MlpSettings, *, classes: int = 7) -> keras.KerasTensor:
+    """Returns probabilities (N, classes) from a trunk's maps, by the layers of sections 2.2.1 and 2.2.2."""
     x = layers.Dropout(settings.dropout_rate, name="feature_dropout")(x)
     x = layers.Flatten(name="feature_flatten")(x)
     x = layers.BatchNormalization(name="feature_bn")(x)
@@ -41,7 +46,7 @@ def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int =
         x = layers.ReLU(name=f"mlp{number}_relu")(x)
         x = layers.Dropout(settings.dropout_rate, name=f"mlp{number}_dropout")(x)
         x = _dense(units, settings, name=f"mlp{number}_dense")(x)
-    return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="resnet50_mlp")
+    return layers.Softmax(name="probabilities", dtype="float32")(x)
 
 
 def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras.Model:
@@ -50,13 +55,29 @@ def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras
     Raises:
         FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or another's.
     """
-    from_imagenet = settings.weights == "imagenet"
+    trunk = application("ResNet50", settings.weights, image_size=image_size)
+    freeze(trunk, trained_layers(settings))
+    return trunk
+
+
+def application(network: str, weights: str, *, image_size: int = 48) -> keras.Model:
+    """Returns a network of ``keras.applications`` without top, its weights loaded, under its name in lower case.
+
+    Args:
+        network: ``"ResNet50"`` or another whose weights Keras offers.
+        weights: ``"imagenet"``, ``"none"`` or ``"random_frozen"`` (both random), or a file.
+        image_size: height and width of the faces in pixels.
+
+    Raises:
+        FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or another's.
+    """
+    from_imagenet = weights == "imagenet"
     try:
-        trunk = keras.applications.ResNet50(
+        trunk = getattr(keras.applications, network)(
             include_top=False,
             weights="imagenet" if from_imagenet else None,
             input_shape=(image_size, image_size, 3),
-            name="resnet50",
+            name=network.lower(),
         )
     except Exception as error:  # keras raises a bare Exception where the download fails
         if not from_imagenet or isinstance(error, (TypeError, KeyboardInterrupt)):
@@ -65,9 +86,8 @@ def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras
             f"ImageNet's weights could not be downloaded ({_first_line(error)}); connect to the network once, or give "
             "a weights file (weights=<file>), or train without them (weights=none)."
         ) from None
-    if settings.weights not in WEIGHTS_NAMES:
-        load_trunk_weights(trunk, settings.weights)
-    freeze(trunk, trained_layers(settings))
+    if weights not in WEIGHTS_NAMES:
+        load_trunk_weights(trunk, weights, network=network)
     return trunk
 
 
@@ -76,7 +96,7 @@ def trained_layers(settings: ResNet50MlpSettings) -> str:
     return "all" if settings.weights == "none" else settings.trainable_trunk
 
 
-def load_trunk_weights(trunk: keras.Model, path: str | Path) -> None:
+def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "ResNet50") -> None:
     """Loads a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``.
 
     Raises:
@@ -93,8 +113,8 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path) -> None:
         ) from None
     except Exception as error:  # keras, h5py and zipfile each raise their own where the contents do not fit
         raise FerError(
-            f"{path.name} does not hold the weights of ResNet50 without top ({_first_line(error)}); it should have "
-            "been saved from keras.applications.ResNet50(include_top=False)."
+            f"{path.name} does not hold the weights of {network} without top ({_first_line(error)}); it should have "
+            f"been saved from keras.applications.{network}(include_top=False)."
         ) from None
 
 

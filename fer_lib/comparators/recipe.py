@@ -1,0 +1,191 @@
+"""How the compared networks are trained: the same moved faces, steps and epochs for all of them.
+
+Nothing here is tuned on any test face: the rates are the project's own for a network that starts from weights
+(liu2023's fine-tuning) and for one that starts from none (chen2023's), so that the tuning budget of each is one run.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import cv2
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from sklearn.model_selection import StratifiedGroupKFold
+
+from fer_lib import training
+from fer_lib.backend import keras
+from fer_lib.comparators.base import Comparator, Part
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.splits import validation_split
+from fer_lib.errors import FerError
+from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change, trunk_from_environment
+from fer_lib.settings.common import STRICT, Fraction
+from fer_lib.trunk import in_batches, one_at_a_time, scaled
+
+RATE_FROM_WEIGHTS, RATE_FROM_SCRATCH = 0.0001, 0.001
+SMALLEST = 32  # pixels: what the networks of keras.applications take
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class RecipeSettings(ResNetSettings):
+    """What the networks' ``recipe`` can change, beside chen2023's Table 1 (shifts, rotation, batch size).
+
+    Attributes:
+        trainable_trunk: which layers of a trunk train; of a trunk that starts from no weights, all.
+        horizontal_flip: whether faces are mirrored at random, too.
+        optimizer: Adam as chen2023 prints, or AdamW.
+        weight_decay: AdamW's.
+        schedule: of the learning rate: ``"constant"``, or ``"cosine"`` down to zero at the last step.
+        warm_up_epochs: over which a cosine's rate rises from zero to ``learning_rate`` first.
+        label_smoothing: how much of each target goes evenly to all classes.
+        validation_share: of the training faces, held out for ``early_stopping_patience``; people stay together.
+    """
+
+    trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
+        "all"
+    )
+    learning_rate: Annotated[float, Field(gt=0.0)] = RATE_FROM_WEIGHTS
+    horizontal_flip: bool = False
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    warm_up_epochs: Annotated[int, Field(ge=0)] = 0
+    label_smoothing: Fraction = 0.0
+    validation_share: Fraction = 0.0
+
+
+class Network(Comparator):
+    """A network that is trained by the shared recipe; a subclass says what it is made of (:meth:`build`).
+
+    Attributes:
+        own: changes of the recipe that belong to the system itself.
+        scaling: of the pixels where it starts from weights; without, they are divided by 255.
+        rate_from_scratch: the learning rate where it starts from none.
+        checkpoints: a folder for the next ``fit`` alone, set before it: a training that was killed goes on there.
+        network_: after ``fit``: the network.
+        history_: after ``fit``: a row an epoch, as of :func:`fer_lib.training.train`; not kept on disk.
+    """
+
+    own: ClassVar[Mapping[str, Any]] = {}
+    scaling: ClassVar[str] = "unit"
+    rate_from_scratch: ClassVar[float] = RATE_FROM_SCRATCH
+    smallest: ClassVar[int] = SMALLEST
+    weights = "none"
+    checkpoints: str | Path | None = None
+
+    @property
+    def pretrained(self) -> str:
+        """``"ImageNet"``, ``"none"``, or the weights file's name."""
+        return weights_seen(self.weights)
+
+    @abstractmethod
+    def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
+        """Returns the uncompiled network: faces of ``image_size`` to probabilities (N, classes)."""
+
+    def settings(self) -> RecipeSettings:
+        """Returns the recipe with the system's own changes and the caller's; raises FerError, naming a wrong one."""
+        scratch = self.weights in ("none", "random_frozen")
+        changes = {
+            "scaling": "unit" if scratch else self.scaling,
+            "learning_rate": self.rate_from_scratch if scratch else RATE_FROM_WEIGHTS,
+            "epochs": self.epochs,
+            **self.own,
+            **trunk_from_environment(),
+            **(self.recipe or {}),
+        }
+        if self.weights == "random_frozen" and changes.get("trainable_trunk", "all") == "all":
+            changes["trainable_trunk"] = "nothing"
+        return change(RecipeSettings(), **changes)
+
+    def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
+        if self.image_size < self.smallest:
+            raise FerError(f"image_size is {self.image_size}; {self.title} needs {self.smallest} pixels or more.")
+        settings = self.settings()
+        faces = _dataset(resized(images, self.image_size), codes, groups)
+        learn, validate = _parts(faces, settings, self.seed)
+        steps = math.ceil(len(learn) / settings.batch_size)
+        self.network_, self.history_ = training.train(
+            lambda: compiled(self.build(settings, len(self.classes_)), settings, steps),
+            settings,
+            training=learn,
+            validation=validate,
+            seed=self.seed,
+            checkpoints=self.checkpoints,
+        )
+
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
+        return self._answers(resized(images, self.image_size))
+
+    def _answers(self, images: np.ndarray) -> np.ndarray:
+        """Returns the network's probabilities of faces that have its size already."""
+        run = scaled(one_at_a_time(self.network_), self.settings().scaling)
+        return in_batches(run, images, np.empty((len(images), len(self.classes_)), np.float32))
+
+    def _parts(self) -> dict[str, Part]:
+        return {"network": self.network_}
+
+    def _restore(self, parts: Mapping[str, Part]) -> None:
+        self.network_ = parts["network"]
+
+
+def weights_seen(weights: str) -> str:
+    """Returns what a table says of a network's ``weights``."""
+    names = dict(zip(WEIGHTS_NAMES, ("ImageNet", "none", "none"), strict=True))
+    return names.get(weights) or f"file {Path(weights).name}"
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Returns faces uint8 (N, H, W) as (N, size, size), by averages where they shrink, else by bilinear values."""
+    if images.shape[1:] == (size, size):
+        return images
+    how = cv2.INTER_AREA if min(images.shape[1:]) > size else cv2.INTER_LINEAR
+    faces = [cv2.resize(image, (size, size), interpolation=how) for image in images]
+    return np.stack(faces) if faces else np.zeros((0, size, size), np.uint8)
+
+
+def compiled(model: keras.Model, settings: RecipeSettings, steps: int) -> keras.Model:
+    """Returns a network, compiled as the recipe says; an epoch has so many ``steps``."""
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        warm, total = settings.warm_up_epochs * steps, settings.epochs * steps
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warm else rate, max(1, total - warm), warmup_target=rate if warm else None, warmup_steps=warm
+        )
+    if settings.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    else:
+        optimizer = keras.optimizers.Adam(rate)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    return training.compile_with(model, optimizer, loss)
+
+
+def _dataset(images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> FaceDataset:
+    meta = pd.DataFrame({"label": codes, "split": "Training"})
+    if groups is not None:
+        meta["subject"] = groups
+    return FaceDataset(images, meta, tuple(str(code) for code in range(codes.max() + 1)), "compared")
+
+
+def _parts(faces: FaceDataset, settings: RecipeSettings, seed: int) -> tuple[FaceDataset, FaceDataset]:
+    """Returns the faces to learn from and those to stop by; these are a batch of the former where none are held out."""
+    share = settings.validation_share
+    if settings.early_stopping_patience and not share:
+        raise FerError("The recipe has early_stopping_patience without faces to stop by; set validation_share, too.")
+    if not share:
+        return faces, faces.take(range(min(len(faces), settings.batch_size)))
+    if "subject" not in faces.meta:
+        return validation_split(faces, seed, fraction=share)
+    people = faces.meta["subject"].to_numpy()
+    folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, random_state=seed)
+    try:
+        learn, validate = next(folds.split(people, faces.labels, people))
+    except ValueError as error:
+        raise FerError(f"No share of the people can be held out ({error}); set validation_share to 0.") from None
+    return faces.take(learn), faces.take(validate)
