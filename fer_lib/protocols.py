@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 PER_CLASS = "per class"
 FOLDS = "folds"
+LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"]
+"""Columns of :func:`leaks` where there is one separation alone, and so no row."""
 TRAINING, TESTING, TOGETHER = "training", "testing", "together"
 KEYS = ["protocol", "separation", "classifier"]
 REVISION = 2  # of a fold's file: raise it where its columns change, so that stored ones of an older form are left alone
@@ -287,7 +289,7 @@ def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
         for separation in right.columns.drop("frames", errors="ignore"):
             compared = clustered.compare_clustered(right["frames"].to_numpy(), right[separation].to_numpy(), groups)
             rows.append({"protocol": FOLDS, "classifier": classifier, "separation": separation} | compared)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else LEAKS)
 
 
 def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.DataFrame:

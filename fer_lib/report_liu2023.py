@@ -22,7 +22,7 @@ OWN = "resnet50_svm_rbf"
 # the columns of frames that may have no row: without GENKI-4K, or with one separation alone
 EMPTY = {
     "genki4k": generalisation.COLUMNS,
-    "leaks": ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"],
+    "leaks": protocols.LEAKS,
 }
 GLANCE = {
     OWN: "ResNet-50 + SVM (RBF)",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import artifacts, files, generalisation, protocols, report_liu2023, svm, tables_liu2023
+from fer_lib import artifacts, figures_hypotheses, files, generalisation, protocols, report_liu2023, svm, tables_liu2023
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
@@ -79,6 +79,16 @@ def test_what_the_parts_share_is_counted(found, people):
     assert table.loc[("folds", "sequences"), "sequences in both parts"] == 0
     assert table.loc[("folds", "sequences"), "subjects in both parts"] > 5
     assert table.loc[("folds", "subjects"), "subjects in both parts"] == 0
+
+
+def test_one_separation_alone_leaks_nothing_and_says_so(predictions, people):
+    alone = predictions[predictions["separation"] == "frames"]
+    found = protocols.leaks(alone, people)
+    assert (len(found), list(found.columns)) == (0, protocols.LEAKS)
+    assert "Holm" in tables_liu2023.leak_table(found).to_markdown()
+    together = protocols.together(alone, people)
+    assert set(together["separation"]) == {"frames"}
+    assert figures_hypotheses.hypothesis2_figure(together) is not None
 
 
 def test_a_feature_that_knows_only_the_sequence_is_right_by_the_leak_alone(predictions, people):
