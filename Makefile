@@ -66,8 +66,8 @@ replicate: arguments $(STAMP) ## run all notebooks of PROFILE; leave tables, fig
 	@printf '%s\n' "Report:  $(OUTPUT)results/$(PROFILE)/report.html" "Tables:  $(OUTPUT)results/$(PROFILE)" \
 	    "Figures: $(OUTPUT)figures/$(PROFILE)"
 
-# The notebooks and the chain in one process, all other tests beside them in another: two cores, half the time.
-CHAIN := notebooks tests/test_smoke_results.py tests/test_pipeline.py
+# These in one process, all other tests beside them in another: two cores, half the time.
+CHAIN := notebooks tests/test_smoke_results.py tests/test_pipeline.py $(wildcard tests/test_audit*.py tests/test_comparator*.py)
 
 test: $(STAMP) ## lint, then run every test and check every notebook's outputs
 	@$(PY) -m ruff check .
