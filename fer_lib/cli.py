@@ -222,7 +222,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 def _audit(arguments: argparse.Namespace) -> None:
     from fer_lib import audit, audit_report, published
-    from fer_lib.published.records import read
+    from fer_lib.published.reading import read
 
     if arguments.results and not os.path.isdir(arguments.results):
         raise FerError(f"There is no folder {arguments.results}; name a profile's results, such as results/quick.")

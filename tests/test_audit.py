@@ -13,7 +13,7 @@ import yaml
 
 from fer_lib import artifacts, audit, audit_report, cli, published
 from fer_lib.errors import FerError
-from fer_lib.published import records
+from fer_lib.published import reading, records
 
 PROJECT = Path(__file__).resolve().parents[1]
 EXAMPLE = PROJECT / "docs" / "audit_example.yaml"
@@ -42,13 +42,13 @@ METRICS = {
 
 
 def record_of(**changes):
-    return records.from_content({**copy.deepcopy(SMALL), **changes}, where="small.yaml")
+    return reading.from_content({**copy.deepcopy(SMALL), **changes}, where="small.yaml")
 
 
 @pytest.fixture(scope="module")
 def findings():
     """Of each record its findings by the name of the check."""
-    known = {paper: published.record(paper) for paper in published.papers()} | {"example": records.read(EXAMPLE)}
+    known = {paper: published.record(paper) for paper in published.papers()} | {"example": reading.read(EXAMPLE)}
     return {name: {finding.check: finding for finding in audit.audit(record)} for name, record in known.items()}
 
 
@@ -259,10 +259,10 @@ def test_files_that_are_no_records(tmp_path):
     ]:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(FerError, match=sentence):
-            records.read(tmp_path / name)
+            reading.read(tmp_path / name)
     for path, sentence in [(tmp_path / "none.yaml", "is not there"), (tmp_path, "is no file")]:
         with pytest.raises(FerError, match=sentence):
-            records.read(path)
+            reading.read(path)
 
 
 NET = SMALL["statements"][1]
@@ -341,7 +341,7 @@ def test_what_a_terminal_would_obey_is_not_passed_on():
     statements[1]["place"] = "Table \x1b[31m1"
     lines = audit_report.terminal_lines(audit_report.of(record_of(statements=statements), {}), width=80)
     assert any("Table ?[31m1" in line for line in lines)
-    bare = records.from_content({**SMALL, "sets": {}, "statements": SMALL["statements"][:1]}, where="x")
+    bare = reading.from_content({**SMALL, "sets": {}, "statements": SMALL["statements"][:1]}, where="x")
     assert audit_report.terminal_lines(audit_report.of(bare, {}), width=80) == [
         "small: nothing to ask, because no statement has `of` and there are no checks."
     ]

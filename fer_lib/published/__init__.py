@@ -8,7 +8,8 @@ from importlib import resources
 import pandas as pd
 
 from fer_lib.errors import FerError, nearest
-from fer_lib.published.records import Record, read
+from fer_lib.published.reading import read
+from fer_lib.published.records import Record
 
 COLUMNS = ["id", "place", "column", "quantity", "value", "unit", "model", "split", "metric", "corpus", "states"]
 

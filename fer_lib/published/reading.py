@@ -1,0 +1,191 @@
+"""Reads a record of printed numbers from a YAML file and says in one sentence what is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from fer_lib.audit_checks import SCALES
+from fer_lib.errors import FerError, nearest
+from fer_lib.published.records import (
+    CHECKS,
+    AtLeast,
+    Experiment,
+    FaceSet,
+    Fills,
+    Headline,
+    Measured,
+    NotMeasured,
+    Product,
+    Quoted,
+    Record,
+    SameFaces,
+    SameMetric,
+    Statement,
+    Sum,
+    Swapped,
+    WrongCount,
+    is_number,
+    matching,
+    statements_of,
+)
+
+_LARGEST = 2**20  # bytes of a record: some hundred printed numbers take 50 kB
+
+
+def read(path: str | Path) -> Record:
+    """Reads and checks a record.
+
+    Raises:
+        FerError: the file is missing, no file, too large, not YAML or not a record; the sentence says where and what.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = "is no file" if path.exists() else "is not there"
+        raise FerError(f"{path} {found}; name a YAML file of printed numbers (docs/audit.md).")
+    if path.stat().st_size > _LARGEST:
+        raise FerError(f"{path.name} is larger than a record of printed numbers can be (1 MB); name the right file.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise FerError(f"{path.name} has a YAML alias (*name), which a record may not have; write it out.")
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where, why = (f" (line {mark.line + 1})", error.problem) if mark else ("", str(error).splitlines()[0])
+        raise FerError(f"{path.name} is not YAML{where}: {why}.") from None
+    return from_content(content, where=path.name)
+
+
+def from_content(content: Any, *, where: str) -> Record:
+    """Returns a record of parsed YAML; raises FerError as :func:`read` does, ``where`` being the file's name."""
+    if not isinstance(content, dict):
+        raise FerError(f"{where} holds no record: it should be a mapping with paper, title and statements.")
+    try:
+        record = TypeAdapter(Record).validate_python(content)
+    except ValidationError as error:
+        raise FerError(_sentence(error, content, where)) from None
+    for problem in _problems(record):
+        raise FerError(f"{where}: {problem}")
+    return record
+
+
+def _problems(record: Record) -> Iterator[str]:
+    """Yields what is wrong with a record whose single parts are right."""
+    ids = [statement.id for statement in record.statements]
+    names = [*ids, *(check.id for check in record.checks)]
+    yield from (f"{name!r} is the id of two parts; each needs its own." for name in names if names.count(name) > 1)
+    for name, faces in record.sets.items():
+        yield from _set_problems(name, faces, ids)
+    for statement in record.statements:
+        yield from _statement_problems(statement, record)
+    for check in record.checks:
+        unknown = [*_unknown(statements_of(check), ids, f"check {check.id}")]
+        yield from unknown or _check_problems(check, record)
+        if check.experiment:
+            yield from _unknown([check.experiment], record.experiments, f"check {check.id}, experiment")
+    for part in (*record.measured, *record.not_measured, *record.quoted):
+        for pattern in part.ids:
+            if not matching([pattern], record):
+                yield f"{pattern!r} in measured, not_measured or quoted fits no statement{nearest(pattern, ids)}."
+    for headline in record.headlines:
+        known = [*(f"share of {name}" for name in ids), *(f"loss and accuracy of {name}" for name in ids), *names]
+        yield from _unknown([headline.check], known, "headlines")
+
+
+def _set_problems(name: str, faces: FaceSet, ids: list[str]) -> Iterator[str]:
+    if faces.class_faces and (len(faces.class_faces), sum(faces.class_faces)) != (faces.classes, faces.faces):
+        yield f"sets.{name}: class_faces should be {faces.classes} numbers with the sum {faces.faces:,}."
+    fewest = min(faces.class_faces or (faces.faces // faces.classes,))
+    if faces.folds == 1 or faces.folds > fewest:
+        yield f"sets.{name}: {faces.folds} folds; expected 0 (none), or 2 to {fewest}, the faces of the smallest class."
+    yield from _unknown(faces.stated_by, ids, f"sets.{name}.stated_by")
+    if not (faces.stated_by or faces.because):
+        yield f"sets.{name} needs stated_by, or because where the paper does not say."
+
+
+def _statement_problems(statement: Statement, record: Record) -> Iterator[str]:
+    yield from _unknown(statement.of, record.sets, f"statement {statement.id}, of")
+    if statement.experiment:
+        yield from _unknown([statement.experiment], record.experiments, f"statement {statement.id}, experiment")
+    if statement.of and not is_number(statement.value):
+        yield f"statement {statement.id}: {statement.value!r} is not a number, so that it is no share of any set."
+    elif statement.of and statement.metric != "loss" and statement.unit not in SCALES:
+        yield f"statement {statement.id}: a share of a set has the unit % or fraction, not {statement.unit!r}."
+    elif statement.of and float(statement.value) > SCALES.get(statement.unit, 1000):
+        yield f"statement {statement.id}: {statement.value} {statement.unit} is more than a share or a loss can be."
+
+
+def _check_problems(check: Any, record: Record) -> Iterator[str]:
+    """What a check's statements must be for its question to have an answer."""
+    about = [record[name] for name in statements_of(check)]
+    whole = about if isinstance(check, (Sum, Product, Fills)) else []
+    for statement in [record[check.wrong]] if isinstance(check, WrongCount) else whole:
+        if not is_number(statement.value, whole=True) or not int(statement.value):
+            yield f"check {check.id}: {statement.id} is {statement.value!r}; expected a whole number above 0."
+    if isinstance(check, WrongCount):
+        yield from _unknown(check.of, record.sets, f"check {check.id}, of")
+    shares = {SameMetric: about, SameFaces: about}.get(type(check), [])
+    shares = [record[check.share]] if isinstance(check, WrongCount) else shares
+    for statement in shares:
+        if statement.metric not in ("accuracy", "error") or not statement.of:
+            yield f"check {check.id}: {statement.id} is no accuracy or error with sets that it may be of."
+    if isinstance(check, (Swapped, AtLeast)):
+        scaled = {statement.unit in SCALES for statement in about}
+        if not all(is_number(statement.value) for statement in about) or len(scaled) > 1:
+            yield f"check {check.id}: expected numbers, all of them shares or none."
+
+
+def _unknown(names: Iterable[str], known: Iterable[str], where: str) -> Iterator[str]:
+    known = list(known)
+    for name in names:
+        if name not in known:
+            yield f"{where} names {name!r}, which is not there{nearest(name, known)}."
+
+
+def _sentence(error: ValidationError, content: dict[str, Any], where: str) -> str:
+    """One sentence for the first of pydantic's errors, with the count of the others."""
+    first, more = error.errors()[0], error.error_count() - 1
+    also = f" ({more} more like it)" if more else ""
+    loc = first["loc"]  # of a check, its kind stands behind its number
+    steps = [step for place, step in enumerate(loc) if not (loc[0] == "checks" and place == 2)] or ["?"]
+    *parents, key = steps
+    section = _named(parents, content)
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        names = [field.name for field in dataclasses.fields(_kind(first["loc"]))]
+        place = f" in {section}" if section else ""
+        known = f"known keys: {', '.join(names)}{also}."
+        return f"{where} has an unknown key {key!r}{place}{nearest(str(key), names)}; {known}"
+    place = ".".join(part for part in (section, str(key)) if part)
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{where} lacks the key {place!r}{also}."
+    return f"{where}: {place} is {reprlib.repr(first['input'])}, but {first['msg'][0].lower()}{first['msg'][1:]}{also}."
+
+
+def _named(steps: list[Any], content: Any) -> str:
+    """The way to a place, with a part's own id in place of its number."""
+    words = []
+    for step in steps:
+        content = content[step] if isinstance(content, (dict, list)) and step in _keys(content) else None
+        own = content.get("id") if isinstance(content, dict) and isinstance(step, int) else None
+        words.append(str(own or step))
+    return ".".join(words)
+
+
+def _keys(content: dict | list) -> Iterable[Any]:
+    return content if isinstance(content, dict) else range(len(content))
+
+
+def _kind(steps: tuple[Any, ...]) -> type:
+    """The class that stands at a place of a record."""
+    parts = {"statements": Statement, "sets": FaceSet, "experiments": Experiment}
+    parts |= {"measured": Measured, "not_measured": NotMeasured, "quoted": Quoted, "headlines": Headline}
+    if steps[0] == "checks" and len(steps) > 2:
+        return CHECKS[steps[2]]
+    return parts.get(steps[0], Record) if len(steps) > 1 else Record
