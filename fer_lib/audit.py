@@ -61,16 +61,10 @@ def audit(record: Record) -> list[Finding]:
     return found + [_declared(check, record) for check in record.checks]
 
 
-def of_statement(name: str, found: Iterable[Finding]) -> list[Finding]:
-    """Returns the findings about one statement (or announced result), the gravest first."""
-    about = [finding for finding in found if name in finding.statements]
-    return sorted(about, key=lambda finding: VERDICTS.index(finding.verdict))
-
-
 def verdict_of(name: str, found: Iterable[Finding]) -> str:
     """Returns the gravest verdict about one statement (or announced result)."""
-    about = of_statement(name, found)
-    return about[0].verdict if about else UNCHECKED
+    verdicts = [finding.verdict for finding in found if name in finding.statements]
+    return min(verdicts, key=VERDICTS.index, default=UNCHECKED)
 
 
 def _share(statement: Statement, record: Record) -> Finding:
