@@ -46,6 +46,7 @@ HELD = {
 for name in [name for name, held in HELD.items() if not held]:
     print(f"{name} is not in the data folder: its results are left out.", file=sys.stderr)
 STUDIES = [f"04_resnet_svm_seed{seed}" for seed in SEEDS if HELD["ckplus"]]
+STUDIES += [f"07_comparators_seed{SEEDS[0]}"] if HELD["ckplus"] else []
 STUDIES += [f"06_lenet_study_seed{SEEDS[0]}"] if HELD["ckplus"] or HELD["olivetti"] else []
 
 LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json"))
@@ -182,6 +183,24 @@ rule lenet_study:
         sources=SOURCES,
     resources:
         **resources_of("lenet_study"),
+    shell:
+        EXECUTE
+
+
+rule comparators:
+    message: "07_comparators"
+    input:
+        notebook="notebooks/07_comparators.ipynb",
+        profile=f"configs/{PROFILE}.yaml",
+        library=LIBRARY,
+        before=f"{RESULTS}/notebooks/04_resnet_svm_seed{{seed}}.ipynb",
+    output:
+        notebook=f"{RESULTS}/notebooks/07_comparators_seed{{seed}}.ipynb",
+    params:
+        given=lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed}",
+        sources=SOURCES,
+    resources:
+        **resources_of("comparators"),
     shell:
         EXECUTE
 

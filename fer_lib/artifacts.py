@@ -102,20 +102,23 @@ class Run:
         if weights is not None:
             self.facts["weights"] = weights
 
-    def checkpoints(self, name: str, *, settings: Any = None, faces: FaceDataset | None = None) -> Path:
+    def checkpoints(
+        self, name: str, *, settings: Any = None, faces: FaceDataset | None = None, code: Sequence[str] = ()
+    ) -> Path:
         """Returns the folder of this very training: its name changes with settings, data, seed, code and backend.
 
         Args:
             name: of what is trained.
             settings: what it depends on; None means all settings used so far.
             faces: what it learns from; None means all faces used so far.
+            code: files of the package that decide how it ends, beside those of every training.
         """
         package = Path(__file__).parent
-        code = sources_hash([*package.glob("models/*.py"), *(package / name for name in TRAINING_CODE)])
+        files = [*package.glob("models/*.py"), *(package / file for file in (*TRAINING_CODE, *code))]
         made = self.provenance()
         depends_on = made["settings"] if settings is None else settings_dict(settings)
         seen = same_faces(made) if faces is None else [faces.fingerprint, made["data_settings"]]
-        key = settings_hash(depends_on, seen, made.get("weights"), self.seed, code, made["engine"])
+        key = settings_hash(depends_on, seen, made.get("weights"), self.seed, sources_hash(files), made["engine"])
         return self.results / "checkpoints" / f"{name}-seed{self.seed}-{key}"
 
     def model_folder(self, name: str) -> Path:

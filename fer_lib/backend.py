@@ -7,6 +7,7 @@ the lines that matter; TF_CPP_MIN_LOG_LEVEL does not reach the ones written befo
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,10 @@ with _native_stderr_hidden():
     import keras
 
     DEVICES = [str(name) for name in keras.distribution.list_devices()] or ["cpu"]  # looks for GPUs, loudly
+
+if not os.environ.get("FER_NATIVE_LOG"):
+    # it warns of networks that are made anew again and again, which a comparison of many cannot do without
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def openvino() -> ModuleType:

@@ -1,4 +1,4 @@
-"""What notebook 08 reports of liu2023: the results of notebooks 04 and 06, gathered and set beside what it prints."""
+"""What notebook 08 reports of liu2023: the results of notebooks 04, 06 and 07, gathered beside what it prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import figures_hypotheses, figures_liu2023, generalisation, protocols, tables, tables_liu2023
+from fer_lib import (
+    figures_comparators,
+    figures_hypotheses,
+    figures_liu2023,
+    generalisation,
+    protocols,
+    tables,
+    tables_comparators,
+    tables_liu2023,
+)
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.figures import not_yet
@@ -80,11 +89,13 @@ class Liu2023:
         run: of the report.
         model: the contents of notebook 04's metrics by seed; empty where it has not run.
         lenet: the contents of notebook 06's metrics by seed; empty where it has not run.
+        compared: the contents of notebook 07's metrics by seed; empty where it has not run.
     """
 
     run: Run
     model: dict[int, dict[str, Any]]
     lenet: dict[int, dict[str, Any]]
+    compared: dict[int, dict[str, Any]]
 
     def glance_table(self) -> Table:
         """Returns the accuracy on 56 + 14 faces a class, printed beside measured: what the README shows."""
@@ -102,9 +113,28 @@ class Liu2023:
         )
 
     def table3(self) -> Table:
-        """Returns Table 3 with the paper's own row measured."""
+        """Returns Table 3 measured; with the paper's own row alone where notebook 07 has not run."""
+        if self.compared:
+            values, marks = self._compared_values, self._compared_marks
+            frames = (pd.DataFrame(values[name]) for name in ("scores", "against"))
+            return tables_comparators.table3(*frames, values["weights"], **marks)
         own = own_rows(self._frame("scores")) if self.model else None
         return tables_liu2023.table3(own, **self._marks(self.model))
+
+    def compared_tables(self) -> list[Table]:
+        """Returns Table 3 and the same systems on FER-2013, where notebook 07 has run."""
+        if not self.compared:
+            return [self.table3()]
+        values, marks = self._compared_values, self._compared_marks
+        scores = pd.DataFrame(values["fer2013"]).astype({"difference": float, "p_value": float, "holm": float})
+        fer2013 = tables_comparators.fer2013_table(scores, values["weights"], missing=values["missing"], **marks)
+        return [self.table3(), fer2013]
+
+    def cost_figure(self) -> Figure:
+        """Returns the accuracy of the compared systems over what they cost."""
+        found = self._compared_values if self.compared else {}
+        panels = {key.removeprefix("cost, "): pd.DataFrame(each) for key, each in found.items() if key[:6] == "cost, "}
+        return figures_comparators.cost_figure(panels, synthetic=self._synthetic(self.compared))
 
     def ckplus_tables(self) -> list[Table]:
         """Returns every classifier in every protocol and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
@@ -115,7 +145,7 @@ class Liu2023:
         }
         if self.model and "together" in self._first["values"]:  # older results have no answers about training faces
             makers["together"] = tables_liu2023.hypothesis2_table
-        return [*(self._or_not_yet(make, name) for name, make in makers.items()), self.table3()]
+        return [self._or_not_yet(make, name) for name, make in makers.items()]
 
     def genki_table(self) -> Table:
         """Returns GENKI-4K's accuracies and areas under the ROC curve."""
@@ -174,6 +204,20 @@ class Liu2023:
     def _first(self) -> dict[str, Any]:
         return self.model[min(self.model)]
 
+    @property
+    def _compared_values(self) -> dict[str, Any]:
+        return self.compared[min(self.compared)]["values"]
+
+    @property
+    def _compared_marks(self) -> dict[str, Any]:
+        weights = self.compared[min(self.compared)]["provenance"]["weights"]
+        note = tables.weights_note(weights, model="ResNet-50")
+        return {
+            "reference": self._compared_values["reference"],
+            "synthetic": self._synthetic(self.compared),
+            "notes": (note,),
+        }
+
     def _lenet_frame(self, name: str) -> pd.DataFrame | None:
         return pd.DataFrame(next(iter(self.lenet.values()))["values"][name]) if self.lenet else None
 
@@ -212,9 +256,9 @@ class Liu2023:
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
-    """Returns the results of notebooks 04 and 06 that stand in a run's profile, of these seeds or of all."""
+    """Returns the results of notebooks 04, 06 and 07 that stand in a run's profile, of these seeds or of all."""
     found = []
-    for name in ("resnet50_svm", "lenet_study"):
+    for name in ("resnet50_svm", "lenet_study", "comparators"):
         contents = run.load_values(f"{name}_seed*").items()
         kept = {content["provenance"]["seed"]: (file, content) for file, content in contents}
         kept = {seed: each for seed, each in kept.items() if not seeds or seed in seeds}

@@ -43,7 +43,7 @@ NO_FACES = ("liu2023_augmentation_counts", "liu2023_table2", "liu2023_lenet_laye
 def results() -> Path:
     folder = Path(os.environ["FER_OUTPUT"]) / "results" / "smoke"
     kept = {"04_resnet_svm": "resnet50_svm"}
-    for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn", "06_lenet_study"):
+    for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn", "06_lenet_study", "07_comparators"):
         if not (folder / "metrics" / f"{kept.get(name, name[3:])}_seed{SEED}.json").is_file():
             papermill.execute_notebook(PROJECT / "notebooks" / f"{name}.ipynb", None, progress_bar=False)
     return folder
@@ -163,3 +163,24 @@ def test_a_planted_fault_leaves_the_tolerance(fault):
     rows = evaluation.score(training.predict(model, test, settings=settings), test.labels, test.class_names)
     scores = dict(zip(rows["metric"], rows["value"], strict=True))
     assert not all(within(scores, "baseline_cnn").values()), scores
+
+
+def test_every_system_of_table3_was_compared_on_the_same_faces(results):
+    values = read(results, "comparators")["values"]
+    scores = pd.DataFrame(values["scores"])
+    assert set(scores["separation"]) == {"frames", "subjects"}
+    assert scores.groupby(["classifier", "separation"]).size().eq(1).all()
+    compared = set(scores["classifier"]) - {"liu2023"}
+    assert compared == set(load_profile("smoke").comparators.ckplus_rows)
+    assert set(scores["faces"]) == {21}
+    priors = scores[scores["classifier"] == "class_priors"]["accuracy"]
+    assert priors.to_numpy() == pytest.approx(1 / 7)
+    leaky = scores[(scores["classifier"] == "cspl_svm") & (scores["separation"] == "frames")]["accuracy"]
+    assert leaky.item() == pytest.approx(0.71, abs=0.2)
+
+
+def test_the_papers_own_model_stands_in_the_measured_table3_where_notebook_04_ran_before(results):
+    text = (results / "tables" / f"liu2023_table3_measured_seed{SEED}.md").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in text
+    own = next(line for line in text.splitlines() if "98.60" in line)
+    assert own.startswith("| ResNet-50 + SVM as in notebook 04 ")

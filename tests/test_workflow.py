@@ -21,7 +21,7 @@ from fer_lib.settings import load_profile
 PROJECT = Path(__file__).parents[1]
 SLURM = PROJECT / "workflow" / "profiles" / "slurm"
 OURS = ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK", "FER_OUTPUT", "CUDA_VISIBLE_DEVICES")
-TRAININGS = ("03_", "04_", "05_")
+TRAININGS = ("03_", "04_", "05_", "07_comparators")
 
 # Builds the job graph as `snakemake -n` does, and the command line that the SLURM plugin would make of each job.
 PLAN = """
@@ -92,7 +92,8 @@ def test_one_job_a_notebook_and_seed():
     trained = [
         f"{name}_seed{seed}" for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn") for seed in "012"
     ]
-    once = ["01_data_exploration", "02_preprocessing", "06_lenet_study_seed0", "08_replication_report", "all"]
+    studies = ["06_lenet_study_seed0", "07_comparators_seed0"]
+    once = ["01_data_exploration", "02_preprocessing", *studies, "08_replication_report", "all"]
     variants = [f"03_resnet50_mlp-{name}_seed0" for name in load_profile("paper").variants]
     assert sorted(plan("paper")) == sorted([*once, *trained, *variants])
 

@@ -11,6 +11,7 @@ PAPER = {
     "baseline_cnn": (120, 480, 12),
     "resnet_svm": (480, 960, 32),  # its support vector machines are trained on CPU cores in any case
     "lenet_study": (240, 240, 8),
+    "comparators": (480, 1440, 32),
     "report": (30, 30, 8),
 }
 QUICK = {
@@ -20,11 +21,12 @@ QUICK = {
     "baseline_cnn": (30, 60, 12),
     "resnet_svm": (120, 240, 24),
     "lenet_study": (30, 30, 8),
+    "comparators": (120, 240, 24),
     "report": (30, 30, 8),
 }
 SMOKE = dict.fromkeys(PAPER, (20, 20, 6))
 COSTS = {"smoke": SMOKE, "quick": QUICK}.get(PROFILE, PAPER)
-TRAINED = ("resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm")  # what gains from a GPU
+TRAINED = ("resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm", "comparators")  # what gains from a GPU
 GPUS = 0 if PROFILE == "smoke" else int(config.get("gpus", 1))  # of a training; 0: the cluster has none
 
 # Several notebooks may share a GPU: none of them takes all its memory at the start.

@@ -35,6 +35,10 @@ class Comparator(ClassifierMixin, BaseEstimator):
         title: as a table shows it.
         source: where it is described.
         differs: what was assumed, where the source leaves details open ("in the style of"); empty where nothing was.
+        tuning: what was searched for it, and on which faces: its tuning budget.
+        weights_of: what ``weights`` may be a file of, such as ``"ResNet50"``; empty where it takes none.
+        is_network: whether it is, or looks through, a neural network that could have seen other pictures before.
+        optional: whether it needs something that this project does not install.
         pretrained: what its weights had seen before, such as ``"none"``; networks set it by their settings.
         classes_: after ``fit``: the labels, sorted.
     """
@@ -43,6 +47,10 @@ class Comparator(ClassifierMixin, BaseEstimator):
     title: ClassVar[str]
     source: ClassVar[str] = ""
     differs: ClassVar[str] = ""
+    tuning: ClassVar[str] = "nothing"
+    weights_of: ClassVar[str] = ""
+    is_network: ClassVar[bool] = True
+    optional: ClassVar[bool] = False
 
     @property
     def pretrained(self) -> str:
@@ -116,7 +124,7 @@ class Comparator(ClassifierMixin, BaseEstimator):
         content = {
             "format": FORMAT,
             "name": self.name,
-            "parameters": self.get_params(),
+            "parameters": {key: _without_folder(value) for key, value in self.get_params().items()},
             "classes": self.classes_.tolist(),
             "image_shape": list(self.image_shape_),
             "files": files,
@@ -191,6 +199,11 @@ def _checked(images: np.ndarray) -> np.ndarray:
     if images.dtype != np.uint8 or images.ndim != 3:
         raise ValueError(f"faces are {images.dtype} of shape {images.shape}; expected uint8 (N, H, W)")
     return images
+
+
+def _without_folder(value: Any) -> Any:
+    """A weights file is named without its folder: what is kept names no machine's path."""
+    return Path(value).name if isinstance(value, str) else value
 
 
 def _tuples(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class ClassPriors(Comparator):
 
     name = "class_priors"
     title = "class priors"
+    is_network = False
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

@@ -37,6 +37,8 @@ class CsplSvm(Comparator):
         "patches come from what the common ones leave unexplained, not from a coupling with face verification, since "
         "FER-2013 names nobody; one SVM (RBF) of all classes on all patches selected"
     )
+    tuning = "8 penalties of the lasso, 12 pairs of C and γ; three folds, people kept together"
+    is_network = False
 
     def __init__(self, seed: int = 0, *, common_patches: int = 20, specific_patches: int = 4) -> None:
         self.seed = seed

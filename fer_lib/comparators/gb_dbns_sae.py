@@ -12,7 +12,7 @@ from fer_lib.comparators.autoencoder import fit_stacked
 from fer_lib.comparators.base import Comparator, Part
 from fer_lib.comparators.belief import FINE_TUNING_RATE, Layer, UnitRange, fit_stack, transform
 from fer_lib.comparators.lbp import resized
-from fer_lib.comparators.small_networks import Budget, fit, predict
+from fer_lib.comparators.small_networks import Budget, Views, fit, predict
 
 layers = keras.layers
 SIZE, CELLS = 48, 8  # faces of 48 pixels, cells of six
@@ -32,6 +32,7 @@ class GbDbnsSae(Comparator):
         sae_units: hidden units of each layer of the autoencoder.
         updates: steps of each machine's, and of each of the autoencoder's layers', learning.
         epochs: of back-propagation, at most.
+        copies: of each training face, shifted and turned as chen2023's (Table 1), of which each step sees any one.
     """
 
     name = "gb_dbns_sae"
@@ -41,6 +42,7 @@ class GbDbnsSae(Comparator):
         "in the style of: read as Gabor bank, deep belief networks (one a scale) and stacked autoencoder; the bank, "
         "the layers' sizes, the softmax and all of the training are this project's"
     )
+    tuning = "the number of epochs, on a fifth of the training people"
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class GbDbnsSae(Comparator):
         sae_units: Sequence[int] = (128, 64),
         updates: int = 2000,
         epochs: int = 200,
+        copies: int = 4,
     ) -> None:
         self.seed = seed
         self.bank = bank
@@ -58,11 +61,13 @@ class GbDbnsSae(Comparator):
         self.sae_units = sae_units
         self.updates = updates
         self.epochs = epochs
+        self.copies = copies
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
-        energies = self._energies(images)
-        self.range_ = UnitRange.of(energies)
-        visible = self.range_(energies)
+        views = Views.of(images, self._energies, copies=self.copies, seed=self.seed)
+        self.range_ = UnitRange.of(views.every_face)
+        views = Views(self.range_(views.features))
+        visible = views.one_each(self.seed)
         options = {"updates": self.updates, "seed": self.seed}
         stacks = [fit_stack(visible[:, scale], self.dbn_units, **options) for scale in range(self.bank[0])]
         hidden = np.concatenate([transform(s, visible[:, scale]) for scale, s in enumerate(stacks)], axis=1)
@@ -70,7 +75,7 @@ class GbDbnsSae(Comparator):
         self.network_, self.epochs_ = fit(
             lambda: joined(stacks, encoders, classes=len(self.classes_)),
             codes,
-            inputs=lambda rows, _: visible[rows],
+            inputs=views.inputs,
             groups=groups,
             budget=Budget(self.epochs, learning_rate=FINE_TUNING_RATE),
             seed=self.seed,

@@ -16,6 +16,7 @@ class PixelsSvm(Comparator):
 
     name = "pixels_svm"
     title = "raw pixels + SVM (RBF)"
+    is_network = False
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

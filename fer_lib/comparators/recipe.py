@@ -25,7 +25,7 @@ from fer_lib.comparators.base import Comparator, Part
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import validation_split
 from fer_lib.errors import FerError
-from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change, trunk_from_environment
+from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
 from fer_lib.settings.common import STRICT, Fraction
 from fer_lib.trunk import in_batches, one_at_a_time, scaled
 
@@ -97,7 +97,6 @@ class Network(Comparator):
             "learning_rate": self.rate_from_scratch if scratch else RATE_FROM_WEIGHTS,
             "epochs": self.epochs,
             **self.own,
-            **trunk_from_environment(),
             **(self.recipe or {}),
         }
         if self.weights == "random_frozen" and changes.get("trainable_trunk", "all") == "all":

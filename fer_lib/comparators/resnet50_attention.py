@@ -28,6 +28,7 @@ class ResNet50Attention(Network):
     source = "chen2023, section 4: announced, not described"
     differs = "one block of 8 heads of 64 units over the trunk's positions, with a layer norm and a shortcut"
     scaling = "trunk"
+    weights_of = "ResNet50"
 
     def __init__(
         self,

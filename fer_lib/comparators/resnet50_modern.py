@@ -40,6 +40,7 @@ class ResNet50Modern(Network):
         "warm_up_epochs": 1,
         "weight_decay": 0.05,
     }
+    weights_of = "ResNet50"
 
     def __init__(
         self,

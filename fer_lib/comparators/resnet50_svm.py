@@ -13,7 +13,7 @@ from fer_lib.comparators.recipe import resized, weights_seen
 from fer_lib.errors import FerError, nearest
 from fer_lib.expansion import expand
 from fer_lib.models import resnet50_mlp, resnet50_svm
-from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings, change, trunk_from_environment
+from fer_lib.settings import TRUNKS, ExpansionSettings, ResNet50SvmSettings, change, trunk_named
 
 EXPANSIONS = ("off", "none", "originals", "each_copy")
 
@@ -27,6 +27,7 @@ class ResNet50Svm(Comparator):
         expansion: what the final fit sees: ``"off"`` the faces; or liu2023's twelve copies of each, and of them a
             cross-cut as in :class:`~fer_lib.settings.ExpansionSettings` (``"none"``, ``"originals"``, ``"each_copy"``).
         image_size: to which faces are resized, in pixels.
+        trunk: engine and precision of the frozen trunk, one of :data:`fer_lib.settings.TRUNKS`.
         seed: of random weights and of the search's folds.
     """
 
@@ -34,13 +35,22 @@ class ResNet50Svm(Comparator):
     title = "ResNet-50 + SVM (RBF)"
     source = "liu2023, sections 2.2.1 and 2.2.2"
     classifier: ClassVar[str] = "resnet50_svm_rbf"
+    tuning = "12 pairs of C and γ; three folds, people kept together"
+    weights_of = "ResNet50"
 
     def __init__(
-        self, weights: str = "imagenet", *, expansion: str = "off", image_size: int = 48, seed: int = 0
+        self,
+        weights: str = "imagenet",
+        *,
+        expansion: str = "off",
+        image_size: int = 48,
+        trunk: str = TRUNKS[0],
+        seed: int = 0,
     ) -> None:
         self.weights = weights
         self.expansion = expansion
         self.image_size = image_size
+        self.trunk = trunk
         self.seed = seed
 
     @property
@@ -51,7 +61,7 @@ class ResNet50Svm(Comparator):
     def _settings(self) -> ResNet50SvmSettings:
         weights = "random_frozen" if self.weights == "none" else self.weights
         chosen = {"weights": weights, "fine_tune_on": "nothing", "trainable_trunk": "nothing"}
-        return change(ResNet50SvmSettings(), **chosen, **trunk_from_environment())
+        return change(ResNet50SvmSettings(), **chosen, **trunk_named(self.trunk))
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
         if self.expansion not in EXPANSIONS:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_lib.augmentation import random_affine
 from fer_lib.backend import keras
 from fer_lib.comparators.folds import divide
 from fer_lib.errors import FerError
@@ -23,6 +24,39 @@ Inputs = Callable[[np.ndarray, "np.random.Generator | None"], np.ndarray]
 """Rows of the training faces -> network input; with a generator, augmented for one step, without, as they are."""
 HOLD_OUT = 5  # one fifth
 LOSS = "sparse_categorical_crossentropy"
+
+
+@dataclass(frozen=True)
+class Views:
+    """Features of each face and of copies of it, shifted and turned as chen2023's faces are (Table 1).
+
+    For systems whose features take too long to be computed anew in each epoch, as a network's faces are moved anew.
+
+    Attributes:
+        features: float32, shape (1 + copies, N, ...): those of the untouched faces first.
+    """
+
+    features: np.ndarray
+
+    @classmethod
+    def of(cls, images: np.ndarray, describe: Callable[[np.ndarray], np.ndarray], *, copies: int, seed: int) -> Views:
+        """Returns what ``describe`` makes of faces uint8 (N, H, W) and of so many moved copies of each."""
+        rng = np.random.default_rng([seed, copies])
+        moved = (random_affine(images, rng).round().astype(np.uint8) for _ in range(copies))
+        return cls(np.stack([describe(images), *(describe(copy) for copy in moved)]))
+
+    @property
+    def every_face(self) -> np.ndarray:
+        """The features of all views of all faces, one after the other."""
+        return self.features.reshape(-1, *self.features.shape[2:])
+
+    def inputs(self, rows: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Returns the untouched faces' features without a generator, those of a view of each face with one."""
+        return self.features[0 if rng is None else rng.integers(len(self.features), size=len(rows)), rows]
+
+    def one_each(self, seed: int) -> np.ndarray:
+        """Returns the features of one view of each face, (N, ...): as many as there are faces to learn from."""
+        return self.inputs(np.arange(self.features.shape[1]), np.random.default_rng(seed))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Vgg16(Network):
     differs = "liu2023 says VGG alone: of its depths 16 is taken; no batch norms, as in the original"
     scaling = "trunk"  # its ImageNet weights expect ResNet50's preprocessing
     rate_from_scratch = 0.0001  # at 0.001 Adam tends to leave a network of this depth without batch norms at chance
+    weights_of = "VGG16"
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ What a paper leaves open is a setting here; ``docs/decisions.md`` lists the alte
 
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings, ResNetSettings, TrainingSettings
 from fer_lib.settings.common import TRUNKS, WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
     CkPlusSettings,
     DepthStudySettings,
@@ -24,6 +25,7 @@ from fer_lib.settings.profiles import (
     settings_dict,
     settings_hash,
     trunk_from_environment,
+    trunk_named,
 )
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "WEIGHTS_NAMES",
     "BaselineCnnSettings",
     "CkPlusSettings",
+    "ComparatorSettings",
     "DataSettings",
     "DepthStudySettings",
     "ExpansionSettings",
@@ -50,4 +53,5 @@ __all__ = [
     "settings_dict",
     "settings_hash",
     "trunk_from_environment",
+    "trunk_named",
 ]

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.settings.common import STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
     CkPlusSettings,
     DepthStudySettings,
@@ -43,6 +44,7 @@ class Profile:
         expansion: liu2023's twelve-fold augmentation and "cross-cut".
         resnet50_svm: liu2023's model.
         lenet: liu2023's hyper-parameter study.
+        comparators: the systems that liu2023 compares with, and those beyond the papers.
         depth_study: plain against residual networks of equal depth, which both papers argue from.
         variants: other readings of ``resnet50_mlp`` to run beside it, such as other weights: a name to its changes.
     """
@@ -56,6 +58,7 @@ class Profile:
     expansion: ExpansionSettings = ExpansionSettings()
     resnet50_svm: ResNet50SvmSettings = ResNet50SvmSettings()
     lenet: LeNetSettings = LeNetSettings()
+    comparators: ComparatorSettings = ComparatorSettings()
     depth_study: DepthStudySettings = DepthStudySettings()
     variants: dict[Annotated[str, Field(pattern="^[a-z0-9_]+$")], dict[str, Any]] = Field(default_factory=dict)
 
@@ -135,10 +138,17 @@ def trunk_from_environment() -> dict[str, str]:
         FerError: it is none of ``TRUNKS``.
     """
     trunk = os.environ.get("FER_TRUNK")
-    if not trunk:
-        return {}
+    return trunk_named(trunk, where="FER_TRUNK") if trunk else {}
+
+
+def trunk_named(trunk: str, *, where: str = "trunk") -> dict[str, str]:
+    """Returns ``trunk_engine`` and ``trunk_precision`` of a trunk such as ``"openvino-bfloat16"``.
+
+    Raises:
+        FerError: it is none of ``TRUNKS``; the sentence says ``where`` it stands.
+    """
     if trunk not in TRUNKS:
-        raise FerError(f"FER_TRUNK is {trunk!r}{nearest(trunk, TRUNKS)}; give one of {', '.join(TRUNKS)}.")
+        raise FerError(f"{where} is {trunk!r}{nearest(trunk, TRUNKS)}; give one of {', '.join(TRUNKS)}.")
     return dict(zip(("trunk_engine", "trunk_precision"), trunk.split("-"), strict=True))
 
 

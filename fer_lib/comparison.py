@@ -1,0 +1,367 @@
+"""Every compared system on the same faces, folds and seeds: liu2023's Table 3 as a measured one.
+
+The systems are those of :mod:`fer_lib.comparators`; the divisions of CK+ are those of :mod:`fer_lib.protocols`, the
+same draws as for the paper's own model. Each system learns from a fold's training faces alone and answers for its test
+faces; the answers go through the same scores, intervals and paired tests as the paper's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_lib import comparators, evaluation, generalisation, protocols
+from fer_lib.backend import keras
+from fer_lib.comparators.base import Comparator
+from fer_lib.comparators.recipe import Network
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.splits import groups_of
+from fer_lib.errors import FerError, nearest
+from fer_lib.files import atomic_path, sources_hash
+from fer_lib.settings import WEIGHTS_NAMES, ComparatorSettings, settings_hash
+from fer_lib.settings.comparators import Rows
+
+log = logging.getLogger(__name__)
+
+OWN = "liu2023"
+"""The row of the paper's own model, whose answers come from notebook 04: fine-tuned on FER-2013, faces in copies."""
+OWN_CLASSIFIER = "resnet50_svm_rbf"
+TIMED_FACES = 128  # answered to measure faces a second: the test faces, again and again
+CODE = ("comparison.py",)
+"""What decides how a comparison ends, beside the systems themselves, whose code is in :attr:`Row.key`."""
+COST = ["system", "train_faces", "train_seconds", "faces_a_second"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system with its parameters, as a table shows it.
+
+    Attributes:
+        name: its key in the settings: the system, and after a hyphen what sets it apart.
+        system: a key of :data:`fer_lib.comparators.SYSTEMS`.
+        parameters: of the system, by name.
+    """
+
+    name: str
+    system: str
+    parameters: Mapping[str, Any]
+
+    def create(self) -> Comparator:
+        """Returns the system, unfitted."""
+        return comparators.create(self.system, **self.parameters)
+
+    @property
+    def key(self) -> str:
+        """A name for files, which changes with the parameters and with the code of the system."""
+        folder = Path(comparators.__file__).parent
+        own = {f"{kind.__module__.rpartition('.')[2]}.py" for kind in comparators.system(self.system).__mro__}
+        systems = {f"{place.split(':')[0]}.py" for place in comparators.SYSTEMS.values()}
+        code = [path for path in folder.glob("*.py") if path.name in own or path.name not in systems]
+        named = {key: Path(each).name if isinstance(each, str) else each for key, each in self.parameters.items()}
+        return f"{self.name}-{settings_hash(named, sources_hash(code))}"
+
+
+def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int) -> list[Row]:
+    """Returns the rows of the settings, each with all that decides its answers; a row that repeats another is left out.
+
+    Args:
+        given: ``settings.ckplus_rows`` or ``settings.fer2013_rows``.
+        settings: whose weights and trunk the systems get that have any.
+        epochs: of each network whose row does not say.
+        seed: of every system.
+
+    Raises:
+        FerError: there is no such system or parameter, or ``settings.reference`` is none of the rows.
+    """
+    found: dict[str, Row] = {}
+    for name, changes in given.items():
+        system = name.split("-")[0]
+        kind = comparators.system(system)
+        parameters = _defaults(kind, settings, epochs=epochs, seed=seed) | dict(changes)
+        known = comparators.create(system, **parameters).get_params()  # names a parameter that does not exist
+        found.setdefault(settings_hash({"system": system, **known}), Row(name, system, parameters))
+    names = [row.name for row in found.values()]
+    if settings.reference not in names:
+        hint = nearest(settings.reference, names)
+        raise FerError(f"The reference {settings.reference!r} is none of the rows{hint}: {', '.join(names)}.")
+    return list(found.values())
+
+
+def divisions(
+    faces: FaceDataset, settings: ComparatorSettings, division: Any, *, seed: int
+) -> list[protocols.Division]:
+    """Returns the divisions that are compared on: the first of those of notebook 04, people apart for folds.
+
+    Raises:
+        FerError: a class has too few faces for them, or ``settings.separations`` names one that ``division`` lacks.
+    """
+    missing = [kind for kind in settings.separations if kind not in division.separations]
+    if missing:
+        raise FerError(f"separations names {missing[0]!r}, which ckplus does not; it has {division.separations}.")
+    found = [
+        each
+        for each in protocols.divisions(faces, division, seed)
+        if (each.protocol == protocols.PER_CLASS and each.draw < settings.draws)
+        or (each.protocol == protocols.FOLDS and each.draw < settings.fold_seeds and each.separation == "subjects")
+    ]
+    return [each for each in found if each.separation in settings.separations]
+
+
+def run_ckplus(
+    rows: Sequence[Row], found: Sequence[protocols.Division], faces: FaceDataset, *, checkpoints: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trains and tests every system on every fold; what is in ``checkpoints`` already is not done again.
+
+    Args:
+        rows: the systems.
+        found: the divisions.
+        faces: N faces, with their subjects.
+        checkpoints: a folder for these very faces and divisions.
+
+    Returns:
+        The answers, a row a tested face and system, as :func:`fer_lib.protocols.run` returns them for test faces
+        (``classifier`` is the row's name); and the costs, a row a training: ``system``, ``train_faces``,
+        ``train_seconds``, ``faces_a_second`` (answered).
+    """
+    people = groups_of(faces, "subjects")
+    jobs = [(row, each, number) for row in rows for each in found for number in range(len(each.folds))]
+    answers, costs, started, trained = [], [], time.monotonic(), 0
+    for place, (row, division, number) in enumerate(jobs, start=1):
+        fold = division.folds[number]
+        path = checkpoints / f"{row.key}-{division.name}-{number}.csv"
+        if not path.is_file():
+            made = _trained(row, faces.images[fold.train], faces.labels[fold.train], people[fold.train], path)
+            predicted = made.system.predict(faces.images[fold.test])
+            frame = pd.DataFrame({"face": fold.test, "label": faces.labels[fold.test], "predicted": predicted})
+            speed = _faces_a_second(made.system, faces.images[fold.test])
+            with atomic_path(path) as partial:
+                frame.assign(train_seconds=made.seconds, faces_a_second=speed).to_csv(partial, index=False)
+            made.forget()
+            trained += 1
+            left = (time.monotonic() - started) / trained * (len(jobs) - place) / 60
+            log.info(
+                "fold %d of %d done (%s, %s); about %.0f min left", place, len(jobs), row.name, division.name, left
+            )
+        frame = pd.read_csv(path)
+        cost = frame.pop("train_seconds")[0], frame.pop("faces_a_second")[0]
+        costs.append((row.name, len(fold.train), *cost))
+        where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
+        answers.append(frame.assign(classifier=row.name, fold=number, **where))
+    return pd.concat(answers, ignore_index=True), pd.DataFrame(costs, columns=COST)
+
+
+def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
+    """Returns the answers with those of the paper's own model in front, where notebook 04 tested it on the same faces.
+
+    Args:
+        answers: of :func:`run_ckplus`.
+        own: notebook 04's predictions of the same seed; None where it has not run.
+    """
+    where = ["protocol", "separation", "draw", "fold"]
+    if own is None:
+        return answers
+    own = own[own["classifier"] == OWN_CLASSIFIER]
+    asked = answers[[*where, "face", "label"]].drop_duplicates()
+    same = asked.merge(own[[*where, "face", "label", "predicted"]], how="left")
+    if same["predicted"].isna().any():
+        return answers
+    same = same.assign(predicted=same["predicted"].astype(answers["predicted"].dtype), classifier=OWN)
+    return pd.concat([same[answers.columns], answers], ignore_index=True)
+
+
+def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.DataFrame:
+    """Returns each system's accuracy minus the reference's on the same faces: a row a system, protocol and separation.
+
+    Columns as of :func:`fer_lib.protocols.paired`, with ``classifier`` and ``holm``: the p-value adjusted for all
+    systems of one protocol and separation.
+    """
+    others = [name for name in answers["classifier"].unique() if name != reference]
+    frames = [protocols.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others]
+    compared = pd.concat(frames, ignore_index=True)
+    family = compared.groupby(["protocol", "separation"], sort=False)["p_value"]
+    return compared.assign(holm=family.transform(evaluation.holm))
+
+
+@dataclass(frozen=True)
+class WholeAnswers:
+    """What every system answers for faces of other corpora, having learnt from one.
+
+    Attributes:
+        probabilities: a row's name -> a name of the faces asked about -> float32, shape (N, C).
+        costs: a row a training, as of :func:`run_ckplus`.
+        missing: the rows that could not be had, a name -> the sentence that says why: what is not installed.
+    """
+
+    probabilities: Mapping[str, Mapping[str, np.ndarray]]
+    costs: pd.DataFrame
+    missing: Mapping[str, str]
+
+
+def run_whole(
+    rows: Sequence[Row], learn: FaceDataset, asked: Mapping[str, np.ndarray], *, checkpoints: Path
+) -> WholeAnswers:
+    """Trains every system on one part of a corpus, and asks it about others; what is in ``checkpoints`` is kept.
+
+    Args:
+        rows: the systems.
+        learn: N faces.
+        asked: a name to faces uint8 of the same size, shape (M, H, W); one of them may be none at all.
+        checkpoints: a folder for these very faces.
+    """
+    answers, costs, missing = {}, [], {}
+    for place, row in enumerate(rows, start=1):
+        path = checkpoints / f"{row.key}.npz"
+        if not path.is_file():
+            try:
+                made = _trained(row, learn.images, learn.labels, None, path)
+            except FerError as error:
+                if not comparators.system(row.system).optional:
+                    raise
+                missing[row.name] = str(error)
+                continue
+            first = next(iter(asked.values()))
+            found = {name: made.system.predict_proba(images).astype(np.float32) for name, images in asked.items()}
+            cost = np.array([made.seconds, _faces_a_second(made.system, first)])
+            with atomic_path(path) as partial:
+                np.savez_compressed(partial, cost=cost, **found)
+            made.forget()
+            log.info("fold %d of %d done (%s, %s)", place, len(rows), row.name, learn.corpus)
+        with np.load(path, allow_pickle=False) as kept:
+            answers[row.name] = {name: kept[name] for name in asked}
+            costs.append((row.name, len(learn), *kept["cost"].tolist()))
+    return WholeAnswers(answers, pd.DataFrame(costs, columns=COST), missing)
+
+
+def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, reference: str) -> pd.DataFrame:
+    """Returns a row a system: both accuracies of the faces asked about, and the difference to the reference.
+
+    Columns: ``system``; ``categorical_accuracy`` and ``binary_accuracy``, each with ``_low`` and ``_high`` (Wilson's
+    interval, and a bootstrap over faces); ``macro_f1`` likewise; ``difference``, ``difference_low``,
+    ``difference_high`` and ``p_value`` (McNemar) of the categorical accuracy against the reference; ``holm``.
+    """
+    rows, labels = [], faces.labels
+    first = answers.probabilities[reference][asked]
+    for name, found in answers.probabilities.items():
+        scored = evaluation.score(found[asked], labels, faces.class_names).set_index("metric")
+        row: dict[str, Any] = {"system": name}
+        for metric in ("categorical_accuracy", "binary_accuracy", "macro_f1"):
+            row |= {metric: scored.loc[metric, "value"]}
+            row |= {f"{metric}_{bound}": scored.loc[metric, bound] for bound in ("low", "high")}
+        compared = {} if name == reference else evaluation.compare_paired(found[asked], first, labels)
+        names = {"difference": "difference", "low": "difference_low", "high": "difference_high", "p_value": "p_value"}
+        rows.append(row | {said: compared.get(key, np.nan) for key, said in names.items()})
+    frame = pd.DataFrame(rows)
+    return frame.assign(holm=evaluation.holm(frame["p_value"]))
+
+
+def predicted(answers: WholeAnswers, faces: FaceDataset, *, asked: str = "testing") -> pd.DataFrame:
+    """Returns each face's label and every system's answer about it, a row a face, to be kept."""
+    labels = {"label": faces.labels}
+    return pd.DataFrame(labels | {name: found[asked].argmax(axis=1) for name, found in answers.probabilities.items()})
+
+
+def smile_margins(
+    answers: WholeAnswers, class_names: tuple[str, ...], *, asked: str = "smiles"
+) -> dict[str, np.ndarray]:
+    """Returns how far happy is ahead of the best other expression for each face asked about, a row's name -> (M,).
+
+    A system that gives every face the same answer tells nothing and is left out.
+    """
+    found = {name: each[asked] for name, each in answers.probabilities.items()}
+    margins = {name: generalisation.happy_margins(shares, class_names) for name, shares in found.items() if len(shares)}
+    return {name: margin for name, margin in margins.items() if np.ptp(margin) > 0}
+
+
+def mean_costs(costs: pd.DataFrame) -> pd.DataFrame:
+    """Returns the mean cost of a training, a row a system in their order."""
+    return costs.groupby("system", sort=False)[COST[1:]].mean().reset_index()
+
+
+def weights_of(rows: Sequence[Row]) -> dict[str, str]:
+    """Returns what the network of each row had seen before, by the row's name; "no network" where it has none."""
+    systems = {row.name: row.create() for row in rows}
+    return {name: system.pretrained if system.is_network else "no network" for name, system in systems.items()}
+
+
+def panels(
+    scores: pd.DataFrame, whole: pd.DataFrame, costs: Mapping[str, pd.DataFrame], weights: Mapping[str, str]
+) -> dict[str, pd.DataFrame]:
+    """Returns what the figure of cost shows: a title to a row a system with its accuracy, its cost and its weights.
+
+    Args:
+        scores: ``protocols.scores`` on CK+; of its protocols and separations the last is taken.
+        whole: :func:`whole_scores` on FER-2013.
+        costs: ``"CK+"`` and ``"FER-2013"`` to :func:`mean_costs`.
+        weights: of :func:`weights_of`.
+    """
+    strict = scores[["protocol", "separation"]].iloc[-1]
+    ckplus = scores[(scores[["protocol", "separation"]] == strict).all(axis=1)].rename(columns={"classifier": "system"})
+    metric = "categorical_accuracy"
+    names = {metric: "accuracy", f"{metric}_low": "low", f"{metric}_high": "high"}
+    found = {"CK+": ckplus, "FER-2013": whole.rename(columns=names)}
+    said = {"CK+": f"CK+, {strict['separation']} apart" if strict["separation"] != "frames" else "CK+, paper's split"}
+    merged = {
+        said.get(corpus, corpus): each[["system", "accuracy", "low", "high"]].merge(costs[corpus], on="system")
+        for corpus, each in found.items()
+    }
+    return {title: frame.assign(weights=frame["system"].map(weights)) for title, frame in merged.items()}
+
+
+@dataclass
+class _Made:
+    """A fitted system, how long it took, and the folder of its epochs."""
+
+    system: Comparator
+    seconds: float
+    epochs: Path
+
+    def forget(self) -> None:
+        """Deletes the epochs, and what the backend keeps of the network: the answers are on disk."""
+        shutil.rmtree(self.epochs, ignore_errors=True)
+        keras.utils.clear_session()
+
+
+def _trained(row: Row, images: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, path: Path) -> _Made:
+    system, epochs = row.create(), path.with_suffix("")
+    before = _seconds_so_far(epochs)
+    if isinstance(system, Network):
+        system.checkpoints = epochs
+    started = time.monotonic()
+    system.fit(images, labels, groups)
+    return _Made(system, before + time.monotonic() - started, epochs)
+
+
+def _seconds_so_far(epochs: Path) -> float:
+    """How long the epochs took that an earlier process trained."""
+    history = epochs / "history.csv"
+    return float(pd.read_csv(history)["seconds"].sum()) if history.is_file() else 0.0
+
+
+def _faces_a_second(system: Comparator, images: np.ndarray) -> float:
+    """How many faces a fitted system, which has answered before, answers for in a second."""
+    many = np.resize(images, (TIMED_FACES, *images.shape[1:]))
+    started = time.monotonic()
+    system.predict_proba(many)
+    return TIMED_FACES / max(time.monotonic() - started, 1e-9)
+
+
+def _defaults(kind: type[Comparator], settings: ComparatorSettings, *, epochs: int, seed: int) -> dict[str, Any]:
+    """The parameters of a system that follow from the settings of all."""
+    known = kind().get_params()
+    given: dict[str, Any] = {"seed": seed}
+    if "weights" in known:
+        own = settings.weights in WEIGHTS_NAMES or kind.weights_of == "ResNet50"
+        given["weights"] = settings.weights if own else "none"
+    if "trunk" in known:
+        given["trunk"] = f"{settings.trunk_engine}-{settings.trunk_precision}"
+    if issubclass(kind, Network):
+        given["epochs"] = epochs
+    return given

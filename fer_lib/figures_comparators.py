@@ -1,0 +1,90 @@
+"""The figure of the compared systems: what they get right, and what they cost. It is returned, not written or shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fer_lib.diagrams import INK
+from fer_lib.figure_style import PALETTE, absent, new_figure, styled
+from fer_lib.tables_comparators import title
+
+COSTS = {
+    "train_seconds": "training (seconds)",
+    "faces_a_second": "faces answered in a second",
+}
+KINDS = {
+    "pre-trained": ("o", PALETTE[0]),
+    "from no weights": ("s", PALETTE[1]),
+    "no network": ("^", PALETTE[2]),
+}
+PRIORS = "class_priors"  # they cost nothing: a level, and no mark
+TITLE = "Accuracy against cost of every compared system"
+
+
+@styled
+def cost_figure(panels: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
+    """Returns accuracy with its 95 % interval over the cost of training and of answering, a row of panels a corpus.
+
+    Args:
+        panels: what the accuracy is of, such as ``"CK+, subject-independent"``, to a frame with a row a system:
+            ``system`` (a row's name), ``accuracy``, ``low``, ``high`` (fractions), ``train_seconds``,
+            ``faces_a_second`` and ``weights`` (``comparison.panel``).
+        synthetic: whether the faces were generated.
+    """
+    if not panels:
+        return absent(TITLE, "Nothing to show yet: run notebook 07.", synthetic=synthetic)
+    panels = {said: frame.assign(kind=frame["weights"].map(kind_of)) for said, frame in panels.items()}
+    names = list(dict.fromkeys(name for frame in panels.values() for name in frame["system"] if name != PRIORS))
+    numbers = {name: str(number) for number, name in enumerate(names, start=1)}
+    note = (
+        "Bars: 95 % intervals (CK+: bootstrap over subjects; FER-2013: Wilson's). Dotted: class priors. Costs were "
+        "measured where this was run, among whatever else ran there: less than a factor of two means little."
+    )
+    lines = (len(names) + 2) // 3
+    figure = new_figure(2.9 * len(panels) + 0.17 * (lines + 1) + 0.1, TITLE, note=note, synthetic=synthetic)
+    grid = figure.subplots(len(panels), len(COSTS), squeeze=False, sharey="row")
+    for row, (said, frame) in zip(grid, panels.items(), strict=True):
+        for ax, (cost, label) in zip(row, COSTS.items(), strict=True):
+            _panel(ax, frame, cost=cost, numbers=numbers)
+            ax.set_xlabel(label)
+        row[0].set_ylabel("accuracy (%)")
+        row[0].set_title(said, loc="left", weight="bold")
+    used = {kind for frame in panels.values() for kind in frame["kind"]}
+    marks = {kind: mark for kind, mark in KINDS.items() if kind in used}
+    kinds = [Line2D([], [], linestyle="none", marker=shape, color=color) for shape, color in marks.values()]
+    grid[0, 1].legend(
+        kinds, marks, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1, columnspacing=1
+    )
+    entries = [Line2D([], [], linestyle="none") for _ in names]
+    said = [f"{numbers[name]}  {title(name)}" for name in names]
+    figure.legend(entries, said, loc="outside lower left", ncols=3, fontsize=8, handlelength=0, handletextpad=0)
+    return figure
+
+
+def kind_of(weights: str) -> str:
+    """Returns the key of ``KINDS`` of a system: whether it is a network, and whether it had seen anything before."""
+    return {"no network": "no network", "none": "from no weights"}.get(weights, "pre-trained")
+
+
+def _panel(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, str]) -> None:
+    for level in frame.loc[frame["system"] == PRIORS, "accuracy"]:
+        ax.axhline(100 * level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5)
+    frame = frame[frame["system"] != PRIORS]
+    for kind, (shape, color) in KINDS.items():
+        part = frame[frame["kind"] == kind]
+        bounds = [100 * (part["accuracy"] - part["low"]), 100 * (part["high"] - part["accuracy"])]
+        ax.errorbar(
+            part[cost], 100 * part["accuracy"], yerr=bounds, linestyle="none", marker=shape, color=color, capsize=2,
+            markersize=4.5, elinewidth=1,
+        )  # fmt: skip
+    ax.set_xscale("log")
+    for row in frame.itertuples():
+        ax.annotate(
+            numbers[row.system], (getattr(row, cost), 100 * row.accuracy), xytext=(4, 3), textcoords="offset points",
+            fontsize=8,
+        )  # fmt: skip
