@@ -38,6 +38,7 @@ PACKAGES = (
     "skops",
     "mtcnn",
     "pandas",
+    "fer",  # whose network is one of the compared systems, where it is installed
     "fer-replication",
 )
 FIGURE_DPI = 150

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fer_lib.diagrams import INK
 from fer_lib.figure_style import PALETTE, absent, new_figure, styled
@@ -47,11 +48,12 @@ def cost_figure(panels: Mapping[str, pd.DataFrame], *, synthetic: bool = False) 
     )
     lines = (len(names) + 2) // 3
     figure = new_figure(2.9 * len(panels) + 0.17 * (lines + 1) + 0.1, TITLE, note=note, synthetic=synthetic)
-    grid = figure.subplots(len(panels), len(COSTS), squeeze=False, sharey="row")
+    grid = figure.subplots(len(panels), len(COSTS), squeeze=False, sharex="col", sharey="row")
     for row, (said, frame) in zip(grid, panels.items(), strict=True):
         for ax, (cost, label) in zip(row, COSTS.items(), strict=True):
             _panel(ax, frame, cost=cost, numbers=numbers)
             ax.set_xlabel(label)
+            ax.tick_params(labelbottom=True)
         row[0].set_ylabel("accuracy (%)")
         row[0].set_title(said, loc="left", weight="bold")
     used = {kind for frame in panels.values() for kind in frame["kind"]}
@@ -83,6 +85,9 @@ def _panel(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, st
             markersize=4.5, elinewidth=1,
         )  # fmt: skip
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     for row in frame.itertuples():
         ax.annotate(
             numbers[row.system], (getattr(row, cost), 100 * row.accuracy), xytext=(4, 3), textcoords="offset points",
