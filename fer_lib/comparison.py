@@ -31,9 +31,8 @@ from fer_lib.settings.comparators import Rows
 
 log = logging.getLogger(__name__)
 
-OWN = "liu2023"
-"""The row of the paper's own model, whose answers come from notebook 04: fine-tuned on FER-2013, faces in copies."""
 OWN_CLASSIFIER = "resnet50_svm_rbf"
+OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as given, then FER-2013"}
 TIMED_FACES = 128  # answered to measure faces a second: the test faces, again and again
 CODE = ("comparison.py",)
 """What decides how a comparison ends, beside the systems themselves, whose code is in :attr:`Row.key`."""
@@ -173,7 +172,7 @@ def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
     same = asked.merge(own[[*where, "face", "label", "predicted"]], how="left")
     if same["predicted"].isna().any():
         return answers
-    same = same.assign(predicted=same["predicted"].astype(answers["predicted"].dtype), classifier=OWN)
+    same = same.assign(predicted=same["predicted"].astype(answers["predicted"].dtype), classifier=protocols.OWN)
     return pd.concat([same[answers.columns], answers], ignore_index=True)
 
 
@@ -285,14 +284,27 @@ def mean_costs(costs: pd.DataFrame) -> pd.DataFrame:
     return costs.groupby("system", sort=False)[COST[1:]].mean().reset_index()
 
 
-def weights_of(rows: Sequence[Row]) -> dict[str, str]:
-    """Returns what the network of each row had seen before, by the row's name; "no network" where it has none."""
-    systems = {row.name: row.create() for row in rows}
-    return {name: system.pretrained if system.is_network else "no network" for name, system in systems.items()}
+def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+    """Returns what tables say of each row, by its name, and of the paper's own model.
+
+    Returns:
+        ``title``: with an asterisk where the system is in the style of a source that says too little. ``weights``: what
+        its network had seen before; "no network" where it has none.
+    """
+    found = {protocols.OWN: OWN_SYSTEM}
+    for row in rows:
+        system, apart = row.create(), row.name.partition("-")[2]
+        style = "*" if system.differs.startswith("in the style of") else ""
+        title = f"{system.title}{style}" + (f" ({apart})" if apart and apart != "none" else "")
+        found[row.name] = {"title": title, "weights": system.pretrained if system.is_network else "no network"}
+    return found
 
 
 def panels(
-    scores: pd.DataFrame, whole: pd.DataFrame, costs: Mapping[str, pd.DataFrame], weights: Mapping[str, str]
+    scores: pd.DataFrame,
+    whole: pd.DataFrame,
+    costs: Mapping[str, pd.DataFrame],
+    systems: Mapping[str, Mapping[str, str]],
 ) -> dict[str, pd.DataFrame]:
     """Returns what the figure of cost shows: a title to a row a system with its accuracy, its cost and its weights.
 
@@ -300,7 +312,7 @@ def panels(
         scores: ``protocols.scores`` on CK+; of its protocols and separations the last is taken.
         whole: :func:`whole_scores` on FER-2013.
         costs: ``"CK+"`` and ``"FER-2013"`` to :func:`mean_costs`.
-        weights: of :func:`weights_of`.
+        systems: of :func:`described`.
     """
     strict = scores[["protocol", "separation"]].iloc[-1]
     ckplus = scores[(scores[["protocol", "separation"]] == strict).all(axis=1)].rename(columns={"classifier": "system"})
@@ -312,6 +324,7 @@ def panels(
         said.get(corpus, corpus): each[["system", "accuracy", "low", "high"]].merge(costs[corpus], on="system")
         for corpus, each in found.items()
     }
+    weights = {name: each["weights"] for name, each in systems.items()}
     return {title: frame.assign(weights=frame["system"].map(weights)) for title, frame in merged.items()}
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fer_lib.diagrams import INK
 from fer_lib.figure_style import PALETTE, absent, new_figure, styled
-from fer_lib.tables_comparators import title
+from fer_lib.tables_comparators import Systems
 
 COSTS = {
     "train_seconds": "training (seconds)",
@@ -28,13 +28,14 @@ TITLE = "Accuracy against cost of every compared system"
 
 
 @styled
-def cost_figure(panels: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
+def cost_figure(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Figure:
     """Returns accuracy with its 95 % interval over the cost of training and of answering, a row of panels a corpus.
 
     Args:
         panels: what the accuracy is of, such as ``"CK+, subject-independent"``, to a frame with a row a system:
             ``system`` (a row's name), ``accuracy``, ``low``, ``high`` (fractions), ``train_seconds``,
-            ``faces_a_second`` and ``weights`` (``comparison.panel``).
+            ``faces_a_second`` and ``weights`` (``comparison.panels``).
+        systems: what the rows are called.
         synthetic: whether the faces were generated.
     """
     if not panels:
@@ -63,7 +64,7 @@ def cost_figure(panels: Mapping[str, pd.DataFrame], *, synthetic: bool = False) 
         kinds, marks, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1, columnspacing=1
     )
     entries = [Line2D([], [], linestyle="none") for _ in names]
-    said = [f"{numbers[name]}  {title(name)}" for name in names]
+    said = [f"{numbers[name]}  {systems[name]['title']}" for name in names]
     figure.legend(entries, said, loc="outside lower left", ncols=3, fontsize=8, handlelength=0, handletextpad=0)
     return figure
 

