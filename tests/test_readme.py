@@ -132,8 +132,14 @@ def test_the_fifty_epochs_are_those_of_the_committed_run():
     assert re.search(r"expect them.*?(0\.\d{4} \[0\.\d{4}, 0\.\d{4}\])", sentence, re.S).group(1) in variants
     assert len(numbers) == 3
     assert all(" ".join(number.split()) in row for number in numbers)
-    seeds = re.search(r"mean ± s\.d\. of \d seeds", sentence).group(0)
-    assert seeds in table
+    random_trunk = re.search(r"random weights,\s.*?(0\.\d{4} \[0\.\d{4}, 0\.\d{4}\])", sentence, re.S).group(1)
+    assert random_trunk in next(line for line in variants.splitlines() if line.startswith("| random_frozen_seed0"))
+    cnn = next(line for line in table.splitlines() if line.startswith("| Traditional CNN"))
+    of_cnn = re.findall(r"0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]", sentence[sentence.index("The traditional CNN") :])
+    assert len(of_cnn) == 2
+    assert all(number in cnn for number in of_cnn)
+    seeds = re.search(r"mean ± s\.d\. of (\d) seeds", sentence).group(1)
+    assert f"(ResNet50 + MLP {seeds}, Traditional CNN 1)" in table
 
 
 def test_every_file_it_names_is_there():
