@@ -56,7 +56,7 @@ LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix
 EXECUTE = (
     f"env {{resources.device}} {sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb"
     " --kernel python3 --log-output --no-progress-bar {params.given} 2>&1"
-    " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p' -e '/^fold /p' -e '/^lenet /p' -e '/^depth /p'"
+    " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p' -e '/^fold /p' -e '/^system /p' -e '/^lenet /p' -e '/^depth /p'"
     f" && {sys.executable!r} -m nbstripout --keep-output --keep-count --keep-id --extra-keys 'metadata.papermill"
     " metadata.language_info.version cell.metadata.papermill cell.metadata.execution' {output.notebook}.partial.ipynb"
     " && mv {output.notebook}.partial.ipynb {output.notebook}"

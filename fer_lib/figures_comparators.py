@@ -34,7 +34,7 @@ def cost_figure(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthet
     Args:
         panels: what the accuracy is of, such as ``"CK+, subject-independent"``, to a frame with a row a system:
             ``system`` (a row's name), ``accuracy``, ``low``, ``high`` (fractions), ``train_seconds``,
-            ``faces_a_second`` and ``weights`` (``comparison.panels``).
+            ``faces_a_second`` and ``weights`` (``comparison_scores.panels``).
         systems: what the rows are called.
         synthetic: whether the faces were generated.
     """

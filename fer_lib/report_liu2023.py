@@ -133,7 +133,7 @@ class Liu2023:
     def cost_figure(self) -> Figure:
         """Returns the accuracy of the compared systems over what they cost."""
         found = self._compared_values if self.compared else {}
-        panels = {key.removeprefix("cost, "): pd.DataFrame(each) for key, each in found.items() if key[:6] == "cost, "}
+        panels = {said: pd.DataFrame(rows) for said, rows in found.get("panels", {}).items()}
         return figures_comparators.cost_figure(
             panels, found.get("systems", {}), synthetic=self._synthetic(self.compared)
         )

@@ -26,14 +26,15 @@ PRINTED = {
 """Table 3's rows, without blanks -> system."""
 OWN_ROW = "Algorithms in this paper"
 Systems = Mapping[str, Mapping[str, str]]
-"""A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.comparison.described`."""
+"""A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.comparison_scores.described`."""
 STYLE_NOTE = (
     "*: in the style of the system that the paper names; `docs/decisions.md` and the table of the systems say what was "
     "assumed. The paper does not say on which faces the numbers that it quotes were measured."
 )
 TERMS_NOTE = (
-    "Every system learnt from the same faces, and answered for the same; "
-    "“weights” is what its network had seen before: rows compare like with like where it is alike."
+    "Every system learnt from the same faces, and answered for the same; notebook 04's own model, where it stands "
+    "here, learnt from copies of them, and from FER-2013 first where its settings say so. “weights” is what a network "
+    "had seen before: rows compare like with like where it is alike."
 )
 
 
@@ -72,7 +73,7 @@ def table3(
 
     Args:
         scores: ``protocols.scores`` of all systems, ``classifier`` being a row's name.
-        differences: ``comparison.against``.
+        differences: ``comparison_scores.against``.
         systems: what the rows are called.
         reference: the row that all are compared with.
         synthetic: whether the faces were generated.
@@ -117,7 +118,7 @@ def paired_table(differences: pd.DataFrame, systems: Systems, *, reference: str,
     """Returns every system's accuracy minus the reference's, in every protocol and separation.
 
     Args:
-        differences: ``comparison.against``.
+        differences: ``comparison_scores.against``.
         systems: what the rows are called.
         reference: the row that all are compared with.
         synthetic: whether the faces were generated.
@@ -154,7 +155,7 @@ def fer2013_table(
     """Returns every system's two accuracies on FER-2013's test faces.
 
     Args:
-        scores: ``comparison.whole_scores``.
+        scores: ``comparison_scores.whole_scores``.
         systems: what the rows are called.
         reference: the row that all are compared with.
         missing: rows that could not be had, a name to the sentence that says why.
@@ -214,7 +215,7 @@ def cost_table(costs: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic
     """Returns what a training of each system takes, and how many faces it answers for in a second.
 
     Args:
-        costs: a corpus' name to ``comparison.mean_costs``.
+        costs: a corpus' name to ``comparison_scores.mean_costs``.
         systems: what the rows are called.
         synthetic: whether the faces were generated.
     """

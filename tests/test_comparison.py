@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import comparators, comparison, figures_comparators, generalisation, protocols, tables_comparators
+from fer_lib import (
+    comparators,
+    comparison,
+    comparison_scores,
+    figures_comparators,
+    generalisation,
+    protocols,
+    tables_comparators,
+)
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
@@ -167,7 +175,7 @@ def test_a_killed_network_goes_on_at_its_last_epoch(found, people, tmp_path, mon
 
 def test_every_system_is_paired_with_the_reference_on_the_same_faces(compared, people):
     _, answers, _ = compared
-    differences = comparison.against(answers, people, "pixels_svm")
+    differences = comparison_scores.against(answers, people, "pixels_svm")
     accuracies = protocols.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
     assert len(differences) == 4
     for row in differences.itertuples():
@@ -186,21 +194,21 @@ def own_predictions(answers: pd.DataFrame) -> pd.DataFrame:
 def test_the_papers_own_model_stands_beside_them_where_it_was_tested_on_the_same_faces(compared):
     _, answers, _ = compared
     own = own_predictions(answers)
-    both = comparison.with_own(answers, own)
+    both = comparison_scores.with_own(answers, own)
     mine = both[both["classifier"] == protocols.OWN]
     assert list(mine.columns) == list(answers.columns)
     assert len(mine) == (answers["classifier"] == "pixels_svm").sum()
     assert (mine["predicted"] == mine["label"]).all()
-    assert comparison.with_own(answers, None) is answers
-    assert comparison.with_own(answers, own[own["draw"] != 1]) is answers, "other draws"
-    assert comparison.with_own(answers, own.assign(face=own["face"] + 1)) is answers, "other faces"
+    assert comparison_scores.with_own(answers, None) is answers
+    assert comparison_scores.with_own(answers, own[own["draw"] != 1]) is answers, "other draws"
+    assert comparison_scores.with_own(answers, own.assign(face=own["face"] + 1)) is answers, "other faces"
 
 
 # --- a whole corpus ---------------------------------------------------------------------------------------------------
 
 
 def test_scores_of_a_whole_corpus_are_paired_and_both_accuracies_told_apart(whole, people):
-    scores = comparison.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
     found = scores.set_index("system")
     assert found.loc["class_priors", "binary_accuracy"] == pytest.approx(2 / 3)
     for name in found.index:
@@ -209,12 +217,12 @@ def test_scores_of_a_whole_corpus_are_paired_and_both_accuracies_told_apart(whol
     assert np.isnan(found.loc["pixels_svm", "p_value"])
     gap = found.loc["class_priors", "categorical_accuracy"] - found.loc["pixels_svm", "categorical_accuracy"]
     assert found.loc["class_priors", "difference"] == pytest.approx(gap)
-    kept = comparison.predicted(whole, people.take(range(40)))
+    kept = comparison_scores.predicted(whole, people.take(range(40)))
     assert list(kept.columns) == ["label", *ROWS]
 
 
 def test_smiles_come_from_happy_and_those_who_say_always_the_same_are_left_out(whole):
-    margins = comparison.smile_margins(whole, CLASSES)
+    margins = comparison_scores.smile_margins(whole, CLASSES)
     assert set(margins) == {"pixels_svm", "cspl_svm"}
     shares = whole.probabilities["pixels_svm"]["smiles"]
     np.testing.assert_array_equal(margins["pixels_svm"] > 0, shares.argmax(axis=1) == 1)
@@ -235,10 +243,10 @@ def test_what_is_not_installed_is_named_and_all_else_goes_on(people, tmp_path):
 
 def test_table3_is_published_beside_measured(compared, people):
     _, answers, _ = compared
-    both = comparison.with_own(answers, own_predictions(answers))
-    scores, differences = protocols.scores(both, people), comparison.against(both, people, "pixels_svm")
+    both = comparison_scores.with_own(answers, own_predictions(answers))
+    scores, differences = protocols.scores(both, people), comparison_scores.against(both, people, "pixels_svm")
     table = tables_comparators.table3(
-        scores, differences, comparison.described(rows()), reference="pixels_svm", synthetic=True
+        scores, differences, comparison_scores.described(rows()), reference="pixels_svm", synthetic=True
     )
     frame = table.frame.set_index("system")
     assert table.heading.startswith("SYNTHETIC: generated faces. liu2023, Table 3, measured")
@@ -247,7 +255,15 @@ def test_table3_is_published_beside_measured(compared, people):
     assert list(frame["published"]) == ["89.89", "98.60", "–", "–"]
     assert frame.loc["ResNet-50 + SVM as in notebook 04", "paper's split"].startswith("100.00 [")
     assert frame.loc["raw pixels + SVM (RBF)", "minus the reference (points)"] == "reference"
-    assert set(frame["weights"]) == {"no network", "as given, then FER-2013"}
+    assert set(frame["weights"]) == {"no network", "as in notebook 04"}
+
+
+def test_two_rows_of_one_system_have_two_names():
+    both = rows({"pixels_svm": {}, "resnet50_svm": {}, "resnet50_svm-none": {"weights": "none"}})
+    found = comparison_scores.described(both)
+    assert found["resnet50_svm"] == {"title": "ResNet-50 + SVM (RBF)", "weights": "ImageNet"}
+    assert found["resnet50_svm-none"] == {"title": "ResNet-50 + SVM (RBF), from no weights", "weights": "none"}
+    assert len({each["title"] for each in found.values()}) == len(found)
 
 
 def test_every_printed_row_of_table3_has_its_system():
@@ -259,12 +275,12 @@ def test_every_printed_row_of_table3_has_its_system():
 
 
 def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
-    systems = tables_comparators.systems_table([*rows(), *rows()], comparison.described(rows())).frame
+    systems = tables_comparators.systems_table([*rows(), *rows()], comparison_scores.described(rows())).frame
     assert len(systems) == 3
     assert systems["searched for it"].str.contains("lasso").sum() == 1
     assert "common_patches: 3" in set(systems["parameters"])
-    scores = comparison.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
-    known = comparison.described([*rows(), comparison.Row("fer_package", "fer_package", {})])
+    scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    known = comparison_scores.described([*rows(), comparison.Row("fer_package", "fer_package", {})])
     missing = {"fer_package": "It is away."}
     table = tables_comparators.fer2013_table(scores, known, reference="pixels_svm", missing=missing)
     assert "network of the package fer is not measured: It is away." in table.notes
@@ -273,14 +289,14 @@ def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
 
 def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, whole, people):
     _, answers, costs = compared
-    both = comparison.with_own(answers, own_predictions(answers))  # which has no cost here
+    both = comparison_scores.with_own(answers, own_predictions(answers))  # which has no cost here
     scores = protocols.scores(both, people)
-    fer2013 = comparison.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
-    every = {"CK+": comparison.mean_costs(costs), "FER-2013": comparison.mean_costs(whole.costs)}
-    panels = comparison.panels(scores, fer2013, every, comparison.described(rows()))
+    fer2013 = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    every = {"CK+": comparison_scores.mean_costs(costs), "FER-2013": comparison_scores.mean_costs(whole.costs)}
+    panels = comparison_scores.panels(scores, fer2013, every, comparison_scores.described(rows()))
     assert list(panels) == ["CK+, subjects apart", "FER-2013"]
     assert [list(frame["system"]) for frame in panels.values()] == [list(ROWS)] * 2
-    figure = figures_comparators.cost_figure(panels, comparison.described(rows()), synthetic=True)
+    figure = figures_comparators.cost_figure(panels, comparison_scores.described(rows()), synthetic=True)
     assert [ax.get_xscale() for ax in figure.axes] == ["log"] * 4
     for ax in figure.axes:
         assert {text.get_text() for text in ax.texts} == {"1", "2"}

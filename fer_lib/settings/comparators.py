@@ -28,7 +28,7 @@ CKPLUS_ROWS: Rows = {
     "pixels_svm": {},
     "class_priors": {},
 }
-# what two CPU cores train on 28,709 faces in an hour or two a system; a GPU trains them all
+# what two CPU cores should train on 28,709 faces in an hour or two a system (an estimate); a GPU trains them all
 FER2013_ROWS: Rows = {
     "resnet50_svm": {},
     "resnet50_softmax": {},
@@ -50,7 +50,7 @@ class ComparatorSettings:
     """Every system that liu2023 compares with, on the same faces, folds and seeds (section 3.1, Table 3).
 
     Command: ``papermill notebooks/07_comparators.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: on two CPU cores most of a day, of which the networks take nearly all; one that was killed goes on.
+    Cost: by an estimate, most of a day on two CPU cores, nearly all of it the networks'; a killed run goes on.
     Expected: the paper quotes 84.40 to 92.46 % for the five systems of Table 3, whose faces and divisions it does not
     give, and prints 98.60 % for its own.
 
@@ -68,7 +68,7 @@ class ComparatorSettings:
         draws: of liu2023's 56 + 14 faces a class: the first ones of those that the profile's ``ckplus`` draws.
         fold_seeds: of its folds, likewise; 0 leaves them out.
         separations: what is kept apart; the folds come with people kept apart alone.
-        epochs: of every network on CK+ (a few hundred faces), unless its row says otherwise.
+        epochs: of every network of the shared recipe on CK+ (a few hundred faces), unless its row says otherwise.
         fer2013_epochs: of every network on FER-2013.
     """
 

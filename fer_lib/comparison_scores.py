@@ -1,0 +1,142 @@
+"""What the compared systems' answers come to: scores, paired tests, costs, and what tables call them.
+
+:mod:`fer_lib.comparison` trains the systems; nothing here decides what they answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_lib import evaluation, generalisation, protocols
+from fer_lib.comparison import COST, Row, WholeAnswers
+from fer_lib.datasets.face_dataset import FaceDataset
+
+OWN_CLASSIFIER = "resnet50_svm_rbf"
+OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
+APART = {"none": "from no weights"}
+"""What stands after a row's hyphen -> what its title says; else the word itself."""
+
+
+def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
+    """Returns the answers with those of the paper's own model in front, where notebook 04 tested it on the same faces.
+
+    Args:
+        answers: of :func:`fer_lib.comparison.run_ckplus`.
+        own: notebook 04's predictions of the same seed; None where it has not run.
+    """
+    where = ["protocol", "separation", "draw", "fold"]
+    if own is None:
+        return answers
+    own = own[own["classifier"] == OWN_CLASSIFIER]
+    asked = answers[[*where, "face", "label"]].drop_duplicates()
+    same = asked.merge(own[[*where, "face", "label", "predicted"]], how="left")
+    if same["predicted"].isna().any():
+        return answers
+    same = same.assign(predicted=same["predicted"].astype(answers["predicted"].dtype), classifier=protocols.OWN)
+    return pd.concat([same[answers.columns], answers], ignore_index=True)
+
+
+def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.DataFrame:
+    """Returns each system's accuracy minus the reference's on the same faces: a row a system, protocol and separation.
+
+    Columns as of :func:`fer_lib.protocols.paired`, with ``classifier`` and ``holm``: the p-value adjusted for all
+    systems of one protocol and separation.
+    """
+    others = [name for name in answers["classifier"].unique() if name != reference]
+    frames = [protocols.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others]
+    compared = pd.concat(frames, ignore_index=True)
+    family = compared.groupby(["protocol", "separation"], sort=False)["p_value"]
+    return compared.assign(holm=family.transform(evaluation.holm))
+
+
+def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, reference: str) -> pd.DataFrame:
+    """Returns a row a system: both accuracies of the faces asked about, and the difference to the reference.
+
+    Columns: ``system``; ``categorical_accuracy`` and ``binary_accuracy``, each with ``_low`` and ``_high`` (Wilson's
+    interval, and a bootstrap over faces); ``macro_f1`` likewise; ``difference``, ``difference_low``,
+    ``difference_high`` and ``p_value`` (McNemar) of the categorical accuracy against the reference; ``holm``.
+    """
+    rows, labels = [], faces.labels
+    first = answers.probabilities[reference][asked]
+    for name, found in answers.probabilities.items():
+        scored = evaluation.score(found[asked], labels, faces.class_names).set_index("metric")
+        row: dict[str, Any] = {"system": name}
+        for metric in ("categorical_accuracy", "binary_accuracy", "macro_f1"):
+            row |= {metric: scored.loc[metric, "value"]}
+            row |= {f"{metric}_{bound}": scored.loc[metric, bound] for bound in ("low", "high")}
+        compared = {} if name == reference else evaluation.compare_paired(found[asked], first, labels)
+        names = {"difference": "difference", "low": "difference_low", "high": "difference_high", "p_value": "p_value"}
+        rows.append(row | {said: compared.get(key, np.nan) for key, said in names.items()})
+    frame = pd.DataFrame(rows)
+    return frame.assign(holm=evaluation.holm(frame["p_value"]))
+
+
+def predicted(answers: WholeAnswers, faces: FaceDataset, *, asked: str = "testing") -> pd.DataFrame:
+    """Returns each face's label and every system's answer about it, a row a face, to be kept."""
+    labels = {"label": faces.labels}
+    return pd.DataFrame(labels | {name: found[asked].argmax(axis=1) for name, found in answers.probabilities.items()})
+
+
+def smile_margins(
+    answers: WholeAnswers, class_names: tuple[str, ...], *, asked: str = "smiles"
+) -> dict[str, np.ndarray]:
+    """Returns how far happy is ahead of the best other expression for each face asked about, a row's name -> (M,).
+
+    A system that gives every face the same answer tells nothing and is left out.
+    """
+    found = {name: each[asked] for name, each in answers.probabilities.items()}
+    margins = {name: generalisation.happy_margins(shares, class_names) for name, shares in found.items() if len(shares)}
+    return {name: margin for name, margin in margins.items() if np.ptp(margin) > 0}
+
+
+def mean_costs(costs: pd.DataFrame) -> pd.DataFrame:
+    """Returns the mean cost of a training, a row a system in their order."""
+    return costs.groupby("system", sort=False)[COST[1:]].mean().reset_index()
+
+
+def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+    """Returns what tables say of each row, by its name, and of the paper's own model.
+
+    Returns:
+        ``title``: with an asterisk where the system is in the style of a source that says too little. ``weights``: what
+        its network had seen before; "no network" where it has none.
+    """
+    found = {protocols.OWN: OWN_SYSTEM}
+    for row in rows:
+        system, apart = row.create(), row.name.partition("-")[2]
+        style = "*" if system.differs.startswith("in the style of") else ""
+        title = f"{system.title}{style}" + (f", {APART.get(apart, apart)}" if apart else "")
+        found[row.name] = {"title": title, "weights": system.pretrained if system.is_network else "no network"}
+    return found
+
+
+def panels(
+    scores: pd.DataFrame,
+    whole: pd.DataFrame,
+    costs: Mapping[str, pd.DataFrame],
+    systems: Mapping[str, Mapping[str, str]],
+) -> dict[str, pd.DataFrame]:
+    """Returns what the figure of cost shows: a title to a row a system with its accuracy, its cost and its weights.
+
+    Args:
+        scores: ``protocols.scores`` on CK+; of its protocols and separations the last is taken.
+        whole: :func:`whole_scores` on FER-2013.
+        costs: ``"CK+"`` and ``"FER-2013"`` to :func:`mean_costs`.
+        systems: of :func:`described`.
+    """
+    strict = scores[["protocol", "separation"]].iloc[-1]
+    ckplus = scores[(scores[["protocol", "separation"]] == strict).all(axis=1)].rename(columns={"classifier": "system"})
+    metric = "categorical_accuracy"
+    names = {metric: "accuracy", f"{metric}_low": "low", f"{metric}_high": "high"}
+    found = {"CK+": ckplus, "FER-2013": whole.rename(columns=names)}
+    said = {"CK+": f"CK+, {strict['separation']} apart" if strict["separation"] != "frames" else "CK+, paper's split"}
+    merged = {
+        said.get(corpus, corpus): each[["system", "accuracy", "low", "high"]].merge(costs[corpus], on="system")
+        for corpus, each in found.items()
+    }
+    weights = {name: each["weights"] for name, each in systems.items()}
+    return {title: frame.assign(weights=frame["system"].map(weights)) for title, frame in merged.items()}
