@@ -87,6 +87,17 @@ def sureness(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
+def active_units(units: np.ndarray) -> dict[str, int]:
+    """Returns how many ``units`` a layer has and how many of them are ``active``, above 0 for any face.
+
+    A ReLU that no face sets off passes on nothing and learns nothing any more.
+
+    Args:
+        units: of a layer that ends in a ReLU, shape (N, units).
+    """
+    return {"units": units.shape[1], "active": int((units > 0).any(axis=0).sum())}
+
+
 def cross_entropies(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns each face's cross-entropy in nats, shape (N,): chen2023's equation 1, with the minus it lacks."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)

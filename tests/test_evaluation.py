@@ -541,3 +541,8 @@ def test_smiles_that_cannot_be_scored_are_refused(values, labels, words):
     for measure in (evaluation.roc_auc, evaluation.smile_scores):
         with pytest.raises(ValueError, match=words):
             measure(values, labels)
+
+
+def test_a_unit_is_active_that_any_face_sets_off():
+    units = np.array([[0.0, 0.2, 0.0], [0.0, 0.0, 1e-9]])
+    assert evaluation.active_units(units) == {"units": 3, "active": 2}

@@ -350,12 +350,13 @@ def kinds_of(network: keras.Model, kind: type) -> list:
 def test_the_default_cnn_has_the_documented_blocks():
     cnn = baseline_cnn.build(BaselineCnnSettings())
     assert (cnn.input_shape, cnn.output_shape) == ((None, 48, 48, 3), (None, 7))
-    assert cnn.count_params() == 1_470_503
+    assert cnn.count_params() == 1_471_527
     assert [layer.filters for layer in kinds_of(cnn, layers.Conv2D)] == [32, 32, 64, 64, 128, 128]
     assert {layer.kernel_size for layer in kinds_of(cnn, layers.Conv2D)} == {(3, 3)}
     pooled = [layer.output.shape[1:] for layer in kinds_of(cnn, layers.MaxPooling2D)]
     assert pooled == [(24, 24, 32), (12, 12, 64), (6, 6, 128)]
-    assert len(kinds_of(cnn, layers.BatchNormalization)) == 6
+    assert len(kinds_of(cnn, layers.BatchNormalization)) == 7
+    assert {norm.momentum for norm in kinds_of(cnn, layers.BatchNormalization)} == {0.99}
     assert [layer.rate for layer in kinds_of(cnn, layers.Dropout)] == [0.25] * 4
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import training, trunk
+from fer_lib import evaluation, training, trunk
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
@@ -51,6 +51,19 @@ def run(settings=TINY, *, checkpoints=None, seed=1):
 
 def numbers(history: pd.DataFrame) -> pd.DataFrame:
     return history.drop(columns="seconds")
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_batch_norms_keep_the_cnns_hidden_units_active(normalised):
+    settings = change(
+        TINY, epochs=8, batch_size=16, learning_rate=0.01, convolution_filters=(8, 8), dense_units=64,
+        batch_normalization=normalised, normalization_momentum=0.9,
+    )  # fmt: skip
+    model, _ = run(settings)
+    units = training.predict(baseline_cnn.hidden(model), striped_faces(70), settings=settings)
+    counted = evaluation.active_units(units)
+    assert counted["units"] == 64
+    assert (counted["active"] == 64) == normalised
 
 
 @pytest.fixture(scope="module")

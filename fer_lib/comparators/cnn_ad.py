@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_lib.backend import keras
-from fer_lib.comparators.recipe import Network, RecipeSettings
+from fer_lib.comparators.recipe import MOMENTUM, Network, RecipeSettings
 from fer_lib.errors import FerError
 from fer_lib.models import cnn_ad
 from fer_lib.settings import BaselineCnnSettings
@@ -53,5 +53,5 @@ class CnnAd(Network):
         """Returns the uncompiled network; raises FerError where the reading is neither of the two."""
         if self.reading not in cnn_ad.READINGS:
             raise FerError(f"reading is {self.reading!r}; expected {' or '.join(cnn_ad.READINGS)}.")
-        plain = BaselineCnnSettings(convolution_filters=self.convolution_filters)
+        plain = BaselineCnnSettings(convolution_filters=self.convolution_filters, normalization_momentum=MOMENTUM)
         return cnn_ad.build(plain, reading=self.reading, image_size=self.image_size, classes=classes)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_lib.backend import keras
-from fer_lib.comparators.recipe import Network, RecipeSettings
+from fer_lib.comparators.recipe import MOMENTUM, Network, RecipeSettings
 from fer_lib.models import inception_v4
 
 
@@ -47,4 +47,6 @@ class InceptionV4(Network):
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
         """Returns the uncompiled network."""
-        return inception_v4.build(image_size=self.image_size, classes=classes, width=self.width, blocks=self.blocks)
+        return inception_v4.build(
+            image_size=self.image_size, classes=classes, width=self.width, blocks=self.blocks, momentum=MOMENTUM
+        )

@@ -31,6 +31,7 @@ from fer_lib.trunk import in_batches, one_at_a_time, scaled
 
 RATE_FROM_WEIGHTS, RATE_FROM_SCRATCH = 0.0001, 0.001
 SMALLEST = 32  # pixels: what the networks of keras.applications take
+MOMENTUM = 0.9  # of the moving averages of networks from no weights: CK+'s epochs have six steps, too few for 0.99
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

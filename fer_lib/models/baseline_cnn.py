@@ -18,11 +18,16 @@ def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int =
     face = keras.Input((image_size, image_size, 3), name="face")
     x = blocks(face, settings)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(settings.dense_units, activation="relu", kernel_initializer=initializer, name="dense")(x)
+    x = hidden_layer(x, settings)
     if settings.dropout_rate:
         x = layers.Dropout(settings.dropout_rate, name="dense_dropout")(x)
     x = layers.Dense(classes, kernel_initializer=initializer, name="logits")(x)
     return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="baseline_cnn")
+
+
+def hidden(model: keras.Model) -> keras.Model:
+    """Returns the part of a built network that ends with its hidden layer: faces to its units, (N, dense_units)."""
+    return keras.Model(model.input, model.get_layer("dense_relu").output, name="hidden")
 
 
 def blocks(x: keras.KerasTensor, settings: BaselineCnnSettings) -> keras.KerasTensor:
@@ -32,10 +37,21 @@ def blocks(x: keras.KerasTensor, settings: BaselineCnnSettings) -> keras.KerasTe
         for number in (1, 2):
             name = f"block{block}_conv{number}"
             x = layers.Conv2D(filters, 3, padding="same", kernel_initializer=initializer, name=name)(x)
-            if settings.batch_normalization:
-                x = layers.BatchNormalization(name=f"block{block}_bn{number}")(x)
+            x = _normalised(x, settings, f"block{block}_bn{number}")
             x = layers.ReLU(name=f"block{block}_relu{number}")(x)
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
         if settings.dropout_rate:
             x = layers.Dropout(settings.dropout_rate, name=f"block{block}_dropout")(x)
     return x
+
+
+def hidden_layer(x: keras.KerasTensor, settings: BaselineCnnSettings) -> keras.KerasTensor:
+    """Returns the flattened maps (N, M) after the dense layer, (N, dense_units)."""
+    x = layers.Dense(settings.dense_units, kernel_initializer=settings.kernel_initializer, name="dense")(x)
+    return layers.ReLU(name="dense_relu")(_normalised(x, settings, "dense_bn"))
+
+
+def _normalised(x: keras.KerasTensor, settings: BaselineCnnSettings, name: str) -> keras.KerasTensor:
+    if not settings.batch_normalization:
+        return x
+    return layers.BatchNormalization(momentum=settings.normalization_momentum, name=name)(x)

@@ -35,13 +35,14 @@ def build(
     without = BaselineCnnSettings(
         convolution_filters=settings.convolution_filters,
         batch_normalization=settings.batch_normalization,
+        normalization_momentum=settings.normalization_momentum,
         kernel_initializer=settings.kernel_initializer,
         dropout_rate=0.0,
     )
     face = keras.Input((image_size, image_size, 3), name="face")
     x = adaptive_average_pooling(baseline_cnn.blocks(face, without))
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(settings.dense_units, activation="relu", name="dense")(x)
+    x = baseline_cnn.hidden_layer(x, settings)
     x = layers.Dense(classes, name="logits")(x)
     return keras.Model(face, layers.Softmax(name="probabilities", dtype="float32")(x), name="cnn_adaptive_pooling")
 

@@ -24,6 +24,7 @@ def build(
     width: float = 1.0,
     blocks: Sequence[int] = BLOCKS,
     dropout_rate: float = 0.2,
+    momentum: float = 0.99,
 ) -> keras.Model:
     """Returns Inception-v4, uncompiled.
 
@@ -35,6 +36,7 @@ def build(
         width: what the number of each convolution's maps is multiplied by; 1 is the paper's network.
         blocks: how many Inception-A, -B and -C blocks there are (Figure 9: four, seven and three).
         dropout_rate: before the softmax ("keep 0.8").
+        momentum: of the batch norms' moving averages; the paper gives none, 0.99 is Keras'.
 
     Raises:
         ValueError: the faces are smaller than 75 pixels.
@@ -42,7 +44,7 @@ def build(
     if image_size < SMALLEST:
         raise ValueError(f"image_size is {image_size}; expected {SMALLEST} pixels or more")
     face = keras.Input((image_size, image_size, 3), name="face")
-    convolution = _Convolutions(width)
+    convolution = _Convolutions(width, momentum)
     x = _stem(face, convolution)
     for block, count, reduction in zip(
         (_block_a, _block_b, _block_c), blocks, (_reduce_a, _reduce_b, None), strict=True
@@ -59,8 +61,9 @@ def build(
 class _Convolutions:
     """Makes the network's convolutions, numbered in the order in which they are made."""
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, momentum: float) -> None:
         self.width = width
+        self.momentum = momentum
         self.number = 0
 
     def __call__(
@@ -72,7 +75,7 @@ class _Convolutions:
             max(1, round(maps * self.width)), size, strides=stride, padding="valid" if valid else "same",
             use_bias=False, name=f"conv{self.number}",
         )(x)  # fmt: skip
-        x = layers.BatchNormalization(epsilon=1e-3, name=f"bn{self.number}")(x)
+        x = layers.BatchNormalization(momentum=self.momentum, epsilon=1e-3, name=f"bn{self.number}")(x)
         return layers.ReLU(name=f"relu{self.number}")(x)
 
 
