@@ -145,3 +145,15 @@ def test_the_fifty_epochs_are_those_of_the_committed_run():
 def test_every_file_it_names_is_there():
     for name in re.findall(r"`((?:notebooks|fer_lib|configs|docs|tests)/[\w./]*)`", README):
         assert (PROJECT / name).exists(), name
+
+
+def test_numbers_of_the_model_card_stand_in_the_tables_that_it_names():
+    card = (PROJECT / "docs" / "model_card.md").read_text(encoding="utf-8")
+    tables = {
+        name: (PROJECT / "results" / "quick" / "tables" / f"{name}.md").read_text(encoding="utf-8")
+        for name in set(re.findall(r"liu2023_\w+_seed0", card))
+    }
+    quoted = re.findall(r"\d+\.\d+ \[\d+\.\d+, \d+\.\d+\]", card)
+    assert len(quoted) >= 7
+    missing = [number for number in quoted if not any(number in table for table in tables.values())]
+    assert not missing
