@@ -30,7 +30,15 @@ ROOMS = {
         *("comparators", "comparison", "comparison_scores"),
     ),
     "Tables and figures": (
-        *("tables", "tables_hypotheses", "tables_liu2023", "tables_comparators", "diagrams", "figure_style"),
+        *(
+            "tables",
+            "tables_hypotheses",
+            "tables_liu2023",
+            "tables_lenet",
+            "tables_comparators",
+            "diagrams",
+            "figure_style",
+        ),
         *("figures", "figures_hypotheses", "figures_liu2023", "figures_comparators"),
     ),
     "Audit": ("audit", "audit_report"),

@@ -34,7 +34,8 @@ from fer_lib.figure_style import (
 from fer_lib.figures import UNSURE
 from fer_lib.tables import SPLITS
 from fer_lib.tables_hypotheses import SWEEPS
-from fer_lib.tables_liu2023 import HYPOTHESIS2, PROTOCOLS, SEPARATIONS, percent, setting_name
+from fer_lib.tables_lenet import setting_name
+from fer_lib.tables_liu2023 import HYPOTHESIS2, PROTOCOLS, SEPARATIONS, percent
 
 LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is sure of every face and always wrong
 BOTH_PARTS = "training + test together"

@@ -17,6 +17,7 @@ from fer_lib import (
     protocols,
     tables,
     tables_comparators,
+    tables_lenet,
     tables_liu2023,
 )
 from fer_lib.artifacts import Run, same_faces
@@ -160,7 +161,7 @@ class Liu2023:
 
     def lenet_tables(self) -> list[Table]:
         """Returns Table 4, the batch sizes and Table 5."""
-        makers = (tables_liu2023.table4, tables_liu2023.batch_size_table, tables_liu2023.table5)
+        makers = (tables_lenet.table4, tables_lenet.batch_size_table, tables_lenet.table5)
         summary = self._lenet_frame("summary")
         return [make(summary, **self._marks(self.lenet, weights=False)) for make in makers]
 

@@ -7,7 +7,6 @@ intervals, in round ones the smallest and the largest of several trainings.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ import pandas as pd
 
 from fer_lib import evaluation, published
 from fer_lib.datasets.terms import TITLES
-from fer_lib.settings import LeNetSettings, ResNet50SvmSettings
+from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.svm import NAMES as CLASSIFIERS
 from fer_lib.tables import Table, interval
 
@@ -55,15 +54,6 @@ CLAIMS = {
     "generalisation": ("Sections 2.1, 3.1 and 4", "“good generalization capability”, tested on GENKI-4K", None),
     "gradients": ("Abstract, sections 1 and 2.2.1", "“alleviate the gradient disappearance”", None),
 }
-STUDY_NOTE = (
-    "Errors in per cent at the best validation error of each training: the median of the seeds (smallest to largest). "
-    "At chance: trainings whose best validation error is within one face of guessing, 39/40 = 97.5 % for the forty "
-    "people of the Olivetti faces, 6/7 = 85.7 % for seven expressions and 5/6 = 83.3 % for six."
-)
-ORDER_NOTE = (
-    "Table 4 names the test error first and Table 5 the validation error; for the row that both print (n-kerns "
-    "[20,50], batch size 56, learning rate 0.05) 2.5 and 5 stand in opposite order. Of forty faces, one is 2.5 %."
-)
 SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
 HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table."
@@ -126,26 +116,6 @@ def expansion_table(arithmetic: pd.DataFrame) -> Table:
     return Table(frame, "liu2023, section 2.1: the counts after augmentation")
 
 
-def table2(settings: LeNetSettings) -> Table:
-    """Returns liu2023's Table 2, printed beside used, from the settings of the LeNet."""
-    printed = published.printed_table(PAPER, "Table 2").set_index("row")
-    used = {
-        "Batch size": str(settings.batch_size),
-        "epoch": str(settings.n_epochs),
-        "Learning-rate": f"{settings.learning_rate:g}",
-        "Pool-size": "({},{})".format(*settings.pool_size),
-        "n-kerns": _kerns(settings.n_kerns),
-    }
-    rows = [
-        {"Hyper-parameters": name, "printed": printed.loc[name, name], "used": used[name]} for name in printed.index
-    ]
-    note = (
-        "Section 3.2.3 speaks of 200 epochs at most, Table 2 of 50; training may stop earlier, and Table 5 prints 36, "
-        "46 and 38. The table does not say whether it is of the LeNet or of ResNet-50; its rows are those of the LeNet."
-    )
-    return Table(pd.DataFrame(rows), "liu2023, Table 2: hyper-parameters", notes=(note,))
-
-
 def table3(own_rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns liu2023's Table 3: accuracies as printed, and that of the paper's own algorithm as measured here.
 
@@ -167,54 +137,6 @@ def table3(own_rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Seq
         rows.append({"Algorism": name, "printed": value, **cells, "numbers": OWN if is_own else QUOTED})
     said = f"Accuracy in per cent. {SUBJECT_NOTE}"
     return Table(pd.DataFrame(rows), "liu2023, Table 3: algorithms", synthetic, (said, *notes))
-
-
-def table4(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns liu2023's Table 4, the LeNet's errors with different learning rates, printed and measured.
-
-    Args:
-        summary: ``lenet_study.summary`` of one corpus or of several put together: ``corpus``, ``sweep``, ``order``,
-            ``learning_rate``, ``batch_size``, ``n_kerns``, ``runs``; ``validation``, ``test`` (per cent) and ``epoch``,
-            each also with ``_min`` and ``_max``; ``at_chance``. None: nothing has been measured yet.
-        synthetic: whether the faces were generated.
-        notes: more sentences under the table.
-    """
-    printed = published.printed_table(PAPER, "Table 4").set_index("Learning-rate")
-    rows = _study_rows(printed, summary, sweep="learning_rate", head="Learning-rate", test_first=True)
-    title = "liu2023, Table 4: the LeNet's errors with different learning rates"
-    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE, *notes))
-
-
-def table5(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns liu2023's Table 5, the LeNet's errors with different numbers of feature maps; see :func:`table4`."""
-    printed = published.printed_table(PAPER, "Table 5").set_index("n-kerns")
-    rows = _study_rows(printed, summary, sweep="n_kerns", head="n-kerns")
-    title = "liu2023, Table 5: the LeNet's errors with different numbers of feature maps"
-    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE, *notes))
-
-
-def batch_size_table(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns section 3.2.2's errors with different batch sizes, printed and measured; see :func:`table4`."""
-    statements = published.load(PAPER).set_index("id")["value"]
-    stuck = statements["section322-validation-error"]
-    tried = [
-        statements[name] for name in statements.index if name.startswith("section322-batch-") and name[-1].isdigit()
-    ]
-    printed = pd.DataFrame([{"Validation error": stuck, "Test error": "–"} for _ in tried], index=tried)
-    chosen = {
-        f"{part} error": " and ".join(
-            f"{statements[f'{row}-{part.lower()}-error']} (Table {row[5]})" for row in ("table4-row3", "table5-row1")
-        )
-        for part in ("Validation", "Test")
-    }
-    printed.loc[statements["section322-batch-size"]] = chosen
-    rows = _study_rows(printed, summary, sweep="batch_size", head="Batch size")
-    title = "liu2023, section 3.2.2: the LeNet's errors with different batch sizes"
-    said = (
-        "The paper explains the error that does not drop by the order of the faces: ten of each class in a row. It "
-        "prints 56 training faces of each class elsewhere. The Olivetti faces are ten of each of forty people."
-    )
-    return Table(rows, title, synthetic, (STUDY_NOTE, said, *notes))
 
 
 def separation_table(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
@@ -447,41 +369,6 @@ def equations_table(checks: pd.DataFrame, *, synthetic: bool = False, notes: Seq
     return Table(pd.DataFrame(rows), "liu2023's equations, checked", synthetic, tuple(notes))
 
 
-def paragraphs_table(
-    settings: LeNetSettings,
-    *,
-    results: pd.DataFrame | None = None,
-    image_size: int = 48,
-    synthetic: bool = False,
-    notes: Sequence[str] = (),
-) -> Table:
-    """Returns the sentences of sections 3.2.3 (n-epochs) and 3.2.5 (pool-size) beside what the code does.
-
-    Args:
-        settings: of the LeNet.
-        results: ``lenet_study.run``'s results: ``epochs`` and ``stopped`` of each training; None: not measured yet.
-        image_size: side of the faces in pixels.
-        synthetic: whether the faces were generated.
-        notes: sentences under the table.
-    """
-    height, width = settings.pool_size
-    sizes = [image_size]
-    for _ in settings.n_kerns:
-        convolved = sizes[-1] - settings.filter_size + 1
-        sizes += [convolved, convolved // height]
-    way = " → ".join(f"{size}×{size}" for size in sizes)
-    rows = [
-        ("Section 3.2.3", "“traverse the dataset at most 200 times”", f"n_epochs: {settings.n_epochs}"),
-        ("Section 3.2.3", "“a control parameter that stops the program”", _stops(settings, results)),
-        ("Section 3.2.3", "n-epochs “does not affect the degree of optimization”", _cut_short(results)),
-        ("Section 3.2.5", "“Pool-size is set to (2,2)”", f"pool_size: ({height},{width})"),
-        ("Section 3.2.5", "“max pooling 1 pixel from a 2*2 area”", f"of {height * width} values the largest is kept"),
-        ("Section 3.2.5", "“The size of the face image in this example is 48*48”", f"maps after each step: {way}"),
-    ]
-    frame = pd.DataFrame(rows, columns=["place", "printed", "here"])
-    return Table(frame, "liu2023, sections 3.2.3 and 3.2.5: n-epochs and pool-size", synthetic, tuple(notes))
-
-
 def claims_table(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns the paper's claims, what it prints for each and what was measured here.
 
@@ -532,83 +419,9 @@ def _seven_wrong() -> str:
     return f"Section 3.1 prints {wrong} wrong: with Table 1's counts that leaves right {cells}."
 
 
-def _study_rows(
-    printed: pd.DataFrame, summary: pd.DataFrame | None, *, sweep: str, head: str, test_first: bool = False
-) -> pd.DataFrame:
-    """The rows of one sweep: for each value as printed, then for each corpus and order as measured.
-
-    ``printed`` has the value as its index, and columns ``Validation error``, ``Test error`` and perhaps ``epoch``.
-    """
-    errors = ("Validation", "Test")[:: -1 if test_first else 1]
-    measured = pd.DataFrame(columns=["key"]) if summary is None else summary[summary["sweep"] == sweep]
-    measured = measured.assign(key=[setting_name(value) for value in measured[sweep]] if len(measured) else [])
-    rows = []
-    for key in dict.fromkeys([*printed.index, *measured["key"]]):
-        if key in printed.index:
-            cells = printed.loc[key]
-            row = {head: key, "numbers": "printed", **{f"{name} error (%)": cells[f"{name} error"] for name in errors}}
-            rows.append({**row, "epoch": cells.get("epoch", "–"), "at chance": "–"})
-        for found in measured[measured["key"] == key].itertuples():
-            row = {head: key, "numbers": _source(found, sweep)}
-            row |= {f"{name} error (%)": _spread(found, name.lower(), ".1f") for name in errors}
-            chance = f"{round(found.at_chance * found.runs)} of {found.runs}"
-            rows.append({**row, "epoch": _spread(found, "epoch", ".0f"), "at chance": chance})
-        if summary is None:
-            row = {head: key, "numbers": "not measured yet", **{f"{name} error (%)": "–" for name in errors}}
-            rows.append({**row, "epoch": "–", "at chance": "–"})
-    return pd.DataFrame(rows)
-
-
-def _source(found: Any, sweep: str) -> str:
-    """What a measured row is of; the batch size is said where it is neither the paper's nor the sweep."""
-    words = [TITLES.get(found.corpus, found.corpus), found.order]
-    if sweep != "batch_size" and found.batch_size != 56:
-        words.append(f"batch {found.batch_size}")
-    return ", ".join(words)
-
-
-def _spread(found: Any, name: str, form: str) -> str:
-    """The median over seeds with the range, or the value of a single seed."""
-    median, low, high = (format(getattr(found, f"{name}{ending}"), form) for ending in ("", "_min", "_max"))
-    return median if found.runs == 1 else f"{median} ({low} to {high})"
-
-
-def setting_name(value: Any) -> str:
-    """Returns a learning rate, a batch size or a pair of feature maps as the paper prints it: ``"[20,50]"``."""
-    if isinstance(value, (str, tuple, list)):
-        return _kerns(value)
-    return f"{value:g}"
-
-
-def _kerns(value: str | Sequence[int]) -> str:
-    pair = ast.literal_eval(value) if isinstance(value, str) else value
-    return "[{},{}]".format(*pair)
-
-
 def _classifier(name: str) -> str:
     return CLASSIFIERS.get(name, name)
 
 
 def _bounds(rows: pd.DataFrame, name: str) -> Iterator[tuple[float, float, float]]:
     return zip(rows[name], rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
-
-
-def _stops(settings: LeNetSettings, results: pd.DataFrame | None) -> str:
-    if results is None:
-        rule = (
-            f"patience, from {settings.patience} steps on, may stop it earlier"
-            if settings.patience
-            else "it alone does"
-        )
-        return f"{rule}; not measured yet"
-    counts = results["stopped"].value_counts()
-    parts = [f"{count} of {len(results)} by {name}" for name, count in counts.items()]
-    return f"trainings stopped: {', '.join(parts)}"
-
-
-def _cut_short(results: pd.DataFrame | None) -> str:
-    if results is None:
-        return "not measured yet"
-    cut = results[results["stopped"] == "n_epochs"]
-    late = int((cut["best_epoch"] > 0.9 * cut["epochs"]).sum())
-    return f"of {len(cut)} trainings that it ended, {late} had their best validation error in the last tenth"
