@@ -41,7 +41,7 @@ ROOMS = {
         ),
         *("figures", "figures_hypotheses", "figures_liu2023", "figures_comparators"),
     ),
-    "Audit": ("audit", "audit_report"),
+    "Audit": ("audit_findings", "audit_declared", "audit", "audit_report"),
     "Artifacts": ("artifacts",),
     "Report": ("report", "report_liu2023"),
     "Command line": ("prediction", "cli"),

@@ -6,50 +6,30 @@ Each question is a small function of :mod:`fer_lib.audit_checks`; here they are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from fer_lib import audit_checks as checks
-from fer_lib.published import records
+from fer_lib.audit_declared import declared
+from fer_lib.audit_findings import (
+    CONDITIONAL,
+    CONSISTENT,
+    IMPOSSIBLE,
+    UNCHECKED,
+    VERDICTS,
+    Finding,
+    as_printed,
+    even_classes,
+    joined,
+    listed,
+    reachable,
+    span,
+)
 from fer_lib.published.records import FaceSet, Record, Statement
-
-CONSISTENT = "consistent"
-CONDITIONAL = "right only if"
-IMPOSSIBLE = "cannot be right as stated"
-ANNOUNCED = "announced, not printed"
-UNCHECKED = "nothing to check it against"
-VERDICTS = (IMPOSSIBLE, CONDITIONAL, ANNOUNCED, CONSISTENT, UNCHECKED)
-"""What a finding can say, the gravest first; the last is said of a number that no check is about."""
 
 CROSS_CHECKED = 50_000
 """Answers (faces times questions a face) of a set up to which ``mlscorecheck`` is asked too: it tries every count."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The answer of one check.
-
-    Attributes:
-        check: its name.
-        statements: ids of the statements that it is about.
-        verdict: one of ``VERDICTS``.
-        says: what follows from the numbers.
-        explains: what would explain it, where the record says so.
-        experiment: the name of the experiment that tests the explanation.
-        cross_checked: what ``mlscorecheck`` was asked and answered alike, such as ``"4 of 4"``; empty where it has no
-            such check.
-    """
-
-    check: str
-    statements: tuple[str, ...]
-    verdict: str
-    says: str
-    explains: str = ""
-    experiment: str = ""
-    cross_checked: str = ""
 
 
 def audit(record: Record) -> list[Finding]:
@@ -58,7 +38,7 @@ def audit(record: Record) -> list[Finding]:
         _share(statement, record) for statement in record.statements if statement.of and statement.metric != "loss"
     ]
     found += [_calibration(loss, accuracy, record) for loss, accuracy in loss_accuracy_pairs(record)]
-    return found + [_declared(check, record) for check in record.checks]
+    return found + [declared(check, record) for check in record.checks]
 
 
 def verdict_of(name: str, found: Iterable[Finding]) -> str:
@@ -73,7 +53,7 @@ def _share(statement: Statement, record: Record) -> Finding:
     in_folds = any(faces.folds for faces in sets.values())  # a mean of folds is asked about in its usual reading alone
     readings = record.readings if statement.metric == "accuracy" and not in_folds else ("categorical",)
     answers = {
-        (name, reading): _reachable(statement, faces, reading) for name, faces in sets.items() for reading in readings
+        (name, reading): reachable(statement, faces, reading) for name, faces in sets.items() for reading in readings
     }
     alone = len(readings) == 1
     said = [_reading_sentence(statement, sets, reading, answers, alone=alone) for reading in readings]
@@ -110,21 +90,10 @@ def _misfit(statement: Statement, sets: dict[str, FaceSet], answers: dict) -> It
         }
     )
     if near:
-        yield f"Sizes near by that can be: {_listed(near)}."
+        yield f"Sizes near by that can be: {listed(near)}."
     largest = max(faces.faces for faces in stated.values())
     chance = checks.share_that_fits(statement.value, statement.unit, largest)
     yield f"Of all values with these decimals {chance:.0%} fit {largest:,} faces.".replace("%", " %")
-
-
-def _reachable(statement: Statement, faces: FaceSet, reading: str) -> bool | range:
-    """The counts (of binary accuracy: the balances of sure answers) that it can come from; of folds, whether any."""
-    if reading == "binary":
-        return checks.confident_balance(statement.value, statement.unit, faces.faces, faces.classes)
-    if faces.folds:
-        return checks.consistent_fold_mean(
-            statement.value, statement.unit, faces.class_faces or _even(faces), folds=faces.folds
-        )
-    return checks.reachable_counts(statement.value, statement.unit, faces.faces)
 
 
 def _reading_sentence(
@@ -144,13 +113,13 @@ def _reading_sentence(
         for name, faces in sets.items()
         if name not in stated and answers[name, reading]
     ]
-    said += [f"Of sizes that the paper does not state it can be {_listed(others)}."] if others else []
-    said = said or [f"{kind}no size that is tried here fits {_shown(statement)}."]
+    said += [f"Of sizes that the paper does not state it can be {listed(others)}."] if others else []
+    said = said or [f"{kind}no size that is tried here fits {as_printed(statement)}."]
     return " ".join(text[0].upper() + text[1:] for text in said)
 
 
 def _can_be(statement: Statement, sets: dict[str, FaceSet], reading: str, answers: dict) -> str:
-    shown = _shown(statement)
+    shown = as_printed(statement)
     can = [_count_of(faces, answers[name, reading]) for name, faces in sets.items() if answers[name, reading]]
     cannot = [
         f"{faces.faces:,}" + (f" in {faces.folds} folds" if faces.folds else "")
@@ -158,19 +127,19 @@ def _can_be(statement: Statement, sets: dict[str, FaceSet], reading: str, answer
         if not answers[name, reading]
     ]
     if reading == "binary":
-        can_be = f"the surely right (an output above 0.5) outnumber the surely wrong by {_listed(can)}" if can else ""
+        can_be = f"the surely right (an output above 0.5) outnumber the surely wrong by {listed(can)}" if can else ""
         what = "no number of right decisions about"
     else:
-        can_be, what = (f"{shown} can be {_listed(can)}" if can else ""), "no number of right answers among"
+        can_be, what = (f"{shown} can be {listed(can)}" if can else ""), "no number of right answers among"
         what = "no number of wrong answers among" if statement.metric == "error" else what
-    none = f"{what} {_listed(cannot, last='or')} faces rounds to {shown}" if cannot else ""
-    return f"{_joined(can_be, none)}."
+    none = f"{what} {listed(cannot, last='or')} faces rounds to {shown}" if cannot else ""
+    return f"{joined(can_be, none)}."
 
 
 def _count_of(faces: FaceSet, counts: bool | range) -> str:
     if faces.folds:
         return f"the mean over {faces.folds} stratified folds of {faces.faces:,} faces"
-    return f"{_span(counts[0], counts[-1])} of {faces.faces:,}"
+    return f"{span(counts[0], counts[-1])} of {faces.faces:,}"
 
 
 def _levels(statement: Statement, sets: dict[str, FaceSet], readings: Sequence[str]) -> Iterator[str]:
@@ -180,7 +149,7 @@ def _levels(statement: Statement, sets: dict[str, FaceSet], readings: Sequence[s
     told = guessing if error and len(guessing) == 1 else sorted(known & set(guessing))
     if told:
         what = "error" if error else "accuracy"
-        yield f"It is the {what} of guessing among {_listed(told, last='or')} classes."
+        yield f"It is the {what} of guessing among {listed(told, last='or')} classes."
     never = checks.never_sure_classes(statement.value, statement.unit) if "binary" in readings else []
     for classes in sorted(known & set(never)):
         yield (
@@ -208,14 +177,8 @@ def _agrees(statement: Statement, faces: FaceSet, reading: str, possible: bool) 
     if reading == "binary" and Fraction(value) / checks.SCALES[statement.unit] < checks.least_binary(faces.classes):
         return None  # the package allows any answers of seven yes/no questions, a softmax does not
     return possible == checks.consistent_share(
-        value, statement.unit, faces.class_faces or _even(faces), binary=reading == "binary"
+        value, statement.unit, faces.class_faces or even_classes(faces), binary=reading == "binary"
     )
-
-
-def _even(faces: FaceSet) -> tuple[int, ...]:
-    """Faces of each class, as even as can be: how they are divided does not matter to micro-averaged scores."""
-    least, more = divmod(faces.faces, faces.classes)
-    return tuple(least + (place < more) for place in range(faces.classes))
 
 
 def loss_accuracy_pairs(record: Record) -> Iterator[tuple[Statement, Statement]]:
@@ -257,7 +220,7 @@ def _calibration(loss: Statement, accuracy: Statement, record: Record) -> Findin
     half = 0.5 * 10 ** -checks.decimals(loss.value)
     verdict = IMPOSSIBLE if nats + half < least else CONSISTENT
     if verdict == IMPOSSIBLE:
-        said += f" At an accuracy of {_shown(accuracy)} no mean cross-entropy is under {least:.3g} nats."
+        said += f" At an accuracy of {as_printed(accuracy)} no mean cross-entropy is under {least:.3g} nats."
     elif 1 / faces.classes < share < 1:
         said += f" {_confidence_sentence(accuracy, share, nats, faces.classes)}"
     names = (loss.id, accuracy.id)
@@ -268,205 +231,16 @@ def _confidence_sentence(accuracy: Statement, share: float, nats: float, classes
     fair = checks.equal_confidence_loss(share, share, classes)
     if not (sure := checks.implied_confidences(share, nats, classes)):
         return (
-            f"A model right for {_shown(accuracy)}, equally sure of all faces, with the rest shared by the other "
+            f"A model right for {as_printed(accuracy)}, equally sure of all faces, with the rest shared by the other "
             f"classes, has {fair:.2f} nats at least: here the right answers must be surer than the wrong ones, or the "
             "wrong ones have the true class as a near second."
         )
     ways = " or ".join(_sure(each) for each in sure)
     return (
-        f"A loss alone excludes no accuracy. If {_shown(accuracy)} of the faces are named rightly and the model is "
+        f"A loss alone excludes no accuracy. If {as_printed(accuracy)} of the faces are named rightly and the model is "
         f"equally sure of all, it is {ways} sure; as sure as it is right, it would have {fair:.2f} nats."
     )
 
 
 def _sure(confidence: float) -> str:
     return f"{100 * confidence:.1f} %" if confidence < 0.999 else f"{100 * confidence:.3f} %"
-
-
-def _declared(check: Any, record: Record) -> Finding:
-    """The answer of one of the record's own checks."""
-    verdict, says = _ANSWERS[type(check)](check, record)
-    about = (check.id,) if isinstance(check, records.Announced) else records.statements_of(check)
-    return Finding(check.id, about, verdict, says, explains=check.explains, experiment=check.experiment)
-
-
-def _same(check: records.Same, record: Record) -> tuple[str, str]:
-    stated = [record[name] for name in check.of]
-    shown = _listed(dict.fromkeys(f"{_shown(each)} ({each.place})" for each in stated))
-    if all(each.unit in checks.SCALES and records.is_number(each.value) for each in stated):
-        spans = [checks.rounded_from(each.value, each.unit) for each in stated]
-        alike = max(low for low, _ in spans) <= min(high for _, high in spans)
-    else:
-        alike = len({each.value for each in stated}) == 1
-    return (CONSISTENT, f"Printed alike: {shown}.") if alike else (IMPOSSIBLE, f"One quantity, printed as {shown}.")
-
-
-def _sum(check: records.Sum, record: Record) -> tuple[str, str]:
-    parts, total = [_number(record[name]) for name in check.of], _number(record[check.gives])
-    reckoned = " + ".join(f"{part:,}" for part in parts)
-    if sum(parts) == total:
-        return CONSISTENT, f"{reckoned} = {total:,}."
-    return IMPOSSIBLE, f"{reckoned} = {sum(parts):,}, not the printed {total:,}."
-
-
-def _product(check: records.Product, record: Record) -> tuple[str, str]:
-    parts, total = [_number(record[name]) for name in check.of], _number(record[check.gives])
-    product = 1
-    for part in parts:
-        product *= part
-    reckoned = f"{' × '.join(f'{part:,}' for part in parts)} = {product:,}"
-    if product == total:
-        return CONSISTENT, f"{reckoned}."
-    for times in check.times:
-        if product * times == total:
-            return CONDITIONAL, f"{reckoned}, of which the printed {total:,} is {times} times as many."
-    tried = f", nor {_listed([str(times) for times in check.times], last='or')} times as many" if check.times else ""
-    return (
-        IMPOSSIBLE,
-        f"{reckoned}, not the printed {total:,}{tried}; {total:,} is {total / product:.4g} times as many.",
-    )
-
-
-def _wrong_count(check: records.WrongCount, record: Record) -> tuple[str, str]:
-    share, wrong = record[check.share], _number(record[check.wrong])
-    sets, error = [record.sets[name] for name in check.of], share.metric == "error"
-    least, most = checks.sizes_with_wrong(share.value, share.unit, wrong, error=error)
-    fits = {faces.faces: least <= faces.faces and (most is None or faces.faces <= most) for faces in sets}
-    each = [
-        f"of {faces.faces:,} is {_percent(wrong, faces.faces, error=error)}" for faces in sets if faces.faces >= wrong
-    ]
-    what = f"{wrong} wrong {'answer' if wrong == 1 else 'answers'}"
-    sizes = f"{least:,} faces or more" if most is None else f"{_span(least, most)} faces"
-    needs = f"{_shown(share)} needs {sizes if most is None or least <= most else 'another number of wrong answers'}"
-    says = f"With {what}, the share {_listed(each)}; {needs}." if each else f"With {what}, {needs}."
-    stated = [fits[faces.faces] for faces in sets if faces.stated_by]
-    if stated and all(stated):
-        return CONSISTENT, says
-    return (CONDITIONAL if any(fits.values()) else IMPOSSIBLE), says
-
-
-def _percent(wrong: int, faces: int, *, error: bool) -> str:
-    return f"{100 * (wrong if error else faces - wrong) / faces:.2f} %"
-
-
-def _swapped(check: records.Swapped, record: Record) -> tuple[str, str]:
-    first, second = ([record[name] for name in names] for names in (check.first, check.second))
-    shown = [f"{each.place}: {each.column or each.quantity} {each.value}" for each in (*first, *second)]
-    values = [[Fraction(each.value) for each in pair] for pair in (first, second)]
-    if values[0] == values[1]:
-        return CONSISTENT, f"Printed alike in both places ({_listed(shown)})."
-    if values[0] == values[1][::-1]:
-        return IMPOSSIBLE, f"One configuration, and the two numbers change places ({_listed(shown)})."
-    return IMPOSSIBLE, f"One configuration, and different numbers ({_listed(shown)})."
-
-
-def _fills(check: records.Fills, record: Record) -> tuple[str, str]:
-    batch = _number(record[check.batch])
-    sizes = list(dict.fromkeys(_number(record[name]) for name in check.of))
-    left = [size for size in sizes if size % batch]
-    if not left:
-        return CONSISTENT, f"Batches of {batch} fill {_listed(sizes)} faces."
-    parts = [f"{size} faces fill {size // batch} and leave {size % batch} over" for size in left]
-    others = [size for size in sizes if size not in left]
-    also = f"; {_listed(others)} faces are filled" if others else ""
-    return CONDITIONAL, f"Batches of {batch}: {_listed(parts)}{also}. Right only if a part of a batch counts."
-
-
-def _at_least(check: records.AtLeast, record: Record) -> tuple[str, str]:
-    bound = record[check.bound]
-    low = Fraction(bound.value) / checks.SCALES.get(bound.unit, 1)
-    said, holds = [], True
-    for name in check.of:
-        stated = record[name]
-        value = Fraction(stated.value) / checks.SCALES.get(stated.unit, 1)
-        most = checks.rounded_from(stated.value, stated.unit)[1] if stated.unit in checks.SCALES else value
-        holds = holds and most >= low
-        words = "is no less" if value >= low else "may be no less" if most >= low else "is less"
-        said.append(f"{_shown(stated)} ({stated.place}) {words} than {_shown(bound)}")
-    return CONSISTENT if holds else IMPOSSIBLE, f"{_listed(said)}."
-
-
-def _same_metric(check: records.SameMetric, record: Record) -> tuple[str, str]:
-    cannot = []
-    for each in (record[name] for name in check.of):
-        least = max(checks.least_binary(record.sets[name].classes) for name in each.of)
-        if checks.rounded_from(each.value, each.unit)[1] < least:
-            of = ", ".join(part for part in (each.column.lower(), each.model or "") if part)
-            cannot.append(f"{_shown(each)} ({of or each.place}), under {float(least):.4f},")
-    if not cannot or "binary" not in record.readings:
-        return CONSISTENT, "All of these accuracies can be of one metric."
-    return CONDITIONAL, (
-        "Binary accuracy of a softmax over C classes is never under (C-2)/C. "
-        f"So {_listed(cannot)} would be categorical: the table compares like with like only if all of them are."
-    )
-
-
-def _same_faces(check: records.SameFaces, record: Record) -> tuple[str, str]:
-    """Is there one set of faces of which all of these accuracies can be, each in some reading?"""
-    stated = [record[name] for name in check.of]
-    ways, said = [], []
-    for name in dict.fromkeys(name for each in stated for name in each.of if record.sets[name].stated_by):
-        faces = record.sets[name]
-        kinds = [[kind for kind in record.readings if _reachable(each, faces, kind)] for each in stated]
-        ways.append(kinds)
-        words = [
-            f"{_shown(each)} ({each.model or each.place}) {_kinds(kind)}"
-            for each, kind in zip(stated, kinds, strict=True)
-        ]
-        said.append(f"Of {faces.faces:,} faces {_listed(words)}.")
-    if any(all("categorical" in kind for kind in kinds) for kinds in ways):
-        return CONSISTENT, " ".join(said)
-    if any(all(kinds) for kinds in ways):
-        also = "Both are right only if not all of them are categorical, or the models were tested on different faces."
-        return CONDITIONAL, " ".join([*said, also])
-    return CONDITIONAL, " ".join([*said, "They are right only if the models were tested on different faces."])
-
-
-def _kinds(readings: Sequence[str]) -> str:
-    return f"can be {_listed(readings, last='or')} accuracy" if readings else "fits no reading"
-
-
-def _texts(check: records.Texts, record: Record) -> tuple[str, str]:
-    return check.verdict, check.says
-
-
-def _announced(check: records.Announced, record: Record) -> tuple[str, str]:
-    return ANNOUNCED, f'{check.place} says "{check.states}"; no place prints it.'
-
-
-_ANSWERS: dict[type, Callable[[Any, Record], tuple[str, str]]] = {
-    records.Same: _same,
-    records.Sum: _sum,
-    records.Product: _product,
-    records.WrongCount: _wrong_count,
-    records.Swapped: _swapped,
-    records.Fills: _fills,
-    records.AtLeast: _at_least,
-    records.SameMetric: _same_metric,
-    records.SameFaces: _same_faces,
-    records.Texts: _texts,
-    records.Announced: _announced,
-}
-
-
-def _number(statement: Statement) -> int:
-    return int(statement.value)
-
-
-def _shown(statement: Statement) -> str:
-    return f"{statement.value} %" if statement.unit == "%" else statement.value
-
-
-def _span(low: int, high: int) -> str:
-    """``"3,076"`` or ``"-2 to 0"``."""
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _listed(parts: Iterable[Any], *, last: str = "and") -> str:
-    """``"a, b and c"``."""
-    words = [f"{part:,}" if isinstance(part, int) else str(part) for part in parts]
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
-
-
-def _joined(*clauses: str) -> str:
-    return "; ".join(clause for clause in clauses if clause)
