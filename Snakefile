@@ -64,6 +64,7 @@ EXECUTE = (
 
 
 include: "workflow/resources.smk"
+include: "workflow/one_run.smk"
 
 
 wildcard_constraints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -100,6 +101,19 @@ def test_a_killed_chain_resumes_at_its_last_epoch(finished):
 
 def test_a_second_call_does_nothing(finished):
     assert "Nothing to be done" in run(finished[0])
+
+
+def test_a_second_run_in_one_folder_says_so_and_touches_nothing(project, tmp_path):
+    results = tmp_path / "results" / "tiny"
+    results.mkdir(parents=True)
+    given = {"cwd": project, "env": environment(project) | {"FER_OUTPUT": str(tmp_path)}}
+    with open(results / ".running", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = subprocess.run(snakemake(project), capture_output=True, text=True, **given)
+    assert done.returncode == 1
+    assert f"Another run is writing into {results}: wait until it has ended" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in results.iterdir()] == [".running"]
 
 
 def test_a_changed_profile_runs_again_what_depends_on_it(finished):

@@ -1,0 +1,25 @@
+# One run at a time writes into a results folder. The system lets go of this lock when the run ends, however it ends;
+# Snakemake's own (left out by --nolock) would outlive a run that was killed.
+
+import fcntl
+
+RUNNING = []  # what it holds
+
+
+def held_alone(folder):
+    """Returns a file that this process holds alone until it ends; raises WorkflowError where another run has it."""
+    os.makedirs(folder, exist_ok=True)
+    held = open(os.path.join(folder, ".running"), "w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WorkflowError(
+            f"Another run is writing into {folder}: wait until it has ended, or give another folder as FER_OUTPUT."
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    return held
+
+
+onstart:
+    RUNNING.append(held_alone(RESULTS))
