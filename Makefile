@@ -17,7 +17,7 @@
 #: GPUS        GPUs that a training asks a cluster for, 1 or 0; default 1 (smoke none)
 #: PYTHON      the Python that makes .venv; default the first on the PATH that is 3.11, 3.12 or 3.13
 #: BENCH       which of benchmarks/bench_*.py `make bench` runs, such as BENCH=csv_load; default all
-#: PYTEST_FLAGS, LAB_FLAGS, BENCH_FLAGS  passed on by `make test`, `make lab` and `make bench`
+#: PYTEST_FLAGS, LAB_FLAGS, BENCH_FLAGS, STRESS_FLAGS  passed on by `make test`, `make lab`, `make bench`, `make stress`
 SEEDS ?= 0
 
 PY := .venv/bin/python
@@ -53,7 +53,7 @@ $(foreach name,CLUSTER GPUS,$(if $(filter command,$(origin $(name))),,$(eval ove
 export PROFILE SEEDS
 
 .DEFAULT_GOAL := help
-.PHONY: help replicate test lab bench report install arguments FORCE
+.PHONY: help replicate test lab bench stress report install arguments FORCE
 # The arguments are checked before minutes of installing, also under `make -j`.
 .NOTPARALLEL:
 
@@ -84,6 +84,9 @@ bench: $(STAMP) ## measure every speed claim beside the usual way (BENCH names o
 	$(if $(filter-out $(BENCHES),$(BENCH)),$(error BENCH=$(BENCH) is no benchmark: give some of $(BENCHES)))
 	@set -e; $(data_folder); export FER_DATA; for name in $(or $(BENCH),$(BENCHES)); do \
 	    echo "== $$name"; $(PY) benchmarks/bench_$$name.py $(BENCH_FLAGS); done
+
+stress: $(STAMP) ## kill, fill, lock and interrupt the chain; its results must stay the same (an hour)
+	@$(PY) -m stress.run $(STRESS_FLAGS)
 
 report: arguments $(STAMP) ## rebuild the report of PROFILE from the results at hand, training nothing
 	@[ -d "$(OUTPUT)results/$(PROFILE)" ] || { printf '%s\n' \

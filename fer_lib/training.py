@@ -235,7 +235,7 @@ class Checkpoints:
         return model, history
 
     def save(self, model: keras.Model, history: pd.DataFrame) -> None:
-        """Writes the state after ``len(history)`` epochs, whole or not at all."""
+        """Writes the state after ``len(history)`` epochs, whole or not at all; removes what a killed run left half."""
         with atomic_path(self._model_file(len(history))) as partial:
             model.save(partial)
         with atomic_path(self.folder / "history.csv") as partial:
@@ -243,6 +243,8 @@ class Checkpoints:
         for old in self.folder.glob("epoch-*.keras"):
             if old != self._model_file(len(history)):
                 old.unlink()
+        for half in self.folder.glob(".partial-*"):  # a model of hundreds of megabytes, perhaps
+            half.unlink(missing_ok=True)
 
     def _model_file(self, epochs: int) -> Path:
         return self.folder / f"epoch-{epochs:03d}.keras"

@@ -8,8 +8,13 @@ RUNNING = []  # what it holds
 
 def held_alone(folder):
     """Returns a file that this process holds alone until it ends; raises WorkflowError where another run has it."""
-    os.makedirs(folder, exist_ok=True)
-    held = open(os.path.join(folder, ".running"), "w")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        held = open(os.path.join(folder, ".running"), "w")
+    except OSError as error:
+        raise WorkflowError(
+            f"{folder} cannot be written ({error.strerror}): give another folder as FER_OUTPUT."
+        ) from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -23,3 +28,7 @@ def held_alone(folder):
 
 onstart:
     RUNNING.append(held_alone(RESULTS))
+
+
+onerror:
+    print("Stopped. What is whole is kept, and the same command goes on from there.", file=sys.stderr)
