@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import os
 import re
@@ -121,11 +120,12 @@ def test_csv_rows(corpora, edits, row, skip):
         text = file.read_bytes().decode("utf-8-sig", errors="replace")
     if status:
         return
-    rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
-    faces = sum(a_face([cell.strip() for cell in row]) for row in rows)
+    lines = re.split(r"\r\n|\n|\r", text)[1:]  # no field of this format holds a line's end, quoted or not
+    rows = [line.split(",") for line in lines if line]
+    faces = sum(a_face([cell.strip().strip('"') for cell in row]) for row in rows)
     found, left = counted(said)
     assert found <= faces
-    assert found + left == len([row for row in rows if row]) or skip
+    assert found + left == len(rows) or skip
     assert not left or skip
 
 

@@ -136,6 +136,8 @@ def test_the_fifty_epochs_are_those_of_the_committed_run():
     assert random_trunk in next(line for line in variants.splitlines() if line.startswith("| random_frozen_seed0"))
     cnn = next(line for line in table.splitlines() if line.startswith("| Traditional CNN"))
     of_cnn = re.findall(r"0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]", sentence[sentence.index("The traditional CNN") :])
+    *of_cnn, from_scratch = of_cnn
+    assert from_scratch in next(line for line in variants.splitlines() if line.startswith("| from_scratch_seed0"))
     assert len(of_cnn) == 2
     assert all(number in cnn for number in of_cnn)
     seeds = re.search(r"mean ± s\.d\. of (\d) seeds", sentence).group(1)
@@ -145,6 +147,19 @@ def test_the_fifty_epochs_are_those_of_the_committed_run():
 def test_every_file_it_names_is_there():
     for name in re.findall(r"`((?:notebooks|fer_lib|configs|docs|tests)/[\w./]*)`", README):
         assert (PROJECT / name).exists(), name
+
+
+def test_the_paper_profiles_length_is_that_of_the_committed_run():
+    said = README.split("**At the `paper` profile's length**")[1].split("\n\n")[0]
+    folder = PROJECT / "results" / "paper" / "tables"
+    names = ("liu2023_separations_seed0", "liu2023_fer2013_seed0", "liu2023_genki4k_seed0")
+    tables = [(folder / f"{name}.md").read_text(encoding="utf-8") for name in names]
+    own = [
+        line for table in tables for line in table.splitlines() if line.startswith(("| ResNet-50 + SVM (RBF)", "| SVM"))
+    ]
+    quoted = re.findall(r"\d\d\.\d\d \[\d\d\.\d\d, \d\d\.\d\d\]", said)
+    assert len(quoted) == 7
+    assert [number for number in quoted if not any(number in line for line in own)] == []
 
 
 def test_numbers_of_the_model_card_stand_in_the_tables_that_it_names():
