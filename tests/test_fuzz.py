@@ -23,7 +23,7 @@ from fer_lib.settings import PROFILES, load_profile
 
 PROJECT = Path(__file__).parents[1]
 FUZZ = settings(
-    max_examples=int(os.environ.get("FER_FUZZ", "25")), deadline=None, derandomize="FER_FUZZ" not in os.environ,
+    max_examples=int(os.environ.get("FER_FUZZ", "12")), deadline=None, derandomize="FER_FUZZ" not in os.environ,
     suppress_health_check=list(HealthCheck), database=None,
 )  # fmt: skip
 # what replaces a piece of a file: nothing, much, other signs, other kinds of numbers, what ends lines and fields
