@@ -20,7 +20,7 @@ ROOMS = {
     "Corpora": ("datasets",),
     "Augmentation": ("augmentation", "expansion"),
     "Faces": ("face_geometry", "faces"),
-    "Networks": ("openvino_graph", "trunk", "models"),
+    "Networks": ("model_limits", "openvino_graph", "trunk", "models"),
     "Training": ("training", "workers"),
     "Kernel machines": ("kernel_machine", "svm", "svm_equations"),
     "Whole models": ("saved_models",),

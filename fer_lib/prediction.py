@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tabulate import tabulate
 
+from fer_lib.datasets.decoding import decode_photo
 from fer_lib.datasets.faults import Fault
 from fer_lib.datasets.fer2013_folders import IMAGE_SUFFIXES
-from fer_lib.datasets.photo_set import decode_photo
 from fer_lib.datasets.reading import bar
 from fer_lib.datasets.sources import MEMBER_LIMIT, visible
 from fer_lib.errors import FerError

@@ -24,6 +24,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path, file_sha256, write_text
+from fer_lib.model_limits import refuse_oversized
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ResNet50SvmSettings, change, settings_dict, trunk_from_environment
 from fer_lib.svm import NAMES, Fitted, decision
@@ -271,6 +272,7 @@ def read_network(path: Path) -> keras.Model:
     """Returns a network from a file of Keras 3, in safe mode; raises FerError where it is damaged or could run code."""
     if not is_zipfile(path):  # Keras would read an HDF5 file of that name by its older, laxer reader
         raise FerError(f"{path.name} is damaged or not written by Keras 3; fetch or save it anew.")
+    refuse_oversized(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # keras, zipfile, h5py and json each raise their own
@@ -282,6 +284,7 @@ def read_network(path: Path) -> keras.Model:
 
 def read_pipeline(path: Path) -> Pipeline:
     """Returns a fitted pipeline of this project's kind from a skops file; raises FerError, with nothing of it run."""
+    refuse_oversized(path)
     try:
         foreign = _foreign_parts(path)
         if not foreign:

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_lib.datasets import PhotoSet, genki4k, photo_set, synthetic
+from fer_lib.datasets import PhotoSet, decoding, genki4k, synthetic
+from fer_lib.datasets.decoding import decode_photo
 from fer_lib.datasets.faults import Fault
-from fer_lib.datasets.photo_set import decode_photo
 from fer_lib.errors import FerError
 
 COUNT = 6
@@ -254,7 +254,7 @@ def test_no_side_is_longer_than_the_longest(height, width, longest):
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photo_set, "LONGEST_SIDE", longest)
+        patch.setattr(decoding, "LONGEST_SIDE", longest)
         photo = decode_photo(stream.getvalue())
     assert max(photo.shape) == min(longest, max(height, width))
     if max(height, width) <= longest:

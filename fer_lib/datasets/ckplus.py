@@ -21,10 +21,10 @@ import pandas as pd
 
 from fer_lib.datasets import reading
 from fer_lib.datasets.cache import cached
+from fer_lib.datasets.decoding import decode_face
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.fer2013 import CLASS_NAMES
-from fer_lib.datasets.fer2013_folders import decode_face
 from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
 from fer_lib.datasets.sources import Source, content_digests, members_digest, open_source
 from fer_lib.errors import FerError

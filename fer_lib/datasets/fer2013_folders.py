@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from fer_lib.datasets.decoding import decode_face
 from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SIDE, SPLITS, Rows
 from fer_lib.datasets.sources import Source
@@ -115,24 +115,6 @@ def _decoded(handful: list[tuple[str, bytes]]) -> list[tuple[str, np.ndarray | F
         except Fault as fault:
             faces.append((name, fault))
     return faces
-
-
-def decode_face(data: bytes) -> np.ndarray:
-    """Returns a picture's bytes as a grey face, uint8 (48, 48); raises Fault on what is no whole 48 x 48 picture."""
-    if not data:
-        raise Fault("empty picture", "the file is empty rather than a picture")
-    # Older OpenCV fills what a truncated JPEG lacks with grey and says so on stderr alone, so the end is looked for.
-    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-64:]:
-        raise Fault("truncated picture", f"the JPEG is truncated (no end marker in its {len(data):,} bytes)")
-    if data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]:
-        raise Fault("truncated picture", f"the PNG is truncated (no end marker in its {len(data):,} bytes)")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise Fault("not a picture", f"the file cannot be decoded as a picture (it begins with {data[:8]!r})")
-    if image.shape != (SIDE, SIDE):
-        height, width = image.shape
-        raise Fault("wrong picture size", f"the picture is {width} x {height} pixels rather than {SIDE} x {SIDE}")
-    return image
 
 
 def _tree(root: str, names: Iterable[str]) -> Tree:

@@ -22,9 +22,9 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from fer_lib.datasets import reading
+from fer_lib.datasets.decoding import PIXEL_LIMIT
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.faults import Fault, Faults
-from fer_lib.datasets.photo_set import PIXEL_LIMIT
 from fer_lib.datasets.sources import Source, open_source
 from fer_lib.errors import FerError
 

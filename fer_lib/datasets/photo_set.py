@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -12,25 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
 
+from fer_lib.datasets.decoding import decode_photo
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.reading import bar
 from fer_lib.datasets.sources import Source, content_digests, open_source
 from fer_lib.errors import FerError
-
-#: A picture of more pixels (width x height) than this is refused: 50 megapixels.
-PIXEL_LIMIT = 50_000_000
-
-#: A photo whose longer side has more pixels than this is reduced to it on reading, so that memory stays bounded.
-LONGEST_SIDE = 2048
-
-#: A picture with a shorter side than this shows no face that anything here could use.
-SHORTEST_SIDE = 16
-
-_GREY_MODES = ("1", "L", "LA", "La")
-_COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 
 
 @dataclass(frozen=True)
@@ -115,33 +101,6 @@ class PhotoSet:
         return open_source(self.path)
 
 
-def decode_photo(data: bytes) -> np.ndarray:
-    """Returns a picture's bytes as uint8 (H, W) or RGB (H, W, 3), upright as its EXIF says.
-
-    A longer side of more than ``LONGEST_SIDE`` pixels is reduced to it.
-
-    Raises:
-        Fault: the bytes are no whole picture, or one of a size or kind that is not read.
-    """
-    if not data:
-        raise Fault("empty picture", "the file is empty rather than a picture")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own warning of large pictures: the limit below is lower
-            with Image.open(io.BytesIO(data)) as picture:
-                _check_head(picture)
-                return _pixels(picture)
-    except Image.UnidentifiedImageError:
-        raise Fault("not a picture", f"the file cannot be decoded as a picture (it begins with {data[:8]!r})") from None
-    except Image.DecompressionBombError:
-        raise Fault("too large a picture", _too_large("far more pixels")) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow raises each of them on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise Fault(
-            "truncated or damaged picture", f"the picture is truncated or damaged ({reason}; {len(data):,} bytes)"
-        ) from None
-
-
 def read_photos(
     source: Source, members: Iterable[str], faults: Faults, *, corpus: str, progress: bool
 ) -> dict[str, tuple[int, int]]:
@@ -166,29 +125,3 @@ def size_notes(sizes: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
     """Returns the smallest and the largest (height, width), by area, for a loader's notes."""
     ordered = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     return {"smallest": list(ordered[0]), "largest": list(ordered[-1])}
-
-
-def _check_head(picture: Image.Image) -> None:
-    width, height = picture.size
-    if width * height > PIXEL_LIMIT:
-        raise Fault("too large a picture", _too_large(f"{width:,} x {height:,} pixels"))
-    if min(width, height) < SHORTEST_SIDE:
-        raise Fault(
-            "too small a picture",
-            f"the picture is {width} x {height} pixels, where a face needs {SHORTEST_SIDE} on each side",
-        )
-    if picture.mode not in (*_GREY_MODES, *_COLOUR_MODES):
-        raise Fault("unusual pixels", f"the pixels are of kind {picture.mode!r} rather than 8-bit grey or colour")
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    mode = "L" if picture.mode in _GREY_MODES else "RGB"
-    if max(picture.size) > LONGEST_SIDE:
-        picture.draft(mode, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is reduced while it is decoded, never below this
-    upright = ImageOps.exif_transpose(picture).convert(mode)
-    upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
-    return np.array(upright)
-
-
-def _too_large(found: str) -> str:
-    return f"the picture has {found}, more than the {PIXEL_LIMIT // 1_000_000} megapixels that are read"

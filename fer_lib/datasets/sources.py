@@ -3,6 +3,7 @@
 Nothing is ever unpacked to disk. The rules that keep an archive from surprising its reader:
 
 * an archive is refused where a member's name is absolute or climbs out with ``..``, or stands twice;
+* a bomb, whose members together are ``BOMB_RATIO`` times as large as the archive and over 64 MiB, is refused;
 * links, devices and pipes inside an archive are ignored and counted in ``ignored``;
 * ``__MACOSX``, ``Thumbs.db``, ``desktop.ini`` and whatever starts with a dot are invisible everywhere;
 * a folder's own symbolic links are followed (they are the user's: git-annex, a second disk), loops are not.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import lzma
 import os
 import re
@@ -28,6 +30,9 @@ from fer_lib.errors import FerError
 
 #: A member read whole (one picture) is never larger than this many bytes; streams have no limit.
 MEMBER_LIMIT = 64 * 2**20
+
+#: Members that together state more bytes than this many times the archive's own make it a bomb.
+BOMB_RATIO = 200
 
 _PICTURE = 2**16  # bytes asked for at first: a file's read sets memory aside for all that it is asked for
 
@@ -155,6 +160,7 @@ class ZipSource(Source):
         with _told_archive(path):
             self._zip = zipfile.ZipFile(path)
         infos = [info for info in self._zip.infolist() if not info.is_dir()]
+        refuse_bomb(path, (info.file_size for info in infos))
         plain = [info for info in infos if stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)]
         self._members = _safe_members(path, ((info.filename.replace("\\", "/"), info) for info in plain))
         super().__init__(path, self._members, len(infos) - len(plain))
@@ -181,6 +187,8 @@ class TarSource(Source):
     def __init__(self, path: Path) -> None:
         with _told_archive(path):
             self._tar = tarfile.open(path, "r:*")  # noqa: SIM115 - closed by close()
+            # refused at the head of a member that is too large, before the stream is read to its end
+            refuse_bomb(path, (info.size for info in self._tar))
             infos = [info for info in self._tar.getmembers() if not info.isdir()]
         plain = [info for info in infos if info.isreg()]
         self._members = _safe_members(path, ((info.name, info) for info in plain))
@@ -225,6 +233,16 @@ def archive_kind(path: str | Path) -> str | None:
     if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")) or head[257:262] == b"ustar":
         return "tar"
     return None
+
+
+def refuse_bomb(path: Path, sizes: Iterable[int]) -> None:
+    """Raises FerError where members of these sizes (bytes, as stated) are far more than an honest archive holds."""
+    most = max(BOMB_RATIO * path.stat().st_size, MEMBER_LIMIT)
+    if any(total > most for total in itertools.accumulate(sizes)):
+        raise FerError(
+            f"{path.name} would unpack to more than {most / 2**20:,.0f} MiB, over {BOMB_RATIO} times its own size; "
+            "such an archive is refused: fetch it again from a place you trust."
+        )
 
 
 def members_digest(digests: dict[str, bytes]) -> str:

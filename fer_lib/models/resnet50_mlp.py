@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 from fer_lib.backend import keras
 from fer_lib.errors import FerError, nearest
 from fer_lib.files import file_sha256
+from fer_lib.model_limits import refuse_oversized
 from fer_lib.settings import WEIGHTS_NAMES, ResNet50MlpSettings
 
 TRUNK_PARAMETERS = 23_587_712  # printed in section 2.2.1
@@ -100,11 +101,12 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "
     """Loads a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``.
 
     Raises:
-        FerError: one sentence where the file is missing, of another kind, truncated or of another network.
+        FerError: one sentence where the file is missing, far too large, truncated, or of another kind or network.
     """
     path = _weights_file(path)
     if path.suffix not in WEIGHT_SUFFIXES:
         raise FerError(f"{path.name} is no weights file that Keras reads; it should end in .h5, .weights.h5 or .keras.")
+    refuse_oversized(path)
     try:
         trunk.load_weights(path)
     except (OSError, EOFError, KeyError, BadZipFile) as error:

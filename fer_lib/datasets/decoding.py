@@ -1,0 +1,123 @@
+"""Bytes to pixels, never more of them than a face or a photo can have: whatever a file claims, memory stays bounded."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from fer_lib.datasets.faults import Fault
+from fer_lib.datasets.fer2013_csv import SIDE
+
+#: A picture of more pixels (width x height) than this is refused: 50 megapixels.
+PIXEL_LIMIT = 50_000_000
+
+#: A photo whose longer side has more pixels than this is reduced to it on reading, so that memory stays bounded.
+LONGEST_SIDE = 2048
+
+#: A picture with a shorter side than this shows no face that anything here could use.
+SHORTEST_SIDE = 16
+
+_GREY_MODES = ("1", "L", "LA", "La")
+_COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+
+_SMALL = 2**14  # bytes: no picture of this size has more than some megapixels
+
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limits here are lower than Pillow's
+
+
+def decode_face(data: bytes) -> np.ndarray:
+    """Returns a picture's bytes as a grey face, uint8 (48, 48); raises Fault on what is no whole 48 x 48 picture."""
+    if not data:
+        raise Fault("empty picture", "the file is empty rather than a picture")
+    # Older OpenCV fills what a truncated JPEG lacks with grey and says so on stderr alone, so the end is looked for.
+    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-64:]:
+        raise Fault("truncated picture", f"the JPEG is truncated (no end marker in its {len(data):,} bytes)")
+    if data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]:
+        raise Fault("truncated picture", f"the PNG is truncated (no end marker in its {len(data):,} bytes)")
+    if len(data) > _SMALL:
+        _check_large(data)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:  # more pixels than it reads, or a head that contradicts itself
+        image = None
+    if image is None:
+        raise _no_picture(data)
+    _check_size(*image.shape)
+    return image
+
+
+def decode_photo(data: bytes) -> np.ndarray:
+    """Returns a picture's bytes as uint8 (H, W) or RGB (H, W, 3), upright as its EXIF says.
+
+    A longer side of more than ``LONGEST_SIDE`` pixels is reduced to it.
+
+    Raises:
+        Fault: the bytes are no whole picture, or one of a size or kind that is not read.
+    """
+    if not data:
+        raise Fault("empty picture", "the file is empty rather than a picture")
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            _check_head(picture)
+            return _pixels(picture)
+    except Image.UnidentifiedImageError:
+        raise _no_picture(data) from None
+    except _BOMBS:
+        raise Fault("too large a picture", _too_large("far more pixels")) from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow raises each of them on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Fault(
+            "truncated or damaged picture", f"the picture is truncated or damaged ({reason}; {len(data):,} bytes)"
+        ) from None
+
+
+def _check_large(data: bytes) -> None:
+    """Raises Fault on a large file that is no 48 x 48 picture before its pixels, which may be billions, are decoded."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            width, height = picture.size
+    except _BOMBS:
+        raise Fault("wrong picture size", f"the picture has far more pixels than {SIDE} x {SIDE}") from None
+    except (OSError, SyntaxError, ValueError, EOFError):  # Pillow raises each of them on damaged files
+        raise _no_picture(data) from None
+    _check_size(height, width)
+
+
+def _check_size(height: int, width: int) -> None:
+    if (height, width) != (SIDE, SIDE):
+        raise Fault("wrong picture size", f"the picture is {width} x {height} pixels rather than {SIDE} x {SIDE}")
+
+
+def _no_picture(data: bytes) -> Fault:
+    return Fault("not a picture", f"the file cannot be decoded as a picture (it begins with {data[:8]!r})")
+
+
+def _check_head(picture: Image.Image) -> None:
+    width, height = picture.size
+    if width * height > PIXEL_LIMIT:
+        raise Fault("too large a picture", _too_large(f"{width:,} x {height:,} pixels"))
+    if min(width, height) < SHORTEST_SIDE:
+        raise Fault(
+            "too small a picture",
+            f"the picture is {width} x {height} pixels, where a face needs {SHORTEST_SIDE} on each side",
+        )
+    if picture.mode not in (*_GREY_MODES, *_COLOUR_MODES):
+        raise Fault("unusual pixels", f"the pixels are of kind {picture.mode!r} rather than 8-bit grey or colour")
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    mode = "L" if picture.mode in _GREY_MODES else "RGB"
+    if max(picture.size) > LONGEST_SIDE:
+        picture.draft(mode, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is reduced while it is decoded, never below this
+    upright = ImageOps.exif_transpose(picture).convert(mode)
+    upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+    return np.array(upright)
+
+
+def _too_large(found: str) -> str:
+    return f"the picture has {found}, more than the {PIXEL_LIMIT // 1_000_000} megapixels that are read"
