@@ -181,10 +181,12 @@ def search(
         ``highest_fold`` (accuracy), ``folds``, ``faces`` and ``chosen``.
 
     Raises:
-        FerError: nothing can be held out: one person alone, or one class.
+        FerError: nothing can be held out (one person alone, or one class), or a feature is not finite.
         ValueError: the classifier has nothing to search.
     """
     pipeline = unfitted(name, settings, components=components, seed=seed)
+    if not np.isfinite(examples.originals).all():
+        raise _not_finite()
     if name not in SEARCHED:
         raise ValueError(f"{name} has nothing to search; these have: {SEARCHED}")
     candidates = _candidates(name, settings)
@@ -248,9 +250,12 @@ def fit_with(
     A support vector machine is a plain SVC that :func:`fer_lib.kernel_machine.fit` solved.
 
     Raises:
-        FerError: the training faces are of one class alone, or ``settings.svm_solver`` is not installed.
+        FerError: the training faces are of one class alone, a feature is not finite, or ``settings.svm_solver`` is not
+            installed.
     """
     pictures, labels = examples.pictures()
+    if not np.isfinite(pictures).all():
+        raise _not_finite()
     *steps, (last, estimator) = unfitted(name, settings, components=components, seed=seed).steps
     if len(np.unique(labels)) < 2 and not isinstance(estimator, DummyClassifier):
         raise FerError(
@@ -368,6 +373,13 @@ def _svc_hits(
 
     in_threads(count, widths.values(), each_bytes=kernels.nbytes)
     return hits.tolist()
+
+
+def _not_finite() -> FerError:
+    return FerError(
+        "Some features of the training faces are not finite (NaN or infinity); look at the weights and faces that they "
+        "were computed from."
+    )
 
 
 def _gamma_scale(features: np.ndarray) -> float:

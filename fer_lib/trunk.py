@@ -155,15 +155,24 @@ def in_batches(
     """Fills ``into``, whose rows are those of ``images``, with what ``run`` returns, batch by batch; returns it.
 
     ``WORKERS`` batches are under way at a time, so that ``run`` must bear several threads (:func:`one_at_a_time`). The
-    last is padded to full size, so that no backend compiles for a
-    second shape. ``advance`` is called with the number of faces of each batch.
+    last is padded to full size, so that no backend compiles for a second shape. ``advance`` is called with the number
+    of faces of each batch.
+
+    Raises:
+        FerError: what ``run`` returns is not finite: damaged weights, or pixels far from what they were trained with.
     """
 
     def fill(start: int) -> None:
         batch = images[start : start + FACES_A_STEP]
         missing = FACES_A_STEP - len(batch)
         padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        into[start : start + len(batch)] = run(padded)[: len(batch)]
+        found = run(padded)[: len(batch)]
+        if not np.isfinite(found).all():
+            raise FerError(
+                f"The network's outputs of the faces from {start:,} on are not finite (NaN or infinity); its weights "
+                "are damaged, or the setting scaling is not the one that they were trained with."
+            )
+        into[start : start + len(batch)] = found
         if advance:
             advance(len(batch))
 

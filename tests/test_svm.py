@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import replace
 from threading import Lock
 from time import sleep
 from types import SimpleNamespace
@@ -237,6 +238,28 @@ def test_one_class_alone_cannot_be_learnt(people):
         svm.fit("resnet50_svm_rbf", angry, settings=SETTINGS)
     with pytest.raises(FerError, match="All 24 training faces are of one class"):
         svm.fit("pixels_svm", angry, settings=SETTINGS)
+
+
+@pytest.mark.parametrize("name", svm.NAMES)
+def test_features_that_do_not_vary_teach_nothing_and_do_no_harm(people, name):
+    """All faces alike: every answer is one class, whichever; nothing divides by their variance."""
+    alike = replace(people, originals=np.ones_like(people.originals), views=None)
+    fitted = svm.fit(name, alike, settings=SETTINGS)
+    assert len(set(svm.predict(fitted, alike.originals))) == 1
+    assert np.isfinite(svm.decision(fitted, alike.originals)).all()
+
+
+@pytest.mark.parametrize("name", svm.NAMES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_features_that_are_no_numbers_are_refused(people, name, value):
+    spoilt = people.originals.copy()
+    spoilt[3, 1] = value
+    with pytest.raises(FerError, match=r"features of the training faces are not finite .* computed from\.$"):
+        svm.fit(name, replace(people, originals=spoilt, views=None), settings=SETTINGS)
+    views = clusters(views=2)
+    views.views[2, 0, 1] = value  # the search does not see them, the fit does
+    with pytest.raises(FerError, match="are not finite"):
+        svm.fit(name, views, settings=change(SETTINGS, c_grid=(1,), gamma_grid=(1,)))
 
 
 def test_a_class_that_a_fold_lacks_counts_as_missed():

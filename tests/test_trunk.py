@@ -126,6 +126,19 @@ def test_a_model_that_was_split_is_saved_and_read_back(model, tmp_path):
     np.testing.assert_array_equal(np.asarray(again.predict_on_batch(faces)), np.asarray(model.predict_on_batch(faces)))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_no_numbers_are_refused_with_their_place(value):
+    images = np.zeros((300, 2, 2), np.uint8)
+    images[200] = 1
+
+    def run(batch):
+        return np.where(batch.max(axis=(1, 2)) == 1, value, 0.0)[:, np.newaxis]
+
+    begin = 200 // trunk.FACES_A_STEP * trunk.FACES_A_STEP
+    with pytest.raises(FerError, match=rf"outputs of the faces from {begin} on are not finite .* trained with\.$"):
+        trunk.in_batches(run, images, np.empty((300, 1)))
+
+
 # --- engines ----------------------------------------------------------------------------------------------------------
 
 
