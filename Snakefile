@@ -226,7 +226,5 @@ rule report:
         **resources_of("report"),
     shell:
         EXECUTE
-        + f" && {sys.executable!r} -m nbconvert --to html --no-input --embed-images --log-level WARN"
-        " --HTMLExporter.require_js_url= --HTMLExporter.mathjax_url= --HTMLExporter.jquery_url="
-        " --HTMLExporter.widget_renderer_url="
-        " --output-dir $(dirname {output.html}) --output report.html {output.notebook}"
+        + f" && {sys.executable!r} -m fer_lib.report_page"
+        " {output.notebook} {output.html}",

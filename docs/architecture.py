@@ -43,7 +43,7 @@ ROOMS = {
     ),
     "Audit": ("audit_findings", "audit_declared", "audit", "audit_report"),
     "Artifacts": ("artifacts",),
-    "Report": ("report", "report_liu2023"),
+    "Report": ("report", "report_liu2023", "report_page"),
     "Command line": ("prediction", "cli"),
 }
 

@@ -60,13 +60,19 @@ INTERVAL = {"estimator": "median", "errorbar": ("pi", 100)}
 
 
 class PaperFigure(Figure):
-    """A figure that a notebook shows once, as the value of its cell; pyplot, which would show it again, has no part."""
+    """A figure that a notebook shows once, as the value of its cell; pyplot, which would show it again, has no part.
 
-    def _repr_png_(self) -> bytes:
+    Attributes:
+        description: what stands above the axes, for those who cannot see the figure.
+    """
+
+    description = ""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         content = io.BytesIO()
         # without the version of matplotlib, which would change a committed notebook at each update
         self.savefig(content, format="png", metadata={"Software": None})
-        return content.getvalue()
+        return content.getvalue(), {"alt": self.description}
 
 
 def styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -112,6 +118,7 @@ def new_figure(
     header = 0.12 + sum(1.45 * size / 72 for _, size, _, _ in lines)
     width, height = round(width, 2), round(body + header, 2)
     figure = PaperFigure(figsize=(width, height), layout="constrained" if constrained else None)
+    figure.description = ". ".join([SYNTHETIC_MARK] * synthetic + [title] + [note] * bool(note))
     FigureCanvasAgg(figure)
     if constrained:
         figure.get_layout_engine().set(rect=(0, 0, 1, body / height), w_pad=0.08, h_pad=0.06)

@@ -68,7 +68,7 @@ def test_lock_has_the_opencv_without_windows():
 
 def test_extras_and_entry_point():
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"cluster", "dev", "gpu", "intel", "jax"}
+    assert set(extras) == {"browser", "cluster", "dev", "gpu", "intel", "jax"}
     gpu = Requirement(extras["gpu"][0])
     assert (gpu.name, gpu.extras) == ("tensorflow", {"and-cuda"})
     plain = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "tensorflow")
