@@ -227,4 +227,4 @@ rule report:
     shell:
         EXECUTE
         + f" && {sys.executable!r} -m fer_lib.report_page"
-        " {output.notebook} {output.html}",
+        " {output.notebook} {output.html}"

@@ -23,7 +23,7 @@ from fer_lib.files import write_text
 
 LEFT_OUT = "not-in-report"  # a tag of cells
 LONG = 24  # rows: longer tables scroll within the page, below their head
-SENTENCE = 60  # characters
+SENTENCE = 45  # characters
 INTERVAL = re.compile(r"(\[[\d.+-]+,) ([\d.+-]+\])")
 STYLE = Path(__file__).with_suffix(".css")
 
