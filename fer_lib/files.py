@@ -1,4 +1,4 @@
-"""Whole files or nothing: the atomic write that artifacts, checkpoints and caches share."""
+"""Whole files or nothing: the atomic write that artifacts, checkpoints and caches share; and files of plain values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
+
+from fer_lib.errors import FerError
+
+YAML_LIMIT = 2**20  # bytes: some hundred printed numbers take 50 kB
 
 
 @contextmanager
@@ -39,6 +45,25 @@ def write_text(path: str | Path, text: str) -> Path:
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return Path(path)
+
+
+def read_yaml(path: Path) -> Any:
+    """Returns what a YAML file of ours or of a user's holds: plain values, no objects.
+
+    Raises:
+        FerError: it is over 1 MB, not YAML, or has an alias, by which few lines can stand for billions.
+    """
+    if path.stat().st_size > YAML_LIMIT:
+        raise FerError(f"{path.name} is larger than a file of settings or of printed numbers can be (1 MB).")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise FerError(f"{path.name} has a YAML alias (*name), which is not read here; write it out.")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where, why = (f" (line {mark.line + 1})", error.problem) if mark else ("", str(error).splitlines()[0])
+        raise FerError(f"{path.name} is not YAML{where}: {why}.") from None
 
 
 def cached_array(path: str | Path, build: Callable[[], np.ndarray]) -> np.ndarray:

@@ -175,7 +175,12 @@ def test_a_missing_profile_names_the_nearest():
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [", "mine.yaml is not YAML"), ("- 1\n", "holds no settings"), ("", "holds no settings")],
+    [
+        ("a: [", r"mine\.yaml is not YAML \(line 1\)"),
+        ("a: &a 1\nb: *a", "has a YAML alias"),
+        ("- 1\n", "holds no settings"),
+        ("", "holds no settings"),
+    ],
 )
 def test_what_is_no_mapping_is_said_in_one_sentence(write_profile, text, words):
     with pytest.raises(FerError, match=words) as error:

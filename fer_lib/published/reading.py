@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from fer_lib.audit_checks import SCALES
 from fer_lib.errors import FerError, nearest
+from fer_lib.files import read_yaml
 from fer_lib.published.records import (
     CHECKS,
     AtLeast,
@@ -36,8 +36,6 @@ from fer_lib.published.records import (
     statements_of,
 )
 
-_LARGEST = 2**20  # bytes of a record: some hundred printed numbers take 50 kB
-
 
 def read(path: str | Path) -> Record:
     """Reads and checks a record.
@@ -49,18 +47,7 @@ def read(path: str | Path) -> Record:
     if not path.is_file():
         found = "is no file" if path.exists() else "is not there"
         raise FerError(f"{path} {found}; name a YAML file of printed numbers (docs/audit.md).")
-    if path.stat().st_size > _LARGEST:
-        raise FerError(f"{path.name} is larger than a record of printed numbers can be (1 MB); name the right file.")
-    try:
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise FerError(f"{path.name} has a YAML alias (*name), which a record may not have; write it out.")
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where, why = (f" (line {mark.line + 1})", error.problem) if mark else ("", str(error).splitlines()[0])
-        raise FerError(f"{path.name} is not YAML{where}: {why}.") from None
-    return from_content(content, where=path.name)
+    return from_content(read_yaml(path), where=path.name)
 
 
 def from_content(content: Any, *, where: str) -> Record:

@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
+from fer_lib.files import read_yaml
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.settings.common import STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
@@ -73,10 +73,7 @@ def load_profile(profile: str | Path) -> Profile:
     if not path.is_file():
         known = sorted(other.stem for other in path.parent.glob("*.yaml"))
         raise FerError(f"There is no profile {path.stem!r}{nearest(path.stem, known)}; the profiles are {known}.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FerError(f"{path.name} is not YAML: {str(error).splitlines()[0]}.") from None
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise FerError(f"{path.name} holds no settings; it should be a mapping as configs/smoke.yaml is.")
     read = _validated(Profile, content, where=path.name)
