@@ -113,7 +113,9 @@ def _reading_sentence(
         for name, faces in sets.items()
         if name not in stated and answers[name, reading]
     ]
-    said += [f"Of sizes that the paper does not state it can be {listed(others)}."] if others else []
+    if others:
+        can_be = "the surely right can outnumber the surely wrong by" if reading == "binary" else "it can be"
+        said.append(f"{'' if said else kind}of sizes that the paper does not state {can_be} {listed(others)}.")
     said = said or [f"{kind}no size that is tried here fits {as_printed(statement)}."]
     return " ".join(text[0].upper() + text[1:] for text in said)
 

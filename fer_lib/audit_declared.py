@@ -157,7 +157,10 @@ def _same_faces(check: records.SameFaces, record: Record) -> tuple[str, str]:
     if any(all("categorical" in kind for kind in kinds) for kinds in ways):
         return CONSISTENT, " ".join(said)
     if any(all(kinds) for kinds in ways):
-        also = "Both are right only if not all of them are categorical, or the models were tested on different faces."
+        they = "Both" if len(stated) == 2 else "They"
+        also = (
+            f"{they} are right only if not all of them are categorical, or the models were tested on different faces."
+        )
         return CONDITIONAL, " ".join([*said, also])
     return CONDITIONAL, " ".join([*said, "They are right only if the models were tested on different faces."])
 
