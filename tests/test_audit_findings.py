@@ -1,4 +1,4 @@
-"""Every word that the audit says of the papers, of an invented one and of a record that takes all other ways through it.
+"""Every word of the audit: of both papers, of an invented one and of a record that takes all other ways through it.
 
 After a change: ``python tests/test_audit_findings.py`` writes them anew; read what changed before it is kept.
 """
