@@ -26,6 +26,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.errors import FerError, nearest
 from fer_lib.files import atomic_path, sources_hash
+from fer_lib.progress import time_left
 from fer_lib.settings import WEIGHTS_NAMES, ComparatorSettings, settings_hash
 from fer_lib.settings.comparators import Rows
 
@@ -143,10 +144,9 @@ def run_ckplus(
                 frame.assign(train_seconds=made.seconds, faces_a_second=speed).to_csv(partial, index=False)
             made.forget()
             trained += 1
-            left = (time.monotonic() - started) / trained * (len(jobs) - place) / 60
-            log.info(
-                "fold %d of %d done (%s, %s); about %.0f min left", place, len(jobs), row.name, division.name, left
-            )
+            left = (time.monotonic() - started) / trained * (len(jobs) - place)
+            done = (place, len(jobs), row.name, division.name)
+            log.info("fold %d of %d done (%s, %s); %s", *done, time_left(left))
         frame = pd.read_csv(path)
         cost = frame.pop("train_seconds")[0], frame.pop("faces_a_second")[0]
         costs.append((row.name, len(fold.train), *cost))

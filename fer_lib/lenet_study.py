@@ -21,6 +21,7 @@ from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
 from fer_lib.lenet_training import Parts, train
+from fer_lib.progress import time_left
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
 
 log = logging.getLogger(__name__)
@@ -240,10 +241,10 @@ def _train_all(trainings: list[_Training], *, jobs: int | None) -> list[tuple[di
         each = trainings[left[number]]
         found[left[number]] = result
         trained += each.cost
-        minutes = (time.monotonic() - started) * (cost - trained) / trained / 60
+        seconds = (time.monotonic() - started) * (cost - trained) / trained
         of_corpus = [place for place, other in enumerate(trainings) if other.corpus == each.corpus]
         which = f"{each.corpus} {sum(place in found for place in of_corpus)} of {len(of_corpus)}"
-        _report_progress(result[0], which, minutes)
+        _report_progress(result[0], which, time_left(seconds))
 
     if jobs is None:
         jobs = workers.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
@@ -272,10 +273,10 @@ def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int) -> s
     return f"{corpus}-{order}-rate{settings.learning_rate:g}-batch{settings.batch_size}-maps{maps}-seed{seed}-{key}"
 
 
-def _report_progress(row: dict[str, Any], which: str, minutes: float) -> None:
+def _report_progress(row: dict[str, Any], which: str, left: str) -> None:
     log.info(
         "lenet %s: %s, learning rate %g, batch %d, n-kerns %s, seed %d: validation %.1f %%, test %.1f %% at epoch %d "
-        "of %d; about %.0f min left",
+        "of %d; %s",
         which, *(row[name] for name in (*CONFIGURATION, "seed")), row["best_validation_error"] * 100,
-        row["test_error"] * 100, row["best_epoch"], row["epochs"], minutes,
+        row["test_error"] * 100, row["best_epoch"], row["epochs"], left,
     )  # fmt: skip

@@ -22,6 +22,7 @@ from fer_lib import clustered, evaluation, published, svm
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
 from fer_lib.files import atomic_path
+from fer_lib.progress import time_left
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 
 log = logging.getLogger(__name__)
@@ -167,8 +168,8 @@ def run(
             with atomic_path(path) as partial:
                 pd.concat(rows, ignore_index=True).to_csv(partial, index=False)
             trained += 1
-            left = (time.monotonic() - started) / trained * (len(jobs) - place) / 60
-            log.info("fold %d of %d done (%s); about %.0f min left", place, len(jobs), division.name, left)
+            left = (time.monotonic() - started) / trained * (len(jobs) - place)
+            log.info("fold %d of %d done (%s); %s", place, len(jobs), division.name, time_left(left))
         where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
         frames.append(pd.read_csv(path).assign(fold=number, **where))
     return pd.concat(frames, ignore_index=True)

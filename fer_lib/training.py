@@ -23,6 +23,7 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path
+from fer_lib.progress import time_left
 from fer_lib.settings import TrainingSettings
 from fer_lib.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 
@@ -305,9 +306,8 @@ def _stops_early(history: pd.DataFrame, patience: int) -> bool:
 
 
 def _report_progress(row: dict[str, float], epochs: int) -> None:
-    left = row["seconds"] * (epochs - row["epoch"]) / 60
     log.info(
-        "epoch %d of %d: loss %.3f, validation loss %.3f, categorical %.3f, binary %.3f; %.0f s, about %.0f min left",
+        "epoch %d of %d: loss %.3f, validation loss %.3f, categorical %.3f, binary %.3f; %.0f s, %s",
         row["epoch"], epochs, row["loss"], row["val_loss"], row["val_categorical_accuracy"],
-        row["val_binary_accuracy"], row["seconds"], left,
+        row["val_binary_accuracy"], row["seconds"], time_left(row["seconds"] * (epochs - row["epoch"])),
     )  # fmt: skip
