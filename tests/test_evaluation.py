@@ -359,7 +359,7 @@ def test_holm_of_the_textbook_example():
     assert (found <= 0.05).tolist() == [True, False, False, True]
 
 
-@settings(max_examples=20, deadline=None)  # the library takes some hundredths of a second a call
+@settings(max_examples=8, deadline=None)  # the library takes some hundredths of a second a call
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=7))
 def test_holm_is_its_definition_in_exact_numbers(thousandths):
     exact = by_definition([Fraction(value, 1000) for value in thousandths])
