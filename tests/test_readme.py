@@ -140,6 +140,15 @@ def test_the_fifty_epochs_are_those_of_the_committed_run():
     assert from_scratch in next(line for line in variants.splitlines() if line.startswith("| from_scratch_seed0"))
     assert len(of_cnn) == 2
     assert all(number in cnn for number in of_cnn)
+    table2 = (PROJECT / "results" / "paper" / "tables" / "chen2023_table2.md").read_text(encoding="utf-8")
+    own = next(line for line in table2.splitlines() if re.match(r"\| Traditional CNN +\| measured, categorical", line))
+    training, validation, testing, loss = re.search(
+        r"accuracies are (0\.\d+), (0\.\d+) and (0\.\d+),\swith a training loss of (0\.\d\d)", sentence
+    ).groups()
+    printed = re.findall(r"(?:\| |\b)(\d\.\d{4})", own)
+    assert [f"{float(printed[0]):.2f}", printed[1]] == [loss, training]
+    assert f"| {validation} [" in own
+    assert f"| {testing} [" in own
     seeds = re.search(r"mean ± s\.d\. of (\d) seeds", sentence).group(1)
     assert f"(ResNet50 + MLP {seeds}, Traditional CNN 1)" in table
 
