@@ -114,6 +114,14 @@ def test_liu2023_at_a_glance_is_that_of_the_committed_run():
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
 
 
+def test_table3_is_that_of_the_committed_run():
+    block = re.search(r"<!-- table3 liu2023:.*?-->\n(.*?)<!-- /table3 liu2023 -->", README, re.S).group(1)
+    table = PROJECT / "results" / "quick" / "tables" / "liu2023_table3_measured_seed0.md"
+    rows = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert len(rows) >= 2 + 15
+    assert [line for line in block.splitlines() if line.startswith("|")] == rows
+
+
 @pytest.mark.parametrize(("paper", "profile"), [("chen2023", "paper"), ("liu2023", "quick")])
 def test_the_audit_in_short_is_that_of_the_committed_run(paper, profile):
     block = re.search(rf"<!-- audit {paper}:.*?-->\n(.*?)<!-- /audit {paper} -->", README, re.S).group(1)
