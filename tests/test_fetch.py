@@ -231,7 +231,7 @@ def server(monkeypatch):
         threading.Thread(target=running.serve_forever, daemon=True).start()
         home = f"http://127.0.0.1:{running.server_port}"
         monkeypatch.setattr(fetch_module, "GENKI4K_URLS", (f"{home}/genki4k.tar",))
-        yield SimpleNamespace(answers=answers, asked=asked, home=home, monkeypatch=monkeypatch)
+        yield SimpleNamespace(answers=answers, asked=asked, home=home)
         running.shutdown()
 
 
@@ -302,15 +302,18 @@ def test_a_bad_download_leaves_nothing(tmp_path, server, monkeypatch, answer, wo
 
 
 @pytest.fixture
-def breaking_server(server):
+def breaking_server(server, monkeypatch):
     """Sends the archive in pieces: an answer ends after ``most`` bytes; it can be asked for the rest."""
-    state = SimpleNamespace(body=genki_archive(), version='"one"', most=4000, asked=[], sent=0, ranges=True)
+    state = SimpleNamespace(body=genki_archive(), version='"one"', most=4000, asked=[], sent=0, ranges=True, down=False)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             wanted = self.headers.get("Range")
             state.asked.append(wanted)
             begin = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+            if state.down:
+                self.send_error(503)
+                return
             if wanted and begin >= len(state.body):
                 self.send_error(416)
                 return
@@ -332,9 +335,7 @@ def breaking_server(server):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        server.monkeypatch.setattr(
-            fetch_module, "GENKI4K_URLS", (f"http://127.0.0.1:{running.server_port}/genki4k.tar",)
-        )
+        monkeypatch.setattr(fetch_module, "GENKI4K_URLS", (f"http://127.0.0.1:{running.server_port}/genki4k.tar",))
         yield state
         running.shutdown()
 
@@ -354,6 +355,17 @@ def test_a_broken_download_goes_on_by_itself_and_with_the_next_call(tmp_path, br
     assert breaking_server.asked[3:] == ["bytes=6000-"]
     assert breaking_server.sent == len(breaking_server.body)
     assert sorted(entry.name for entry in (tmp_path / "data").iterdir()) == ["genki4k.tar", "genki4k.tar.sha256"]
+
+
+def test_a_server_that_is_down_in_between_costs_nothing(tmp_path, breaking_server):
+    breaking_server.most = 2000
+    genki_message(tmp_path)
+    breaking_server.down = True
+    assert "answers 503" in (message := genki_message(tmp_path))
+    assert "what has come is kept" in message
+    breaking_server.down, breaking_server.most = False, 10**6
+    assert fetch("genki4k", tmp_path / "data").path.read_bytes() == breaking_server.body
+    assert breaking_server.sent == len(breaking_server.body)
 
 
 def test_another_version_or_a_server_without_ranges_sends_all_anew(tmp_path, breaking_server):

