@@ -171,7 +171,7 @@ $(STAMP): requirements.lock pyproject.toml
 	if [ "$$uv" ]; then set -- uv pip install --quiet --python $(PY); \
 	else \
 	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \
-	    set -- $(PY) -m pip install -qq --disable-pip-version-check; \
+	    set -- $(PY) -m pip install -qq --no-compile --disable-pip-version-check; \
 	fi; \
 	{ "$$@" -r requirements.lock && "$$@" --no-deps --no-build-isolation -e .; } || { \
 	    [ $$? -gt 128 ] || rm $$busy; \

@@ -9,15 +9,13 @@ from pathlib import Path
 sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib.datasets import sources
-from fer_lib.settings import TRUNKS, WEIGHTS_NAMES, load_profile
+from fer_lib.settings import TRUNKS, WEIGHTS_NAMES, experiment, load_profile
 
 PROFILE = config.get("profile", "smoke")
 SEEDS = str(config.get("seeds", "0")).split()
 BASELINE_SEEDS = str(config.get("baseline_seeds", " ".join(SEEDS))).split()  # of the traditional CNN
 if not set(BASELINE_SEEDS) <= set(SEEDS):
     raise WorkflowError(f"baseline_seeds {' '.join(BASELINE_SEEDS)} must be among the seeds {' '.join(SEEDS)}.")
-# other settings of chen2023's model that the profile names, of the first seed each
-VARIANTS = list(load_profile(PROFILE).variants)
 DRAW_FACES = str(config.get("draw_faces", "yes")).lower() not in ("no", "false", "0")
 RESULTS = str(Path(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results", PROFILE))
 
@@ -30,6 +28,12 @@ for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS", "trunk":
 
 if (trunk := os.environ.get("FER_TRUNK")) and trunk not in TRUNKS:
     raise WorkflowError(f"The trunk {trunk} is unknown: give one of {', '.join(TRUNKS)}.")
+
+# Other settings of chen2023's model that the profile names, of the first seed each; one that changes nothing of what
+# is trained anyway is left out.
+SETTINGS = load_profile(PROFILE)
+OWN = experiment(SETTINGS, "resnet50_mlp")
+VARIANTS = [name for name in SETTINGS.variants if experiment(SETTINGS, "resnet50_mlp", variant=name) != OWN]
 
 # not used by the shell commands: another data folder, other weights or another trunk make every notebook run again
 SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK")]
@@ -49,7 +53,7 @@ STUDIES = [f"04_resnet_svm_seed{seed}" for seed in SEEDS if HELD["ckplus"]]
 STUDIES += [f"07_comparators_seed{SEEDS[0]}"] if HELD["ckplus"] else []
 STUDIES += [f"06_lenet_study_seed{SEEDS[0]}"] if HELD["ckplus"] or HELD["olivetti"] else []
 
-LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json"))
+LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json", ".css"))
 
 # A notebook is executed beside its place and moved there when it is whole. Of papermill's log, which holds every output,
 # sed shows the epochs as they end and, if a cell fails, everything from there on.

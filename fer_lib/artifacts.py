@@ -193,10 +193,16 @@ class Run:
             )
         return {runs[name]["seed"]: pd.DataFrame(found[name]["values"]["scores"]) for name in runs}
 
-    def load_rows(self, name: str, *, folder: str) -> pd.DataFrame | None:
-        """Returns a frame written by :meth:`save_rows`, or None where it is not there."""
+    def load_rows(self, name: str, *, folder: str, faces: FaceDataset | None = None) -> pd.DataFrame | None:
+        """Returns a frame written by :meth:`save_rows`; None where it is not there, or is of others than ``faces``."""
         path = self.results / folder / f"{name}.csv"
-        return pd.read_csv(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        if faces is not None:
+            made = json.loads(path.with_name(f"{name}.provenance.json").read_text(encoding="utf-8"))
+            if made["data"].get(faces.corpus, {}).get("fingerprint") != faces.fingerprint:
+                return None
+        return pd.read_csv(path)
 
     def provenance(self) -> dict[str, Any]:
         """Returns what a reader needs to walk back from a number to the data."""

@@ -104,24 +104,25 @@ class PaperAudit:
         return Table(pd.DataFrame(rows), title, self.synthetic, (*self.notes, *_audit_notes(self.found)))
 
     def headlines_table(self) -> Table:
-        """Returns the findings that say most, in short, with how to rerun what tests them."""
+        """Returns the findings that say most, in short; a note says how to rerun what tests them."""
         found = {finding.check: finding for finding in self.found}
         rows = []
         for headline in self.record.headlines:
             finding = found[headline.check]
             subjects = [each for each in self.record.subjects if each.id in finding.statements]
-            experiment = self.record.experiments.get(finding.experiment)
             rows.append(
                 {
                     "printed": _printed(subjects),
                     "possible?": finding.verdict,
                     "measured (95 % interval)": _measured_of(self.record, subjects, self.results),
                     "what follows": headline.in_short,
-                    "how to rerun": f"`{experiment.run}`" if experiment else "`fer-lib audit`",
                 }
             )
+        names = dict.fromkeys(found[headline.check].experiment for headline in self.record.headlines)
+        runs = [f"`{self.record.experiments[name].run}`" for name in names if name in self.record.experiments]
+        rerun = [f"What was measured is measured anew by {' and '.join(dict.fromkeys(runs))}."] if runs else []
         title = f"{self.record.paper}: what the audit finds, in short"
-        return Table(pd.DataFrame(rows), title, self.synthetic, self.notes)
+        return Table(pd.DataFrame(rows), title, self.synthetic, (*self.notes, *rerun))
 
     def statements_table(self) -> Table:
         """Returns every printed number with its place, the gravest verdict about it, and what was measured."""

@@ -234,11 +234,12 @@ def _audit(arguments: argparse.Namespace) -> None:
         if arguments.json:
             every += [{"paper": record.paper, **vars(finding)} for finding in audit.audit(record)]
             continue
-        root = os.path.join(os.environ.get("FER_OUTPUT", ""), "results")
-        profile, results = audit_report.choose_results(record, root)
+        root = os.path.join(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results")
         if arguments.results:
             results = audit_report.load_results(arguments.results)
             profile = arguments.results if results else ""
+        else:
+            profile, results = audit_report.choose_results(record, root)
         width = min(120, shutil.get_terminal_size((100, 24)).columns)
         _say(*audit_report.terminal_lines(audit_report.of(record, results), width=width))
         if record.measured:

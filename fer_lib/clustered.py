@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from fer_lib.evaluation import CONFIDENCE, RESAMPLES, percentiles
+from fer_lib.evaluation import RESAMPLES, percentiles, wilson
+
+ROUNDING = 1e-12  # what differs by less does not
 
 
 class Estimate(NamedTuple):
@@ -26,8 +27,8 @@ class Estimate(NamedTuple):
 def clustered_accuracy(correct: np.ndarray, groups: np.ndarray, *, seed: int = 0) -> Estimate:
     """Returns the share of right answers with its 95 % interval over subjects.
 
-    Where every answer is right (or every one wrong) no resample differs; the interval is then Wilson's for as many
-    independent answers as there are subjects, which is on the wide side.
+    Where no resample differs (every answer right, every one wrong, one subject alone), the interval is Wilson's for as
+    many independent answers as there are subjects, which is on the wide side.
 
     Args:
         correct: bool, shape (N,), or (S, N) for S trainings that answered for the same N faces. Answers for different
@@ -40,9 +41,8 @@ def clustered_accuracy(correct: np.ndarray, groups: np.ndarray, *, seed: int = 0
     """
     hits, answers = _per_subject(correct, groups)
     value = float(hits.sum() / answers.sum())
-    if value in (0, 1):
-        bounds = stats.binomtest(round(value * len(hits)), len(hits)).proportion_ci(CONFIDENCE, method="wilson")
-        return Estimate(value, float(bounds.low), float(bounds.high))
+    if np.ptp(hits / answers) == 0:
+        return Estimate(value, *wilson(value * len(hits), len(hits)))
     draws = _draws(len(hits), seed)
     low, high = percentiles((draws @ hits) / (draws @ answers))
     return Estimate(value, float(low), float(high))
@@ -60,7 +60,8 @@ def compare_clustered(
         seed: of the bootstrap.
 
     Returns:
-        ``difference`` (accuracy of the first minus that of the second), its 95 % interval ``low``, ``high``,
+        ``difference`` (accuracy of the first minus that of the second), its 95 % interval ``low``, ``high`` (where no
+        resample differs, such as of two models that are right about the same faces: :func:`_unvaried`),
         ``only_first`` and ``only_second`` (answers that one alone got right), ``n``, ``n_subjects`` and ``p_value``:
         exact, of the permutation test that exchanges the models' answers subject by subject, two-sided.
 
@@ -73,10 +74,12 @@ def compare_clustered(
     first_hits, answers = _per_subject(first, groups)
     second_hits, _ = _per_subject(second, groups)
     gains = first_hits - second_hits
-    draws = _draws(len(gains), seed)
+    draws, value = _draws(len(gains), seed), float(gains.sum() / answers.sum())
     low, high = percentiles((draws @ gains) / (draws @ answers))
+    if np.ptp(gains / answers) == 0:
+        low, high = _unvaried(value, len(gains))
     return {
-        "difference": float(gains.sum() / answers.sum()),
+        "difference": value,
         "low": float(low),
         "high": float(high),
         "only_first": int((first & ~second).sum()),
@@ -109,9 +112,19 @@ def difference_between(
     draws = _draws(len(names), seed)
     with np.errstate(invalid="ignore"):  # a resample may hold no subject of one side
         drawn = (draws @ first_hits) / (draws @ first_answers) - (draws @ second_hits) / (draws @ second_answers)
-    low, high = percentiles(drawn[np.isfinite(drawn)])
-    value = first_hits.sum() / first_answers.sum() - second_hits.sum() / second_answers.sum()
-    return Estimate(float(value), float(low), float(high))
+    drawn = drawn[np.isfinite(drawn)]
+    value = float(first_hits.sum() / first_answers.sum() - second_hits.sum() / second_answers.sum())
+    low, high = _unvaried(value, len(names)) if np.ptp(drawn) < ROUNDING else percentiles(drawn)
+    return Estimate(value, float(low), float(high))
+
+
+def _unvaried(difference: float, subjects: int) -> tuple[float, float]:
+    """Bounds of a difference in which no resample differs: by as much as Wilson's interval of 0 answers reaches up.
+
+    Not to have seen a subject that differs does not mean that there is none; with few subjects it means little.
+    """
+    _, reach = wilson(0, subjects)
+    return max(difference - reach, -1.0), min(difference + reach, 1.0)
 
 
 def _per_subject(

@@ -12,8 +12,9 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from fer_lib.comparators.recipe import Network
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import atomic_path, sources_hash
+from fer_lib.files import atomic_path, file_sha256, sources_hash
 from fer_lib.progress import time_left
 from fer_lib.settings import WEIGHTS_NAMES, ComparatorSettings, settings_hash
 from fer_lib.settings.comparators import Rows
@@ -33,7 +34,7 @@ from fer_lib.settings.comparators import Rows
 log = logging.getLogger(__name__)
 
 TIMED_FACES = 128  # answered to measure faces a second: the test faces, again and again
-CODE = ("comparison.py",)
+CODE = ("comparison.py", *(f"settings/{name}.py" for name in ("common", "chen2023", "liu2023", "comparators")))
 """What decides how a comparison ends, beside the systems themselves, whose code is in :attr:`Row.key`."""
 COST = ["system", "train_faces", "train_seconds", "faces_a_second"]
 
@@ -56,15 +57,21 @@ class Row:
         """Returns the system, unfitted."""
         return comparators.create(self.system, **self.parameters)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A name for files, which changes with the parameters and with the code of the system."""
         folder = Path(comparators.__file__).parent
         own = {f"{kind.__module__.rpartition('.')[2]}.py" for kind in comparators.system(self.system).__mro__}
         systems = {f"{place.split(':')[0]}.py" for place in comparators.SYSTEMS.values()}
         code = [path for path in folder.glob("*.py") if path.name in own or path.name not in systems]
-        named = {key: Path(each).name if isinstance(each, str) else each for key, each in self.parameters.items()}
+        named = {key: _content(each) if isinstance(each, str) else each for key, each in self.parameters.items()}
         return f"{self.name}-{settings_hash(named, sources_hash(code))}"
+
+
+def _content(parameter: str) -> str:
+    """A file's content, wherever it lies; else the parameter, or the name of the file that is not there."""
+    path = Path(parameter)
+    return file_sha256(path) if path.is_file() else path.name
 
 
 def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int) -> list[Row]:
@@ -77,7 +84,7 @@ def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int
         seed: of every system.
 
     Raises:
-        FerError: there is no such system or parameter, or ``settings.reference`` is none of the rows.
+        FerError: there is no such system or parameter, or ``settings.reference`` is no row, or an optional one.
     """
     found: dict[str, Row] = {}
     for name, changes in given.items():
@@ -90,6 +97,8 @@ def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int
     if settings.reference not in names:
         hint = nearest(settings.reference, names)
         raise FerError(f"The reference {settings.reference!r} is none of the rows{hint}: {', '.join(names)}.")
+    if comparators.system(settings.reference.split("-")[0]).optional:
+        raise FerError(f"The reference {settings.reference!r} may be missing on another machine; name another row.")
     return list(found.values())
 
 
@@ -142,11 +151,12 @@ def run_ckplus(
             speed = _faces_a_second(made.system, faces.images[fold.test])
             with atomic_path(path) as partial:
                 frame.assign(train_seconds=made.seconds, faces_a_second=speed).to_csv(partial, index=False)
-            made.forget()
+            keras.utils.clear_session()
             trained += 1
             left = (time.monotonic() - started) / trained * (len(jobs) - place)
             done = (place, len(jobs), row.name, division.name)
             log.info("fold %d of %d done (%s, %s); %s", *done, time_left(left))
+        _forget_epochs(path)
         frame = pd.read_csv(path)
         cost = frame.pop("train_seconds")[0], frame.pop("faces_a_second")[0]
         costs.append((row.name, len(fold.train), *cost))
@@ -197,26 +207,25 @@ def run_whole(
             cost = np.array([made.seconds, _faces_a_second(made.system, first)])
             with atomic_path(path) as partial:
                 np.savez_compressed(partial, cost=cost, **found)
-            made.forget()
+            keras.utils.clear_session()
             log.info("system %d of %d done (%s, %s)", place, len(rows), row.name, learn.corpus)
+        _forget_epochs(path)
         with np.load(path, allow_pickle=False) as kept:
             answers[row.name] = {name: kept[name] for name in asked}
             costs.append((row.name, len(learn), *kept["cost"].tolist()))
     return WholeAnswers(answers, pd.DataFrame(costs, columns=COST), missing)
 
 
-@dataclass
-class _Made:
-    """A fitted system, how long it took, and the folder of its epochs."""
+class _Made(NamedTuple):
+    """A fitted system, and how long it took."""
 
     system: Comparator
     seconds: float
-    epochs: Path
 
-    def forget(self) -> None:
-        """Deletes the epochs, and what the backend keeps of the network: the answers are on disk."""
-        shutil.rmtree(self.epochs, ignore_errors=True)
-        keras.utils.clear_session()
+
+def _forget_epochs(path: Path) -> None:
+    """Deletes the epochs of a system whose answers are on disk; a kill may have come between the two."""
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
 
 
 def _trained(row: Row, images: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, path: Path) -> _Made:
@@ -226,7 +235,7 @@ def _trained(row: Row, images: np.ndarray, labels: np.ndarray, groups: np.ndarra
         system.checkpoints = epochs
     started = time.monotonic()
     system.fit(images, labels, groups)
-    return _Made(system, before + time.monotonic() - started, epochs)
+    return _Made(system, before + time.monotonic() - started)
 
 
 def _seconds_so_far(epochs: Path) -> float:

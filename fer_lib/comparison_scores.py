@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib import evaluation, generalisation, protocols
+from fer_lib.comparators.base import Comparator
 from fer_lib.comparison import COST, Row, WholeAnswers
 from fer_lib.datasets.face_dataset import FaceDataset
 
@@ -19,6 +20,9 @@ OWN_CLASSIFIER = "resnet50_svm_rbf"
 OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
 APART = {"none": "from no weights"}
 """What stands after a row's hyphen -> what its title says; else the word itself."""
+AGAINST = ["classifier", "protocol", "separation", "difference", "low", "high", "p_value", "holm"]
+FROZEN = ("resnet50_svm", "resnet50_softmax")
+"""Systems whose trunk never trains, whatever its weights."""
 
 
 def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
@@ -48,6 +52,8 @@ def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.Dat
     """
     others = [name for name in answers["classifier"].unique() if name != reference]
     frames = [protocols.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others]
+    if not frames:
+        return pd.DataFrame(columns=AGAINST)
     compared = pd.concat(frames, ignore_index=True)
     family = compared.groupby(["protocol", "separation"], sort=False)["p_value"]
     return compared.assign(holm=family.transform(evaluation.holm))
@@ -103,15 +109,23 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
 
     Returns:
         ``title``: with an asterisk where the system is in the style of a source that says too little. ``weights``: what
-        its network had seen before; "no network" where it has none.
+        its network had seen before; "no network" where it has none, "none, frozen at random" where its trunk keeps the
+        random weights that it is made with.
     """
     found = {protocols.OWN: OWN_SYSTEM}
     for row in rows:
         system, apart = row.create(), row.name.partition("-")[2]
         style = "*" if system.differs.startswith("in the style of") else ""
         title = f"{system.title}{style}" + (f", {APART.get(apart, apart)}" if apart else "")
-        found[row.name] = {"title": title, "weights": system.pretrained if system.is_network else "no network"}
+        found[row.name] = {"title": title, "weights": _seen(system)}
     return found
+
+
+def _seen(system: Comparator) -> str:
+    if not system.is_network:
+        return "no network"
+    never_trains = system.name in FROZEN or getattr(system, "weights", "") == "random_frozen"
+    return system.pretrained + (", frozen at random" if never_trains and system.pretrained == "none" else "")
 
 
 def panels(

@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib.backend import keras
+from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path
+from fer_lib.files import atomic_path, sources_hash
 from fer_lib.models import depth_nets
 from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash
 from fer_lib.training import set_seed
 
 log = logging.getLogger(__name__)
 
-REVISION = 1  # of the training: raise it where a change gives other numbers, so that stored ones are left alone
+CODE = sources_hash(Path(__file__).parent / name for name in ("depth_study.py", "models/depth_nets.py"))
 SECONDS_BETWEEN_SAVES = 20.0
 MOMENTUM = 0.9
 # He et al.'s with batch norm. Without it theirs doubles a residual network's variance with every block, until it
@@ -100,9 +100,9 @@ def run(
         settings: of the study.
         faces: the training part to draw ``settings.faces`` faces from.
         seed: of the draw, of the initial weights, which a plain network and its residual twin share, and of the order.
-        checkpoints: a folder in which each network keeps a folder of its own, named after its settings, faces, seed
-            and backend: a finished network costs nothing the second time, a killed one goes on with the same numbers.
-            None keeps nothing.
+        checkpoints: a folder in which each network keeps a folder of its own, named after its settings, faces, seed,
+            code, backend and devices: a finished network costs nothing the second time, a killed one goes on with the
+            same numbers. None keeps nothing.
 
     Returns:
         The norms, a row a recorded step and convolution: ``network``, ``layers``, ``batch_norm``, ``step`` (from 0: the
@@ -117,7 +117,7 @@ def run(
     norms, losses = [], []
     studied = networks(settings)
     for number, network in enumerate(studied, start=1):
-        key = settings_hash(_own(settings), faces.fingerprint, seed, keras.backend.backend(), INITIALIZERS, REVISION)
+        key = settings_hash(_own(settings), faces.fingerprint, seed, keras.backend.backend(), DEVICES, CODE)
         store = _Store(Path(checkpoints) / f"{network}-seed{seed}-{key}" if checkpoints is not None else None)
         recorded, steps = _train(network, settings, data, seed=seed, store=store)
         norms.append(recorded.assign(**network.facts))

@@ -15,6 +15,7 @@ from scipy import special, stats
 from sklearn import metrics
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -205,11 +206,18 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
+def wilson(hits: float, n: int) -> tuple[float, float]:
+    """Returns the bounds of Wilson's 95 % interval of ``hits`` right answers among ``n``; of parts of answers, too."""
+    low, high = proportion_confint(hits, n, alpha=1 - CONFIDENCE, method="wilson")
+    return float(max(low, 0)), float(min(high, 1))
+
+
 def roc_auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Returns the area under the ROC curve with its 95 % interval (DeLong et al. 1988, on the logit scale).
 
-    Where the scores tell the two apart without a mistake, the estimated variance is zero; the interval is then Wilson's
-    for as many answers as the smaller of the two has, which is on the wide side.
+    Where the scores tell the two apart without a mistake, the estimated variance is zero, and of a single positive or
+    negative there is none; the interval is then Wilson's for as many answers as the smaller of the two has, which is on
+    the wide side.
 
     Args:
         scores: float, shape (N,); higher means more surely positive.
@@ -228,10 +236,10 @@ def roc_auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     below = (ranks[labels] - stats.rankdata(found)) / len(passed)
     above = 1 - (ranks[~labels] - stats.rankdata(passed)) / len(found)
     value = float(below.mean())
-    variance = sum(np.var(part, ddof=1) / len(part) for part in (below, above) if len(part) > 1)
+    smaller = min(len(found), len(passed))
+    variance = sum(np.var(part, ddof=1) / len(part) for part in (below, above)) if smaller > 1 else 0
     if value in (0, 1) or not variance:
-        smaller = min(len(found), len(passed))
-        low, high = stats.binomtest(round(value * smaller), smaller).proportion_ci(CONFIDENCE, method="wilson")
+        low, high = wilson(value * smaller, smaller)
     else:
         spread = stats.norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(variance) / (value * (1 - value))
         low, high = special.expit(special.logit(value) + np.array([-spread, spread]))
@@ -333,8 +341,7 @@ def _row(metric: str, value: float, interval: tuple[float, float], n: int, kind:
 def _wilson(metric: str, hits: int, n: int) -> dict[str, object]:
     if not n:  # a class without faces has no recall
         return _row(metric, np.nan, (np.nan, np.nan), 0, "wilson")
-    interval = stats.binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
-    return _row(metric, hits / n, (interval.low, interval.high), n, "wilson")
+    return _row(metric, hits / n, wilson(hits, n), n, "wilson")
 
 
 def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> dict[str, object]:

@@ -142,7 +142,7 @@ def face_crops(
         if not isinstance(photos, FaceDataset):
             raise ValueError(f"already_cropped is for the images of a FaceDataset, not for a {type(photos).__name__}")
         return photos
-    cache_beside = cache_beside or getattr(photos, "path", None)
+    cache_beside = (cache_beside or getattr(photos, "path", None)) if len(photos) else None
     chunks = list(_chunks(photos, settings, cache_beside=cache_beside, progress=progress))
     facts = pd.concat([chunk.meta[list(_FACTS)] for chunk in chunks], ignore_index=True)
     facts = facts.astype(dict.fromkeys(_FACTS[1:], float) | {"faces_in_photo": int})

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from fer_lib.diagrams import INK
 from fer_lib.figure_style import PALETTE, absent, new_figure, styled
@@ -24,6 +25,8 @@ KINDS = {
     "no network": ("^", PALETTE[2]),
 }
 PRIORS = "class_priors"  # they cost nothing: a level, and no mark
+DIGIT = 6  # the width and height that a digit takes, in points
+LEADER = {"arrowstyle": "-", "color": INK, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0}
 TITLE = "Accuracy against cost of every compared system"
 
 
@@ -52,7 +55,7 @@ def cost_figure(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthet
     grid = figure.subplots(len(panels), len(COSTS), squeeze=False, sharex="col", sharey="row")
     for row, (said, frame) in zip(grid, panels.items(), strict=True):
         for ax, (cost, label) in zip(row, COSTS.items(), strict=True):
-            _panel(ax, frame, cost=cost, numbers=numbers)
+            _panel(ax, frame, cost=cost)
             ax.set_xlabel(label)
             ax.tick_params(labelbottom=True)
         row[0].set_ylabel("accuracy (%)")
@@ -66,15 +69,19 @@ def cost_figure(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthet
     entries = [Line2D([], [], linestyle="none") for _ in names]
     said = [f"{numbers[name]}  {systems[name]['title']}" for name in names]
     figure.legend(entries, said, loc="outside lower left", ncols=3, fontsize=8, handlelength=0, handletextpad=0)
+    figure.draw_without_rendering()  # lays out
+    for row, frame in zip(grid, panels.values(), strict=True):
+        for ax, cost in zip(row, COSTS, strict=True):
+            _number(ax, frame, cost=cost, numbers=numbers)
     return figure
 
 
 def kind_of(weights: str) -> str:
     """Returns the key of ``KINDS`` of a system: whether it is a network, and whether it had seen anything before."""
-    return {"no network": "no network", "none": "from no weights"}.get(weights, "pre-trained")
+    return {"no network": "no network", "none": "from no weights"}.get(weights.split(",")[0], "pre-trained")
 
 
-def _panel(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, str]) -> None:
+def _panel(ax: Axes, frame: pd.DataFrame, *, cost: str) -> None:
     for level in frame.loc[frame["system"] == PRIORS, "accuracy"]:
         ax.axhline(100 * level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5)
     frame = frame[frame["system"] != PRIORS]
@@ -89,8 +96,42 @@ def _panel(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, st
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    for row in frame.itertuples():
+
+
+def _number(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, str]) -> None:
+    """Writes each system's number beside its mark, where it meets no mark, bar or number as far as there is room.
+
+    The figure must have been laid out: what is free depends on how far apart the marks are on paper.
+    """
+    frame = frame[frame["system"] != PRIORS]
+    points = 72 / ax.figure.dpi
+    ends = {
+        end: ax.transData.transform(list(zip(frame[cost], 100 * frame[end], strict=True))) * points
+        for end in ("accuracy", "low", "high")
+    }
+    inside, taken = Bbox(ax.bbox.get_points() * points), []
+    for (x, y), (_, low), (_, high) in zip(*ends.values(), strict=True):
+        taken += [Bbox.from_extents(x - 3, y - 3, x + 3, y + 3), Bbox.from_extents(x - 1, low, x + 1, high)]
+    places = zip(frame[cost], 100 * frame["accuracy"], strict=True)
+    for name, place, (x, y) in zip(frame["system"], places, ends["accuracy"], strict=True):
+        text, width = numbers[name], DIGIT * len(numbers[name])
+        boxes = [
+            Bbox.from_bounds(x + right, y + up - DIGIT / 2, width, DIGIT)
+            for far in (4, 9, 15)
+            for up in (6, -6, 0, 12, -12)
+            for right in (far, -far - width)
+        ]
+        boxes = [box for box in boxes if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1)] or boxes
+        free = min(boxes, key=lambda box: sum(box.overlaps(other) for other in taken))  # the first of the best
+        taken.append(free)
+        beside = (free.x0 - x, free.y0 + DIGIT / 2 - y)
         ax.annotate(
-            numbers[row.system], (getattr(row, cost), 100 * row.accuracy), xytext=(4, 3), textcoords="offset points",
+            text,
+            place,
+            xytext=beside,
+            textcoords="offset points",
+            va="center",
             fontsize=8,
-        )  # fmt: skip
+            arrowprops=LEADER,
+            zorder=1.8,
+        )

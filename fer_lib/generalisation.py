@@ -66,7 +66,7 @@ def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.Dat
         The rows of :func:`fer_lib.evaluation.smile_scores` with a column ``model`` in front; below the yaw thirds the
         photos with and without a sure face, where the crops say so.
     """
-    if not len(photos):
+    if not len(photos) or not margins:
         return pd.DataFrame(columns=COLUMNS)
     smiling, frames = photos.labels == 1, []
     kinds = photos.meta["face_found"].to_numpy() if "face_found" in photos.meta else None

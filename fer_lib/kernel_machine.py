@@ -17,18 +17,15 @@ made, and nothing is written to disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from joblib import cpu_count
 from sklearn.base import clone
 from sklearn.svm import SVC
-from threadpoolctl import threadpool_limits
 
+from fer_lib.datasets.threads import in_threads
 from fer_lib.errors import FerError
 
 Solver = Literal["libsvm", "onedal"]
@@ -75,18 +72,9 @@ class Kernels:
         return self.among.nbytes + self.across.nbytes
 
 
-def in_threads(act: Callable[[Any], Any], tasks: Iterable[Any], *, each_bytes: int = 0) -> list[Any]:
-    """Returns what ``act`` makes of each task, in their order; linear algebra inside runs on one thread.
-
-    Args:
-        act: does not care what runs beside it.
-        tasks: one call each.
-        each_bytes: of kernel matrices that a task holds: no more run at a time than ``KERNEL_BYTES`` allows.
-    """
-    tasks = list(tasks)
-    most = max(1, KERNEL_BYTES // each_bytes) if each_bytes else len(tasks)
-    with threadpool_limits(1), ThreadPoolExecutor(max(1, min(cpu_count(), most, len(tasks)))) as pool:
-        return list(pool.map(act, tasks))
+def at_a_time(each_bytes: int) -> int:
+    """Returns how many tasks that hold kernel matrices of so many bytes may run at the same time."""
+    return max(1, KERNEL_BYTES // max(1, each_bytes))
 
 
 def basis(machine: SVC, first: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
@@ -201,7 +189,7 @@ def _solve_libsvm(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Sol
 
     sizes = {pair: sum(len(members[place]) for place in pair) for pair in pairs}
     by_size = sorted(pairs, key=sizes.get, reverse=True)  # the longest first: no core waits for it at the end
-    solved = dict(zip(by_size, in_threads(solve, by_size, each_bytes=8 * max(sizes.values()) ** 2), strict=True))
+    solved = dict(zip(by_size, in_threads(solve, by_size, most=at_a_time(8 * max(sizes.values()) ** 2)), strict=True))
     return _joined(members, {pair: solved[pair] for pair in pairs})
 
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from fer_lib import published
+from fer_lib import evaluation, published
 from fer_lib.audit_checks import reachable_counts, rounded_from
 from fer_lib.datasets.terms import TITLES
-from fer_lib.evaluation import CONFIDENCE
 
 if TYPE_CHECKING:
     from fer_lib.lenet_training import Parts
@@ -178,8 +176,8 @@ def _placed(error: Mapping[str, str], trainings: pd.DataFrame) -> dict[str, Any]
 
 
 def _share(name: str, hits: int, runs: int) -> dict[str, float]:
-    interval = stats.binomtest(hits, runs).proportion_ci(CONFIDENCE, method="wilson")
-    return {name: hits, f"{name}_share": hits / runs, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    low, high = evaluation.wilson(hits, runs)
+    return {name: hits, f"{name}_share": hits / runs, f"{name}_low": low, f"{name}_high": high}
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

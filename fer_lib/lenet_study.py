@@ -20,13 +20,14 @@ from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
+from fer_lib.files import sources_hash
 from fer_lib.lenet_training import Parts, train
 from fer_lib.progress import time_left
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
 
 log = logging.getLogger(__name__)
 
-REVISION = 2  # of the training: raise it where a change gives other numbers, so that stored ones are left alone
+CODE = sources_hash(Path(__file__).parent / name for name in ("lenet_study.py", "lenet_training.py", "models/lenet.py"))
 OLIVETTI_FACES = 10  # of each person: eight to learn from, one to validate on, one to test
 STUDY_FIELDS = ("corpora", "olivetti_batch_size", "orders", "learning_rates", "n_kerns_grid", "batch_sizes", "seeds")
 CONFIGURATION = ["order", "learning_rate", "batch_size", "n_kerns"]
@@ -80,7 +81,7 @@ def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *,
     Args:
         settings: of the study.
         profile: which CK+, and how its photos are cropped.
-        data_dir: as for :func:`fer_lib.datasets.corpora.load_ckplus`.
+        data_dir: as for :func:`fer_lib.datasets.corpus.load_ckplus`.
         seed: of the drawing of CK+'s faces.
 
     Raises:
@@ -162,9 +163,9 @@ def run(
         settings: of the study.
         parts: the faces.
         corpus: ``"ckplus"`` or ``"olivetti"``: whose batch size is the base one.
-        checkpoints: a folder in which each training keeps a folder of its own, named after its settings, faces, seed
-            and backend: a finished training costs nothing the second time, a killed one goes on. Two processes may
-            share it if they train different rows. None keeps nothing.
+        checkpoints: a folder in which each training keeps a folder of its own, named after its settings, faces, seed,
+            code, backend and devices: a finished training costs nothing the second time, a killed one goes on. Two
+            processes may share it if they train different rows. None keeps nothing.
         jobs: how many trainings run at the same time, each in a worker process of one thread, so that their number
             changes no bit of the results. 0 trains here, one after the other, with all of the backend's threads. None
             is a worker a core, or 0 where there is a GPU, which one process has to itself.
@@ -183,11 +184,13 @@ def run_all(
     settings: LeNetSettings, parts: dict[str, Parts], *, checkpoints: str | Path | None = None, jobs: int | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns :func:`run` of every corpus, put together: results and histories."""
+    if jobs is None:
+        jobs = workers.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
     study = {name: rows(settings, name) for name in parts}
     trainings = {}
     for name, seed in product(parts, range(settings.seeds)):
         for _, each in study[name]:
-            key = _name(each, parts[name], corpus=name, seed=seed)
+            key = _name(each, parts[name], corpus=name, seed=seed, threads="one" if jobs else "all")
             folder = Path(checkpoints) / key if checkpoints is not None else None
             trainings[name, each, seed] = _Training(each, parts[name], name, seed, folder)
     done = dict(zip(trainings, _train_all(list(trainings.values()), jobs=jobs), strict=True))
@@ -227,7 +230,7 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(runs=("seed", "size"), **spread, at_chance=("at_chance", "mean")).reset_index()
 
 
-def _train_all(trainings: list[_Training], *, jobs: int | None) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+def _train_all(trainings: list[_Training], *, jobs: int) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     """Returns the row and the history of each training, in their order; trains those that are not finished."""
     found = {place: _train(each) for place, each in enumerate(trainings) if each.is_finished}
     # seed by seed, so that a run stopped half-way is a study of fewer seeds; long ones first, so that no core idles
@@ -246,8 +249,6 @@ def _train_all(trainings: list[_Training], *, jobs: int | None) -> list[tuple[di
         which = f"{each.corpus} {sum(place in found for place in of_corpus)} of {len(of_corpus)}"
         _report_progress(result[0], which, time_left(seconds))
 
-    if jobs is None:
-        jobs = workers.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
     if jobs and left:
         workers.side_by_side(_train, [(trainings[place],) for place in left], jobs=jobs, done=keep)
     elif left:
@@ -264,10 +265,10 @@ def _train(training: _Training) -> tuple[dict[str, Any], pd.DataFrame]:
     return result
 
 
-def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int) -> str:
+def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int, threads: str) -> str:
     """Returns the name of one training's folder: it changes with all that changes its numbers."""
     own = {name: value for name, value in settings_dict(settings).items() if name not in STUDY_FIELDS}
-    key = settings_hash(own, parts.fingerprint, seed, keras.backend.backend(), REVISION)
+    key = settings_hash(own, parts.fingerprint, seed, keras.backend.backend(), DEVICES, threads, CODE)
     order = "shuffled" if settings.shuffle else "unshuffled"
     maps = "-".join(map(str, settings.n_kerns))
     return f"{corpus}-{order}-rate{settings.learning_rate:g}-batch{settings.batch_size}-maps{maps}-seed{seed}-{key}"

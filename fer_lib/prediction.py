@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -131,13 +132,17 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
     return list(dict.fromkeys(photos))
 
 
-def find_model(root: str | Path = ".") -> Path:
+def find_model(root: str | Path = "") -> Path:
     """Returns the model under ``results/*/models`` of a folder: the only one, or the only one taught on CK+.
+
+    Args:
+        root: the folder; ``""`` means ``$FER_OUTPUT``, else this one.
 
     Raises:
         FerError: there is none, or more than one: the sentence lists them.
     """
-    found = sorted(Path(root).glob("results/*/models/*"))
+    root = Path(root or os.environ.get("FER_OUTPUT") or ".").expanduser()
+    found = sorted(root.glob("results/*/models/*"))
     found = [path for path in found if visible(path.name) and (path.is_dir() or path.suffix == ".keras")]
     if not found:
         raise FerError(

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fer_lib import clustered, evaluation, published, svm
 from fer_lib.datasets.face_dataset import FaceDataset
@@ -35,7 +34,6 @@ LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p
 """Columns of :func:`leaks` where there is one separation alone, and so no row."""
 TRAINING, TESTING, TOGETHER = "training", "testing", "together"
 KEYS = ["protocol", "separation", "classifier"]
-REVISION = 2  # of a fold's file: raise it where its columns change, so that stored ones of an older form are left alone
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ def run(
     frames, started, trained = [], time.monotonic(), 0
     jobs = [(division, number) for division in found for number in range(len(division.folds))]
     for place, (division, number) in enumerate(jobs, start=1):
-        path = checkpoints / f"{division.name}-{number}-revision{REVISION}.csv"
+        path = checkpoints / f"{division.name}-{number}.csv"
         if not path.is_file():
             fold = division.folds[number]
             kernels = settings.kernels if division.protocol == PER_CLASS else settings.kernels_in_folds
@@ -289,7 +287,7 @@ def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     for classifier, own in predictions[predictions["protocol"] == FOLDS].groupby("classifier", sort=False):
         right = _right(own, "separation")
         groups = subjects[right.index.get_level_values("face")]
-        for separation in right.columns.drop("frames", errors="ignore"):
+        for separation in right.columns.drop("frames") if "frames" in right else ():
             compared = clustered.compare_clustered(right["frames"].to_numpy(), right[separation].to_numpy(), groups)
             rows.append({"protocol": FOLDS, "classifier": classifier, "separation": separation} | compared)
     return pd.DataFrame(rows, columns=None if rows else LEAKS)
@@ -309,7 +307,7 @@ def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.Data
     rows, first = [], next(iter(answers.values()))
     for name, values in answers.items():
         right = int((values.argmax(axis=1) == labels).sum())
-        low, high = stats.binomtest(right, len(labels)).proportion_ci(evaluation.CONFIDENCE, method="wilson")
+        low, high = evaluation.wilson(right, len(labels))
         row = {"model": name, "accuracy": right / len(labels), "low": low, "high": high}
         compared = evaluation.compare_paired(values, first, labels) if values is not first else {}
         difference = {

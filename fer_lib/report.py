@@ -96,7 +96,10 @@ class Results:
                 for metric in ("loss", "categorical_accuracy", "binary_accuracy")
             }
             settings = made["settings"]
-            facts = {"scaling": settings["scaling"], "trunk": made["weights"]["origin"], "epochs": settings["epochs"]}
+            facts = {"scaling": settings["scaling"], "trunk": made["weights"]["origin"]}
+            # without weights nothing is frozen; before there were engines Keras computed it all
+            computed = "–" if settings["weights"] == "none" else settings.get("trunk_precision", "float32")
+            facts |= {"frozen layers in": computed, "epochs": settings["epochs"]}
             rows.append({"training": name.removeprefix("resnet50_mlp").lstrip("-_"), **facts, **cells})
         title = "ResNet50 + MLP, other readings and other weights: test faces, 95 % intervals"
         return self._table(pd.DataFrame(rows), title)

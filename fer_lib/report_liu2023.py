@@ -24,7 +24,7 @@ from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.figures import not_yet
 from fer_lib.files import file_sha256
-from fer_lib.settings import settings_hash
+from fer_lib.settings import change, settings_hash
 from fer_lib.tables import Table
 from fer_lib.tables_liu2023 import SEPARATIONS, percent, points
 
@@ -156,7 +156,9 @@ class Liu2023:
 
     def fer2013_table(self) -> Table:
         """Returns the accuracy on FER-2013's test faces."""
-        settings = self.run.settings.resnet50_svm
+        made = self._first["provenance"]["settings"].get("resnet50_svm", {}) if self.model else {}
+        own = {name: made[name] for name in ("fer2013_components", "fer2013_search_faces") if name in made}
+        settings = change(self.run.settings.resnet50_svm, **own)
         return self._or_not_yet(lambda rows, **marks: tables_liu2023.fer2013_table(rows, settings, **marks), "fer2013")
 
     def lenet_tables(self) -> list[Table]:
@@ -222,7 +224,7 @@ class Liu2023:
         }
 
     def _lenet_frame(self, name: str) -> pd.DataFrame | None:
-        return pd.DataFrame(next(iter(self.lenet.values()))["values"][name]) if self.lenet else None
+        return pd.DataFrame(self.lenet[min(self.lenet)]["values"][name]) if self.lenet else None
 
     def _or_not_yet(self, make: Any, name: str) -> Table:
         if not self.model:

@@ -11,11 +11,9 @@ do not depend on how many cores a machine has, and no thread of a small product 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -23,15 +21,16 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from fer_lib import kernel_machine
+from fer_lib.datasets.splits import Fold, sample, search_folds
+from fer_lib.datasets.threads import in_threads
 from fer_lib.errors import FerError, nearest
-from fer_lib.kernel_machine import Kernels, in_threads
+from fer_lib.kernel_machine import Kernels, at_a_time
 from fer_lib.settings import ResNet50SvmSettings
 
 NAMES = {
@@ -132,7 +131,7 @@ def svm(kernel: str, settings: ResNet50SvmSettings, *, components: int = 0, seed
     return make_pipeline(StandardScaler(), *reduction, machine)
 
 
-def softmax(settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
+def softmax(*, components: int = 0, seed: int = 0) -> Pipeline:
     """Returns an unfitted softmax on the same features: scaler, principal components, multinomial regression."""
     reduction = [PCA(components, svd_solver="randomized", random_state=seed)] if components else []
     regression = LogisticRegression(C=SOFTMAX_C_GRID[0], max_iter=2000)
@@ -154,7 +153,7 @@ def unfitted(name: str, settings: ResNet50SvmSettings, *, components: int = 0, s
     if name.startswith("resnet50_svm_") and name in NAMES:
         return svm(name.removeprefix("resnet50_svm_"), settings, components=components, seed=seed)
     if name == "resnet50_softmax":
-        return softmax(settings, components=components, seed=seed)
+        return softmax(components=components, seed=seed)
     if name == "pixels_svm":
         return pixels_svm()
     if name == "class_priors":
@@ -190,7 +189,7 @@ def search(
     if name not in SEARCHED:
         raise ValueError(f"{name} has nothing to search; these have: {SEARCHED}")
     candidates = _candidates(name, settings)
-    folds = _search_folds(examples, settings.search_folds, seed)
+    folds = search_folds(examples.labels, examples.groups, count=settings.search_folds, seed=seed)
     with threadpool_limits(1):
         hits = np.array([_fold_hits(pipeline, examples, fold, candidates) for fold in folds])
     sizes = np.array([len(fold.test) for fold in folds])
@@ -228,11 +227,8 @@ def fit_fer2013(name: str, examples: Examples, *, settings: ResNet50SvmSettings,
     training faces with all 2,048 features takes some three minutes on two busy CPU cores and 4.4 GB of memory at most,
     3 GB of it kernel matrices (:mod:`fer_lib.kernel_machine`); :func:`decision` of 3,589 faces takes some 20 seconds.
     """
-    rows = np.arange(len(examples))
-    if len(rows) > settings.fer2013_search_faces:
-        size = settings.fer2013_search_faces
-        rows, _ = train_test_split(rows, train_size=size, random_state=seed, stratify=examples.labels)
-    searched, components = examples.take(np.sort(rows)), settings.fer2013_components
+    searched = examples.take(sample(examples.labels, settings.fer2013_search_faces, seed=seed))
+    components = settings.fer2013_components
     return _search_and_fit(name, searched, examples, settings=settings, components=components, seed=seed)
 
 
@@ -317,30 +313,7 @@ def _candidates(name: str, settings: ResNet50SvmSettings) -> list[dict[str, floa
     return [{"C": c, "gamma_multiple": multiple} for c, multiple in grid]
 
 
-def _search_folds(examples: Examples, count: int, seed: int) -> list[SimpleNamespace]:
-    """Folds whose training part has two classes at least; as many as asked, people and the largest class allow."""
-    groups = np.arange(len(examples)) if examples.groups is None else np.asarray(examples.groups)
-    classes, labels = np.unique(examples.labels, return_inverse=True)
-    people, largest = len(np.unique(groups)), int(np.bincount(labels).max())
-    folds = []
-    if people > 1 and largest > 1:
-        divide = StratifiedGroupKFold(min(count, people, largest), shuffle=True, random_state=seed)
-        with warnings.catch_warnings():  # of a class with fewer faces than folds: search() says what becomes of it
-            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-            folds = [SimpleNamespace(train=a, test=b) for a, b in divide.split(groups, labels, groups)]
-    folds = [fold for fold in folds if len(fold.test) and len(np.unique(labels[fold.train])) > 1]
-    if not folds:
-        raise FerError(
-            f"C and gamma cannot be searched on {len(examples)} training faces of {people} people and {len(classes)} "
-            "classes, because the search holds out whole people and needs two classes among the others; give faces of "
-            "more people."
-        )
-    return folds
-
-
-def _fold_hits(
-    pipeline: Pipeline, examples: Examples, fold: SimpleNamespace, candidates: list[dict[str, float]]
-) -> list[int]:
+def _fold_hits(pipeline: Pipeline, examples: Examples, fold: Fold, candidates: list[dict[str, float]]) -> list[int]:
     """Returns how many held-out faces of a fold each candidate gets right."""
     before = clone(pipeline[:-1])
     learnt = np.asarray(before.fit_transform(examples.originals[fold.train]), np.float64)
@@ -371,7 +344,7 @@ def _svc_hits(
             solved = clone(machine).set_params(kernel="precomputed", C=candidates[place]["C"]).fit(among, taught[1])
             hits[place] = (solved.predict(across) == asked[1]).sum()
 
-    in_threads(count, widths.values(), each_bytes=kernels.nbytes)
+    in_threads(count, widths.values(), most=at_a_time(kernels.nbytes))
     return hits.tolist()
 
 

@@ -25,7 +25,8 @@ def fuzz(examples: int) -> dict[str, object]:
     )
     kinds = re.findall(r"^PASSED \S+::test_(\w+)", done.stdout, re.MULTILINE)
     failed = re.findall(r"^FAILED \S+::test_(\w+)", done.stdout, re.MULTILINE)
-    return {"files damaged": examples * len(kinds + failed), "kinds": kinds + failed, "failed": failed}
+    found = {"files damaged": examples * len(kinds + failed), "kinds": kinds + failed, "failed": failed}
+    return found | {"harm": failed or (["pytest"] if done.returncode or not kinds else [])}
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def full_disk(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
         remount(disk, "size=4g")
         finished(started(copy, disk, profile=profile))
         differ = differences(quiet, disk)
-    return {"status": process.returncode, "says": _sentence(said), "half files": halves, "results that differ": differ}
+    return _refused(process.returncode, said) | {"half files": halves, "results that differ": differ}
 
 
 def read_only(folder: Path, *, profile: str) -> dict[str, object]:
@@ -66,7 +67,7 @@ def read_only(folder: Path, *, profile: str) -> dict[str, object]:
         remount(disk, "ro")
         process = started(copy, disk, profile=profile)
         said = process.communicate()[0]
-    return {"status": process.returncode, "says": _sentence(said)}
+    return _refused(process.returncode, said)
 
 
 def two_at_once(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
@@ -80,7 +81,7 @@ def two_at_once(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]
     said = second.communicate()[0]
     finished(first)
     differ = differences(quiet, folder / "output")
-    return {"status": second.returncode, "says": _sentence(said), "results that differ": differ}
+    return _refused(second.returncode, said) | {"results that differ": differ}
 
 
 def jumping_clock(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
@@ -97,7 +98,8 @@ def jumping_clock(folder: Path, quiet: Path, *, profile: str) -> dict[str, objec
     said = finished(started(copy, folder / "output", profile=profile))
     negative = re.findall(r"; (-\d+) s, |about (-\d+) min left", said)
     differ = differences(quiet, folder / "output")
-    return {"status": 0, "negative times shown": len(negative), "results that differ": differ}
+    harm = ["negative times"] if negative else []
+    return {"status": 0, "negative times shown": len(negative), "results that differ": differ, "harm": harm}
 
 
 def control_c(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
@@ -120,11 +122,15 @@ def control_c(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
             break
     status = process.wait()
     again = subprocess.run(command, cwd=PROJECT, env=os.environ | given, capture_output=True, text=True)
+    traceback = "Traceback" in "".join(said)
+    harm = {"no end by the signal": status not in (-signal.SIGINT, 130), "traceback": traceback}
+    harm["not whole when repeated"] = again.returncode != 0
     return {
         "status": status,
-        "traceback": "Traceback" in "".join(said),
+        "traceback": traceback,
         "status when repeated": again.returncode,
         "results that differ": differences(quiet, output),
+        "harm": [what for what, happened in harm.items() if happened],
     }
 
 
@@ -133,9 +139,11 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _sentence(said: str) -> str:
+def _refused(status: int, said: str) -> dict[str, object]:
+    """Returns how a run ended that could not go on; it must say so and fail."""
     found = SENTENCE.search(said)
-    return re.sub(r"/\S*(?=results/)", "", found[0].strip()) if found else "none of the expected sentences"
+    sentence = re.sub(r"/\S*(?=results/)", "", found[0].strip()) if found else "none of the expected sentences"
+    return {"status": status, "says": sentence, "harm": [] if status and found else ["no clear end"]}
 
 
 def _broken(folder: Path) -> list[str]:

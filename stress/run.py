@@ -21,13 +21,14 @@ from stress.chain import PROJECT, copy_of_project, finished, started
 PARTS = ("fuzz", "kills", "full_disk", "read_only", "two_at_once", "jumping_clock", "control_c")
 KEPT = PROJECT / "stress" / "results.json"
 PAGE = PROJECT / "docs" / "reliability.md"
+HARM = ("harm", "results that differ", "half files")
 BLOCK = re.compile("(<!-- stress: .*?-->\n).*?(<!-- /stress -->)", re.DOTALL)
 
 
 def table(kept: dict[str, dict]) -> str:
     """Returns a row a part: what was done or said, and whether the results are the same afterwards."""
     rows = ["| part | what was found | results that differ | minutes |", "|---|---|---|---|"]
-    aside = ("results that differ", "minutes", "profile", "python", "system")
+    aside = ("harm", "results that differ", "minutes", "profile", "python", "system")
     for part, found in kept.items():
         words = "; ".join(f"{name}: {_said(value)}" for name, value in found.items() if name not in aside)
         differ = found.get("results that differ")
@@ -82,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
             KEPT.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), kept), encoding="utf-8")
             sys.stdout.write(f"{part}: {json.dumps(found, ensure_ascii=False)}\n")
-            harmed += [part] if any(found.get(name) for name in ("results that differ", "half files", "failed")) else []
+            harmed += [part] if any(found.get(name) for name in HARM) else []
     return 1 if harmed else 0
 
 

@@ -210,6 +210,10 @@ def test_rows_come_back_with_seven_digits(tmp_path):
     pd.testing.assert_frame_equal(back, frame, rtol=1e-6)
     assert back["face"].dtype == np.int64
     assert run.load_rows("absent", folder="predictions") is None
+    faces = some_faces(synthetic=False)
+    assert run.load_rows("p", folder="predictions", faces=faces) is not None
+    others = dataclasses.replace(faces, images=faces.images + 1)
+    assert run.load_rows("p", folder="predictions", faces=others) is None
 
 
 def test_a_named_index_is_kept_in_the_csv(tmp_path):
@@ -621,13 +625,14 @@ def test_a_report_of_one_model_alone_and_of_real_faces_works(tmp_path):
 
 def test_the_report_sets_variants_beside_the_papers_own_reading(tmp_path):
     keep_training(started(tmp_path), "resnet50_mlp", skill=0.1)
-    other = change(MLP, scaling="trunk", epochs=7)
+    other = change(MLP, scaling="trunk", epochs=7, trunk_precision="bfloat16")
     keep_training(started(tmp_path, settings=other), "resnet50_mlp-trunk_scaling", skill=0.9)
     results = reporting(tmp_path)
     frame = results.variants_table().frame.set_index("training")
     assert list(frame.index) == ["seed0", "trunk_scaling_seed0"]
     assert list(frame["scaling"]) == ["unit", "trunk"]
     assert list(frame["epochs"]) == [MLP.epochs, 7]
+    assert list(frame["frozen layers in"]) == ["float32", "bfloat16"]
     losses = [float(cell.split(" [")[0]) for cell in frame["loss (nats)"]]
     assert losses[1] < losses[0]
     # they are named among the trainings and never averaged with the paper's own

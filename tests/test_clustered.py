@@ -142,7 +142,22 @@ def test_the_comparison_is_antisymmetric(pair):
 def test_a_model_does_not_differ_from_itself(pair):
     first, _, subjects = pair
     found = clustered.compare_clustered(first, first, subjects)
-    assert [found[key] for key in ("difference", "low", "high", "p_value")] == [0, 0, 0, 1]
+    assert [found[key] for key in ("difference", "p_value")] == [0, 1]
+    # as far as a share may be from 0 of which as many subjects as these showed nothing: z² / (n + z²)
+    reach = 1.959964**2 / (len(set(subjects)) + 1.959964**2)
+    assert (found["low"], found["high"]) == pytest.approx((-reach, reach), abs=1e-6)
+    assert clustered.difference_between((first, subjects), (first, subjects)) == pytest.approx((0, -reach, reach))
+
+
+def test_one_subject_says_little_of_others():
+    alone = np.zeros(6, int)
+    first, second = np.array([1, 1, 1, 1, 1, 0], bool), np.array([1, 1, 1, 0, 0, 0], bool)
+    accuracy = clustered.clustered_accuracy(first, alone)
+    assert accuracy.low < 0.2
+    assert accuracy.high > 0.98
+    found = clustered.compare_clustered(first, second, alone)
+    assert found["difference"] == pytest.approx(1 / 3)
+    assert found["high"] - found["low"] > 1.4
 
 
 def test_p_values_of_equal_models_are_spread_evenly():

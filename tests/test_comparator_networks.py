@@ -13,7 +13,7 @@ import pytest
 from fer_lib import comparators
 from fer_lib.augmentation import random_flips
 from fer_lib.backend import keras
-from fer_lib.comparators import fer_package, recipe
+from fer_lib.comparators import base, fer_package, recipe
 from fer_lib.datasets import synthetic
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
@@ -291,11 +291,11 @@ def test_the_modern_recipe_answers_a_face_and_its_mirror_image_alike(tiny, faces
 
 
 def test_faces_are_resized_as_they_are_asked_for(faces):
-    assert recipe.resized(faces[0], 48) is faces[0]
-    assert recipe.resized(faces[0], 75).shape == (24, 75, 75)
-    assert recipe.resized(faces[0][:0], 75).shape == (0, 75, 75)
+    assert base.resized(faces[0], 48) is faces[0]
+    assert base.resized(faces[0], 75).shape == (24, 75, 75)
+    assert base.resized(faces[0][:0], 75).shape == (0, 75, 75)
     halved = faces[0][:1].reshape(1, 24, 2, 24, 2).mean(axis=(2, 4))
-    np.testing.assert_allclose(recipe.resized(faces[0][:1], 24), halved, atol=0.51)
+    np.testing.assert_allclose(base.resized(faces[0][:1], 24), halved, atol=0.51)
 
 
 def test_resnet50s_svm_sees_the_twelve_copies_where_it_is_asked_to(tiny, faces):

@@ -6,9 +6,10 @@ from sklearn.neural_network import BernoulliRBM
 
 from fer_lib import comparators
 from fer_lib.backend import keras
-from fer_lib.comparators import autoencoder, belief, folds, gabor, lbp, lbp_cnn, patch_selection, small_networks
+from fer_lib.comparators import autoencoder, belief, gabor, lbp, lbp_cnn, patch_selection, small_networks
 from fer_lib.comparators.gb_dbns_sae import joined
 from fer_lib.comparators.lbp_var_dbn import fine_tuned
+from fer_lib.datasets import splits
 from fer_lib.errors import FerError
 
 
@@ -51,8 +52,6 @@ def test_batches_are_joined_in_order(monkeypatch):
     whole = lbp.by_batches(lambda faces: lbp.codes(faces, "uniform"), images)
     monkeypatch.setattr(lbp, "FACES_A_BATCH", 4)
     np.testing.assert_array_equal(lbp.by_batches(lambda faces: lbp.codes(faces, "uniform"), images), whole)
-    assert lbp.resized(images, 6) is images
-    assert lbp.resized(images, 9).shape == (11, 9, 9)
 
 
 @pytest.mark.parametrize("orientation", range(4))
@@ -126,16 +125,16 @@ def test_features_in_the_range_of_the_training_faces():
 
 def test_folds_keep_people_together():
     codes, people = np.tile([0, 1], 30), np.repeat(np.arange(12), 5)
-    divided = folds.divide(codes, people, count=5, seed=0)
+    divided = splits.search_folds(codes, people, count=5, seed=0)
     assert len(divided) == 5
-    for learnt, held_out in divided:
-        assert not set(people[learnt]) & set(people[held_out])
-    assert sorted(np.concatenate([held_out for _, held_out in divided])) == list(range(60))
+    for fold in divided:
+        assert not set(people[fold.train]) & set(people[fold.test])
+    assert sorted(np.concatenate([fold.test for fold in divided])) == list(range(60))
     for alone in (np.zeros(60, int), codes):  # one person; two, each with one expression
         with pytest.raises(FerError, match="holds out whole people"):
-            folds.divide(codes, alone, count=5, seed=0)
-    assert folds.sample(codes, 100, seed=0).tolist() == list(range(60))
-    some = folds.sample(codes, 20, seed=0)
+            splits.search_folds(codes, alone, count=5, seed=0)
+    assert splits.sample(codes, 100, seed=0).tolist() == list(range(60))
+    some = splits.sample(codes, 20, seed=0)
     assert np.bincount(codes[some]).tolist() == [10, 10]
     assert (np.diff(some) > 0).all()
 
@@ -159,10 +158,10 @@ def test_the_patches_that_tell_are_selected():
 def test_discriminants_of_a_face_do_not_see_its_label():
     rng = np.random.default_rng(0)
     histograms, targets = rng.random((30, 2, 4)), np.eye(2)[np.tile([0, 1], 15)]
-    divided = folds.divide(targets.argmax(axis=1), None, count=3, seed=0)
+    divided = splits.search_folds(targets.argmax(axis=1), None, count=3, seed=0)
     before = patch_selection.discriminants(histograms, targets, folds=divided)
     changed = targets.copy()
-    held_out = divided[0][1]
+    held_out = divided[0].test
     changed[held_out] = 1 - changed[held_out]
     after = patch_selection.discriminants(histograms, changed, folds=divided)
     np.testing.assert_allclose(after[held_out], before[held_out])

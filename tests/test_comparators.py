@@ -137,9 +137,11 @@ def test_it_has_scikit_learns_interface(fitted, faces, name):
 
 
 @every_system
-def test_the_same_seed_gives_the_same_answers(fitted, faces, name):
-    again = comparators.create(name, **SMALL[name][0]).fit(*faces[0])
-    np.testing.assert_array_equal(again.predict_proba(faces[1][0]), fitted(name).predict_proba(faces[1][0]))
+def test_the_same_seed_gives_the_same_answers(faces, name):
+    parameters = SMALL[name][0] | ({"epochs": 1} if "epochs" in SMALL[name][0] else {})
+    few = [part[:40] for part in faces[0]]
+    first, again = (comparators.create(name, **parameters).fit(*few).predict_proba(faces[1][0]) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
 
 
 @every_system

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from fer_lib import (
     comparators,
@@ -99,6 +100,11 @@ def test_a_wrong_row_is_one_sentence(given, sentence):
         rows(given)
 
 
+def test_what_may_be_missing_is_no_reference():
+    with pytest.raises(FerError, match="may be missing on another machine"):
+        rows({"fer_package": {}}, reference="fer_package")
+
+
 def test_every_default_row_is_a_system_with_its_parameters():
     made = ComparatorSettings()
     for given, epochs in ((made.ckplus_rows, made.epochs), (made.fer2013_rows, made.fer2013_epochs)):
@@ -106,12 +112,17 @@ def test_every_default_row_is_a_system_with_its_parameters():
     assert set(comparators.SYSTEMS) == {name.split("-")[0] for name in (*made.ckplus_rows, *made.fer2013_rows)}
 
 
-def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder():
+def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder(tmp_path):
     def key(**parameters):
         return comparison.Row("vgg16", "vgg16", parameters).key
 
     assert key(weights="/a/w.h5") == key(weights="/b/w.h5")
     assert len({key(seed=0), key(seed=1), key(seed=0, weights="none")}) == 3
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "w.h5").write_bytes(content)
+    first, same, other = (key(weights=str(tmp_path / name / "w.h5")) for name in "abc")
+    assert first == same != other
 
 
 # --- CK+ --------------------------------------------------------------------------------------------------------------
@@ -262,8 +273,17 @@ def test_two_rows_of_one_system_have_two_names():
     both = rows({"pixels_svm": {}, "resnet50_svm": {}, "resnet50_svm-none": {"weights": "none"}})
     found = comparison_scores.described(both)
     assert found["resnet50_svm"] == {"title": "ResNet-50 + SVM (RBF)", "weights": "ImageNet"}
-    assert found["resnet50_svm-none"] == {"title": "ResNet-50 + SVM (RBF), from no weights", "weights": "none"}
+    title = "ResNet-50 + SVM (RBF), from no weights"
+    assert found["resnet50_svm-none"] == {"title": title, "weights": "none, frozen at random"}
     assert len({each["title"] for each in found.values()}) == len(found)
+
+
+def test_random_weights_that_stay_are_told_from_those_that_train():
+    made = rows({"pixels_svm": {}, "vgg16": {"weights": "none"}, "resnet50_attention": {"weights": "random_frozen"}})
+    described = comparison_scores.described(made)
+    seen = [described[name]["weights"] for name in ("vgg16", "resnet50_attention")]
+    assert seen == ["none", "none, frozen at random"]
+    assert [figures_comparators.kind_of(each) for each in seen] == ["from no weights"] * 2
 
 
 def test_every_printed_row_of_table3_has_its_system():
@@ -304,3 +324,28 @@ def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, who
     assert said == ["1  raw pixels + SVM (RBF)", "2  CSPL + SVM*"]
     assert any("SYNTHETIC" in text.get_text() for text in figure.texts)
     assert len(figures_comparators.cost_figure({}, {}).axes) == 1
+
+
+def test_the_figures_numbers_lie_over_no_mark_and_no_other_number():
+    places = [(3.0, 0.70), (3.1, 0.71), (3.2, 0.63), (4.0, 0.68), (3.0, 0.69), (200.0, 0.38), (205.0, 0.39)]
+    names = [f"system {number}" for number in range(len(places))]
+    frame = pd.DataFrame(
+        {
+            "system": names,
+            "accuracy": [accuracy for _, accuracy in places],
+            "low": [accuracy - 0.001 for _, accuracy in places],
+            "high": [accuracy + 0.001 for _, accuracy in places],
+            "train_seconds": [seconds for seconds, _ in places],
+            "faces_a_second": [100 * seconds for seconds, _ in places],
+            "weights": "none",
+        }
+    )
+    figure = figures_comparators.cost_figure({"CK+": frame}, {name: {"title": name} for name in names})
+    figure.draw_without_rendering()
+    for ax, cost in zip(figure.axes, figures_comparators.COSTS, strict=True):
+        numbers = [Text.get_window_extent(text) for text in ax.texts]
+        assert len(numbers) == len(places)
+        marks = ax.transData.transform(list(zip(frame[cost], 100 * frame["accuracy"], strict=True)))
+        for number in numbers:
+            assert not any(number.contains(*mark) for mark in marks)
+            assert sum(number.overlaps(other) for other in numbers) == 1  # itself

@@ -492,6 +492,21 @@ def test_no_mistake_is_not_certainty_and_one_class_has_no_area():
     assert np.isnan([alone["value"], alone["low"], alone["high"]]).all()
 
 
+def test_an_area_by_a_single_positive_is_hardly_known():
+    scores, labels = np.arange(101.0), np.arange(101) == 90
+    for found in (evaluation.roc_auc(scores, labels), evaluation.roc_auc(-scores, ~labels)):
+        assert found["value"] == pytest.approx(0.9)
+        assert found["low"] < 0.25
+        assert found["high"] > 0.95
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 7), (3, 7), (7, 7), (2_050, 3_589)])
+def test_wilsons_interval_is_scipys(hits, n):
+    expected = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert evaluation.wilson(hits, n) == pytest.approx(tuple(expected), abs=1e-12)
+    assert 0 <= evaluation.wilson(hits, n)[0] <= evaluation.wilson(hits, n)[1] <= 1
+
+
 def test_roc_curve_runs_from_corner_to_corner_and_has_the_area():
     values, labels = smiles(300)
     curve = evaluation.roc_curve(values, labels)

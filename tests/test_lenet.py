@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -462,7 +463,7 @@ def test_a_finished_study_costs_nothing_and_gives_the_same_frames(study, parts, 
     folder, results, histories = study
     monkeypatch.setattr(keras.Model, "train_on_batch", lambda *args: pytest.fail("trained again"))
     caplog.set_level(logging.INFO, logger="fer_lib")
-    again, again_histories = lenet_study.run(STUDY, parts, corpus="olivetti", checkpoints=folder)
+    again, again_histories = lenet_study.run(STUDY, parts, corpus="olivetti", checkpoints=folder, jobs=0)
     pd.testing.assert_frame_equal(results, again, check_exact=True)
     pd.testing.assert_frame_equal(histories, again_histories, check_exact=True)
     assert not caplog.records
@@ -532,9 +533,12 @@ def test_a_gpu_is_left_to_one_process(parts, monkeypatch):
 def test_other_faces_are_another_training(study, parts):
     each = lenet_study.rows(STUDY, "olivetti")[0][1]
     other = lenet_study.olivetti_parts(striped_faces(seed=5))
-    names = {lenet_study._name(each, some, corpus="olivetti", seed=seed) for some in (parts, other) for seed in (0, 1)}
+    own = partial(lenet_study._name, each, corpus="olivetti")
+    names = {own(some, seed=seed, threads="all") for some in (parts, other) for seed in (0, 1)}
     assert len(names) == 4
-    assert lenet_study._name(each, parts, corpus="olivetti", seed=0) in {path.name for path in study[0].iterdir()}
+    assert own(parts, seed=0, threads="all") in {path.name for path in study[0].iterdir()}
+    # a worker of one thread ends with other bits than all threads together
+    assert own(parts, seed=0, threads="one") not in names
 
 
 def test_the_summary_gives_median_range_and_the_share_at_chance():

@@ -178,8 +178,8 @@ def workshop(tmp_path):
 
 
 PIP_INSTALLS = [
-    "[python][-m][pip][install][-qq][--disable-pip-version-check][-r][requirements.lock]",
-    "[python][-m][pip][install][-qq][--disable-pip-version-check][--no-deps][--no-build-isolation][-e][.]",
+    "[python][-m][pip][install][-qq][--no-compile][--disable-pip-version-check][-r][requirements.lock]",
+    "[python][-m][pip][install][-qq][--no-compile][--disable-pip-version-check][--no-deps][--no-build-isolation][-e][.]",
 ]
 
 

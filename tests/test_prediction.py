@@ -134,7 +134,8 @@ def test_nothing_at_any_path_is_told_at_once(tmp_path):
         find_photos(["a.jpg", "b.jpg"])
 
 
-def test_the_only_model_is_found_and_several_are_listed(tmp_path):
+def test_the_only_model_is_found_and_several_are_listed(tmp_path, monkeypatch):
+    monkeypatch.delenv("FER_OUTPUT", raising=False)
     with pytest.raises(FerError, match="No model stands"):
         find_model()
     folder = tmp_path / "results" / "quick" / "models" / "resnet50_svm"
@@ -142,6 +143,11 @@ def test_the_only_model_is_found_and_several_are_listed(tmp_path):
     (folder.parent / ".partial-x").mkdir()
     (folder.parent / "notes.md").touch()
     assert find_model().resolve() == folder
+    monkeypatch.setenv("FER_OUTPUT", str(tmp_path / "elsewhere"))
+    with pytest.raises(FerError, match="No model stands"):
+        find_model()
+    monkeypatch.setenv("FER_OUTPUT", str(tmp_path))
+    assert find_model() == folder
     other = tmp_path / "results" / "paper" / "models" / "cnn.keras"
     other.parent.mkdir(parents=True)
     other.touch()

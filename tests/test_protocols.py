@@ -83,8 +83,9 @@ def test_what_the_parts_share_is_counted(found, people):
 
 def test_one_separation_alone_leaks_nothing_and_says_so(predictions, people):
     alone = predictions[predictions["separation"] == "frames"]
-    found = protocols.leaks(alone, people)
-    assert (len(found), list(found.columns)) == (0, protocols.LEAKS)
+    for part in (alone, predictions[predictions["separation"] != "frames"]):
+        found = protocols.leaks(part, people)
+        assert (len(found), list(found.columns)) == (0, protocols.LEAKS)
     assert "Holm" in tables_liu2023.leak_table(found).to_markdown()
     together = protocols.together(alone, people)
     assert set(together["separation"]) == {"frames"}
@@ -146,17 +147,6 @@ def test_a_second_run_trains_nothing_and_a_killed_one_goes_on(
     pd.testing.assert_frame_equal(protocols.run(found, examples, people, SETTINGS, checkpoints=tmp_path), predictions)
     monkeypatch.setattr(svm, "fit", None)
     pd.testing.assert_frame_equal(protocols.run(found, examples, people, SETTINGS, checkpoints=tmp_path), predictions)
-
-
-def test_files_of_folds_in_the_older_form_are_not_read(found, examples, people, predictions, tmp_path):
-    """A fold's file of the first form had this name and test faces alone."""
-    older = protocols.testing(predictions).drop(columns=["protocol", "separation", "draw", "fold"]).head(8)
-    for number, _ in enumerate(found[0].folds):
-        older.to_csv(tmp_path / f"{found[0].name}-{number}.csv", index=False)
-    again = protocols.run(found[:1], examples, people, SETTINGS, checkpoints=tmp_path)
-    where = (predictions["protocol"] == "per class") & (predictions["separation"] == "frames")
-    own = predictions[where & (predictions["draw"] == 0)]
-    pd.testing.assert_frame_equal(again, own.reset_index(drop=True))
 
 
 # --- training and test faces together ---------------------------------------------------------------------------------
@@ -374,6 +364,12 @@ def test_the_report_reads_two_seeds_and_a_folder_without_genki4k(tmp_path, measu
         assert "SYNTHETIC" in table.to_markdown()
     assert results.separation_figure() is not None
     assert results.hypothesis3_figure() is not None
+
+
+def test_the_report_says_what_the_run_did_and_not_what_its_profile_says(tmp_path, measured):
+    results = gathered(tmp_path, {0: dict(measured)})
+    results.model[0]["provenance"]["settings"]["resnet50_svm"] = {"fer2013_components": 64}
+    assert "64 principal components" in results.fer2013_table().to_markdown()
 
 
 def test_the_report_shows_hypothesis_2_where_it_was_measured(tmp_path, measured, predictions, people):

@@ -42,12 +42,6 @@ def test_picture_ids_are_equal_where_all_pixels_are(dataset):
     assert quality.distinct_pictures(dataset) == 6
 
 
-def test_class_counts(dataset):
-    table = quality.class_counts(dataset)
-    assert table.loc["Training"].to_dict() == {"angry": 3, "sad": 2, "never": 0, "total": 5}
-    assert table["total"].sum() == 11
-
-
 def test_duplicates_within_splits(dataset):
     table = quality.duplicates(dataset)
     assert table.loc["Training"].tolist() == [5, 4, 1]

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from papermill.inspection import inspect_notebook
 
 from fer_lib import published
 from fer_lib.datasets import synthetic
+from fer_lib.settings import load_profile
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -29,6 +31,7 @@ ELSEWHERE = {
     ),
     ".venv/bin/fer-lib data fetch fer2013 --to data": "tests/test_fetch.py, with kagglehub replaced",
     ".venv/bin/fer-lib data fetch genki4k --to data": "tests/test_fetch.py, from a local server",
+    next(command for command in COMMANDS if "--workflow-profile" in command): "tests/test_workflow.py",
     ".venv/bin/fer-lib audit": "tests/test_audit.py",
     ".venv/bin/fer-lib audit docs/audit_example.yaml": "tests/test_audit.py",
     ".venv/bin/fer-lib predict photo.jpg --model results/smoke/models/ckplus_svm_seed0 --annotate drawn": (
@@ -100,10 +103,41 @@ def test_snakemake_plans_the_chain(command):
 
 def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
     block = re.search(r"<!-- glance:.*?-->\n(.*?)<!-- /glance -->", README, re.S).group(1)
-    table = (PROJECT / "results" / "quick" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
+    table = (PROJECT / "results" / "paper" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 5
+    assert "(ResNet50 + MLP 3, Traditional CNN 1)" in table
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
+    # its sentences
+    network, cnn, priors = (
+        next(row for row in rows if row.startswith(f"| {name}"))
+        for name in ("ResNet50 + MLP", "Traditional CNN", "Class priors")
+    )
+    for row, pattern in (
+        (network, r"(0\.\d{4}) as \*binary\* accuracy of"),
+        (cnn, r"(0\.\d{4}) as \*categorical\* accuracy of"),
+    ):
+        assert f" {re.search(pattern, block).group(1)} " in row
+    for row, pattern in ((network, r"names (\d\d\.\d) % rightly"), (priors, r"\"happy\" has (\d\d\.\d) %")):
+        share = float(re.search(r"\| (0\.\d{4}) (?:±|\[)", row).group(1))
+        assert f"{100 * share:.1f}" == re.search(pattern, block).group(1)
+    table2 = (PROJECT / "results" / "paper" / "tables" / "chen2023_table2.md").read_text(encoding="utf-8")
+    own = next(line for line in table2.splitlines() if re.match(r"\| Traditional CNN +\| measured, categorical", line))
+    training, validation, testing, loss = re.search(
+        r"accuracies are (0\.\d+), (0\.\d+) and (0\.\d+) here,\swith a training loss of (0\.\d\d)", block
+    ).groups()
+    printed = re.findall(r"(?:\| |\b)(\d\.\d{4})", own)
+    assert [f"{float(printed[0]):.2f}", printed[1]] == [loss, training]
+    assert f"| {validation} [" in own
+    assert f"| {testing} [" in own
+
+
+def test_the_other_readings_are_those_of_the_committed_run():
+    block = re.search(r"<!-- variants chen2023:.*?-->\n(.*?)<!-- /variants chen2023 -->", README, re.S).group(1)
+    table = (PROJECT / "results" / "paper" / "tables" / "chen2023_variants.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert [line for line in block.splitlines() if line.startswith("|")] == rows
+    assert len(rows) == 2 + 3 + len(load_profile("paper").variants)
 
 
 def test_liu2023_at_a_glance_is_that_of_the_committed_run():
@@ -137,38 +171,15 @@ def test_the_audit_in_short_is_that_of_the_committed_run(paper, profile):
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
 
 
-def test_the_fifty_epochs_are_those_of_the_committed_run():
-    sentence = re.search(r"\*\*Trained for the paper's fifty epochs\*\*(.*?)\n\n", README, re.S).group(1)
-    table = (PROJECT / "results" / "paper" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
-    row = next(line for line in table.splitlines() if line.startswith("| ResNet50 + MLP"))
-    numbers = re.findall(r"\d\.\d{4} ± \d\.\d{4}\s\[\d\.\d{4}, \d\.\d{4}\]", sentence)
-    variants = (PROJECT / "results" / "paper" / "tables" / "chen2023_variants.md").read_text(encoding="utf-8")
-    assert re.search(r"expect them.*?(0\.\d{4} \[0\.\d{4}, 0\.\d{4}\])", sentence, re.S).group(1) in variants
-    assert len(numbers) == 3
-    assert all(" ".join(number.split()) in row for number in numbers)
-    random_trunk = re.search(r"random weights,\s.*?(0\.\d{4} \[0\.\d{4}, 0\.\d{4}\])", sentence, re.S).group(1)
-    assert random_trunk in next(line for line in variants.splitlines() if line.startswith("| random_frozen_seed0"))
-    cnn = next(line for line in table.splitlines() if line.startswith("| Traditional CNN"))
-    of_cnn = re.findall(r"0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]", sentence[sentence.index("The traditional CNN") :])
-    *of_cnn, from_scratch = of_cnn
-    assert from_scratch in next(line for line in variants.splitlines() if line.startswith("| from_scratch_seed0"))
-    assert len(of_cnn) == 2
-    assert all(number in cnn for number in of_cnn)
-    table2 = (PROJECT / "results" / "paper" / "tables" / "chen2023_table2.md").read_text(encoding="utf-8")
-    own = next(line for line in table2.splitlines() if re.match(r"\| Traditional CNN +\| measured, categorical", line))
-    training, validation, testing, loss = re.search(
-        r"accuracies are (0\.\d+), (0\.\d+) and (0\.\d+),\swith a training loss of (0\.\d\d)", sentence
-    ).groups()
-    printed = re.findall(r"(?:\| |\b)(\d\.\d{4})", own)
-    assert [f"{float(printed[0]):.2f}", printed[1]] == [loss, training]
-    assert f"| {validation} [" in own
-    assert f"| {testing} [" in own
-    seeds = re.search(r"mean ± s\.d\. of (\d) seeds", sentence).group(1)
-    assert f"(ResNet50 + MLP {seeds}, Traditional CNN 1)" in table
+DOCUMENTS = [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"), *(PROJECT / "notebooks").glob("*.ipynb")]
 
 
-def test_every_file_it_names_is_there():
-    for name in re.findall(r"`((?:notebooks|fer_lib|configs|docs|tests)/[\w./]*)`", README):
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_it_names_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(cell["source"] for cell in nbformat.reads(text, 4).cells if cell["cell_type"] == "markdown")
+    for name in re.findall(r"`((?:notebooks|fer_lib|configs|docs|tests|workflow|stress|benchmarks)/[\w./]*)`", text):
         assert (PROJECT / name).exists(), name
 
 

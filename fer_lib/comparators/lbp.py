@@ -8,26 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from skimage.feature import local_binary_pattern
 
-from fer_lib.kernel_machine import in_threads
+from fer_lib.datasets.threads import in_threads
 
 POINTS, RADIUS = 8, 1
 BINS = {"default": 256, "nri_uniform": 59, "uniform": 10}
 """Codes of each of scikit-image's methods: all, uniform patterns by place, uniform patterns however they are turned."""
 FACES_A_BATCH = 256
-
-
-def resized(images: np.ndarray, size: int) -> np.ndarray:
-    """Returns faces uint8 (N, H, W) as uint8 (N, size, size), bilinear; themselves where they have that size."""
-    if images.shape[1:] == (size, size):
-        return images
-    out = np.empty((len(images), size, size), np.uint8)
-    for place, image in enumerate(images):
-        out[place] = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
-    return out
 
 
 def codes(images: np.ndarray, method: str) -> np.ndarray:

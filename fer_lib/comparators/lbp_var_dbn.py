@@ -10,8 +10,8 @@ from fer_lib.backend import keras
 from fer_lib.comparators import lbp
 from fer_lib.comparators.base import Comparator, Part
 from fer_lib.comparators.belief import FINE_TUNING_RATE, Layer, UnitRange, fit_stack
-from fer_lib.comparators.folds import sample
 from fer_lib.comparators.small_networks import Budget, Views, fit, predict
+from fer_lib.datasets.splits import sample
 
 layers = keras.layers
 PATTERNS = "uniform"  # those that do not change when a face turns: the LBP of Ojala et al.'s LBP/VAR

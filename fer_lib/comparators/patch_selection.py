@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.linear_model import Lasso, MultiTaskLasso, MultiTaskLassoCV, Ridge
 from threadpoolctl import threadpool_limits
 
-from fer_lib.comparators.folds import Fold, divide
+from fer_lib.datasets.splits import Fold, search_folds
 
 RIDGE = 0.1  # a face, for standardised bins
 PENALTIES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01)  # shares of the smallest that leaves every patch out
@@ -61,7 +61,7 @@ def select(
         FerError: nothing can be held out.
     """
     targets = np.eye(codes.max() + 1)[codes]
-    folds = divide(codes, groups, count=FOLDS, seed=seed)
+    folds = search_folds(codes, groups, count=FOLDS, seed=seed)
     with threadpool_limits(1):
         answers = _standardised(discriminants(histograms, targets, folds=folds))
         weights, penalty = _common_weights(answers, targets, folds)
@@ -84,7 +84,7 @@ def discriminants(histograms: np.ndarray, targets: np.ndarray, *, folds: Sequenc
         folds: a face is answered for by what was learnt from the others' part. Faces that no fold holds out get 0.
     """
     out = np.zeros((len(targets), histograms.shape[1], targets.shape[1]))
-    for learnt, held_out in folds:
+    for learnt, held_out in ((fold.train, fold.test) for fold in folds):
         for patch in range(histograms.shape[1]):
             bins = histograms[:, patch].astype(np.float64)
             middle, spread = bins[learnt].mean(axis=0), bins[learnt].std(axis=0)
@@ -100,7 +100,8 @@ def _common_weights(answers: np.ndarray, targets: np.ndarray, folds: Sequence[Fo
     centred = targets - targets.mean(axis=0)
     largest = np.linalg.norm(columns.T @ centred, axis=1).max() / len(columns)
     penalties = np.array(PENALTIES) * (largest or 1.0)  # any penalty will do where no patch tells anything
-    searched = MultiTaskLassoCV(alphas=penalties, cv=list(folds), **SOLVER).fit(columns, targets)
+    divided = [(fold.train, fold.test) for fold in folds]
+    searched = MultiTaskLassoCV(alphas=penalties, cv=divided, **SOLVER).fit(columns, targets)
     errors = searched.mse_path_.mean(axis=1)  # penalties descend
     spread = searched.mse_path_.std(axis=1)[errors.argmin()] / np.sqrt(max(1, len(folds) - 1))
     chosen = int(np.flatnonzero(errors <= errors.min() + spread)[0])

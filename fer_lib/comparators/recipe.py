@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import cv2
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -21,7 +20,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from fer_lib import training
 from fer_lib.backend import keras
-from fer_lib.comparators.base import Comparator, Part
+from fer_lib.comparators.base import Comparator, Part, resized
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import validation_split
 from fer_lib.errors import FerError
@@ -139,15 +138,6 @@ def weights_seen(weights: str) -> str:
     """Returns what a table says of a network's ``weights``."""
     names = dict(zip(WEIGHTS_NAMES, ("ImageNet", "none", "none"), strict=True))
     return names.get(weights) or f"file {Path(weights).name}"
-
-
-def resized(images: np.ndarray, size: int) -> np.ndarray:
-    """Returns faces uint8 (N, H, W) as (N, size, size), by averages where they shrink, else by bilinear values."""
-    if images.shape[1:] == (size, size):
-        return images
-    how = cv2.INTER_AREA if min(images.shape[1:]) > size else cv2.INTER_LINEAR
-    faces = [cv2.resize(image, (size, size), interpolation=how) for image in images]
-    return np.stack(faces) if faces else np.zeros((0, size, size), np.uint8)
 
 
 def compiled(model: keras.Model, settings: RecipeSettings, steps: int) -> keras.Model:

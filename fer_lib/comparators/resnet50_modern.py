@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fer_lib.backend import keras
-from fer_lib.comparators.recipe import Network, RecipeSettings, resized
+from fer_lib.comparators.base import resized
+from fer_lib.comparators.recipe import Network, RecipeSettings
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ResNet50SvmSettings
 

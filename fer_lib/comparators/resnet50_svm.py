@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from fer_lib import svm, training
-from fer_lib.comparators.base import Comparator, Part, from_decisions
-from fer_lib.comparators.recipe import resized, weights_seen
+from fer_lib.comparators.base import Comparator, Part, from_decisions, resized
+from fer_lib.comparators.recipe import weights_seen
 from fer_lib.errors import FerError, nearest
 from fer_lib.expansion import expand
 from fer_lib.models import resnet50_mlp, resnet50_svm

@@ -15,7 +15,7 @@ import numpy as np
 
 from fer_lib.augmentation import random_affine
 from fer_lib.backend import keras
-from fer_lib.comparators.folds import divide
+from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
 from fer_lib.training import set_seed
 from fer_lib.trunk import in_batches, one_at_a_time
@@ -98,16 +98,17 @@ def fit(
     Raises:
         FerError: nothing can be held out, or the loss is no number any more.
     """
-    learnt, held_out = divide(codes, groups, count=HOLD_OUT, seed=seed)[0]
+    fold = search_folds(codes, groups, count=HOLD_OUT, seed=seed)[0]
     set_seed(seed)
     network = build()
     start = network.get_weights()
     compiled(network, LOSS, budget=budget)
     losses: list[float] = []
-    asked = inputs(held_out, None)
+    asked = inputs(fold.test, None)
     while len(losses) < budget.epochs and len(losses) - _best(losses) < budget.patience:
-        train_epoch(network, codes, rows=learnt, inputs=inputs, batch_size=budget.batch_size, seed=(seed, len(losses)))
-        losses.append(_loss(predict(network, asked), codes[held_out]))
+        now = (seed, len(losses))
+        train_epoch(network, codes, rows=fold.train, inputs=inputs, batch_size=budget.batch_size, seed=now)
+        losses.append(_loss(predict(network, asked), codes[fold.test]))
     network.set_weights(start)
     compiled(network, LOSS, budget=budget)  # an optimiser without memory
     for epoch in range(_best(losses)):

@@ -71,9 +71,10 @@ def recognised(path: str | Path) -> str:
     if path.is_dir():
         files = sorted(item for item in path.iterdir() if item.is_file() and visible(item.name))
         places += [file for file in files if archive_kind(file)]
+    names: list[str] = []
     for place in places:
         with open_source(place) as source:
-            names = source.names
+            names = names or list(source.names)
             for name, holds in _HOLDS.items():
                 if holds(source):
                     return name

@@ -46,7 +46,6 @@ def load_ckplus(
     data_dir: str = "",
     *,
     missing_ok: bool = False,
-    progress: bool = False,
 ) -> FaceDataset | PhotoSet:
     """Returns CK+ as the settings ask for it (liu2023, section 2.1): photos of the official tree, or the 48x48 release.
 
@@ -129,7 +128,10 @@ def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:
     cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
     drawn_by = sources_hash(Path(synthetic.__file__).parent.glob("synthetic*.py"))  # a new drawing is a new corpus
     folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
-    write(folder)
+    whole = folder.with_name(f"{folder.name}.whole")  # beside it: in it are the corpus' own files alone
+    if not (folder.is_dir() and whole.is_file()):
+        write(folder)
+        whole.touch()
     return folder
 
 

@@ -7,23 +7,20 @@ pixels differ a little, and so the fingerprint); all releases come out with the 
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from fer_lib.datasets import reading
 from fer_lib.datasets.cache import cached
 from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
 from fer_lib.datasets.faults import Faults
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS, Rows, layout_name, read_csv, sniff_columns
 from fer_lib.datasets.fer2013_folders import IMAGE_SUFFIXES, Tree, find_trees, read_tree
+from fer_lib.datasets.reading import MARKER
 from fer_lib.datasets.sources import (
     Source,
     archive_kind,
@@ -31,7 +28,6 @@ from fer_lib.datasets.sources import (
     find_corpus,
     members_digest,
     open_source,
-    visible,
 )
 from fer_lib.errors import FerError
 from fer_lib.files import file_sha256
@@ -48,11 +44,8 @@ OFFICIAL_CLASS_COUNTS = {
     "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
 }
 
-#: A corpus that holds this file was generated.
-MARKER = "SYNTHETIC.txt"
-
 _EXPECTED = (
-    "expected fer2013.csv (emotion, pixels, Usage), icml_face_data.csv, folders train/<emotion>/ and test/<emotion>/ "
+    "fer2013.csv (emotion, pixels, Usage), icml_face_data.csv, folders train/<emotion>/ and test/<emotion>/ "
     "(and validation/<emotion>/), or a zip or tar.gz of one of these"
 )
 _LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders")
@@ -110,10 +103,10 @@ def _locate(path: Path) -> tuple[Path, _Layout | None]:
     if not path.is_dir():
         if not path.exists():
             raise FerError(
-                f"Nothing stands at {path}; {_EXPECTED}: check the path, or run `fer-lib data fetch fer2013`."
+                f"Nothing stands at {path}; expected {_EXPECTED}: check the path, or run `fer-lib data fetch fer2013`."
             )
         if path.stat().st_size == 0:
-            raise FerError(f"{path} is empty; {_EXPECTED}: fetch the corpus again.")
+            raise FerError(f"{path} is empty; expected {_EXPECTED}: fetch the corpus again.")
         return path, None
     named = find_corpus(path, "fer2013", missing_ok=True)
     if named is not None and named.name.lower().split(".")[0] == "fer2013":
@@ -143,7 +136,7 @@ def _choose_archive(folder: Path, archives: list[Path]) -> Path:
             depth = len(archive.relative_to(folder).parts)
             ranked.append(((depth, min(layout.rank for layout in layouts)), archive))
     if not ranked:
-        raise _unrecognised(folder, sorted(entry.name for entry in folder.iterdir() if visible(entry.name)))
+        raise reading.unrecognised(folder, "FER-2013", _EXPECTED)
     ranked.sort()
     best = [archive.name for rank, archive in ranked if rank == ranked[0][0]]
     if len(best) > 1:
@@ -174,7 +167,7 @@ def _layouts(source: Source) -> list[_Layout]:
 def _choose(source: Source) -> _Layout:
     layouts = _layouts(source)
     if not layouts:
-        raise _unrecognised(source.path, source.names, archive=source.container in ("zip", "tar"))
+        raise reading.unrecognised(source.path, "FER-2013", _EXPECTED, source.names)
     return _nearest(layouts, source.path)
 
 
@@ -187,15 +180,6 @@ def _nearest(layouts: list[_Layout], path: Path) -> _Layout:
     return nearest_ones[0]
 
 
-def _unrecognised(path: Path, names: tuple[str, ...] | list[str], *, archive: bool = False) -> FerError:
-    if not archive and path.is_file():
-        with open(path, "rb") as file:
-            found = f"begins with {file.read(40)!r}"
-    else:
-        found = f"holds {', '.join(names[:4])} ({len(names):,} in all)" if names else "holds nothing"
-    return FerError(f"{path} is no release of FER-2013: it {found}; {_EXPECTED}.")
-
-
 def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
     """Returns what tells this content from any other: SHA-256 of the file, or of all pictures' names and bytes."""
     if layout is None:
@@ -203,55 +187,35 @@ def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
         return {"sha256": file_sha256(target), "marked": beside}
     with open_source(target) as source:
         digest = members_digest(content_digests(source, layout.tree.members))
-        return {"sha256": digest, "root": layout.root, "marked": _marked(source, layout)}
-
-
-def _marked(source: Source, layout: _Layout) -> bool:
-    """Returns whether the corpus was generated: the marker stands in its root, or above it within the source."""
-    if source.container == "file":
-        return (source.path.parent / MARKER).exists()
-    parts = layout.root.split("/")
-    return any("/".join([*parts[:depth], MARKER]) in source.names for depth in range(len(parts)))
+        return {"sha256": digest, "root": layout.root, "marked": reading.marked(source, layout.root)}
 
 
 def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) -> FaceDataset:
     member = layout.csv or layout.root.rstrip("/")
     origin = source.describe(member) if member else source.path.name
     faults = Faults(origin, skip_bad)
-    synthetic = _marked(source, layout)
+    synthetic = reading.marked(source, layout.root)
     if layout.csv:
-        with _bar(source.size(layout.csv), "B", progress) as advance, source.open(layout.csv) as stream:
+        with (
+            reading.bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
+            source.open(layout.csv) as stream,
+        ):
             rows = read_csv(stream, origin, faults=faults, advance=advance)
     else:
-        with _bar(len(layout.tree.members), "faces", progress) as advance:
+        with reading.bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
             rows = read_tree(source, layout.tree, faults=faults, advance=advance)
     skipped = faults.settle()
+    found = dict(zip(SPLITS, np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist(), strict=True))
     if not len(rows.images):
         raise FerError(f"{origin} holds no face that can be read; fetch the corpus again.")
+    differing = reading.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
     notes = {
         "layout": layout.name,
         "container": source.container,
         "skipped": skipped,
-        "count_deviations": _deviations(rows, origin, tolerated=skip_bad or synthetic),
+        "count_deviations": differing,
     }
     return _dataset(rows, notes, synthetic)
-
-
-def _deviations(rows: Rows, origin: str, *, tolerated: bool) -> dict[str, dict[str, int]]:
-    """Returns found and official counts of the splits that differ; raises FerError where that is not tolerated."""
-    found = dict(zip(SPLITS, np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist(), strict=True))
-    differing = {
-        split: {"found": found[split], "official": OFFICIAL_COUNTS[split]}
-        for split in SPLITS
-        if found[split] != OFFICIAL_COUNTS[split]
-    }
-    if differing and not tolerated:
-        listed = ", ".join(f"{split} {n['found']:,} rather than {n['official']:,}" for split, n in differing.items())
-        raise FerError(
-            f"{origin} has other counts than the official split: {listed}; fetch the corpus again, or accept it as it "
-            "is with skip_bad=True (--skip-bad)."
-        )
-    return differing
 
 
 def _dataset(rows: Rows, notes: dict, synthetic: bool) -> FaceDataset:
@@ -268,11 +232,3 @@ def _dataset(rows: Rows, notes: dict, synthetic: bool) -> FaceDataset:
 
 def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
-
-
-@contextmanager
-def _bar(total: int, unit: str, progress: bool) -> Iterator:
-    """Yields the function that moves a progress bar on stderr; silent without a terminal and under ``CI``."""
-    shown = progress and sys.stderr.isatty() and not os.environ.get("CI")
-    with tqdm(total=total, unit=unit, unit_scale=unit == "B", desc="fer2013", disable=not shown) as bar:
-        yield bar.update

@@ -17,11 +17,6 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError, nearest
 
 
-def class_counts(dataset: FaceDataset) -> pd.DataFrame:
-    """Returns faces per split (rows) and class (columns), with a ``total`` column."""
-    return dataset.counts()
-
-
 def picture_ids(dataset: FaceDataset) -> np.ndarray:
     """Returns the number of each face's picture, int64 (N,): equal where, and only where, all pixels are equal."""
     numbers: dict[bytes, int] = {}

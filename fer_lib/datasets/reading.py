@@ -1,4 +1,4 @@
-"""What the loaders of liu2023's corpora share: where one stands, whether it was generated, how its counts differ."""
+"""What the loaders of the corpora share: where one stands, whether it was generated, how its counts differ."""
 
 from __future__ import annotations
 
@@ -118,10 +118,10 @@ def deviations(found: dict[str, int], official: dict[str, int], origin: str, *, 
 
 
 @contextmanager
-def bar(corpus: str, total: int, *, progress: bool) -> Iterator[Callable[[int], object]]:
+def bar(corpus: str, total: int, *, unit: str = "pictures", progress: bool) -> Iterator[Callable[[int], object]]:
     """Yields the function that moves a progress bar on stderr; silent without a terminal and under ``CI``."""
     shown = progress and sys.stderr.isatty() and not os.environ.get("CI")
-    with tqdm(total=total, unit="pictures", desc=corpus, disable=not shown) as moving:
+    with tqdm(total=total, unit=unit, unit_scale=unit == "B", desc=corpus, disable=not shown) as moving:
         yield moving.update
 
 

@@ -8,6 +8,7 @@ together) and ``"subjects"`` (the frames of one person do: subject-independent, 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -175,6 +176,47 @@ def equal_training_sizes(
         name: [Fold(_thinned(labels, fold.train, target, rng), fold.test) for fold in folds]
         for name, folds in divisions.items()
     }
+
+
+def search_folds(labels: np.ndarray, groups: np.ndarray | None, *, count: int, seed: int) -> list[Fold]:
+    """Returns folds of training faces on which a classifier's settings are searched: people together, shares alike.
+
+    There are fewer than ``count`` where people or the largest class' faces are; each has two classes to learn at least.
+
+    Args:
+        labels: shape (N,).
+        groups: whose face each is, shape (N,); None where that is unknown.
+        count: how many folds.
+        seed: of the division.
+
+    Raises:
+        FerError: nothing can be held out: one person alone, or no two classes among the others.
+    """
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    classes, codes = np.unique(labels, return_inverse=True)
+    people, largest = len(np.unique(groups)), int(np.bincount(codes).max())
+    folds = []
+    if people > 1 and largest > 1:
+        dividing = StratifiedGroupKFold(min(count, people, largest), shuffle=True, random_state=seed)
+        with warnings.catch_warnings():  # a class with fewer faces than folds is missing from some
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            folds = [Fold(*rows) for rows in dividing.split(groups, codes, groups)]
+    folds = [fold for fold in folds if len(fold.test) and len(np.unique(codes[fold.train])) > 1]
+    if not folds:
+        raise FerError(
+            f"Nothing can be searched on {len(labels)} training faces of {people} people and {len(classes)} classes, "
+            "because the search holds out whole people and needs two classes among the others; give faces of more "
+            "people."
+        )
+    return folds
+
+
+def sample(labels: np.ndarray, size: int, *, seed: int) -> np.ndarray:
+    """Returns ``size`` rows, ascending, with each class' share; all rows where there are no more."""
+    rows = np.arange(len(labels))
+    if len(rows) <= size:
+        return rows
+    return np.sort(train_test_split(rows, train_size=size, random_state=seed, stratify=labels)[0])
 
 
 def _groups_to_parts(

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from fer_lib.datasets.reading import MARKER
 from fer_lib.datasets.synthetic_people import (
     Conditions,
     Identity,
@@ -22,9 +23,6 @@ from fer_lib.datasets.synthetic_people import (
 from fer_lib.datasets.synthetic_render import render_faces
 from fer_lib.errors import FerError
 from fer_lib.files import atomic_path, write_text
-
-MARKER = "SYNTHETIC.txt"
-"""The file that says that a folder's faces were generated."""
 
 DRAWING = 1
 """Number of the drawing: raised whenever the same arguments give other pixels, so that old folders are not mixed in."""

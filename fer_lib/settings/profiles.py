@@ -160,13 +160,21 @@ def _from_environment(settings: Any, profile: Profile) -> dict[str, str]:
 def settings_dict(settings: Any) -> dict[str, Any]:
     """Returns a settings dataclass, or several by name, as plain dictionaries, lists and numbers, fit for JSON.
 
-    A weights file is named without its folder: no result names a machine's path. Its SHA-256 stands beside it there.
+    A weights file, at any depth, is named without its folder: no result names a machine's path. Its SHA-256 stands
+    beside it there.
     """
-    plain = json.loads(json.dumps(settings, default=dataclasses.asdict))
-    for part in (plain, *plain.values()):  # of a whole profile, its experiments' settings too
-        if isinstance(part, dict) and part.get("weights", WEIGHTS_NAMES[0]) not in WEIGHTS_NAMES:
-            part["weights"] = f"file {Path(part['weights']).name}"
-    return plain
+    return _without_folders(json.loads(json.dumps(settings, default=dataclasses.asdict)))
+
+
+def _without_folders(plain: Any) -> Any:
+    if not isinstance(plain, dict):
+        return plain
+    named = {name: _without_folders(value) for name, value in plain.items()}
+    if isinstance(named.get("weights"), str) and named["weights"] not in WEIGHTS_NAMES:
+        named["weights"] = f"file {Path(named['weights']).name}"
+    if isinstance(named.get("path"), str) and named["path"]:
+        named["path"] = Path(named["path"]).name
+    return named
 
 
 def settings_hash(*parts: Any) -> str:
