@@ -29,7 +29,8 @@ CLASSES = ("dark", "bright", "never seen")
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch, tmp_path):
-    monkeypatch.delenv("FER_CACHE", raising=False)
+    for name in ("FER_CACHE", "FER_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -135,7 +136,6 @@ def test_nothing_at_any_path_is_told_at_once(tmp_path):
 
 
 def test_the_only_model_is_found_and_several_are_listed(tmp_path, monkeypatch):
-    monkeypatch.delenv("FER_OUTPUT", raising=False)
     with pytest.raises(FerError, match="No model stands"):
         find_model()
     folder = tmp_path / "results" / "quick" / "models" / "resnet50_svm"

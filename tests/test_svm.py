@@ -22,6 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from fer_lib import kernel_machine, saved_models, svm, svm_equations
+from fer_lib.datasets import threads
+from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
 from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.svm import Examples
@@ -118,7 +120,7 @@ def test_the_searchs_shared_kernels_answer_as_the_plain_machine(people, kernel):
     settings = change(SETTINGS, c_grid=(0.1, 10.0), gamma_grid=(0.3, 3.0))
     _, table = svm.search(name, people, settings=settings, seed=3)
     right = np.zeros(len(table))
-    folds = svm._search_folds(people, 3, 3)
+    folds = search_folds(people.labels, people.groups, count=3, seed=3)
     for fold in folds:
         scaler = StandardScaler().fit(people.originals[fold.train])
         learnt, held_out = (scaler.transform(people.originals[rows]) for rows in (fold.train, fold.test))
@@ -148,7 +150,7 @@ def test_the_search_is_the_plain_grid_searchs(people, kernel):
     settings = change(SETTINGS, c_grid=(0.1, 1.0, 10.0), gamma_grid=(0.1, 1.0, 3.0))
     best, table = svm.search(f"resnet50_svm_{kernel}", people, settings=settings, seed=1)
     grid = {"svc__C": settings.c_grid, "svc__gamma_multiple": settings.gamma_grid}
-    folds = [(fold.train, fold.test) for fold in svm._search_folds(people, 3, 1)]
+    folds = [(fold.train, fold.test) for fold in search_folds(people.labels, people.groups, count=3, seed=1)]
     pipeline = Pipeline([("scaler", StandardScaler()), ("svc", ScaledSVC(kernel=kernel))])
     plain = GridSearchCV(pipeline, grid, cv=folds).fit(people.originals.astype(np.float64), people.labels)
     assert best == {name.removeprefix("svc__"): value for name, value in plain.best_params_.items()}
@@ -163,7 +165,7 @@ def test_a_search_and_a_fit_do_not_depend_on_the_number_of_cores(people, kernel,
     monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", 16)
     found = []
     for cores in (1, 4):
-        monkeypatch.setattr(kernel_machine, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
         fitted = svm.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
         found.append((fitted.search, fitted.pipeline[-1].dual_coef_, svm.decision(fitted, people.originals)))
     pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
@@ -183,7 +185,7 @@ def test_kernels_are_scikit_learns(kernel):
 
 
 def test_no_person_is_on_both_sides_and_every_face_is_held_out_once(people):
-    folds = svm._search_folds(people, 3, 0)
+    folds = search_folds(people.labels, people.groups, count=3, seed=0)
     assert len(folds) == 3
     for fold in folds:
         assert not set(people.groups[fold.train]) & set(people.groups[fold.test])
@@ -275,7 +277,7 @@ def test_a_class_that_a_fold_lacks_counts_as_missed():
 
 @pytest.mark.parametrize("name", ["resnet50_svm_rbf", "resnet50_softmax"])
 def test_scaler_and_components_of_a_fold_see_its_training_part_alone(people, name):
-    fold, candidates = svm._search_folds(people, 2, 0)[0], svm._candidates(name, SETTINGS)
+    fold, candidates = search_folds(people.labels, people.groups, count=2, seed=0)[0], svm._candidates(name, SETTINGS)
     pipeline = svm.unfitted(name, SETTINGS, components=4)
     far = people.originals.copy()
     far[fold.test[1::2]] *= 1000  # a scaler or components that saw these would answer the others differently
@@ -482,7 +484,7 @@ def test_a_block_of_a_basis_is_what_scikit_learn_computes(monkeypatch):
 
 def test_no_more_kernels_are_held_than_allowed(monkeypatch):
     monkeypatch.setattr(kernel_machine, "KERNEL_BYTES", 250)
-    monkeypatch.setattr(kernel_machine, "cpu_count", lambda: 8)
+    monkeypatch.setattr(threads, "cores", lambda: 8)
     beside, most, lock = [0], [0], Lock()
 
     def act(task):
@@ -494,11 +496,11 @@ def test_no_more_kernels_are_held_than_allowed(monkeypatch):
             beside[0] -= 1
         return -task
 
-    assert kernel_machine.in_threads(act, range(12), each_bytes=100) == [-task for task in range(12)]
+    assert threads.in_threads(act, range(12), most=kernel_machine.at_a_time(100)) == [-task for task in range(12)]
     assert most[0] <= 2
-    kernel_machine.in_threads(act, range(3), each_bytes=1000)  # one that is larger still gets its turn
+    threads.in_threads(act, range(3), most=kernel_machine.at_a_time(1000))  # one that is larger still gets its turn
     with pytest.raises(ZeroDivisionError):
-        kernel_machine.in_threads(lambda task: 1 / task, [1, 0])
+        threads.in_threads(lambda task: 1 / task, [1, 0])
 
 
 @pytest.mark.parametrize("solver", ["libsvm", "onedal"])
