@@ -204,6 +204,8 @@ def test_what_a_network_starts_from_is_said_and_scales_its_faces():
 def test_a_recipe_that_cannot_be_meant_is_refused(tiny, faces):
     with pytest.raises(FerError, match="did you mean 'batch_size'"):
         comparators.create("vgg16", recipe={"batchsize": 3}).fit(*faces)
+    with pytest.raises(FerError, match="test_scaling would change nothing of VGG-16"):
+        comparators.create("vgg16", recipe={"test_scaling": "raw"}).settings()
     with pytest.raises(FerError, match="set validation_share, too"):
         comparators.create("vgg16", weights="none", recipe={"early_stopping_patience": 3}).fit(*faces)
     with pytest.raises(FerError, match="needs 32 pixels or more"):

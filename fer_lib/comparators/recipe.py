@@ -29,6 +29,7 @@ from fer_lib.settings.common import STRICT, Fraction
 from fer_lib.trunk import in_batches, one_at_a_time, scaled
 
 RATE_FROM_WEIGHTS, RATE_FROM_SCRATCH = 0.0001, 0.001
+UNREAD = ("kernel_initializer", "test_scaling")  # of the settings that the recipe shares with chen2023's model
 SMALLEST = 32  # pixels: what the networks of keras.applications take
 MOMENTUM = 0.9  # of the moving averages of networks from no weights: CK+'s epochs have six steps, too few for 0.99
 
@@ -91,6 +92,9 @@ class Network(Comparator):
 
     def settings(self) -> RecipeSettings:
         """Returns the recipe with the system's own changes and the caller's; raises FerError, naming a wrong one."""
+        for name in UNREAD:
+            if name in (self.recipe or {}):
+                raise FerError(f"The recipe's {name} would change nothing of {self.title}; leave it out.")
         scratch = self.weights in ("none", "random_frozen")
         changes = {
             "scaling": "unit" if scratch else self.scaling,

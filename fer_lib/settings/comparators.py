@@ -60,8 +60,9 @@ class ComparatorSettings:
     Attributes:
         weights: of each ResNet-50 that a row says nothing else of: ``"imagenet"``, ``"none"``, ``"random_frozen"`` or a
             file. VGG-16 starts from its own ImageNet weights where this is ``"imagenet"``, and else from none.
-        trunk_engine: what runs a frozen trunk, as for liu2023's own model.
-        trunk_precision: of a frozen trunk.
+        trunk_engine: what runs the frozen trunk under an SVM or SoftMax, as for liu2023's own model; networks are
+            trained by Keras.
+        trunk_precision: of that trunk.
         ckplus_rows: what is compared on CK+.
         fer2013_rows: what is compared on FER-2013: the systems that the machine at hand trains on all of it.
         reference: the row that every other is compared with, face by face.
