@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib.datasets import sources
+from fer_lib.errors import FerError
 from fer_lib.settings import TRUNKS, WEIGHTS_NAMES, experiment, load_profile
 
 PROFILE = config.get("profile", "smoke")
@@ -31,9 +32,12 @@ if (trunk := os.environ.get("FER_TRUNK")) and trunk not in TRUNKS:
 
 # Other settings of chen2023's model that the profile names, of the first seed each; one that changes nothing of what
 # is trained anyway is left out.
-SETTINGS = load_profile(PROFILE)
-OWN = experiment(SETTINGS, "resnet50_mlp")
-VARIANTS = [name for name in SETTINGS.variants if experiment(SETTINGS, "resnet50_mlp", variant=name) != OWN]
+try:
+    SETTINGS = load_profile(PROFILE)
+    OWN = experiment(SETTINGS, "resnet50_mlp")
+    VARIANTS = [name for name in SETTINGS.variants if experiment(SETTINGS, "resnet50_mlp", variant=name) != OWN]
+except FerError as error:  # one sentence, without the frames of other errors
+    raise WorkflowError(str(error)) from None
 
 # not used by the shell commands: another data folder, other weights or another trunk make every notebook run again
 SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK")]
@@ -43,10 +47,13 @@ if PROFILE == "smoke" and any(SOURCES):
 
 # A corpus that the data folder does not hold is named, and the notebooks that cannot do without it are left out.
 KNOWN = PROFILE != "smoke" and SOURCES[0]  # without a data folder the notebooks say what is missing, or draw faces
-HELD = {
-    name: not KNOWN or sources.find_corpus(SOURCES[0], name, missing_ok=True) is not None
-    for name in ("ckplus", "genki4k", "olivetti")
-}
+try:
+    HELD = {
+        name: not KNOWN or sources.find_corpus(SOURCES[0], name, missing_ok=True) is not None
+        for name in ("ckplus", "genki4k", "olivetti")
+    }
+except FerError as error:
+    raise WorkflowError(str(error)) from None
 for name in [name for name, held in HELD.items() if not held]:
     print(f"{name} is not in the data folder: its results are left out.", file=sys.stderr)
 STUDIES = [f"04_resnet_svm_seed{seed}" for seed in SEEDS if HELD["ckplus"]]

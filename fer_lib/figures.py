@@ -253,9 +253,9 @@ def accuracy_curves(
 
 
 @styled
-def not_yet(what: str) -> Figure:
-    """Returns a figure that says what has not been measured yet, for a report made before its results."""
-    return absent(f"{what}: not measured yet", "Run notebooks 03 and 05 with this profile.")
+def not_yet(what: str, notebooks: str = "notebooks 03 and 05") -> Figure:
+    """Returns a figure that says what has not been measured yet, and by what, for a report made before its results."""
+    return absent(f"{what}: not measured yet", f"Run {notebooks} with this profile.")
 
 
 @styled

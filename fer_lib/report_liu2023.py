@@ -180,21 +180,21 @@ class Liu2023:
     def separation_figure(self) -> Figure:
         """Returns the accuracies as a picture."""
         if not self.model:
-            return not_yet("liu2023, accuracy on CK+")
+            return not_yet("liu2023, accuracy on CK+", "notebook 04")
         scores = self._frame("scores")
         return figures_liu2023.separation_figure(scores, synthetic=self._synthetic(self.model))
 
     def hypothesis2_figure(self) -> Figure:
         """Returns the accuracy on training and test faces together beside that on test faces."""
         if not self.model or "together" not in self._first["values"]:
-            return not_yet("Hypothesis 2, training and test faces together")
+            return not_yet("Hypothesis 2, training and test faces together", "notebook 04")
         return figures_hypotheses.hypothesis2_figure(self._frame("together"), synthetic=self._synthetic(self.model))
 
     def hypothesis3_figure(self) -> Figure:
         """Returns the errors of every LeNet training beside the printed ones."""
         results = self.run.load_rows("lenet_study", folder="histories")
         if results is None or not self.lenet:
-            return not_yet("Hypothesis 3, forty people or seven expressions")
+            return not_yet("Hypothesis 3, forty people or seven expressions", "notebook 06")
         return figures_hypotheses.hypothesis3_figure(results, synthetic=self._synthetic(self.lenet))
 
     def _frame(self, name: str) -> pd.DataFrame:

@@ -79,7 +79,9 @@ def _output(output: nbformat.NotebookNode) -> str:
     if "image/png" in data:
         alt = output.metadata.get("image/png", {}).get("alt", "")
         image = data["image/png"].replace("\n", "")
-        return f'<figure class="picture"><img alt="{escape(alt)}" src="data:image/png;base64,{image}"></figure>'
+        picture = f'<img alt="{escape(alt)}" src="data:image/png;base64,{image}">'
+        caption = f"<figcaption>{escape(alt)}</figcaption>" if alt else ""  # its own words are small on a phone
+        return f'<figure class="picture">{picture}{caption}</figure>'
     return f"<pre>{escape(data['text/plain'])}</pre>" if "text/plain" in data else ""
 
 

@@ -122,12 +122,16 @@ def control_c(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
             break
     status = process.wait()
     again = subprocess.run(command, cwd=PROJECT, env=os.environ | given, capture_output=True, text=True)
-    traceback = "Traceback" in "".join(said)
-    harm = {"no end by the signal": status not in (-signal.SIGINT, 130), "traceback": traceback}
+    text = "".join(said)
+    harm = {
+        "no clear sentence": not re.search("goes on from there|on user request", text),
+        "no end by the signal": status not in (-signal.SIGINT, 130),
+        "traceback": "Traceback" in text,
+    }
     harm["not whole when repeated"] = again.returncode != 0
     return {
         "status": status,
-        "traceback": traceback,
+        "traceback": harm["traceback"],
         "status when repeated": again.returncode,
         "results that differ": differences(quiet, output),
         "harm": [what for what, happened in harm.items() if happened],
@@ -143,7 +147,8 @@ def _refused(status: int, said: str) -> dict[str, object]:
     """Returns how a run ended that could not go on; it must say so and fail."""
     found = SENTENCE.search(said)
     sentence = re.sub(r"/\S*(?=results/)", "", found[0].strip()) if found else "none of the expected sentences"
-    return {"status": status, "says": sentence, "harm": [] if status and found else ["no clear end"]}
+    harm = {"no clear end": not (status and found), "traceback": "Traceback" in said}
+    return {"status": status, "says": sentence, "harm": [what for what, happened in harm.items() if happened]}
 
 
 def _broken(folder: Path) -> list[str]:

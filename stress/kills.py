@@ -10,6 +10,8 @@ from pathlib import Path
 
 from stress.chain import STAGE, copy_of_project, differences, finished, kernels_of, kill, started
 
+AT_LEAST = 25  # kills of a whole run of this part
+
 
 def durations(folder: Path, output: Path, *, profile: str) -> dict[str, float]:
     """Runs the chain undisturbed; returns its stages' seconds, in their order."""
@@ -69,7 +71,10 @@ def run(folder: Path, *, profile: str = "smoke", each: int = 6, seed: int = 0) -
     quiet, struck = folder / "undisturbed", folder / "killed"
     stages = durations(_made(folder / "first"), quiet, profile=profile)
     kills = disturb(_made(folder / "second"), struck, stages=stages, each=each, profile=profile, seed=seed)
+    hit = {stage for stage, _ in kills}
+    few = [f"fewer than {AT_LEAST} kills"] if sum(kills.values()) < AT_LEAST <= each * len(stages) else []
     return {
+        "harm": few + [f"{stage} was not hit" for stage in stages if stage not in hit],
         "kills": sum(kills.values()),
         "of the whole chain": sum(count for (_, who), count in kills.items() if who == "all"),
         "of a notebook's kernel": sum(count for (_, who), count in kills.items() if who == "kernel"),

@@ -62,19 +62,22 @@ def main(argv: list[str] | None = None) -> int:
         folder, quiet = Path(name), Path(name) / "quiet"
         for part in given.part or PARTS:
             begun = time.monotonic()
-            if part == "kills":
-                found = kills.run(folder / part, profile=given.profile, each=given.each, seed=given.seed)
-                quiet = folder / part / "undisturbed"
-            elif part == "fuzz":
-                found = faults.fuzz(given.examples)
-            elif part == "read_only":
-                found = faults.read_only(folder / part, profile=given.profile)
-            else:
-                if not quiet.is_dir():
-                    copy = folder / "copy"
-                    copy.mkdir()
-                    finished(started(copy_of_project(copy), quiet, profile=given.profile))
-                found = getattr(faults, part)(folder / part, quiet, profile=given.profile)
+            try:
+                if part == "kills":
+                    found = kills.run(folder / part, profile=given.profile, each=given.each, seed=given.seed)
+                    quiet = folder / part / "undisturbed"
+                elif part == "fuzz":
+                    found = faults.fuzz(given.examples)
+                elif part == "read_only":
+                    found = faults.read_only(folder / part, profile=given.profile)
+                else:
+                    if not quiet.is_dir():
+                        copy = folder / "copy"
+                        copy.mkdir()
+                        finished(started(copy_of_project(copy), quiet, profile=given.profile))
+                    found = getattr(faults, part)(folder / part, quiet, profile=given.profile)
+            except PermissionError as error:
+                found = {"not tried": str(error)}
             found |= {"profile": given.profile, "minutes": round((time.monotonic() - begun) / 60, 1)}
             found |= {"python": platform.python_version(), "system": platform.system()}
             kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.is_file() else {}

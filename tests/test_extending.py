@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md run as they are printed."""
+"""The examples of docs/extending.md and docs/comparators.md run as they are printed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fer_lib.errors import FerError
 from fer_lib.settings import BaselineCnnSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+COMPARATORS = PAGE.with_name("comparators.md")
 CORPUS, NETWORK = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -62,3 +63,11 @@ def test_the_example_network_trains(folder):
     )
     assert len(history) == 1
     np.testing.assert_allclose(training.predict(model, faces, settings=settings).sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_example_system_learns_and_answers():
+    (text,) = re.findall(r"```python\n(import numpy.*?)```", COMPARATORS.read_text(encoding="utf-8"), re.DOTALL)
+    faces = np.repeat(np.array([40, 200], np.uint8), 6)[:, None, None] * np.ones((12, 48, 48), np.uint8)
+    system = defined(text)["MeanFaces"]().fit(faces, np.repeat([3, 5], 6))
+    assert system.predict(faces[::4]).tolist() == [3, 3, 5]
+    np.testing.assert_allclose(system.predict_proba(faces).sum(axis=1), 1)

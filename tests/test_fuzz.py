@@ -87,6 +87,7 @@ def corpora(tmp_path_factory) -> dict[str, Path]:
     synthetic.write_fer2013_folders(folder / "folders", n=42, seed=1)
     synthetic.write_ckplus48(folder / "ckplus", seed=1)
     synthetic.write_genki4k(folder / "genki4k", n=8, seed=1)
+    synthetic.write_ckplus(folder / "photos" / "ckplus", subjects=4, sequences=2, seed=1, size=(60, 80))
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -129,17 +130,38 @@ def test_csv_rows(corpora, edits, row, skip):
     assert not left or skip
 
 
+@pytest.fixture(scope="module")
+def whole(corpora) -> dict[str, int]:
+    """How many faces or photos each corpus has before it is damaged."""
+    return {name: counted(asked("data", "check", folder, "--no-cache")[1])[0] for name, folder in corpora.items()}
+
+
 @FUZZ
-@given(edits=EDITS, which=st.integers(0, 41), skip=st.booleans())
-def test_pictures(corpora, edits, which, skip):
-    with copy_of(corpora["folders"]) as folder:
+@given(edits=EDITS, which=st.integers(0, 10**6), skip=st.booleans(),
+       corpus=st.sampled_from(["folders", "ckplus", "genki4k", "photos"]))  # fmt: skip
+def test_pictures(corpora, whole, edits, which, skip, corpus):
+    """JPEG and PNG, faces and photos."""
+    with copy_of(corpora[corpus]) as folder:
         pictures = sorted(path for path in folder.rglob("*") if path.suffix in (".jpg", ".png"))
-        rewrite(pictures[which], edits)
+        rewrite(pictures[which % len(pictures)], edits)
         status, said = asked("data", "check", folder, "--no-cache", *["--skip-bad"] * skip)
     if not status:
         found, left = counted(said)
-        assert found + left == len(pictures) == 42
+        assert found + left == whole[corpus]
         assert left <= skip
+
+
+@FUZZ
+@given(edits=EDITS, which=st.integers(0, 10**6), skip=st.booleans())
+def test_emotion_codes(corpora, whole, edits, which, skip):
+    """Of CK+'s own tree: a code decides the class of one sequence's peaks, or leaves them out."""
+    with copy_of(corpora["photos"]) as folder:
+        codes = sorted(folder.rglob("*_emotion.txt"))
+        rewrite(codes[which % len(codes)], [(place, length % 20, piece) for place, length, piece in edits])
+        status, said = asked("data", "check", folder, "--no-cache", *["--skip-bad"] * skip)
+    if not status:
+        found, _ = counted(said)
+        assert found <= whole["photos"]
 
 
 TREE_EDITS: dict[str, Callable[[Path, str], object]] = {

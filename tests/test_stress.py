@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from stress import run
+from stress import faults, kills, run
 from stress.chain import differences
 
 CHANGES = {
@@ -54,3 +55,42 @@ def test_the_page_shows_the_last_figures():
     kept = json.loads(run.KEPT.read_text(encoding="utf-8")) if run.KEPT.is_file() else {}
     assert run.filled(page, kept) == page
     assert list(kept) == [part for part in run.PARTS if part in kept]
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "harm"),
+    [
+        (1, "x\nresults/smoke cannot be written (full): give another folder.\n", []),
+        (0, "results/smoke cannot be written (full): give another folder.", ["no clear end"]),
+        (1, "KeyError: 'x'", ["no clear end"]),
+        (1, "Traceback (most recent call last)\nOSError: No space left on device", ["traceback"]),
+    ],
+)
+def test_a_run_that_cannot_go_on_must_fail_with_a_sentence(status, said, harm):
+    assert faults._refused(status, said)["harm"] == harm
+
+
+def test_too_few_kills_and_a_stage_that_none_hit_are_harm(tmp_path, monkeypatch):
+    monkeypatch.setattr(kills, "durations", lambda *_, **__: {"01_a": 1.0, "02_b": 1.0})
+    monkeypatch.setattr(kills, "disturb", lambda *_, **__: Counter({("01_a", "all"): 20, ("01_a", "kernel"): 4}))
+    assert kills.run(tmp_path, each=13)["harm"] == ["fewer than 25 kills", "02_b was not hit"]
+    monkeypatch.setattr(kills, "disturb", lambda *_, **__: Counter({("01_a", "all"): 20, ("02_b", "all"): 5}))
+    assert kills.run(tmp_path / "again", each=13)["harm"] == []
+
+
+def test_harm_fails_the_run_and_what_cannot_be_tried_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "KEPT", tmp_path / "results.json")
+    monkeypatch.setattr(run, "PAGE", tmp_path / "page.md")
+    run.PAGE.write_text("<!-- stress: x -->\n<!-- /stress -->")
+
+    def refuse(*_, **__):
+        raise PermissionError("only root can mount a small disk")
+
+    monkeypatch.setattr(faults, "read_only", refuse)
+    monkeypatch.setattr(faults, "fuzz", lambda examples: {"files damaged": examples, "harm": ["pytest"]})
+    assert run.main(["--part", "read_only"]) == 0
+    assert run.main(["--part", "fuzz"]) == 1
+    page = run.PAGE.read_text()
+    assert "| read_only (smoke) | not tried: only root can mount a small disk |" in page
+    assert "harm" not in page
+    assert list(json.loads(run.KEPT.read_text())) == ["fuzz", "read_only"]

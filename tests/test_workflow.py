@@ -293,3 +293,14 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
     notebook = nbformat.read(copy / "results" / "quick" / "notebooks" / "03_resnet50_mlp_seed1.ipynb", as_version=4)
     printed = json.loads(notebook.cells[-1].outputs[0].text)
     assert printed == ["quick", 1, str(data), "none", "keras-float32", "jax"]
+
+
+def test_a_profile_with_a_mistake_stops_with_one_sentence(copy):
+    (copy / "configs" / "mistaken.yaml").write_text("description: x\nresnet50_mlp: {epoch: 3}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "profile=mistaken"]
+    done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert "has an unknown key 'epoch' in resnet50_mlp (did you mean 'epochs'?)" in said
+    assert "Traceback" not in said
+    assert "profiles.py" not in said
