@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, sources_hash, write_text
+from fer_lib.files import atomic_path, figure_png, sources_hash, write_text
 from fer_lib.settings import PROJECT, Profile, change, load_profile, settings_dict, settings_hash
 from fer_lib.tables import SYNTHETIC_MARK, Table
 
@@ -154,10 +154,11 @@ class Run:
 
         ``shows`` are the faces that a figure of faces draws: generated ones may stand for real people's.
         """
-        for suffix, extra in ((".png", {"dpi": FIGURE_DPI}), (".svg", {"metadata": {"Date": None}})):
-            # a fixed salt and no date: the same figure gives the same file
-            with rc_context({"svg.hashsalt": name}), atomic_path(self.figures / f"{name}{suffix}") as partial:
-                figure.savefig(partial, **extra)
+        with atomic_path(self.figures / f"{name}.png") as partial:
+            partial.write_bytes(figure_png(figure, dpi=FIGURE_DPI))
+        # a fixed salt and no date: the same figure gives the same file
+        with rc_context({"svg.hashsalt": name}), atomic_path(self.figures / f"{name}.svg") as partial:
+            figure.savefig(partial, metadata={"Date": None})
         drawn = {} if shows is None else {"shows": {"fingerprint": shows.fingerprint, "synthetic": shows.synthetic}}
         self._write_provenance(self.figures / name, **drawn)
         return figure

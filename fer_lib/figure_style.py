@@ -7,7 +7,6 @@ names of levels stand outside the axes, where no data can be.
 from __future__ import annotations
 
 import functools
-import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,6 +23,7 @@ from sklearn.isotonic import isotonic_regression
 
 from fer_lib.datasets.terms import TITLES
 from fer_lib.diagrams import INK, SOFT
+from fer_lib.files import figure_png
 from fer_lib.svm import NAMES as CLASSIFIERS
 from fer_lib.tables import MODEL_NAMES, SYNTHETIC_MARK
 
@@ -69,10 +69,7 @@ class PaperFigure(Figure):
     description = ""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
-        content = io.BytesIO()
-        # without the version of matplotlib, which would change a committed notebook at each update
-        self.savefig(content, format="png", metadata={"Software": None})
-        return content.getvalue(), {"alt": self.description}
+        return figure_png(self), {"alt": self.description}
 
 
 def styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
