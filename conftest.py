@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +17,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["FER_OUTPUT"] = os.path.join(scratch, "output")
     os.environ["FER_CACHE"] = os.path.join(scratch, "cache")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_a_module_leaves_is_not_looked_at_again() -> Iterator[None]:
+    """The graphs of hundreds of networks stay in memory; searching them for garbage again and again takes minutes."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:

@@ -137,11 +137,14 @@ def test_it_has_scikit_learns_interface(fitted, faces, name):
 
 
 @every_system
-def test_the_same_seed_gives_the_same_answers(faces, name):
-    parameters = SMALL[name][0] | ({"epochs": 1} if "epochs" in SMALL[name][0] else {})
-    few = [part[:40] for part in faces[0]]
-    first, again = (comparators.create(name, **parameters).fit(*few).predict_proba(faces[1][0]) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+def test_the_same_seed_gives_the_same_answers(fitted, faces, name):
+    parameters = SMALL[name][0]
+    if parameters.get("epochs", 1) > 1:  # two short trainings are sooner done than a second long one
+        short, few = parameters | {"epochs": 1}, [part[:40] for part in faces[0]]
+        first, again = (comparators.create(name, **short).fit(*few) for _ in range(2))
+    else:
+        first, again = fitted(name), comparators.create(name, **parameters).fit(*faces[0])
+    np.testing.assert_array_equal(first.predict_proba(faces[1][0]), again.predict_proba(faces[1][0]))
 
 
 @every_system
