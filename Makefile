@@ -140,8 +140,7 @@ $(STAMP): FORCE
 endif
 
 # .venv/.installing marks an install under way; one that was interrupted may have left half a package that pip and uv
-# take for a whole one, so .venv is then made anew, from its base Python in case .venv itself is activated. Compiled on
-# all cores afterwards, it is there sooner; some packages hold files that are meant for another Python.
+# take for a whole one, so .venv is then made anew, from its base Python in case .venv itself is activated.
 $(STAMP): requirements.lock pyproject.toml
 	@set -eu; busy=.venv/.installing; fail() { printf '%s\n' "$$*" >&2; exit 2; }; \
 	if [ -e $$busy ] && kill -0 "$$(cat $$busy)" 2>/dev/null; then \
@@ -172,10 +171,9 @@ $(STAMP): requirements.lock pyproject.toml
 	if [ "$$uv" ]; then set -- uv pip install --quiet --python $(PY); \
 	else \
 	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \
-	    set -- $(PY) -m pip install -qq --no-compile --disable-pip-version-check; \
+	    set -- $(PY) -m pip install -qq --disable-pip-version-check; \
 	fi; \
 	{ "$$@" -r requirements.lock && "$$@" --no-deps --no-build-isolation -e .; } || { \
 	    [ $$? -gt 128 ] || rm $$busy; \
 	    fail "The install failed for the reason above; to go on from there, repeat the command."; }; \
-	$(PY) -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || :; \
 	pwd -P >$(STAMP); rm $$busy

@@ -30,29 +30,24 @@ for key, variable in {"data_dir": "FER_DATA", "weights": "FER_WEIGHTS", "trunk":
 if (trunk := os.environ.get("FER_TRUNK")) and trunk not in TRUNKS:
     raise WorkflowError(f"The trunk {trunk} is unknown: give one of {', '.join(TRUNKS)}.")
 
-# Other settings of chen2023's model that the profile names, of the first seed each; one that changes nothing of what
-# is trained anyway is left out.
-try:
-    SETTINGS = load_profile(PROFILE)
-    OWN = experiment(SETTINGS, "resnet50_mlp")
-    VARIANTS = [name for name in SETTINGS.variants if experiment(SETTINGS, "resnet50_mlp", variant=name) != OWN]
-except FerError as error:  # one sentence, without the frames of other errors
-    raise WorkflowError(str(error)) from None
-
 # not used by the shell commands: another data folder, other weights or another trunk make every notebook run again
 SOURCES = [os.environ.get(name, "") for name in ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK")]
 
 if PROFILE == "smoke" and any(SOURCES):
     print("Profile smoke draws its faces and takes no data, weights or trunk: use quick or paper.", file=sys.stderr)
 
-# A corpus that the data folder does not hold is named, and the notebooks that cannot do without it are left out.
+# What the profile names beside chen2023's own reading, of the first seed each, but for what changes nothing of it. And a
+# corpus that the data folder does not hold is named, and the notebooks that cannot do without it are left out.
 KNOWN = PROFILE != "smoke" and SOURCES[0]  # without a data folder the notebooks say what is missing, or draw faces
 try:
+    SETTINGS = load_profile(PROFILE)
+    OWN = experiment(SETTINGS, "resnet50_mlp")
+    VARIANTS = [name for name in SETTINGS.variants if experiment(SETTINGS, "resnet50_mlp", variant=name) != OWN]
     HELD = {
         name: not KNOWN or sources.find_corpus(SOURCES[0], name, missing_ok=True) is not None
         for name in ("ckplus", "genki4k", "olivetti")
     }
-except FerError as error:
+except FerError as error:  # one sentence, without the frames of other errors
     raise WorkflowError(str(error)) from None
 for name in [name for name, held in HELD.items() if not held]:
     print(f"{name} is not in the data folder: its results are left out.", file=sys.stderr)

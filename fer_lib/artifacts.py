@@ -200,8 +200,9 @@ class Run:
         if not path.is_file():
             return None
         if faces is not None:
-            made = json.loads(path.with_name(f"{name}.provenance.json").read_text(encoding="utf-8"))
-            if made["data"].get(faces.corpus, {}).get("fingerprint") != faces.fingerprint:
+            beside = path.with_name(f"{name}.provenance.json")  # a kill may have come between the two files
+            made = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+            if made.get("data", {}).get(faces.corpus, {}).get("fingerprint") != faces.fingerprint:
                 return None
         return pd.read_csv(path)
 

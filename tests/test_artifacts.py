@@ -214,6 +214,8 @@ def test_rows_come_back_with_seven_digits(tmp_path):
     assert run.load_rows("p", folder="predictions", faces=faces) is not None
     others = dataclasses.replace(faces, images=faces.images + 1)
     assert run.load_rows("p", folder="predictions", faces=others) is None
+    (run.results / "predictions" / "p.provenance.json").unlink()
+    assert run.load_rows("p", folder="predictions", faces=faces) is None
 
 
 def test_a_named_index_is_kept_in_the_csv(tmp_path):

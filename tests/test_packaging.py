@@ -178,9 +178,8 @@ def workshop(tmp_path):
 
 
 PIP_INSTALLS = [
-    "[python][-m][pip][install][-qq][--no-compile][--disable-pip-version-check][-r][requirements.lock]",
-    "[python][-m][pip][install][-qq][--no-compile][--disable-pip-version-check][--no-deps][--no-build-isolation][-e][.]",
-    "[python][-m][compileall][-q][-j][0][.venv/lib]",
+    "[python][-m][pip][install][-qq][--disable-pip-version-check][-r][requirements.lock]",
+    "[python][-m][pip][install][-qq][--disable-pip-version-check][--no-deps][--no-build-isolation][-e][.]",
 ]
 
 
@@ -231,7 +230,6 @@ def test_install_with_uv_needs_no_venv_module(workshop):
         f"[uv][venv][--quiet][--allow-existing][--seed][--python][{python}][.venv]",
         "[uv][pip][install][--quiet][--python][.venv/bin/python][-r][requirements.lock]",
         "[uv][pip][install][--quiet][--python][.venv/bin/python][--no-deps][--no-build-isolation][-e][.]",
-        PIP_INSTALLS[-1],
     ]
 
 
