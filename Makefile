@@ -110,7 +110,8 @@ endef
 define snakemake
 $(data_folder); export FER_DATA; $(call home,WEIGHTS); [ -z "$${WEIGHTS-}" ] || export FER_WEIGHTS="$$WEIGHTS"; \
 exec $(PY) -m snakemake $(1) --snakefile Snakefile --rerun-incomplete --nolock \
-    $(if $(CLUSTER),--workflow-profile "workflow/profiles/$$CLUSTER" $(JOBS:%=--jobs %),--cores $(or $(JOBS),1)) \
+    $(if $(CLUSTER),--workflow-profile "workflow/profiles/$$CLUSTER" $(JOBS:%=--jobs %),--quiet host reason rules \
+        --cores $(or $(JOBS),1)) \
     --config 'profile=$(PROFILE)' "seeds=$$SEEDS" $${BASELINE_SEEDS:+"baseline_seeds=$$BASELINE_SEEDS"} \
     $${TRUNK:+"trunk=$$TRUNK"} $${GPUS:+"gpus=$$GPUS"} $${DRAW_FACES:+"draw_faces=$$DRAW_FACES"}
 endef

@@ -57,15 +57,9 @@ STUDIES += [f"06_lenet_study_seed{SEEDS[0]}"] if HELD["ckplus"] or HELD["olivett
 
 LIBRARY = sorted(str(path) for path in Path("fer_lib").rglob("*") if path.suffix in (".py", ".yaml", ".json", ".css"))
 
-# A notebook is executed beside its place and moved there when it is whole. Of papermill's log, which holds every output,
-# sed shows the epochs as they end and, if a cell fails, everything from there on.
 EXECUTE = (
-    f"env {{resources.device}} {sys.executable!r} -m papermill {{input.notebook}} {{output.notebook}}.partial.ipynb"
-    " --kernel python3 --log-output --no-progress-bar {params.given} 2>&1"
-    " | sed -un -e '/Error/,$p' -e '/^epoch /p' -e '/^resumed /p' -e '/^fold /p' -e '/^system /p' -e '/^lenet /p' -e '/^depth /p'"
-    f" && {sys.executable!r} -m nbstripout --keep-output --keep-count --keep-id --extra-keys 'metadata.papermill"
-    " metadata.language_info.version cell.metadata.papermill cell.metadata.execution' {output.notebook}.partial.ipynb"
-    " && mv {output.notebook}.partial.ipynb {output.notebook}"
+    f"env {{resources.device}} bash workflow/execute.sh {sys.executable!r} {{input.notebook}} {{output.notebook:q}}"
+    " {params.given}"
 )
 
 
@@ -231,6 +225,4 @@ rule report:
     resources:
         **resources_of("report"),
     shell:
-        EXECUTE
-        + f" && {sys.executable!r} -m fer_lib.report_page"
-        " {output.notebook} {output.html}"
+        EXECUTE + f" && {sys.executable!r} -m fer_lib.report_page {{output.notebook:q}} {{output.html:q}}"

@@ -32,14 +32,13 @@ def growth() -> str:
         "|---|---|---|---|---|",
     ]
     path = RESULTS / "growth.json"
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"sizes": [], "usual_way": {}}
-    for row in [*content["sizes"], content["usual_way"]]:
-        if row:
-            training = row["faces"] * 4 // 5  # the rest validates
-            parts = f"{training:,}, {row['faces'] - training:,}"
-            cells = [row["way"], parts, f"{row['epoch_seconds']:.1f}"]
-            cells += [f"{1000 * row['epoch_seconds'] / training:.2f}", f"{row['peak_gb']:.2f}"]
-            lines.append(f"| {' | '.join(cells)} |")
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"sizes": []}
+    for row in content["sizes"]:
+        training = row["faces"] * 4 // 5  # the rest validates
+        parts = f"{training:,}, {row['faces'] - training:,}"
+        cells = [row["way"], parts, f"{row['epoch_seconds']:.1f}"]
+        cells += [f"{1000 * row['epoch_seconds'] / training:.2f}", f"{row['peak_gb']:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

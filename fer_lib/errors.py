@@ -9,8 +9,12 @@ from collections.abc import Iterable
 class FerError(Exception):
     """Something the user can mend: one sentence says what was found, what was expected and what to do.
 
-    The command line prints the sentence alone and exits with status 2; a notebook shows it last in the cell.
+    The command line prints the sentence alone and exits with status 2; a notebook shows it alone, too.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """Returns what IPython shows in place of the frames."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

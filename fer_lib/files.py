@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -19,6 +20,8 @@ from fer_lib.errors import FerError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# of the system's errors those that a user mends; HDF5 gives them as words alone
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 YAML_LIMIT = 2**20  # bytes: some hundred printed numbers take 50 kB
 
 
@@ -28,20 +31,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffixes of ``path``, because writers such as Keras choose the format by them. A killed
     process leaves at most a hidden ``.partial-*`` file behind, never half of ``path``.
+
+    Raises:
+        FerError: the disk is full, or nothing may be written there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes), dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
     try:
-        yield partial
-        with open(partial, "rb") as written:
-            os.fsync(written.fileno())
-        partial.chmod(0o644)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes), dir=path.parent)
+        os.close(handle)
+        partial = Path(name)
+        try:
+            yield partial
+            with open(partial, "rb") as written:
+                os.fsync(written.fileno())
+            partial.chmod(0o644)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        reason = next((os.strerror(n) for n in UNWRITABLE if n == error.errno or os.strerror(n) in str(error)), None)
+        if not reason:
+            raise
+        why = f"{path} cannot be written ({reason})"
+        raise FerError(f"{why}: make room or give another folder; what is whole is kept.") from error
 
 
 def write_text(path: str | Path, text: str) -> Path:

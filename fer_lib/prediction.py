@@ -420,8 +420,9 @@ def _drawn(
     try:
         with atomic_path(target) as partial:
             Image.fromarray(picture).save(partial, format="PNG", pnginfo=made_by)
-    except OSError as error:
-        reason = f"the drawing {_shown(target)} cannot be written ({error.strerror or error})"
+    except (OSError, FerError) as error:
+        why = error.__cause__ or error  # what the system said
+        reason = f"the drawing {_shown(target)} cannot be written ({getattr(why, 'strerror', None) or why})"
         problem = f"{_shown(photo.path)}: {reason}; check the folder and the space left."
         return [replace(answers[0], problem=problem), *answers[1:]]
     return [replace(one, drawing=str(target)) for one in answers]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,31 +19,43 @@ from PIL import Image
 
 PROJECT = Path(__file__).parents[1]
 NEEDED = ("fer_lib", "notebooks", "configs", "workflow", "Snakefile")
-STAGE = re.compile(r"^Job \d+: (\d\d_\w+)")
+STAGE = re.compile(r"^Notebook: (\d\d_\w+)")
 # measured times: they differ between any two runs
 TIMES = re.compile(r"^comparators_cost")
 VOLATILE = {"provenance", "seconds", "panels"}
 
 
-def copy_of_project(folder: Path) -> Path:
-    """Returns a copy of what the chain needs, so that two runs never share Snakemake's own notes."""
-    for name in NEEDED:
-        source = PROJECT / name
-        skipped = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-        shutil.copytree(source, folder / name, ignore=skipped) if source.is_dir() else shutil.copy(source, folder)
-    return folder
+@dataclass(frozen=True)
+class Chain:
+    """What is run: the notebooks of a project in the order of its Snakefile, all of them or as far as one."""
 
+    profile: str = "smoke"
+    project: Path = PROJECT
+    until: str = ""  # a notebook without a seed in its name; all where this is empty
 
-def started(copy: Path, output: Path, *, profile: str, words: tuple[str, ...] = ()) -> subprocess.Popen:
-    """Starts the chain in a process group of its own; its output is a pipe of lines."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--rerun-incomplete", "--nolock"]
-    command += ["--cores", "1", *words, "--config", f"profile={profile}", "seeds=0"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
-    ours = {"FER_OUTPUT": str(output), "FER_CACHE": str(output / "cache"), "PYTHONPATH": str(copy)}
-    return subprocess.Popen(
-        command, cwd=copy, env=kept | ours | {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+    def copied(self, folder: Path) -> Chain:
+        """Returns the chain of a copy in a new folder, so that two runs never share Snakemake's own notes."""
+        folder.mkdir(parents=True)
+        for name in NEEDED:
+            source, skipped = self.project / name, shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            shutil.copytree(source, folder / name, ignore=skipped) if source.is_dir() else shutil.copy(source, folder)
+        return replace(self, project=folder)
+
+    def start(self, output: Path) -> subprocess.Popen:
+        """Starts it in a process group of its own; its output is a pipe of lines."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--rerun-incomplete", "--nolock"]
+        command += [f"{output}/results/{self.profile}/notebooks/{self.until}.ipynb"] if self.until else []
+        command += ["--cores", "1", "--config", f"profile={self.profile}", "seeds=0"]
+        return self.command(command, output, PYTHONPATH=str(self.project), PYTHONWARNINGS="ignore")
+
+    def command(self, words: list[str], output: Path, **given: str) -> subprocess.Popen:
+        """Starts any command in the project's folder, whose results go to ``output``."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
+        ours = {"FER_OUTPUT": str(output), "FER_CACHE": str(output / "cache"), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        return subprocess.Popen(
+            words, cwd=self.project, env=kept | ours | given, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
 
 def finished(process: subprocess.Popen) -> str:

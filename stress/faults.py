@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stress.chain import PROJECT, STAGE, copy_of_project, differences, finished, started
+from stress.chain import PROJECT, STAGE, Chain, differences, finished
 
 SENTENCE = re.compile(r"^.*(?:No space left on device|cannot be written|Another run is writing).*$", re.MULTILINE)
 
@@ -47,100 +47,104 @@ def remount(folder: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
 
 
-def full_disk(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
+def full_disk(folder: Path, quiet: Path, chain: Chain, *, size: str = "6m") -> dict[str, object]:
     """Runs the chain on a disk that is too small, then on the same disk made larger."""
-    copy = copy_of_project(_made(folder / "copy"))
-    with small_disk(folder / "disk", "6m") as disk:
-        process = started(copy, disk, profile=profile)
+    copy = chain.copied(folder / "copy")
+    with small_disk(folder / "disk", size) as disk:
+        process = copy.start(disk)
         said = process.communicate()[0]
         halves = _broken(disk)
         remount(disk, "size=4g")
-        finished(started(copy, disk, profile=profile))
+        finished(copy.start(disk))
         differ = differences(quiet, disk)
     return _refused(process.returncode, said) | {"half files": halves, "results that differ": differ}
 
 
-def read_only(folder: Path, *, profile: str) -> dict[str, object]:
+def read_only(folder: Path, chain: Chain) -> dict[str, object]:
     """Runs the chain into a folder that cannot be written."""
-    copy = copy_of_project(_made(folder / "copy"))
+    copy = chain.copied(folder / "copy")
     with small_disk(folder / "disk", "1m") as disk:
         remount(disk, "ro")
-        process = started(copy, disk, profile=profile)
+        process = copy.start(disk)
         said = process.communicate()[0]
     return _refused(process.returncode, said)
 
 
-def two_at_once(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
+def two_at_once(folder: Path, quiet: Path, chain: Chain) -> dict[str, object]:
     """Starts the chain while another run is in the middle of the same folder."""
-    copies = [copy_of_project(_made(folder / name)) for name in ("first", "second")]
-    first = started(copies[0], folder / "output", profile=profile)
+    first = chain.copied(folder / "first").start(folder / "output")
     for line in first.stdout:
         if STAGE.match(line):
             break
-    second = started(copies[1], folder / "output", profile=profile)
+    second = chain.copied(folder / "second").start(folder / "output")
     said = second.communicate()[0]
     finished(first)
     differ = differences(quiet, folder / "output")
     return _refused(second.returncode, said) | {"results that differ": differ}
 
 
-def jumping_clock(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
+def jumping_clock(folder: Path, quiet: Path, chain: Chain) -> dict[str, object]:
     """Runs the chain under a clock that jumps a day back and forth each second."""
-    site = _made(folder / "site") / "sitecustomize.py"
-    site.write_text(
+    copy = chain.copied(folder / "copy")
+    (copy.project / "sitecustomize.py").write_text(  # Python runs it at each start
         "import time\nreal = time.time\n"
         "time.time = lambda: real() + 86400 * (int(real()) % 3 - 1)\n"
         "time.time_ns = lambda: int(time.time() * 1e9)\n",
         encoding="utf-8",
     )
-    copy = copy_of_project(_made(folder / "copy"))
-    (copy / "sitecustomize.py").write_text(site.read_text(encoding="utf-8"), encoding="utf-8")
-    said = finished(started(copy, folder / "output", profile=profile))
+    said = finished(copy.start(folder / "output"))
     negative = re.findall(r"; (-\d+) s, |about (-\d+) min left", said)
     differ = differences(quiet, folder / "output")
     harm = ["negative times"] if negative else []
     return {"status": 0, "negative times shown": len(negative), "results that differ": differ, "harm": harm}
 
 
-def control_c(folder: Path, quiet: Path, *, profile: str) -> dict[str, object]:
+def control_c(folder: Path, quiet: Path, chain: Chain) -> dict[str, object]:
     """Interrupts `make replicate` in its second notebook, as a terminal does, and repeats the command."""
     output = folder / "output"
-    given = {"PROFILE": profile, "FER_OUTPUT": str(output), "FER_CACHE": str(folder / "cache")}
     command = ["make", "--no-print-directory", "replicate"]
-    process = subprocess.Popen(
-        command, cwd=PROJECT, env=os.environ | given, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    said, seen = [], 0
+
+    def start() -> subprocess.Popen:
+        return chain.command(command, output, PROFILE=chain.profile)
+
+    return interrupted(start, stage=2, seconds=10) | {"results that differ": differences(quiet, output)}
+
+
+def interrupted(
+    start: Callable[[], subprocess.Popen], *, stage: int, seconds: float, ends: tuple[int, ...] = (-signal.SIGINT, 130)
+) -> dict[str, object]:
+    """Interrupts a run some seconds into one of its stages, and starts it again; returns how both ended.
+
+    Args:
+        start: starts the run, and goes on with it.
+        stage: number of the stage, the first is 1.
+        seconds: after the stage's first line.
+        ends: the statuses that an interrupted run may end with.
+    """
+    process, said, seen = start(), [], 0
     for line in process.stdout:
         said.append(line)
         seen += bool(STAGE.match(line))
-        if seen == 2:
-            time.sleep(10)
+        if seen == stage:
+            time.sleep(seconds)
             os.killpg(process.pid, signal.SIGINT)
             said += process.stdout.readlines()
             break
-    status = process.wait()
-    again = subprocess.run(command, cwd=PROJECT, env=os.environ | given, capture_output=True, text=True)
+    status, again = process.wait(), start()
+    again.communicate()
     text = "".join(said)
     harm = {
         "no clear sentence": not re.search("goes on from there|on user request", text),
-        "no end by the signal": status not in (-signal.SIGINT, 130),
+        "no end by the signal": status not in ends,
         "traceback": "Traceback" in text,
+        "not whole when repeated": again.returncode != 0,
     }
-    harm["not whole when repeated"] = again.returncode != 0
     return {
         "status": status,
         "traceback": harm["traceback"],
         "status when repeated": again.returncode,
-        "results that differ": differences(quiet, output),
         "harm": [what for what, happened in harm.items() if happened],
     }
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder
 
 
 def _refused(status: int, said: str) -> dict[str, object]:

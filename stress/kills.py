@@ -8,14 +8,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from stress.chain import STAGE, copy_of_project, differences, finished, kernels_of, kill, started
+from stress.chain import STAGE, Chain, differences, finished, kernels_of, kill
 
 AT_LEAST = 25  # kills of a whole run of this part
 
 
-def durations(folder: Path, output: Path, *, profile: str) -> dict[str, float]:
+def durations(chain: Chain, output: Path) -> dict[str, float]:
     """Runs the chain undisturbed; returns its stages' seconds, in their order."""
-    process, begun = started(copy_of_project(folder), output, profile=profile), {}
+    process, begun = chain.start(output), {}
     said = []
     for line in process.stdout:
         said.append(line)
@@ -27,15 +27,15 @@ def durations(folder: Path, output: Path, *, profile: str) -> dict[str, float]:
     return {stage: end - start for (stage, start), end in zip(begun.items(), ends, strict=True)}
 
 
-def disturb(folder: Path, output: Path, *, stages: dict[str, float], each: int, profile: str, seed: int = 0) -> Counter:
+def disturb(chain: Chain, output: Path, *, stages: dict[str, float], each: int, seed: int = 0) -> Counter:
     """Runs the chain until it ends, killing each stage so many times; returns the kills by stage and by who was hit.
 
     A moment is drawn evenly over the stage's undisturbed time. Where a resumed stage ends before, none was killed.
     """
-    draw, copy, kills = random.Random(seed), copy_of_project(folder), Counter()
+    draw, kills = random.Random(seed), Counter()
     left = dict.fromkeys(stages, each)
     while any(left.values()):
-        process, last = started(copy, output, profile=profile), ""
+        process, last = chain.start(output), ""
         timer, who = None, draw.choice(("all", "all", "kernel"))
         hit = threading.Event()
 
@@ -62,15 +62,15 @@ def disturb(folder: Path, output: Path, *, stages: dict[str, float], each: int, 
             break
         if not hit.is_set():
             raise RuntimeError(f"{last} failed although nobody killed it")
-    finished(started(copy, output, profile=profile))
+    finished(chain.start(output))
     return kills
 
 
-def run(folder: Path, *, profile: str = "smoke", each: int = 6, seed: int = 0) -> dict[str, object]:
+def run(folder: Path, chain: Chain, *, each: int = 6, seed: int = 0) -> dict[str, object]:
     """Returns what was killed how often, and which results then differ from those of an undisturbed run."""
     quiet, struck = folder / "undisturbed", folder / "killed"
-    stages = durations(_made(folder / "first"), quiet, profile=profile)
-    kills = disturb(_made(folder / "second"), struck, stages=stages, each=each, profile=profile, seed=seed)
+    stages = durations(chain.copied(folder / "first"), quiet)
+    kills = disturb(chain.copied(folder / "second"), struck, stages=stages, each=each, seed=seed)
     hit = {stage for stage, _ in kills}
     few = [f"fewer than {AT_LEAST} kills"] if sum(kills.values()) < AT_LEAST <= each * len(stages) else []
     return {
@@ -82,8 +82,3 @@ def run(folder: Path, *, profile: str = "smoke", each: int = 6, seed: int = 0) -
         "results compared": len(list(quiet.glob("results/*/*/*"))),
         "results that differ": differences(quiet, struck),
     }
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from stress import faults, kills
-from stress.chain import PROJECT, copy_of_project, finished, started
+from stress.chain import PROJECT, Chain, finished
 
 PARTS = ("fuzz", "kills", "full_disk", "read_only", "two_at_once", "jumping_clock", "control_c")
 KEPT = PROJECT / "stress" / "results.json"
@@ -57,25 +57,23 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=500, help="damaged files of each kind (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
     given = parser.parse_args(argv)
-    harmed = []
+    chain, harmed = Chain(given.profile), []
     with tempfile.TemporaryDirectory(prefix="fer-stress-") as name:
         folder, quiet = Path(name), Path(name) / "quiet"
         for part in given.part or PARTS:
             begun = time.monotonic()
             try:
                 if part == "kills":
-                    found = kills.run(folder / part, profile=given.profile, each=given.each, seed=given.seed)
+                    found = kills.run(folder / part, chain, each=given.each, seed=given.seed)
                     quiet = folder / part / "undisturbed"
                 elif part == "fuzz":
                     found = faults.fuzz(given.examples)
                 elif part == "read_only":
-                    found = faults.read_only(folder / part, profile=given.profile)
+                    found = faults.read_only(folder / part, chain)
                 else:
                     if not quiet.is_dir():
-                        copy = folder / "copy"
-                        copy.mkdir()
-                        finished(started(copy_of_project(copy), quiet, profile=given.profile))
-                    found = getattr(faults, part)(folder / part, quiet, profile=given.profile)
+                        finished(chain.copied(folder / "copy").start(quiet))
+                    found = getattr(faults, part)(folder / part, quiet, chain)
             except PermissionError as error:
                 found = {"not tried": str(error)}
             found |= {"profile": given.profile, "minutes": round((time.monotonic() - begun) / 60, 1)}

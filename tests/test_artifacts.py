@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import re
 import subprocess
@@ -288,6 +289,25 @@ def test_a_write_that_fails_leaves_what_was_there_and_no_partial(tmp_path, error
     with pytest.raises(error):
         half_a_write()
     assert written(tmp_path) == ({} if before is None else {"new/a.weights.h5": before.encode()})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError("Unable to write (errno = 28, error message = 'No space left on device')"),  # as HDF5 says it
+    ],
+)
+def test_a_full_or_closed_disk_is_a_sentence(tmp_path, error):
+    def half_a_write():
+        with atomic_path(tmp_path / "a.csv"):
+            raise error
+
+    with pytest.raises(FerError, match=r"a\.csv cannot be written \((No space|Read-only)[^)]*\): make room") as caught:
+        half_a_write()
+    assert caught.value._render_traceback_() == [f"FerError: {caught.value}"]
+    assert written(tmp_path) == {}
 
 
 def test_a_write_that_succeeds_replaces_the_file_and_is_readable_by_all(tmp_path):

@@ -212,5 +212,6 @@ def test_a_profile_without_its_data_stops_with_one_sentence(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=kept, capture_output=True, text=True)
     assert done.returncode != 0
     assert "FerError: This profile reads FER-2013 and no data folder was given; set FER_DATA" in done.stderr
-    errors = [o for c in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in c.get("outputs", [])]
-    assert any(output.output_type == "error" for output in errors)
+    outputs = [o for c in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in c.get("outputs", [])]
+    (error,) = [output for output in outputs if output.output_type == "error"]
+    assert error.traceback == [f"FerError: {error.evalue}"]  # no frames

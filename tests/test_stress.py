@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
 
 from stress import faults, kills, run
-from stress.chain import differences
+from stress.chain import Chain, differences, finished
 
 CHANGES = {
     "value": ("results/smoke/metrics/a.json", '{"values": {"accuracy": 0.5}, "provenance": {"seconds": 1}}'),
@@ -73,9 +74,9 @@ def test_a_run_that_cannot_go_on_must_fail_with_a_sentence(status, said, harm):
 def test_too_few_kills_and_a_stage_that_none_hit_are_harm(tmp_path, monkeypatch):
     monkeypatch.setattr(kills, "durations", lambda *_, **__: {"01_a": 1.0, "02_b": 1.0})
     monkeypatch.setattr(kills, "disturb", lambda *_, **__: Counter({("01_a", "all"): 20, ("01_a", "kernel"): 4}))
-    assert kills.run(tmp_path, each=13)["harm"] == ["fewer than 25 kills", "02_b was not hit"]
+    assert kills.run(tmp_path, Chain(), each=13)["harm"] == ["fewer than 25 kills", "02_b was not hit"]
     monkeypatch.setattr(kills, "disturb", lambda *_, **__: Counter({("01_a", "all"): 20, ("02_b", "all"): 5}))
-    assert kills.run(tmp_path / "again", each=13)["harm"] == []
+    assert kills.run(tmp_path / "again", Chain(), each=13)["harm"] == []
 
 
 def test_harm_fails_the_run_and_what_cannot_be_tried_is_said(tmp_path, monkeypatch, capsys):
@@ -94,3 +95,63 @@ def test_harm_fails_the_run_and_what_cannot_be_tried_is_said(tmp_path, monkeypat
     assert "| read_only (smoke) | not tried: only root can mount a small disk |" in page
     assert "harm" not in page
     assert list(json.loads(run.KEPT.read_text())) == ["fuzz", "read_only"]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory) -> Chain:
+    """The chain as far as notebook 01, cut after its first table: a short sample of what `make stress` does to all."""
+    cut = Chain(until="01_data_exploration").copied(tmp_path_factory.mktemp("stress") / "cut")
+    path = cut.project / "notebooks" / "01_data_exploration.ipynb"
+    notebook = nbformat.read(path, 4)
+    last = next(place for place, cell in enumerate(notebook.cells) if "run.save_table" in cell.source)
+    notebook.cells = notebook.cells[: last + 1]
+    nbformat.write(notebook, path)
+    return cut
+
+
+@pytest.fixture(scope="module")
+def quiet(chain, tmp_path_factory):
+    """The results of an undisturbed run."""
+    output = tmp_path_factory.mktemp("quiet")
+    finished(chain.start(output))
+    assert len(list(output.glob("results/smoke/tables/*.csv"))) == 1
+    return output
+
+
+def untroubled(found: dict) -> bool:
+    return not any(found.get(name) for name in run.HARM)
+
+
+def test_a_full_disk_ends_the_run_with_a_sentence_and_a_larger_one_lets_it_go_on(chain, quiet, tmp_path):
+    try:
+        found = faults.full_disk(tmp_path, quiet, chain, size="256k")
+    except PermissionError as error:
+        pytest.skip(str(error))
+    assert untroubled(found), found
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run_with_a_sentence(chain, tmp_path):
+    try:
+        found = faults.read_only(tmp_path, chain)
+    except PermissionError as error:
+        pytest.skip(str(error))
+    assert untroubled(found), found
+    assert "cannot be written" in found["says"]
+
+
+def test_a_jumping_clock_changes_no_result(chain, quiet, tmp_path):
+    found = faults.jumping_clock(tmp_path, quiet, chain)
+    assert untroubled(found), found
+
+
+def test_ctrl_c_ends_the_run_with_a_sentence_and_it_goes_on(chain, quiet, tmp_path):
+    output = tmp_path / "output"
+    found = faults.interrupted(lambda: chain.start(output), stage=1, seconds=2, ends=(1,))  # Snakemake's own, no make
+    assert untroubled(found), found
+    assert differences(quiet, output) == []
+
+
+def test_two_runs_at_once_do_not_mix(chain, quiet, tmp_path):
+    found = faults.two_at_once(tmp_path, quiet, chain)
+    assert untroubled(found), found
+    assert "Another run is writing" in found["says"]

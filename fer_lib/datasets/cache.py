@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.errors import FerError
 from fer_lib.files import atomic_path, write_text
 
 #: Goes into every key; raise it when the meaning of a cached file changes.
@@ -105,10 +106,10 @@ def _write(path: Path, facts: dict, dataset: FaceDataset) -> None:
                 facts=np.frombuffer(text, np.uint8),
                 digest=np.frombuffer(hashlib.sha256(text).digest(), np.uint8),
             )
-    except OSError as error:
+    except (OSError, FerError) as error:
         _log.warning(
             "The parse cache %s cannot be written (%s); the corpus is parsed anew each time: set FER_CACHE to a folder "
             "that can be written.",
             path.parent,
-            error.strerror or error,
+            getattr(error.__cause__ or error, "strerror", None) or error,
         )
