@@ -59,12 +59,13 @@ class Row:
 
     @cached_property
     def key(self) -> str:
-        """A name for files, which changes with the parameters and with the code of the system."""
+        """A name for files, which changes with the parameters, the code of the system and the files it looks for."""
         folder = Path(comparators.__file__).parent
         own = {f"{kind.__module__.rpartition('.')[2]}.py" for kind in comparators.system(self.system).__mro__}
         systems = {f"{place.split(':')[0]}.py" for place in comparators.SYSTEMS.values()}
         code = [path for path in folder.glob("*.py") if path.name in own or path.name not in systems]
         named = {key: _content(each) if isinstance(each, str) else each for key, each in self.parameters.items()}
+        named["files"] = [file_sha256(path) for path in comparators.create(self.system, **self.parameters).files()]
         return f"{self.name}-{settings_hash(named, sources_hash(code))}"
 
 

