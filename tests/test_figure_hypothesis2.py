@@ -1,11 +1,9 @@
 """The figure of hypothesis 2 shows each accuracy where it belongs, in a mark and in figures, whole and legibly."""
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
-from test_figures import check_legible, words
+from test_figures import check_legible, check_small, words
 
 from fer_lib import figures_hypotheses as figures
 
@@ -40,9 +38,7 @@ def marks(ax) -> np.ndarray:
 
 def test_figure_is_whole_and_legible_and_small(drawn):
     check_legible(drawn)
-    content = io.BytesIO()
-    drawn.savefig(content, format="png", dpi=150)
-    assert 5_000 < content.tell() < 300_000
+    check_small(drawn)
 
 
 def test_synthetic_is_said_where_asked_and_only_there(drawn):

@@ -152,6 +152,19 @@ def check_legible(figure):
             assert min(across, down) < 2, f"{texts[place].get_text()!r} lies over {texts[other].get_text()!r}"
 
 
+def check_small(figure, most=300_000):
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150)
+    assert 5_000 < content.tell() < most
+
+
+def svg(figure) -> bytes:
+    content = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "fer"}):
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_figure_is_whole_and_legible(drawn, name):
     check_legible(drawn[name])
@@ -159,9 +172,7 @@ def test_figure_is_whole_and_legible(drawn, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_png_is_small(drawn, name):
-    content = io.BytesIO()
-    drawn[name].savefig(content, format="png", dpi=150)
-    assert 5_000 < content.tell() < 300_000
+    check_small(drawn[name])
 
 
 def test_synthetic_is_said_where_asked_and_only_there(drawn, makers):
@@ -215,13 +226,7 @@ def test_style_does_not_depend_on_the_callers(makers):
 
 @pytest.mark.parametrize("name", ["faces", "identity", "loss", "confusion"])
 def test_svg_is_the_same_each_time(makers, name):
-    contents = []
-    for _ in range(2):
-        content = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": "fer"}):
-            makers[name]().savefig(content, format="svg", metadata={"Date": None})
-        contents.append(content.getvalue())
-    assert contents[0] == contents[1]
+    assert svg(makers[name]()) == svg(makers[name]())
 
 
 def test_example_faces_are_the_datasets_and_follow_the_seed(noise):

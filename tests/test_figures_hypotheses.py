@@ -1,14 +1,12 @@
 """The hypotheses' figures show what they are given, whole and legibly, in the style of the others."""
 
-import io
-
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
-from test_figures import check_legible, history, levels, words
+from test_figures import check_legible, check_small, history, levels, svg, words
 from test_figures_liu2023 import offsets, study
 
 from fer_lib import figures_hypotheses as figures
@@ -64,9 +62,7 @@ def test_figure_is_whole_and_legible(drawn, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_png_is_small(drawn, name):
-    content = io.BytesIO()
-    drawn[name].savefig(content, format="png", dpi=150)
-    assert 5_000 < content.tell() < 350_000  # twenty seeds with errors at random have more ink than a run
+    check_small(drawn[name], most=350_000)  # twenty seeds with errors at random have more ink than a run
 
 
 def test_synthetic_is_said_where_asked_and_only_there(drawn, makers):
@@ -85,13 +81,7 @@ def test_pyplot_style_and_random_numbers_stay_as_they_were(makers):
 
 @pytest.mark.parametrize("name", ["few", "study of one"])
 def test_svg_is_the_same_each_time(makers, name):
-    contents = []
-    for _ in range(2):
-        content = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": "fer"}):
-            makers[name]().savefig(content, format="svg", metadata={"Date": None})
-        contents.append(content.getvalue())
-    assert contents[0] == contents[1]
+    assert svg(makers[name]()) == svg(makers[name]())
 
 
 # hypothesis 1
