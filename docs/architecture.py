@@ -19,7 +19,7 @@ ROOMS = {
     "What the papers print": ("audit_checks", "published"),
     "Corpora": ("datasets",),
     "Augmentation": ("augmentation", "expansion"),
-    "Faces": ("face_geometry", "faces"),
+    "Faces": ("face_geometry", "faces", "mtcnn_engine"),
     "Networks": ("model_limits", "openvino_graph", "trunk", "models"),
     "Training": ("training", "workers"),
     "Kernel machines": ("kernel_machine", "svm", "svm_equations"),

@@ -1,35 +1,19 @@
-"""Photo to face crop: "using MTCNN to crop the database for faces" (liu2023, section 2.1).
-
-The networks are those of the ``mtcnn`` package. It builds them with ``tf.keras``, whose layers compute with the Keras
-backend in use while its own steps compute with TensorFlow: under another backend they do not fit together, so there
-the networks run in a process of their own. Nothing here imports TensorFlow before a picture has to be searched.
-
-``mtcnn``'s stages are run one after the other rather than by ``MTCNN.detect_faces``, which shifts the boxes of a batch
-of several sizes by each other's padding, drops a whole batch on TensorFlow's InvalidArgumentError, whatever caused it,
-and rounds every point to a pixel.
-"""
+"""Photo to face crop: "using MTCNN to crop the database for faces" (liu2023, section 2.1)."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import pickle
-import random
-import signal
-import subprocess
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
+from fer_lib import mtcnn_engine
 from fer_lib.datasets.cache import cached
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
@@ -45,7 +29,7 @@ from fer_lib.face_geometry import (
     searched_copy,
     searched_shape,
 )
-from fer_lib.files import file_sha256, sources_hash
+from fer_lib.files import sources_hash
 from fer_lib.settings import FaceSettings, settings_dict
 
 __all__ = [
@@ -204,9 +188,9 @@ def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, ob
         "corpus": f"{photos.corpus}-faces",
         "content": photos.fingerprint if isinstance(photos, FaceDataset) else photos.content_key,
         "settings": wanted,
-        "detector": _detector_name(),
+        "detector": mtcnn_engine.detector_name(),
         "opencv": cv2.__version__,
-        "code": sources_hash([here, here.with_name("face_geometry.py")]),
+        "code": sources_hash([here, here.with_name("face_geometry.py"), here.with_name("mtcnn_engine.py")]),
     }
 
 
@@ -253,7 +237,7 @@ def _notes(faces: FaceDataset, settings: FaceSettings) -> dict[str, object]:
     }
     return {
         "rule": _rule(settings),
-        "detector": _detector_name(),
+        "detector": mtcnn_engine.detector_name(),
         **{kind: int((found == kind).sum()) for kind in KINDS},
         "left out": len(missed) if settings.misses == "drop" else 0,
         "missed": [f"{sources[row]} ({found[row]})" for row in missed[:LISTED]],
@@ -288,7 +272,7 @@ def _search(pictures: list[np.ndarray], settings: FaceSettings) -> list[list[Det
     """Runs the networks on pictures that are searched in one shape; returns the faces of each in its own pixels."""
     copies, ratios = zip(*(searched_copy(picture, settings) for picture in pictures), strict=True)
     faces: list[list[Detection]] = [[] for _ in pictures]
-    for row in _engine()(np.stack(copies), min(_PROPOSED, settings.min_confidence)):
+    for row in mtcnn_engine.engine()(np.stack(copies), min(_PROPOSED, settings.min_confidence)):
         number = int(row[0])
         faces[number].append(_detection(row, ratios[number]))
     return [sorted(some, key=lambda face: (-face.confidence, face.box)) for some in faces]
@@ -303,137 +287,3 @@ def _detection(row: np.ndarray, ratio: tuple[float, float]) -> Detection:
     points = {name: scaled(row[6 + i], row[11 + i]) for i, name in enumerate(_POINTS)}
     box = (*scaled(row[1], row[2]), *scaled(row[3] - row[1], row[4] - row[2]))
     return Detection(box=box, confidence=round(float(row[5]), 6), **points)
-
-
-@functools.cache
-def _engine() -> Callable[[np.ndarray, float], np.ndarray]:
-    """Returns what searches a batch: the networks here where Keras runs on TensorFlow, else in their own process."""
-    from fer_lib.backend import keras
-
-    return _Networks() if keras.backend.backend() == "tensorflow" else _Worker()
-
-
-class _Networks:
-    """MTCNN's three networks. Called with uint8 (N, H, W, 3) and a threshold, returns float (faces, 16)."""
-
-    def __init__(self) -> None:
-        from fer_lib.backend import keras
-
-        folder = _weights_folder()
-        policy, luck = keras.config.dtype_policy(), random.getstate()
-        try:
-            from mtcnn.stages import StageONet, StagePNet, StageRNet
-
-            # Named by their full paths: mtcnn would load (and unpickle) a pnet.lz4 of the working folder first.
-            keras.config.set_dtype_policy("float32")
-            named = ((StagePNet, "pnet"), (StageRNet, "rnet"), (StageONet, "onet"))
-            self._stages = [stage(weights=str(folder / f"{name}.lz4")) for stage, name in named]
-        except ImportError as error:
-            raise _not_installed(error) from error
-        finally:  # a run that reads its crops from the cache must draw the same numbers as one that builds networks
-            keras.config.set_dtype_policy(policy)
-            random.setstate(luck)
-
-    def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
-        import tensorflow as tf
-
-        pixels = (batch.astype(np.float32) - 127.5) / 128
-        rows, shapes = None, np.array([picture.shape for picture in batch])
-        with tf.device("CPU:0"):  # the networks are small, and boxes should not depend on the machine's GPU
-            for stage in self._stages:
-                rows = stage(
-                    bboxes_batch=rows, images_normalized=pixels, images_oshapes=shapes, threshold_onet=threshold
-                )
-                if not len(rows):  # the next network fails on nothing
-                    return np.empty((0, 16))
-        return rows
-
-
-class _Worker:
-    """The networks in a process whose Keras runs on TensorFlow; called as ``_Networks`` is."""
-
-    def __init__(self) -> None:
-        settings = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
-        path = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "from fer_lib import faces; faces._serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **settings, "PYTHONPATH": os.pathsep.join(path)},
-            start_new_session=True,  # an interrupt is for this process, which then ends the other
-        )
-
-    def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
-        try:
-            pickle.dump((batch, threshold), self._process.stdin)
-            self._process.stdin.flush()
-            rows, error = pickle.load(self._process.stdout)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-            status = self.close()
-            raise FerError(
-                f"The face detector's process ended in the middle of its work (exit status {status}), perhaps for want "
-                "of memory; free some and run again, or set KERAS_BACKEND=tensorflow to detect without that process."
-            ) from None
-        except BaseException:  # interrupted: an answer still on its way would be taken for the next batch's
-            self.close()
-            raise
-        if error is not None:
-            raise error
-        return rows
-
-    def close(self) -> int:
-        """Ends the process and returns its exit status; the next search starts another."""
-        _engine.cache_clear()
-        try:
-            self._process.wait(timeout=1)  # where it has ended by itself its own status says why
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-        return self._process.wait()
-
-
-def _serve() -> None:
-    """The other process: answers batches from standard input on standard output until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not stand among the answers
-    networks = None
-    while True:
-        try:
-            batch, threshold = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        try:
-            networks = networks or _Networks()
-            answer = pickle.dumps((networks(batch, threshold), None))
-        except FerError as error:
-            answer = pickle.dumps((None, error))
-        except Exception as error:  # TensorFlow's errors cannot be pickled
-            answer = pickle.dumps((None, RuntimeError(f"MTCNN failed: {type(error).__name__}: {error}")))
-        answers.write(answer)
-        answers.flush()
-
-
-def _weights_folder() -> Path:
-    """Returns the folder of mtcnn's weights without importing the package, which would import TensorFlow."""
-    found = find_spec("mtcnn")
-    if found is None or found.origin is None:
-        raise _not_installed("No module named 'mtcnn'")
-    return Path(found.origin).parent / "assets" / "weights"
-
-
-@functools.cache
-def _detector_name() -> str:
-    """The detector with the first twelve digits of a hash over its weights."""
-    folder = _weights_folder()
-    hashes = [file_sha256(path)[:12] for path in sorted(folder.glob("*.lz4"))]
-    return f"mtcnn {version('mtcnn')}, weights {' '.join(hashes)}"
-
-
-def _not_installed(reason: object) -> FerError:
-    return FerError(
-        f"Faces are found with mtcnn 1.0 on TensorFlow, which cannot be imported here ({reason}); install both with "
-        "pip install 'mtcnn>=1.0' tensorflow, or use a corpus of face crops such as ckplus48."
-    )

@@ -54,7 +54,7 @@ def test_artifacts_are_the_reports_and_the_notebooks_alone():
 
 def test_tensorflow_is_imported_where_faces_are_found_alone():
     users = {path.name for path in architecture.PACKAGE.rglob("*.py") if "tensorflow" in names_of(path)}
-    assert users == {"faces.py"}
+    assert users == {"mtcnn_engine.py"}
 
 
 def test_arrows_that_a_longer_way_says_are_left_out():

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import faces
+from fer_lib import faces, mtcnn_engine
 from fer_lib.datasets import synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
@@ -86,7 +86,7 @@ def networks():
     random.seed(5)
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        engine = faces._engine()
+        engine = mtcnn_engine.engine()
         untouched = keras.config.dtype_policy().name == "mixed_float16" and random.random() == random.Random(5).random()
     finally:
         keras.config.set_dtype_policy("float32")
@@ -105,7 +105,7 @@ def no_networks(monkeypatch):
     def refuse():
         raise AssertionError("the detector was asked for")
 
-    monkeypatch.setattr(faces, "_engine", refuse)
+    monkeypatch.setattr(mtcnn_engine, "engine", refuse)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def counted(monkeypatch):
         rows = [[i, 40, 30, 120, 130, level[bool(m > 150)], *points] for i, m in enumerate(means) if m > 80]
         return np.array(rows, float).reshape(-1, 16)
 
-    monkeypatch.setattr(faces, "_engine", lambda: engine)
+    monkeypatch.setattr(mtcnn_engine, "engine", lambda: engine)
     return calls
 
 
@@ -265,15 +265,15 @@ def test_weights_are_the_package_s_own_whatever_the_folder_holds(tmp_path, monke
     for name in ("pnet", "rnet", "onet"):
         (tmp_path / f"{name}.lz4").write_bytes(b"not weights")
     if hasattr(networks[0], "_stages"):
-        faces._Networks()
+        mtcnn_engine._Networks()
 
 
 def test_the_other_process_finds_the_same(photo, monkeypatch):
     # What another Keras backend uses; it must not inherit that backend.
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    worker = faces._Worker()
-    monkeypatch.setattr(faces, "_engine", lambda: worker)
-    monkeypatch.setattr(faces._engine, "cache_clear", lambda: None, raising=False)
+    worker = mtcnn_engine._Worker()
+    monkeypatch.setattr(mtcnn_engine, "engine", lambda: worker)
+    monkeypatch.setattr(mtcnn_engine.engine, "cache_clear", lambda: None, raising=False)
     try:
         (face,) = detect([photo[0]], PLAIN)[0]
         np.testing.assert_allclose(face.box, photo[1][0].box, atol=0.05)
@@ -288,9 +288,9 @@ def test_the_other_process_finds_the_same(photo, monkeypatch):
 
 
 def test_without_mtcnn(monkeypatch):
-    monkeypatch.setattr(faces, "find_spec", lambda name: None)
+    monkeypatch.setattr(mtcnn_engine, "find_spec", lambda name: None)
     with pytest.raises(FerError, match=r"No module named 'mtcnn'.*pip install") as raised:
-        faces._weights_folder()
+        mtcnn_engine._weights_folder()
     assert "\n" not in str(raised.value)
 
 

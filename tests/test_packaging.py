@@ -338,7 +338,8 @@ def test_replicate_by_default(workshop):
     result = workshop.make("replicate")
     assert result.returncode == 0, result.stderr
     options, config = snakemake_call(result)
-    assert options == ["--snakefile", "Snakefile", "--rerun-incomplete", "--nolock", "--cores", "1"]
+    given = "--snakefile Snakefile --rerun-incomplete --nolock --quiet host reason rules --cores 1"
+    assert options == given.split()
     assert config == {"profile": "smoke", "seeds": 0}
     for place in ("results/smoke/report.html", "results/smoke", "figures/smoke"):
         assert re.search(rf" {place}$", result.stdout, flags=re.MULTILINE)

@@ -1,0 +1,164 @@
+"""MTCNN's networks, in this process or in one of their own.
+
+They are those of the ``mtcnn`` package. It builds them with ``tf.keras``, whose layers compute with the Keras backend
+in use while its own steps compute with TensorFlow: under another backend they do not fit together, so there the
+networks run in a process of their own. Nothing here imports TensorFlow before a picture has to be searched.
+
+``mtcnn``'s stages are run one after the other rather than by ``MTCNN.detect_faces``, which shifts the boxes of a batch
+of several sizes by each other's padding, drops a whole batch on TensorFlow's InvalidArgumentError, whatever caused it,
+and rounds every point to a pixel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from fer_lib.errors import FerError
+from fer_lib.files import file_sha256
+
+
+@functools.cache
+def engine() -> Callable[[np.ndarray, float], np.ndarray]:
+    """Returns what searches a batch: the networks here where Keras runs on TensorFlow, else in their own process."""
+    from fer_lib.backend import keras
+
+    return _Networks() if keras.backend.backend() == "tensorflow" else _Worker()
+
+
+class _Networks:
+    """MTCNN's three networks. Called with uint8 (N, H, W, 3) and a threshold, returns float (faces, 16)."""
+
+    def __init__(self) -> None:
+        from fer_lib.backend import keras
+
+        folder = _weights_folder()
+        policy, luck = keras.config.dtype_policy(), random.getstate()
+        try:
+            from mtcnn.stages import StageONet, StagePNet, StageRNet
+
+            # Named by their full paths: mtcnn would load (and unpickle) a pnet.lz4 of the working folder first.
+            keras.config.set_dtype_policy("float32")
+            named = ((StagePNet, "pnet"), (StageRNet, "rnet"), (StageONet, "onet"))
+            self._stages = [stage(weights=str(folder / f"{name}.lz4")) for stage, name in named]
+        except ImportError as error:
+            raise _not_installed(error) from error
+        finally:  # a run that reads its crops from the cache must draw the same numbers as one that builds networks
+            keras.config.set_dtype_policy(policy)
+            random.setstate(luck)
+
+    def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
+        import tensorflow as tf
+
+        pixels = (batch.astype(np.float32) - 127.5) / 128
+        rows, shapes = None, np.array([picture.shape for picture in batch])
+        with tf.device("CPU:0"):  # the networks are small, and boxes should not depend on the machine's GPU
+            for stage in self._stages:
+                rows = stage(
+                    bboxes_batch=rows, images_normalized=pixels, images_oshapes=shapes, threshold_onet=threshold
+                )
+                if not len(rows):  # the next network fails on nothing
+                    return np.empty((0, 16))
+        return rows
+
+
+class _Worker:
+    """The networks in a process whose Keras runs on TensorFlow; called as ``_Networks`` is."""
+
+    def __init__(self) -> None:
+        settings = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+        path = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from fer_lib import mtcnn_engine; mtcnn_engine.serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **settings, "PYTHONPATH": os.pathsep.join(path)},
+            start_new_session=True,  # an interrupt is for this process, which then ends the other
+        )
+
+    def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
+        try:
+            pickle.dump((batch, threshold), self._process.stdin)
+            self._process.stdin.flush()
+            rows, error = pickle.load(self._process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            status = self.close()
+            raise FerError(
+                f"The face detector's process ended in the middle of its work (exit status {status}), perhaps for want "
+                "of memory; free some and run again, or set KERAS_BACKEND=tensorflow to detect without that process."
+            ) from None
+        except BaseException:  # interrupted: an answer still on its way would be taken for the next batch's
+            self.close()
+            raise
+        if error is not None:
+            raise error
+        return rows
+
+    def close(self) -> int:
+        """Ends the process and returns its exit status; the next search starts another."""
+        engine.cache_clear()
+        try:
+            self._process.wait(timeout=1)  # where it has ended by itself its own status says why
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        return self._process.wait()
+
+
+def serve() -> None:
+    """The other process: answers batches from standard input on standard output until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not stand among the answers
+    networks = None
+    while True:
+        try:
+            batch, threshold = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            networks = networks or _Networks()
+            answer = pickle.dumps((networks(batch, threshold), None))
+        except FerError as error:
+            answer = pickle.dumps((None, error))
+        except Exception as error:  # TensorFlow's errors cannot be pickled
+            answer = pickle.dumps((None, RuntimeError(f"MTCNN failed: {type(error).__name__}: {error}")))
+        answers.write(answer)
+        answers.flush()
+
+
+def _weights_folder() -> Path:
+    """Returns the folder of mtcnn's weights without importing the package, which would import TensorFlow."""
+    found = find_spec("mtcnn")
+    if found is None or found.origin is None:
+        raise _not_installed("No module named 'mtcnn'")
+    return Path(found.origin).parent / "assets" / "weights"
+
+
+@functools.cache
+def detector_name() -> str:
+    """The detector with the first twelve digits of a hash over its weights."""
+    folder = _weights_folder()
+    hashes = [file_sha256(path)[:12] for path in sorted(folder.glob("*.lz4"))]
+    return f"mtcnn {version('mtcnn')}, weights {' '.join(hashes)}"
+
+
+def _not_installed(reason: object) -> FerError:
+    return FerError(
+        f"Faces are found with mtcnn 1.0 on TensorFlow, which cannot be imported here ({reason}); install both with "
+        "pip install 'mtcnn>=1.0' tensorflow, or use a corpus of face crops such as ckplus48."
+    )
