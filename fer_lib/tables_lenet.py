@@ -18,6 +18,7 @@ from fer_lib.settings import LeNetSettings
 from fer_lib.tables import Table
 
 PAPER = "liu2023"
+TRAINING = ["corpus", "order", "learning_rate", "batch_size", "n_kerns", "seed"]  # what tells one from another
 STUDY_NOTE = (
     "Errors in per cent at the best validation error of each training: the median of the seeds (smallest to largest). "
     "At chance: trainings whose best validation error is within one face of guessing, 39/40 = 97.5 % for the forty "
@@ -109,11 +110,13 @@ def paragraphs_table(
 
     Args:
         settings: of the LeNet.
-        results: ``lenet_study.run``'s results: ``epochs`` and ``stopped`` of each training; None: not measured yet.
+        results: ``lenet_study.run``'s results; None: not measured yet.
         image_size: side of the faces in pixels.
         synthetic: whether the faces were generated.
         notes: sentences under the table.
     """
+    if results is not None:  # a training stands in several sweeps
+        results = results.drop_duplicates(TRAINING)
     height, width = settings.pool_size
     sizes = [image_size]
     for _ in settings.n_kerns:

@@ -283,7 +283,8 @@ def test_paragraphs_follow_the_settings_and_the_trainings():
     assert here[-1] == "maps after each step: 48×48 → 44×44 → 22×22 → 18×18 → 9×9"
     results = pd.DataFrame(
         {"epochs": [200, 200, 30], "best_epoch": [199, 50, 29], "stopped": ["n_epochs", "n_epochs", "patience"]}
-    )
+    ).assign(corpus="ckplus", order="shuffled", learning_rate=0.05, batch_size=56, n_kerns="[20,50]", seed=range(3))
+    results = pd.concat([results.assign(sweep=sweep) for sweep in ("learning_rate", "n_kerns")])  # the same trainings
     here = tables_lenet.paragraphs_table(LeNetSettings(), results=results).frame["here"].to_list()
     assert here[1] == "trainings stopped: 2 of 3 by n_epochs, 1 of 3 by patience"
     assert here[2] == "of 2 trainings that it ended, 1 had their best validation error in the last tenth"
