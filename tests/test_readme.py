@@ -222,6 +222,10 @@ def test_the_paper_profiles_length_is_that_of_the_committed_run():
     quoted = re.findall(r"\d\d\.\d\d \[\d\d\.\d\d, \d\d\.\d\d\]", said)
     assert len(quoted) == 7
     assert [number for number in quoted if not any(number in line for line in own)] == []
+    fits = (folder / "liu2023_hypothesis3.md").read_text(encoding="utf-8")
+    assert "10 of 17 printed errors" in said
+    assert "Olivetti faces, unshuffled: 10 of 17 printed errors lie within" in fits
+    assert "CK+, unshuffled: 1 of 17 printed errors lie within" in fits
 
 
 def test_numbers_of_the_model_card_stand_in_the_tables_that_it_names():
