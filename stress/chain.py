@@ -52,10 +52,15 @@ class Chain:
         """Starts any command in the project's folder, whose results go to ``output``."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FER_")}
         ours = {"FER_OUTPUT": str(output), "FER_CACHE": str(output / "cache"), "TF_CPP_MIN_LOG_LEVEL": "2"}
-        return subprocess.Popen(
-            words, cwd=self.project, env=kept | ours | given, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        # a process that a shell started with `&` ignores Ctrl-C, and so would what it starts
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                words, cwd=self.project, env=kept | ours | given, text=True, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def finished(process: subprocess.Popen) -> str:
