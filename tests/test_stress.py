@@ -71,12 +71,30 @@ def test_a_run_that_cannot_go_on_must_fail_with_a_sentence(status, said, harm):
     assert faults._refused(status, said)["harm"] == harm
 
 
-def test_too_few_kills_and_a_stage_that_none_hit_are_harm(tmp_path, monkeypatch):
+def test_rounds_go_on_until_the_kills_are_enough_and_every_stage_was_hit(tmp_path, monkeypatch):
     monkeypatch.setattr(kills, "durations", lambda *_, **__: {"01_a": 1.0, "02_b": 1.0})
-    monkeypatch.setattr(kills, "disturb", lambda *_, **__: Counter({("01_a", "all"): 20, ("01_a", "kernel"): 4}))
-    assert kills.run(tmp_path, Chain(), each=13)["harm"] == ["fewer than 25 kills", "02_b was not hit"]
-    monkeypatch.setattr(kills, "disturb", lambda *_, **__: Counter({("01_a", "all"): 20, ("02_b", "all"): 5}))
-    assert kills.run(tmp_path / "again", Chain(), each=13)["harm"] == []
+    monkeypatch.setattr(Chain, "copied", lambda self, folder: self)
+
+    def found(*rounds: dict[str, int]) -> dict:
+        taken = [Counter({(stage, "all"): count for stage, count in each.items()}) for each in rounds]
+        monkeypatch.setattr(kills, "disturb", lambda *_, **__: taken.pop(0))
+        return kills.run(tmp_path, Chain(), each=13)
+
+    assert found({"01_a": 20, "02_b": 5})["rounds"] == 1
+    enough = found({"01_a": 12}, {"01_a": 12}, {"01_a": 3}, {"02_b": 1})
+    assert (enough["rounds"], enough["kills"], enough["harm"]) == (4, 28, [])
+    never = found(*[{"01_a": 6}] * kills.ROUNDS)
+    assert never["harm"] == ["02_b was not hit"]
+    assert found(*[{"01_a": 1, "02_b": 1}] * kills.ROUNDS)["harm"] == ["fewer than 25 kills"]
+
+
+def test_a_difference_after_any_round_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(kills, "durations", lambda *_, **__: {"01_a": 1.0})
+    monkeypatch.setattr(kills, "disturb", lambda *_, **__: Counter({("01_a", "all"): 1}))
+    monkeypatch.setattr(kills, "differences", lambda _, struck: ["a.json"] if struck.name == "killed2" else [])
+    monkeypatch.setattr(Chain, "copied", lambda self, folder: self)
+    found = kills.run(tmp_path, Chain(), each=3)
+    assert (found["rounds"], found["results that differ"]) == (3, ["a.json (round 2)"])
 
 
 def test_harm_fails_the_run_and_what_cannot_be_tried_is_said(tmp_path, monkeypatch, capsys):
