@@ -147,10 +147,15 @@ def interrupted(
     }
 
 
+def without_folders(sentence: str) -> str:
+    """Returns a sentence whose paths begin at the results folder, or are the file's name alone: no machine's folder."""
+    return re.sub(r"(?<!\S)/\S*/(?=\S)", "", re.sub(r"/\S*(?=results/)", "", sentence))
+
+
 def _refused(status: int, said: str) -> dict[str, object]:
     """Returns how a run ended that could not go on; it must say so and fail."""
     found = SENTENCE.search(said)
-    sentence = re.sub(r"/\S*(?=results/)", "", found[0].strip()) if found else "none of the expected sentences"
+    sentence = without_folders(found[0].strip()) if found else "none of the expected sentences"
     harm = {"no clear end": not (status and found), "traceback": "Traceback" in said}
     return {"status": status, "says": sentence, "harm": [what for what, happened in harm.items() if happened]}
 

@@ -71,6 +71,11 @@ def test_a_run_that_cannot_go_on_must_fail_with_a_sentence(status, said, harm):
     assert faults._refused(status, said)["harm"] == harm
 
 
+def test_a_sentence_keeps_no_machines_folder():
+    assert faults.without_folders("/tmp/a/results/smoke/tables/x.csv is") == "results/smoke/tables/x.csv is"
+    assert faults.without_folders("OSError: /tmp/cache/x.csv is") == "OSError: x.csv is"
+
+
 def test_rounds_go_on_until_the_kills_are_enough_and_every_stage_was_hit(tmp_path, monkeypatch):
     monkeypatch.setattr(kills, "durations", lambda *_, **__: {"01_a": 1.0, "02_b": 1.0})
     monkeypatch.setattr(Chain, "copied", lambda self, folder: self)
