@@ -57,6 +57,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise FerError(f"{why}: make room or give another folder; what is whole is kept.") from error
 
 
+def reason_of(error: Exception) -> str:
+    """Returns why :func:`atomic_path` could not write: what the system said, without the rest of a sentence."""
+    why = error.__cause__ or error
+    return str(getattr(why, "strerror", None) or why)
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """Writes ``text`` as UTF-8 to ``path``, whole or not at all, and returns the path."""
     with atomic_path(path) as partial:

@@ -26,7 +26,7 @@ from fer_lib.datasets.reading import bar
 from fer_lib.datasets.sources import MEMBER_LIMIT, visible
 from fer_lib.errors import FerError
 from fer_lib.faces import Detection, annotate, choose, crop, detect
-from fer_lib.files import atomic_path
+from fer_lib.files import atomic_path, reason_of
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables import SYNTHETIC_MARK
 
@@ -421,8 +421,7 @@ def _drawn(
         with atomic_path(target) as partial:
             Image.fromarray(picture).save(partial, format="PNG", pnginfo=made_by)
     except (OSError, FerError) as error:
-        why = error.__cause__ or error  # what the system said
-        reason = f"the drawing {_shown(target)} cannot be written ({getattr(why, 'strerror', None) or why})"
+        reason = f"the drawing {_shown(target)} cannot be written ({reason_of(error)})"
         problem = f"{_shown(photo.path)}: {reason}; check the folder and the space left."
         return [replace(answers[0], problem=problem), *answers[1:]]
     return [replace(one, drawing=str(target)) for one in answers]

@@ -19,7 +19,7 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, write_text
+from fer_lib.files import atomic_path, reason_of, write_text
 
 #: Goes into every key; raise it when the meaning of a cached file changes.
 FORMAT_VERSION = 1
@@ -111,5 +111,5 @@ def _write(path: Path, facts: dict, dataset: FaceDataset) -> None:
             "The parse cache %s cannot be written (%s); the corpus is parsed anew each time: set FER_CACHE to a folder "
             "that can be written.",
             path.parent,
-            getattr(error.__cause__ or error, "strerror", None) or error,
+            reason_of(error),
         )
