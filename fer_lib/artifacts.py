@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import platform
@@ -216,7 +217,12 @@ class Run:
             **self.facts,
             "code": git_state(),
             "engine": _engine(),
-            "machine": {"kind": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
+            "machine": {
+                "kind": platform.machine(),
+                "system": platform.system(),
+                "cores": os.cpu_count(),
+                "gpus": _gpus(),
+            },
             "packages": package_versions(),
             "python": platform.python_version(),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -289,6 +295,17 @@ def _engine() -> dict[str, Any] | None:
     keras = backend.keras
     precision = keras.config.dtype_policy().name
     return {"backend": keras.backend.backend(), "devices": backend.DEVICES, "precision": precision}
+
+
+@functools.cache
+def _gpus() -> list[str]:
+    """The names of NVIDIA's cards as their driver has them, whatever the backend makes of them."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 
 def _git(*words: str) -> str | None:

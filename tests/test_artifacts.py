@@ -128,6 +128,25 @@ def test_every_corpus_used_is_kept_and_one_of_generated_faces_marks_the_run(tmp_
     assert run.synthetic
 
 
+@pytest.mark.parametrize(
+    ("driver", "cards"),
+    [
+        ("echo 'NVIDIA H100 80GB HBM3'; echo 'Tesla T4'", ["NVIDIA H100 80GB HBM3", "Tesla T4"]),
+        ("echo 'No devices were found'; exit 6", []),
+        (None, []),
+    ],
+)
+def test_graphics_cards_are_named_where_there_are_any(tmp_path, monkeypatch, driver, cards):
+    if driver is not None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n{driver}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin" if driver else str(tmp_path))
+    artifacts._gpus.cache_clear()
+    assert started(tmp_path / "made").provenance()["machine"]["gpus"] == cards
+    artifacts._gpus.cache_clear()
+
+
 def test_a_clean_and_a_changed_tree_are_told_apart(monkeypatch):
     answers = {"rev-parse": "c0ffee", "status": " M fer_lib/training.py"}
     monkeypatch.setattr(artifacts, "_git", lambda command, *rest: answers[command])
