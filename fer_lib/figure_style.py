@@ -115,7 +115,8 @@ def new_figure(
     header = 0.12 + sum(1.45 * size / 72 for _, size, _, _ in lines)
     width, height = round(width, 2), round(body + header, 2)
     figure = PaperFigure(figsize=(width, height), layout="constrained" if constrained else None)
-    figure.description = ". ".join([SYNTHETIC_MARK] * synthetic + [title] + [note] * bool(note))
+    said = [SYNTHETIC_MARK] * synthetic + [title] + [note] * bool(note)
+    figure.description = ". ".join(said).replace("?. ", "? ")
     FigureCanvasAgg(figure)
     if constrained:
         figure.get_layout_engine().set(rect=(0, 0, 1, body / height), w_pad=0.08, h_pad=0.06)

@@ -101,6 +101,7 @@ def test_a_picture_has_words(page):
     assert page.find("figure", class_="picture").img["alt"] == 'A "figure" & more'
     figure = new_figure(1, "Title", note="Note.", synthetic=True)
     assert figure._repr_png_()[1] == {"alt": "SYNTHETIC: generated faces. Title. Note."}
+    assert new_figure(1, "Can it be?", note="Bars.")._repr_png_()[1] == {"alt": "Can it be? Bars."}
 
 
 def test_nothing_is_fetched_and_nothing_runs(page):
