@@ -28,8 +28,8 @@ ckplus: {generated_subjects: 6, generated_photos: 8, train_per_class: 3, test_pe
 expansion: {operations: [original, flip], cross_cut: none}
 resnet50_svm: {weights: random_frozen, fine_tune_on: nothing, kernels: [rbf], c_grid: [1], gamma_grid: [1],
                search_folds: 2, fer2013_components: 8, fer2013_search_faces: 60}
-comparators: {weights: random_frozen, draws: 1, separations: [frames], fer2013_epochs: 1,
-              ckplus_rows: {resnet50_svm: {}, cspl_svm: {}}, fer2013_rows: {resnet50_svm: {}, class_priors: {}}}
+comparators: {weights: random_frozen, draws: 1, separations: [frames], reference: pixels_svm,
+              ckplus_rows: {pixels_svm: {}, cspl_svm: {}}, fer2013_rows: {pixels_svm: {}, class_priors: {}}}
 lenet: {corpora: [ckplus], orders: [unshuffled], n_kerns_grid: [[2, 3]], n_kerns: [2, 3], hidden_units: 8, n_epochs: 1,
         learning_rates: [0.05], batch_sizes: [7], batch_size: 7, seeds: 1, train_per_class: 2, held_out_per_class: 1}
 depth_study: {blocks: [1], batch_norm: [true], steps: 2, batch_size: 4, record_every: 1, faces: 30}
