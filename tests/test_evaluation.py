@@ -272,6 +272,30 @@ def test_a_bin_holds_its_upper_edge_and_the_last_holds_1():
     assert list(evaluation.reliability(np.array([at_edge, [0.45, 0.3, 0.25]]), np.zeros(2, int))["faces"]) == [2]
 
 
+def test_reliability_holds_each_face_in_the_bin_of_its_confidence(guessed):
+    outputs, labels = guessed
+    largest, right = outputs.max(axis=1), outputs.argmax(axis=1) == labels
+    for bins in (10, 4):
+        inside = [(largest > place / bins) & (largest <= (place + 1) / bins) for place in range(bins)]
+        rows = [(largest[each].mean(), right[each].mean(), each.sum()) for each in inside if each.any()]
+        curve = evaluation.reliability(outputs, labels, bins=bins)
+        np.testing.assert_allclose(curve[["confidence", "accuracy", "faces"]], rows)
+    assert evaluation.reliability(np.full((3, 20), 0.05), np.zeros(3, int))["faces"].to_list() == [3]  # the first bin
+
+
+def test_every_score_says_of_how_many_faces_it_is_and_what_its_interval_is(scored, guessed):
+    _, labels = guessed
+    overall = {"loss": "bootstrap", "macro_f1": "bootstrap", "balanced_accuracy": "bootstrap"}
+    overall |= {"categorical_accuracy": "wilson", "binary_accuracy": "bootstrap"}
+    assert scored.loc[list(overall), "interval"].to_dict() == overall
+    assert set(scored.loc[list(overall), "n"]) == {len(labels)}
+    recalls = scored[scored.index.str.startswith("recall_")]
+    assert set(recalls["interval"]) == {"wilson"}
+    assert recalls["n"].to_list() == np.bincount(labels, minlength=7).tolist()
+    alike = scores(np.tile(certain(0, classes=7), (9, 1)), np.zeros(9, int))  # nothing varies
+    assert alike.loc["loss", "interval"] == "bootstrap"
+
+
 # --- paired comparison ------------------------------------------------------------------------------------------------
 
 
@@ -536,6 +560,16 @@ def test_smile_scores_of_all_photos_and_of_each_group():
         assert cells == pytest.approx([right / inside.sum(), wilson.low, wilson.high])
         assert found.loc[name, "auc"] == pytest.approx(metrics.roc_auc_score(labels[inside], values[inside]))
         assert found.loc[name, "smiles"] == labels[inside].sum()
+
+
+def test_smile_answers_may_differ_from_the_score():
+    values, labels = np.array([0.9, 0.6, 0.4, 0.1]), np.array([1, 0, 1, 0])
+    found = evaluation.smile_scores(values, labels, answers=np.array([0, 0, 1, 0])).iloc[0]
+    assert found["accuracy"] == pytest.approx(3 / 4)
+    area = evaluation.roc_auc(values, labels)
+    assert found[["auc", "auc_low", "auc_high"]].to_list() == [area["value"], area["low"], area["high"]]
+    assert 0 < area["low"] < area["value"] == 0.75 < area["high"] < 1
+    assert evaluation.roc_auc(values, np.ones(4))["n"] == 4  # no area where nobody is serious
 
 
 def test_smile_answers_default_to_a_score_above_one_half():
