@@ -3,6 +3,7 @@
 # On a cluster: --workflow-profile workflow/profiles/slurm; what a job asks for there stands in workflow/resources.smk.
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from fer_lib.settings import TRUNKS, WEIGHTS_NAMES, experiment, load_profile
 PROFILE = config.get("profile", "smoke")
 SEEDS = str(config.get("seeds", "0")).split()
 BASELINE_SEEDS = str(config.get("baseline_seeds", " ".join(SEEDS))).split()  # of the traditional CNN
+if odd := [seed for seed in SEEDS if not re.fullmatch(r"\d+", seed)]:
+    raise WorkflowError(f"SEEDS has {odd[0]!r}: give whole numbers from 0 on, such as SEEDS=\"0 1 2\".")
 if not set(BASELINE_SEEDS) <= set(SEEDS):
     raise WorkflowError(f"baseline_seeds {' '.join(BASELINE_SEEDS)} must be among the seeds {' '.join(SEEDS)}.")
 DRAW_FACES = str(config.get("draw_faces", "yes")).lower() not in ("no", "false", "0")
@@ -65,6 +68,7 @@ EXECUTE = (
 
 include: "workflow/resources.smk"
 include: "workflow/one_run.smk"
+include: "workflow/made_here.smk"
 
 
 wildcard_constraints:

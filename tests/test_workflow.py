@@ -265,6 +265,7 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
     before = copy / "results" / "quick" / "notebooks" / "02_preprocessing.ipynb"
     before.parent.mkdir(parents=True)
     before.write_text("{}")
+    (before.parents[1] / ".made").write_text(before.stem)
     words = ["--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "5", "--retries", "0"]
     words += ["--slurm-init-seconds-before-status-checks", "1", "results/quick/notebooks/03_resnet50_mlp_seed1.ipynb"]
     command = [
@@ -293,6 +294,47 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
     notebook = nbformat.read(copy / "results" / "quick" / "notebooks" / "03_resnet50_mlp_seed1.ipynb", as_version=4)
     printed = json.loads(notebook.cells[-1].outputs[0].text)
     assert printed == ["quick", 1, str(data), "none", "keras-float32", "jax"]
+
+
+def test_results_that_came_with_the_project_do_not_pass_for_ones_made_here(tmp_path, copy):
+    """In a clone the committed results are as new as the notebooks, and would otherwise be reported as this run's."""
+    notebooks = tmp_path / "results" / "quick" / "notebooks"
+    notebooks.mkdir(parents=True)
+    names = ["01_data_exploration", "02_preprocessing", "08_replication_report"]
+    names += [f"{name}_seed0" for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn")]
+    names += ["06_lenet_study_seed0", "07_comparators_seed0"]
+    made = [notebooks / f"{name}.ipynb" for name in names]
+    for path in (report := tmp_path / "results" / "quick" / "report.html", *made):
+        path.touch()
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--nolock", "--config", "profile=quick"]
+    given = {"cwd": copy, "env": environment(PYTHONPATH=str(copy), FER_OUTPUT=str(tmp_path))}
+
+    def said(*words: str) -> str:
+        done = subprocess.run([*command, *words], capture_output=True, text=True, **given)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    first = said()
+    assert "was not made here" in first
+    assert [name for name in names if name not in first] == []
+    for path in (report, *made):
+        os.utime(path, (report.stat().st_mtime,) * 2)
+    (tmp_path / "results" / "quick" / ".made").write_text("\n".join(names), encoding="utf-8")
+    assert "Nothing to be done" in said()
+    (tmp_path / "results" / "quick" / ".made").write_text("\n".join(names[:-1]), encoding="utf-8")
+    again = said()
+    assert "07_comparators" in again
+    assert "03_resnet50_mlp_seed0" not in re.findall(r"output: (\S+)", again)
+
+
+@pytest.mark.parametrize("seeds", ["a b", "-1", "1.5"])
+def test_seeds_that_are_no_whole_numbers_are_named(copy, seeds):
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "profile=quick", f"seeds={seeds}"]
+    done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert f"SEEDS has {seeds.split()[0]!r}: give whole numbers from 0 on" in said
+    assert "Traceback" not in said
 
 
 def test_a_profile_with_a_mistake_stops_with_one_sentence(copy):

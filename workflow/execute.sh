@@ -15,3 +15,4 @@ echo "Notebook: $name"
 "$python" -m nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.papermill metadata.language_info.version \
     cell.metadata.papermill cell.metadata.execution" "$executed.partial.ipynb"
 mv "$executed.partial.ipynb" "$executed"
+echo "$name" >>"$(dirname "$executed")/../.made" # see made_here.smk
