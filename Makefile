@@ -132,6 +132,7 @@ arguments:
 	@for seed in $${BASELINE_SEEDS-}; do case " $$SEEDS " in *" $$seed "*) ;; *) printf '%s\n' \
 	    "BASELINE_SEEDS=$$BASELINE_SEEDS must be among SEEDS=$$SEEDS." >&2; exit 2;; esac; done
 	@case $${GPUS-} in ''|0|1) ;; *) printf '%s\n' "GPUS=$$GPUS must be 0 or 1: a training uses one." >&2; exit 2;; esac
+	@case $${JOBS-} in *[!0-9]*|0) printf '%s\n' "JOBS=$$JOBS must be a number of notebooks, 1 or more." >&2; exit 2;; esac
 	@$(if $(PROFILE_NOTE),echo '$(PROFILE_NOTE)',:)
 
 # The stamp holds the folder that .venv was made in. Where that has moved or its Python has gone or changed, the stamp
@@ -168,7 +169,7 @@ $(STAMP): requirements.lock pyproject.toml
 	    else "$$python" -m venv .venv; fi; \
 	fi; \
 	echo $$$$ >$$busy; \
-	echo "Installing requirements.lock into .venv with $${uv:-pip} (3 GB; minutes the first time) ..."; \
+	echo "Installing requirements.lock into .venv with $${uv:-pip} (4 GB; minutes the first time) ..."; \
 	if [ "$$uv" ]; then set -- uv pip install --quiet --python $(PY); \
 	else \
 	    $(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \

@@ -100,7 +100,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     predict.add_argument(
         "--model",
         metavar="MODEL",
-        help="a model's folder or .keras file (default: the one under results/*/models here, where there is one only)",
+        help="a model's folder or .keras file (default: the one under results/*/models here, or the one taught on CK+)",
     )
     predict.add_argument("--json", action="store_true", help="print a JSON list with the scores of all classes")
     predict.add_argument(

@@ -276,8 +276,8 @@ def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int, thre
 
 def _report_progress(row: dict[str, Any], which: str, left: str) -> None:
     log.info(
-        "lenet %s: %s, learning rate %g, batch %d, n-kerns %s, seed %d: validation %.1f %%, test %.1f %% at epoch %d "
-        "of %d; %s",
+        "lenet %s: %s, learning rate %g, batch %d, n-kerns %s, seed %d: errors %.1f %% in validation and %.1f %% "
+        "in testing at epoch %d of %d; %s",
         which, *(row[name] for name in (*CONFIGURATION, "seed")), row["best_validation_error"] * 100,
         row["test_error"] * 100, row["best_epoch"], row["epochs"], left,
     )  # fmt: skip

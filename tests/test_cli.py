@@ -234,6 +234,13 @@ def test_check_of_a_data_folder_names_what_is_absent(tmp_path, capsys):
     out = capsys.readouterr().out
     assert [line.split()[1] for line in out.splitlines() if line.startswith("corpus ")] == ["genki4k", "olivetti"]
     assert out.splitlines()[-1] == "absent       fer2013 (FER-2013), ckplus (CK+)"
+    (tmp_path / "icml_face_data.csv").touch()
+    (tmp_path / ".DS_Store").touch()
+    assert main(["data", "check", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == (
+        "passed over  icml_face_data.csv: a corpus' name starts with one of fer2013, ckplus, genki4k, olivetti"
+    )
 
 
 def test_one_faulty_corpus_does_not_hide_the_others(tmp_path, capsys):

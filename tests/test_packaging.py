@@ -395,6 +395,7 @@ def test_make_knows_the_trunks_that_the_library_knows():
         ("TRUNK=keras", "TRUNK=keras is unknown: give keras-float32, keras-bfloat16, openvino-float32 or openvino-"),
         ("CLUSTER=pbs", "CLUSTER=pbs is unknown: choose one of slurm, the folders of workflow/profiles."),
         ("GPUS=4", "GPUS=4 must be 0 or 1: a training uses one."),
+        ("JOBS=many", "JOBS=many must be a number of notebooks, 1 or more."),
         ("BASELINE_SEEDS=0 3", "BASELINE_SEEDS=0 3 must be among SEEDS=0."),
     ],
 )

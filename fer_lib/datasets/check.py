@@ -41,10 +41,18 @@ def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> t
         raise next(iter(errors.values()))
     absent = [f"{name} ({TITLES[name]})" for name in TITLES if name not in found]
     lines.append(f"absent       {', '.join(absent) or 'nothing'}")
+    if passed_over := _passed_over(path):
+        lines.append(f"passed over  {', '.join(passed_over)}: a corpus' name starts with one of {', '.join(TITLES)}")
     if not errors:
         return lines, None
     listed = ", ".join(errors)
     return lines, FerError(f"{len(errors)} of the {len(found)} corpora in {path} cannot be used ({listed}); see above.")
+
+
+def _passed_over(folder: Path) -> list[str]:
+    """Returns what stands in a data folder under no corpus' name, the first eight."""
+    names = sorted(entry.name for entry in folder.iterdir() if visible(entry.name))
+    return [name for name in names if not name.lower().startswith(tuple(TITLES))][:8]
 
 
 def load(name: str, path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> FaceDataset | PhotoSet:
