@@ -123,18 +123,17 @@ def _reading_sentence(
 def _can_be(statement: Statement, sets: dict[str, FaceSet], reading: str, answers: dict) -> str:
     shown = as_printed(statement)
     can = [_count_of(faces, answers[name, reading]) for name, faces in sets.items() if answers[name, reading]]
-    cannot = [
-        f"{faces.faces:,}" + (f" in {faces.folds} folds" if faces.folds else "")
-        for name, faces in sets.items()
-        if not answers[name, reading]
-    ]
+    missed = [faces for name, faces in sets.items() if not answers[name, reading]]
+    plain = [f"{faces.faces:,}" for faces in missed if not faces.folds]
+    cannot = [f"{listed(plain, last='or')} faces"] if plain else []
+    cannot += [f"{faces.faces:,} faces in {faces.folds} folds" for faces in missed if faces.folds]
     if reading == "binary":
         can_be = f"the surely right (an output above 0.5) outnumber the surely wrong by {listed(can)}" if can else ""
         what = "no number of right decisions about"
     else:
         can_be, what = (f"{shown} can be {listed(can)}" if can else ""), "no number of right answers among"
         what = "no number of wrong answers among" if statement.metric == "error" else what
-    none = f"{what} {listed(cannot, last='or')} faces rounds to {shown}" if cannot else ""
+    none = f"{what} {listed(cannot, last='or')} rounds to {shown}" if cannot else ""
     return f"{joined(can_be, none)}."
 
 

@@ -191,7 +191,13 @@ def _data_synth(arguments: argparse.Namespace) -> None:
     sizes = default if arguments.faces is None else {"n": arguments.faces}
     path = write(arguments.folder, seed=arguments.seed, **sizes)
     count = f"{sizes['n']:,} SYNTHETIC faces" if sizes else f"SYNTHETIC {arguments.corpus}"
-    _say(f"Wrote {count}: {path}", f"Next: fer-lib data check {path}")
+    few = "Too few for the profiles quick and paper, which take 70 of a class; smoke draws its own."
+    _say(
+        f"Wrote {count}: {path}",
+        *([few] if arguments.corpus == "ckplus" else []),
+        f"Keep {synthetic.MARKER} with them: it tells them from real faces.",
+        f"Next: fer-lib data check {path}",
+    )
 
 
 def _predict(arguments: argparse.Namespace) -> int:

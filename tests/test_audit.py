@@ -99,7 +99,7 @@ def findings():
         ("liu2023", "genki-result", "announced, not printed", "no place prints it"),
         ("liu2023", "table1-training", "consistent", "= 392"),
         ("example", "share of folds-accuracy", "consistent", "mean over 5 stratified folds of 600"),
-        ("example", "share of folds-other", "cannot be right as stated", "600 in 5 folds faces"),
+        ("example", "share of folds-other", "cannot be right as stated", "600 faces in 5 folds"),
         ("example", "ten-fold", "right only if", "2 times as many"),
         ("example", "parts", "consistent", "480 + 120 = 600"),
         ("example", "sizes", "cannot be right as stated", "120 (Section 2) and 125 (Section 4)"),

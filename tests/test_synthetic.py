@@ -160,7 +160,7 @@ def test_generate_takes_other_classes_and_sizes():
         (lambda: draw_faces(["happy"], -1), "the seed -1"),
         (lambda: draw_faces(["happy"], 0, size=8), "16 x 16"),
         (lambda: draw_faces(["happy"], 0, identity=synthetic.sample_identities(2, 0)), "2 identities"),
-        (lambda: generate(20, 0), "n=20"),
+        (lambda: generate(20, 0), "20 faces for 7 classes"),
         (lambda: generate(100, 0, classes=("happy", "happy")), "'happy'"),
         (lambda: generate(100, 0, classes=("joy", "happy")), "'joy'"),
         (lambda: synthetic.studio_conditions(1, yav=0.1), "did you mean 'yaw'"),

@@ -28,6 +28,7 @@ def held_alone(folder):
 
 onstart:
     RUNNING.append(held_alone(RESULTS))
+    print(f"Profile {PROFILE}. {SETTINGS.description}", file=sys.stderr)
 
 
 onerror:

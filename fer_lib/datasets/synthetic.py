@@ -173,7 +173,7 @@ def _split_counts(n: int, classes: Sequence[str] = FER2013_CLASSES) -> np.ndarra
             raise FerError(f"Found the class {name!r}{hint}; expected different ones of {list(ACTION_UNITS)}.")
     least = 2 * len(SPLITS) * len(classes)
     if n < least or not classes:
-        raise FerError(f"Found n={n} for {len(classes)} classes; expected at least one class and {least} faces.")
+        raise FerError(f"Found {n} faces for {len(classes)} classes; expected at least one class and {least} faces.")
     prior = np.array([_PRIORS.get(name, 4000) for name in classes])
     weights = np.outer([8, 1, 1], prior).ravel()
     cells = np.maximum(n * weights // weights.sum(), 2)

@@ -232,7 +232,7 @@ def _studio_visits(people: int, seed: int) -> Conditions:
 
 
 def begin_folder(folder: str | Path, call: str) -> Path:
-    """Makes the folder and marks it; raises FerError where it holds anything that ``call`` did not write."""
+    """Makes the folder and marks it; raises FerError where it holds what ``call`` did not write."""
     folder = Path(folder)
     sentence = (
         f"Generated faces, not photographs: fer_lib.datasets.synthetic drew them by {call}, drawing {DRAWING}, "
@@ -244,8 +244,8 @@ def begin_folder(folder: str | Path, call: str) -> Path:
     if folder.is_dir() and any(not entry.name.startswith(".partial-") for entry in folder.iterdir()):
         if not marker.is_file() or marker.read_text(encoding="utf-8") != sentence:
             raise FerError(
-                f"Found files in {folder} that {call} did not write; expected a new or empty folder, "
-                "so name another or delete this one."
+                f"Found files in {folder} that this command, with these options, did not write; name a new or empty "
+                "folder, or delete this one."
             )
     else:
         write_text(marker, sentence)
