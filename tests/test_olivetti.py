@@ -195,6 +195,9 @@ def test_generated_faces_tell_the_people_apart(tmp_path):
     path = synthetic.write_olivetti(tmp_path / "o", people=12, seed=3)
     data = olivetti.load(path)
     assert data.synthetic
+    alone = tmp_path / "olivettifaces.gif"
+    alone.write_bytes(path.read_bytes())  # without the marker beside it
+    assert olivetti.load(alone).synthetic
     assert data.images.shape == (120, 57, 47)
     train = (data.meta["frame"] < 8).to_numpy()
     flat = data.images.reshape(120, -1).astype(int)

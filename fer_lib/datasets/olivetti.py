@@ -69,10 +69,11 @@ def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
     with open_source(target) as source:
         layout, member = _choose(source)
         origin = source.path.name if member is None else source.describe(member)
-        images = _npz(target.read_bytes(), origin) if member is None else _READERS[layout](source.read(member), origin)
+        data = target.read_bytes() if member is None else source.read(member)
+        images = (_npz if member is None else _READERS[layout])(data, origin)
         root = "" if member is None else member.removesuffix(member.rsplit("/", 1)[-1])
         beside = member is None and (target.parent / reading.MARKER).exists()
-        synthetic = beside or reading.marked(source, root)
+        synthetic = beside or reading.marked(source, root) or reading.OLIVETTI_COMMENT in data
         container = "file" if member is None else source.container
     return _dataset(images, {"layout": layout, "container": container}, origin, skip_bad=skip_bad, synthetic=synthetic)
 

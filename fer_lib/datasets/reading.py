@@ -15,6 +15,7 @@ from fer_lib.errors import FerError
 
 #: A corpus that holds this file was generated.
 MARKER = "SYNTHETIC.txt"
+OLIVETTI_COMMENT = b"SYNTHETIC: generated faces"  # inside the generated mosaic, a GIF
 
 
 def locate(path: str | Path, corpus: str, *, recognises: Callable[[Source], bool], expected: str) -> Path:

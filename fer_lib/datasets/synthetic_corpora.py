@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from fer_lib.datasets.reading import MARKER
+from fer_lib.datasets.reading import MARKER, OLIVETTI_COMMENT
 from fer_lib.datasets.synthetic_people import (
     Conditions,
     Identity,
@@ -218,7 +218,8 @@ def write_olivetti(folder: str | Path, *, people: int = 40, seed: int = 0) -> Pa
     rows = faces.reshape(people // 2, 20, 57, 47).swapaxes(1, 2).reshape(people // 2 * 57, 940)
     path = folder / "olivettifaces.gif"
     with atomic_path(path) as partial:
-        Image.fromarray(np.pad(rows, ((0, 0), (0, 2)), constant_values=255)).save(partial)
+        # the picture says itself what it is, for it is one file and copied without the marker beside it
+        Image.fromarray(np.pad(rows, ((0, 0), (0, 2)), constant_values=255)).save(partial, comment=OLIVETTI_COMMENT)
     return path
 
 
