@@ -14,5 +14,6 @@ echo "Notebook: $name"
 }
 "$python" -m nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.papermill metadata.language_info.version \
     cell.metadata.papermill cell.metadata.execution" "$executed.partial.ipynb"
+"$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' \
+    "$executed.partial.ipynb" >>"$(dirname "$executed")/../.made" # before it has its name: see made_here.smk
 mv "$executed.partial.ipynb" "$executed"
-echo "$name" >>"$(dirname "$executed")/../.made" # see made_here.smk

@@ -1,7 +1,10 @@
-# The results that came with the project were not made here, whatever their files' times say: a clone's are all new. What
-# workflow/execute.sh made in this folder stands in results/<profile>/.made; anything else counts as older than its sources.
+# The results that came with the project were not made here, whatever their files' times say: git's are as new as its
+# sources. The SHA-256 of each notebook that workflow/execute.sh made here stands in results/<profile>/.made; any other
+# counts as older than its sources.
 
 import contextlib
+
+from fer_lib.files import file_sha256
 
 
 def brought_along(results):
@@ -9,7 +12,7 @@ def brought_along(results):
     record = Path(results, ".made")
     made = set(record.read_text().split()) if record.is_file() else set()
     found = Path(results, "notebooks").glob("*.ipynb")
-    return [path for path in found if path.stem not in made and not path.stem.endswith(".partial")]
+    return [path for path in found if not path.stem.endswith(".partial") and file_sha256(path) not in made]
 
 
 if BROUGHT := brought_along(RESULTS) if "--allowed-rules" not in sys.argv else []:  # make report takes them as they are
