@@ -1,7 +1,7 @@
 """The command line ``fer-lib``: thin words around the library.
 
-Exit status: 0 when all went well, 1 where ``predict`` left a photo without an answer for want of a sure face, 2 for an
-error that the user can mend (one sentence on stderr), 130 when interrupted.
+Exit status: 0 when all went well, 1 where ``predict`` left a photo without an answer for want of a sure face or
+``compare`` found a difference, 2 for an error that the user can mend (one sentence on stderr), 130 when interrupted.
 Whatever is slow to import is imported by the command that needs it, so that ``fer-lib --help`` answers at once.
 """
 
@@ -20,6 +20,7 @@ from fer_lib import __version__
 from fer_lib.errors import FerError
 
 MISSED = 1
+DIFFERENT = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_predict(commands)
     _add_audit(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -134,6 +136,30 @@ def _add_audit(commands: argparse._SubParsersAction) -> None:
         help="a profile's results to set beside them (default: the fullest under results/ that has any)",
     )
     audit.add_argument("--json", action="store_true", help="print a JSON list of every finding")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    compare = _command(
+        commands, "compare", _compare, "compare two folders of results, such as yours with the reference"
+    )
+    compare.add_argument(
+        "first", metavar="A", help="a profile's results, such as results/paper, or a folder with results and figures"
+    )
+    compare.add_argument("second", metavar="B", help="the other folder, such as results/reference/paper")
+    compare.add_argument(
+        "--rtol", metavar="R", type=float, default=0.0, help="relative tolerance of numbers (default: %(default)s)"
+    )
+    compare.add_argument(
+        "--within-intervals",
+        action="store_true",
+        help="accept estimates that lie inside each other's 95 %% intervals",
+    )
+    compare.add_argument("--numbers-only", action="store_true", help="accept the same numbers in other words")
+    compare.add_argument("--json", action="store_true", help="print the differences as JSON")
+    compare.epilog = (
+        "Tables, metrics, histories and predictions are compared value by value, figures pixel by pixel; provenance "
+        "and measured times are left out. Exit status: 0 where nothing differs, 1 where something does, 2 for an error."
+    )
 
 
 def _command(
@@ -252,6 +278,18 @@ def _audit(arguments: argparse.Namespace) -> None:
             _say("", f"Measured: {profile or f'nothing under {arguments.results or root} yet'}.")
     if arguments.json:
         _say(json.dumps(every, indent=2))  # in ASCII, whatever a record of others holds
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from fer_lib.compare import compare
+
+    found = compare(arguments.first, arguments.second, rtol=arguments.rtol)
+    failing = found.failing(numbers_only=arguments.numbers_only, within_intervals=arguments.within_intervals)
+    if arguments.json:
+        _say(json.dumps(found.as_json(), indent=2))
+    else:
+        _say(*(f"{one.name}: {one.kind}: {one.text}" for one in found.differences), found.summary())
+    return DIFFERENT if failing else 0
 
 
 if __name__ == "__main__":
