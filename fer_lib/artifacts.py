@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -22,9 +22,10 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from fer_lib import code_hash
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, figure_png, sources_hash, write_text
+from fer_lib.files import atomic_path, figure_png, write_text
 from fer_lib.settings import PROJECT, Profile, change, load_profile, settings_dict, settings_hash
 from fer_lib.tables import SYNTHETIC_MARK, Table
 
@@ -43,19 +44,6 @@ PACKAGES = (
     "fer-replication",
 )
 FIGURE_DPI = 150
-# what decides how a training ends, beside the networks in models/
-TRAINING_CODE = (
-    "training.py",
-    "trunk.py",
-    "openvino_graph.py",
-    "augmentation.py",
-    "expansion.py",
-    "svm.py",
-    "kernel_machine.py",
-    "protocols.py",
-    "fine_tuning.py",
-    "datasets/splits.py",
-)
 
 
 @dataclass
@@ -105,22 +93,22 @@ class Run:
             self.facts["weights"] = weights
 
     def checkpoints(
-        self, name: str, *, settings: Any = None, faces: FaceDataset | None = None, code: Sequence[str] = ()
+        self, name: str, *entries: Callable, settings: Any = None, faces: FaceDataset | None = None
     ) -> Path:
-        """Returns the folder of this very training: its name changes with settings, data, seed, code and backend.
+        """Name the folder of this very training; the name changes with settings, data, seed, code and backend.
 
         Args:
-            name: of what is trained.
-            settings: what it depends on; None means all settings used so far.
-            faces: what it learns from; None means all faces used so far.
-            code: files of the package that decide how it ends, beside those of every training.
+            name: of the trained model.
+            *entries: the functions that build and train it; the code they can reach decides (:mod:`fer_lib.code_hash`).
+            settings: the settings it depends on; None means all settings used so far.
+            faces: the faces it learns from; None means all faces used so far.
         """
-        package = Path(__file__).parent
-        files = [*package.glob("models/*.py"), *(package / file for file in (*TRAINING_CODE, *code))]
+        if not entries:
+            raise TypeError("checkpoints needs the functions that build and train the model")
         made = self.provenance()
         depends_on = made["settings"] if settings is None else settings_dict(settings)
         seen = same_faces(made) if faces is None else [faces.fingerprint, made["data_settings"]]
-        key = settings_hash(depends_on, seen, made.get("weights"), self.seed, sources_hash(files), made["engine"])
+        key = settings_hash(depends_on, seen, made.get("weights"), self.seed, code_hash.of(*entries), made["engine"])
         return self.results / "checkpoints" / f"{name}-seed{self.seed}-{key}"
 
     def model_folder(self, name: str) -> Path:

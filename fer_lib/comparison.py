@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib import comparators, protocols
+from fer_lib import code_hash, comparators, protocols
 from fer_lib.backend import keras
 from fer_lib.comparators.base import Comparator
 from fer_lib.comparators.recipe import Network
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import atomic_path, file_sha256, sources_hash
+from fer_lib.files import atomic_path, file_sha256
 from fer_lib.progress import time_left
 from fer_lib.settings import WEIGHTS_NAMES, ComparatorSettings, settings_hash
 from fer_lib.settings.comparators import Rows
@@ -34,8 +34,6 @@ from fer_lib.settings.comparators import Rows
 log = logging.getLogger(__name__)
 
 TIMED_FACES = 128  # answered to measure faces a second: the test faces, again and again
-CODE = ("comparison.py", *(f"settings/{name}.py" for name in ("common", "chen2023", "liu2023", "comparators")))
-"""What decides how a comparison ends, beside the systems themselves, whose code is in :attr:`Row.key`."""
 COST = ["system", "train_faces", "train_seconds", "faces_a_second"]
 
 
@@ -60,13 +58,9 @@ class Row:
     @cached_property
     def key(self) -> str:
         """A name for files, which changes with the parameters, the code of the system and the files it looks for."""
-        folder = Path(comparators.__file__).parent
-        own = {f"{kind.__module__.rpartition('.')[2]}.py" for kind in comparators.system(self.system).__mro__}
-        systems = {f"{place.split(':')[0]}.py" for place in comparators.SYSTEMS.values()}
-        code = [path for path in folder.glob("*.py") if path.name in own or path.name not in systems]
         named = {key: _content(each) if isinstance(each, str) else each for key, each in self.parameters.items()}
         named["files"] = [file_sha256(path) for path in comparators.create(self.system, **self.parameters).files()]
-        return f"{self.name}-{settings_hash(named, sources_hash(code))}"
+        return f"{self.name}-{settings_hash(named, code_hash.of(comparators.system(self.system)))}"
 
 
 def _content(parameter: str) -> str:

@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_lib import code_hash
 from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, sources_hash
+from fer_lib.files import atomic_path
 from fer_lib.models import depth_nets
 from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash
 from fer_lib.training import set_seed
 
 log = logging.getLogger(__name__)
 
-CODE = sources_hash(Path(__file__).parent / name for name in ("depth_study.py", "models/depth_nets.py"))
 SECONDS_BETWEEN_SAVES = 20.0
 MOMENTUM = 0.9
 # He et al.'s with batch norm. Without it theirs doubles a residual network's variance with every block, until it
@@ -117,7 +117,9 @@ def run(
     norms, losses = [], []
     studied = networks(settings)
     for number, network in enumerate(studied, start=1):
-        key = settings_hash(_own(settings), faces.fingerprint, seed, keras.backend.backend(), DEVICES, CODE)
+        key = settings_hash(
+            _own(settings), faces.fingerprint, seed, keras.backend.backend(), DEVICES, code_hash.of(_train)
+        )
         store = _Store(Path(checkpoints) / f"{network}-seed{seed}-{key}" if checkpoints is not None else None)
         recorded, steps = _train(network, settings, data, seed=seed, store=store)
         norms.append(recorded.assign(**network.facts))

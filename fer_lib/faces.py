@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib import mtcnn_engine
+from fer_lib import code_hash, mtcnn_engine
 from fer_lib.datasets.cache import cached
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
@@ -29,7 +29,6 @@ from fer_lib.face_geometry import (
     searched_copy,
     searched_shape,
 )
-from fer_lib.files import sources_hash
 from fer_lib.settings import FaceSettings, settings_dict
 
 __all__ = [
@@ -181,7 +180,6 @@ def _chunks(
 
 def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, object]:
     """What the crops depend on: ``misses`` is not among it, as the photos it leaves out are cached all the same."""
-    here = Path(__file__)
     wanted = settings_dict(settings)
     wanted.pop("misses")
     return {
@@ -190,7 +188,7 @@ def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, ob
         "settings": wanted,
         "detector": mtcnn_engine.detector_name(),
         "opencv": cv2.__version__,
-        "code": sources_hash([here, here.with_name("face_geometry.py"), here.with_name("mtcnn_engine.py")]),
+        "code": code_hash.of(_crop_rows),
     }
 
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,14 +112,6 @@ def figure_png(figure: Figure, **options: float) -> bytes:
     with Image.open(drawn) as picture:
         picture.convert("RGB").save(content, "PNG", dpi=picture.info["dpi"])
     return content.getvalue()
-
-
-def sources_hash(files: Iterable[Path]) -> str:
-    """Returns twelve hexadecimal digits that change when the text of any of these source files does."""
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
 
 
 def file_sha256(path: str | Path) -> str:

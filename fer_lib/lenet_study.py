@@ -15,19 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import faces, workers
+from fer_lib import code_hash, faces, workers
 from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
-from fer_lib.files import sources_hash
 from fer_lib.lenet_training import Parts, train
 from fer_lib.progress import time_left
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
 
 log = logging.getLogger(__name__)
 
-CODE = sources_hash(Path(__file__).parent / name for name in ("lenet_study.py", "lenet_training.py", "models/lenet.py"))
 OLIVETTI_FACES = 10  # of each person: eight to learn from, one to validate on, one to test
 STUDY_FIELDS = ("corpora", "olivetti_batch_size", "orders", "learning_rates", "n_kerns_grid", "batch_sizes", "seeds")
 CONFIGURATION = ["order", "learning_rate", "batch_size", "n_kerns"]
@@ -268,7 +266,7 @@ def _train(training: _Training) -> tuple[dict[str, Any], pd.DataFrame]:
 def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int, threads: str) -> str:
     """Returns the name of one training's folder: it changes with all that changes its numbers."""
     own = {name: value for name, value in settings_dict(settings).items() if name not in STUDY_FIELDS}
-    key = settings_hash(own, parts.fingerprint, seed, keras.backend.backend(), DEVICES, threads, CODE)
+    key = settings_hash(own, parts.fingerprint, seed, keras.backend.backend(), DEVICES, threads, code_hash.of(train))
     order = "shuffled" if settings.shuffle else "unshuffled"
     maps = "-".join(map(str, settings.n_kerns))
     return f"{corpus}-{order}-rate{settings.learning_rate:g}-batch{settings.batch_size}-maps{maps}-seed{seed}-{key}"

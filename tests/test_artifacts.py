@@ -373,8 +373,8 @@ def test_an_unknown_profile_and_a_negative_seed_are_refused(tmp_path):
 
 
 def test_checkpoints_of_another_training_lie_in_another_folder(tmp_path, monkeypatch):
-    own = started(tmp_path).checkpoints("resnet50_mlp")
-    assert own == started(tmp_path).checkpoints("resnet50_mlp")
+    own = started(tmp_path).checkpoints("resnet50_mlp", artifacts.start)
+    assert own == started(tmp_path).checkpoints("resnet50_mlp", artifacts.start)
     assert own.parent == tmp_path / "results" / "smoke" / "checkpoints"
     others = {
         "settings": started(tmp_path, settings=change(MLP, learning_rate=0.01)),
@@ -386,10 +386,11 @@ def test_checkpoints_of_another_training_lie_in_another_folder(tmp_path, monkeyp
     }
     split = change(others["split"].settings.data, validation_split="unstratified_ceil")
     others["split"].settings = dataclasses.replace(others["split"].settings, data=split)
-    keys = {what: run.checkpoints("resnet50_mlp").name.rpartition("-")[2] for what, run in others.items()}
+    named = {what: run.checkpoints("resnet50_mlp", artifacts.start).name for what, run in others.items()}
+    keys = {what: name.rpartition("-")[2] for what, name in named.items()}
     keys["own"] = own.name.rpartition("-")[2]
-    monkeypatch.setattr(artifacts, "sources_hash", lambda files: "other code")
-    keys["code"] = started(tmp_path).checkpoints("resnet50_mlp").name.rpartition("-")[2]
+    monkeypatch.setattr(artifacts.code_hash, "of", lambda *entries: "other code")
+    keys["code"] = started(tmp_path).checkpoints("resnet50_mlp", artifacts.start).name.rpartition("-")[2]
     assert len(set(keys.values())) == 8, keys
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_lib import code_hash
 from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, sources, synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.errors import FerError
-from fer_lib.files import sources_hash
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
 
 GENERATED_SEED = 2013
@@ -126,7 +126,7 @@ def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
 def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:
     """Returns the folder of a generated corpus, drawn once into a cache in the corpus' own format."""
     cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
-    drawn_by = sources_hash(Path(synthetic.__file__).parent.glob("synthetic*.py"))  # a new drawing is a new corpus
+    drawn_by = code_hash.of(synthetic)  # a new drawing is a new corpus
     folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
     whole = folder.with_name(f"{folder.name}.whole")  # beside it: in it are the corpus' own files alone
     if not (folder.is_dir() and whole.is_file()):
