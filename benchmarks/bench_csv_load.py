@@ -17,8 +17,8 @@ from side_by_side import alternate, arguments, ratio, report, say, seconds
 from fer_lib.datasets import FaceDataset, corpus, fer2013
 from fer_lib.datasets.faults import Faults
 from fer_lib.datasets.fer2013_csv import Rows, read_csv
-from fer_lib.datasets.threads import cores
 from fer_lib.settings import DataSettings
+from fer_lib.utils.threads import cores
 
 TARGET = 8
 GENERATED = 2000  # faces where no data folder is given and no number either

@@ -17,7 +17,7 @@ from PIL import Image
 from side_by_side import alternate, arguments, ratio, report, say
 
 from fer_lib.datasets import FaceDataset, fer2013
-from fer_lib.datasets.threads import cores
+from fer_lib.utils.threads import cores
 
 FOLDERS = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
 

@@ -16,13 +16,14 @@ from dataclasses import replace
 import numpy as np
 from side_by_side import alternate, arguments, ratio, report, say, seconds
 
-from fer_lib import lenet_study, workers
+from fer_lib import lenet_study
 from fer_lib.backend import keras
 from fer_lib.datasets import corpus
 from fer_lib.lenet_training import Parts
 from fer_lib.models import lenet
 from fer_lib.settings import DataSettings, LeNetSettings
 from fer_lib.training import set_seed
+from fer_lib.utils import parallel
 
 BATCH_SIZES = (1, 5, 20, 40)
 
@@ -56,7 +57,7 @@ def main() -> None:
         warm_up=False,
     )
     start = seconds(
-        lambda: workers.side_by_side(keras_version, [()] * workers.cores(), jobs=workers.cores(), done=noted)
+        lambda: parallel.side_by_side(keras_version, [()] * parallel.cores(), jobs=parallel.cores(), done=noted)
     )
     differ = np.abs(errors["ours"] - errors["usual"]).round(6)  # accuracies are float32
     say(f"  the {len(differ)} validation errors differ by {differ.max():.4f} at most")
@@ -72,7 +73,7 @@ def main() -> None:
         batch_sizes=BATCH_SIZES,
         seeds=settings.seeds,
         epochs=settings.n_epochs,
-        workers=workers.cores(),
+        workers=parallel.cores(),
         processor_seconds={way: [round(value, 1) for value in spent] for way, spent in processor.items()},
         seconds_to_start_workers=round(start, 2),
         validation_errors=len(differ),

@@ -25,8 +25,8 @@ sys.path.insert(0, str(PROJECT))
 
 from fer_lib.artifacts import git_state, package_versions  # noqa: E402
 from fer_lib.datasets import FaceDataset, corpus  # noqa: E402
-from fer_lib.files import write_text  # noqa: E402
 from fer_lib.settings import DataSettings  # noqa: E402
+from fer_lib.utils.files import write_text  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 FEATURES = 2048  # of ResNet-50

@@ -22,12 +22,12 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from fer_lib import code_hash
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, figure_png, write_text
 from fer_lib.settings import PROJECT, Profile, change, load_profile, settings_dict, settings_hash
 from fer_lib.tables import SYNTHETIC_MARK, Table
+from fer_lib.utils import code_hash
+from fer_lib.utils.files import atomic_path, figure_png, write_text
 
 PACKAGES = (
     "keras",
@@ -99,7 +99,7 @@ class Run:
 
         Args:
             name: of the trained model.
-            *entries: the functions that build and train it; the code they can reach decides (:mod:`fer_lib.code_hash`).
+            *entries: the functions that build and train it; the code they can reach decides (:mod:`fer_lib.utils.code_hash`).
             settings: the settings it depends on; None means all settings used so far.
             faces: the faces it learns from; None means all faces used so far.
         """

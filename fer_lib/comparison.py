@@ -19,17 +19,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib import code_hash, comparators, protocols
+from fer_lib import comparators, protocols
 from fer_lib.backend import keras
 from fer_lib.comparators.base import Comparator
 from fer_lib.comparators.recipe import Network
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import atomic_path, file_sha256
-from fer_lib.progress import time_left
 from fer_lib.settings import WEIGHTS_NAMES, ComparatorSettings, settings_hash
 from fer_lib.settings.comparators import Rows
+from fer_lib.utils import code_hash
+from fer_lib.utils.files import atomic_path, file_sha256
+from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 

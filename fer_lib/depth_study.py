@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import code_hash
 from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path
 from fer_lib.models import depth_nets
 from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash
 from fer_lib.training import set_seed
+from fer_lib.utils import code_hash
+from fer_lib.utils.files import atomic_path
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib import code_hash, mtcnn_engine
+from fer_lib import mtcnn_engine
 from fer_lib.datasets.cache import cached
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
@@ -30,6 +30,7 @@ from fer_lib.face_geometry import (
     searched_shape,
 )
 from fer_lib.settings import FaceSettings, settings_dict
+from fer_lib.utils import code_hash
 
 __all__ = [
     "KINDS",

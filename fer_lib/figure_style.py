@@ -23,9 +23,9 @@ from sklearn.isotonic import isotonic_regression
 
 from fer_lib.datasets.terms import TITLES
 from fer_lib.diagrams import INK, SOFT
-from fer_lib.files import figure_png
 from fer_lib.svm import NAMES as CLASSIFIERS
 from fer_lib.tables import MODEL_NAMES, SYNTHETIC_MARK
+from fer_lib.utils.files import figure_png
 
 CORPUS_NAMES = {**TITLES, "synthetic": "generated faces"}
 WIDTH = 8.0  # inches: a notebook's column

@@ -18,9 +18,9 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.expansion import expand, untouched_view
-from fer_lib.files import cached_array
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings
+from fer_lib.utils.files import cached_array
 
 
 def fine_tune(

@@ -25,8 +25,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.svm import SVC
 
-from fer_lib.datasets.threads import in_threads
 from fer_lib.errors import FerError
+from fer_lib.utils.threads import in_threads
 
 Solver = Literal["libsvm", "onedal"]
 BLOCK_ROWS = 512  # of one matrix product: large enough for BLAS, small enough to stay in memory beside its neighbours

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import code_hash, faces, workers
+from fer_lib import faces
 from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
 from fer_lib.lenet_training import Parts, train
-from fer_lib.progress import time_left
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
+from fer_lib.utils import code_hash, parallel
+from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ def run_all(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns :func:`run` of every corpus, put together: results and histories."""
     if jobs is None:
-        jobs = workers.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
+        jobs = parallel.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
     study = {name: rows(settings, name) for name in parts}
     trainings = {}
     for name, seed in product(parts, range(settings.seeds)):
@@ -248,7 +249,7 @@ def _train_all(trainings: list[_Training], *, jobs: int) -> list[tuple[dict[str,
         _report_progress(result[0], which, time_left(seconds))
 
     if jobs and left:
-        workers.side_by_side(_train, [(trainings[place],) for place in left], jobs=jobs, done=keep)
+        parallel.side_by_side(_train, [(trainings[place],) for place in left], jobs=jobs, done=keep)
     elif left:
         for number, place in enumerate(left):
             keep(number, _train(trainings[place]))

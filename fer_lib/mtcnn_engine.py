@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.errors import FerError
-from fer_lib.files import file_sha256
+from fer_lib.utils.files import file_sha256
 
 
 @functools.cache

@@ -26,9 +26,9 @@ from fer_lib.datasets.reading import bar
 from fer_lib.datasets.sources import MEMBER_LIMIT, visible
 from fer_lib.errors import FerError
 from fer_lib.faces import Detection, annotate, choose, crop, detect
-from fer_lib.files import atomic_path, reason_of
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables import SYNTHETIC_MARK
+from fer_lib.utils.files import atomic_path, reason_of
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and a wrong path is told without it
     from fer_lib.saved_models import SavedModel

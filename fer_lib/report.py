@@ -13,8 +13,8 @@ from fer_lib import audit_report, evaluation, figures, figures_hypotheses, publi
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.audit_report import PaperAudit
 from fer_lib.errors import FerError
-from fer_lib.files import file_sha256
 from fer_lib.tables import SCORE_NAMES, Table
+from fer_lib.utils.files import file_sha256
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
 REPEATS_NOTE = (

@@ -23,10 +23,10 @@ from fer_lib import (
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.figures import not_yet
-from fer_lib.files import file_sha256
 from fer_lib.settings import change, settings_hash
 from fer_lib.tables import Table
 from fer_lib.tables_liu2023 import SEPARATIONS, percent, points
+from fer_lib.utils.files import file_sha256
 
 OWN = "resnet50_svm_rbf"
 # the columns of frames that may have no row: without GENKI-4K, or with one separation alone

@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup, Tag
 from nbconvert.filters import markdown2html
 
 from fer_lib.errors import FerError
-from fer_lib.files import write_text
+from fer_lib.utils.files import write_text
 
 LEFT_OUT = "not-in-report"  # a tag of cells
 LONG = 24  # rows: longer tables scroll within the page, below their head

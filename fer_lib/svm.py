@@ -28,10 +28,10 @@ from threadpoolctl import threadpool_limits
 
 from fer_lib import kernel_machine
 from fer_lib.datasets.splits import Fold, sample, search_folds
-from fer_lib.datasets.threads import in_threads
 from fer_lib.errors import FerError, nearest
 from fer_lib.kernel_machine import Kernels, at_a_time
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.utils.threads import in_threads
 
 NAMES = {
     "resnet50_svm_rbf": "ResNet-50 + SVM (RBF)",

@@ -22,10 +22,10 @@ from fer_lib.augmentation import network_input, random_affine, random_flips
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path
-from fer_lib.progress import time_left
 from fer_lib.settings import TrainingSettings
 from fer_lib.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
+from fer_lib.utils.files import atomic_path
+from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from fer_lib import artifacts, evaluation, report, tables
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, file_sha256, write_text
 from fer_lib.models import resnet50_mlp
 from fer_lib.settings import PROJECT, BaselineCnnSettings, DataSettings, ResNet50MlpSettings, change, settings_hash
+from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 MLP = ResNet50MlpSettings(weights="random_frozen", epochs=2)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fer_lib import code_hash
+from fer_lib.utils import code_hash
 
 PARTS = {
     "__init__.py": "",

@@ -16,13 +16,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fer_lib import lenet_hypothesis, lenet_study, lenet_training, tables_hypotheses, workers
+from fer_lib import lenet_hypothesis, lenet_study, lenet_training, tables_hypotheses
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings
 from fer_lib.training import set_seed
+from fer_lib.utils import parallel
 
 CLASSES = 4
 TINY = LeNetSettings(n_kerns=(2, 3), hidden_units=8, batch_size=8, n_epochs=4, patience=0)
@@ -513,7 +514,7 @@ def test_long_trainings_start_first_and_a_seed_ends_before_the_next(parts, monke
         asked.extend(task for (task,) in tasks)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workers, "side_by_side", side_by_side)
+    monkeypatch.setattr(parallel, "side_by_side", side_by_side)
     with pytest.raises(KeyboardInterrupt):
         lenet_study.run_all(STUDY, {"ckplus": parts, "olivetti": parts}, jobs=2)
     assert [each.seed for each in asked] == [0] * 16 + [1] * 16
@@ -524,7 +525,7 @@ def test_long_trainings_start_first_and_a_seed_ends_before_the_next(parts, monke
 
 def test_a_gpu_is_left_to_one_process(parts, monkeypatch):
     monkeypatch.setattr(lenet_study, "DEVICES", ["gpu:0"])
-    monkeypatch.setattr(workers, "side_by_side", lambda *args, **kwargs: pytest.fail("workers"))
+    monkeypatch.setattr(parallel, "side_by_side", lambda *args, **kwargs: pytest.fail("workers"))
     monkeypatch.setattr(lenet_study, "_train", lambda training: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         lenet_study.run(STUDY, parts, corpus="olivetti")

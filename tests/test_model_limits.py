@@ -6,11 +6,12 @@ import h5py
 import numpy as np
 import pytest
 
-from fer_lib import model_limits, saved_models
+from fer_lib import saved_models
 from fer_lib.comparators import fer_package
 from fer_lib.errors import FerError
-from fer_lib.model_limits import refuse_oversized
 from fer_lib.models import resnet50_mlp
+from fer_lib.utils import safe_load
+from fer_lib.utils.safe_load import refuse_oversized
 
 
 def zip_of_zeros(path):
@@ -49,7 +50,7 @@ def h5_of_a_view(path):
 
 @pytest.fixture
 def small_limit(monkeypatch):
-    monkeypatch.setattr(model_limits, "MODEL_LIMIT", 500_000)
+    monkeypatch.setattr(safe_load, "MODEL_LIMIT", 500_000)
 
 
 READERS = {
@@ -83,9 +84,9 @@ def test_an_honest_file_of_the_largest_size_passes(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["layers/0"] = np.zeros(1000, np.float32)
     whole = (tmp_path / "a.h5").stat().st_size + 4000
-    monkeypatch.setattr(model_limits, "MODEL_LIMIT", whole)
+    monkeypatch.setattr(safe_load, "MODEL_LIMIT", whole)
     refuse_oversized(tmp_path / "a.h5")
-    monkeypatch.setattr(model_limits, "MODEL_LIMIT", whole - 1)
+    monkeypatch.setattr(safe_load, "MODEL_LIMIT", whole - 1)
     with pytest.raises(FerError, match="states 0 GiB"):
         refuse_oversized(tmp_path / "a.h5")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_lib.progress import time_left
+from fer_lib.utils.progress import time_left
 
 
 @pytest.mark.parametrize(

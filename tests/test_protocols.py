@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import artifacts, figures_hypotheses, files, generalisation, protocols, report_liu2023, svm, tables_liu2023
+from fer_lib import artifacts, figures_hypotheses, generalisation, protocols, report_liu2023, svm, tables_liu2023
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
+from fer_lib.utils import files
 
 CLASSES = ("angry", "happy", "sad")
 DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, repeats=2, folds=3)

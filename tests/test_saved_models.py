@@ -22,10 +22,10 @@ from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
-from fer_lib.files import file_sha256
 from fer_lib.models import resnet50_svm
 from fer_lib.saved_models import MODEL_FILE, SVM_FILE, TRUNK_FILE, SavedModel
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
+from fer_lib.utils.files import file_sha256
 
 layers = keras.layers
 SETTINGS = ResNet50SvmSettings(search_folds=2, scaling="unit")

@@ -22,11 +22,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from fer_lib import kernel_machine, saved_models, svm, svm_equations
-from fer_lib.datasets import threads
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
 from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.svm import Examples
+from fer_lib.utils import threads
 
 SETTINGS = ResNet50SvmSettings()
 KERNELS = ("rbf", "linear", "poly")

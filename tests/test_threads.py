@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from fer_lib.datasets import threads
-from fer_lib.datasets.threads import in_order
+from fer_lib.utils import threads
+from fer_lib.utils.threads import in_order
 
 
 @pytest.fixture(params=[1, 3])

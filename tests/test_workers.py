@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_lib import workers
 from fer_lib.errors import FerError
+from fer_lib.utils import parallel
 
 
 def doubled(number: int) -> int:
@@ -32,7 +32,7 @@ def refuse(sentence: str, error: type[Exception]) -> None:
 
 def collected(function, tasks, *, jobs=1) -> dict:
     found = {}
-    workers.side_by_side(function, tasks, jobs=jobs, done=found.__setitem__)
+    parallel.side_by_side(function, tasks, jobs=jobs, done=found.__setitem__)
     return found
 
 
@@ -51,7 +51,7 @@ def test_a_log_line_below_the_level_of_this_process_stays_unseen(caplog):
 def test_workers_have_one_thread_and_this_process_keeps_its_own(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("NPROC", raising=False)
-    found = collected(environment, [(name,) for name in workers.ONE_THREAD])
+    found = collected(environment, [(name,) for name in parallel.ONE_THREAD])
     assert set(found.values()) == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "NPROC" not in os.environ

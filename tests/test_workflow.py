@@ -16,8 +16,8 @@ import nbformat
 import pytest
 import yaml
 
-from fer_lib.files import file_sha256
 from fer_lib.settings import load_profile
+from fer_lib.utils.files import file_sha256
 
 PROJECT = Path(__file__).parents[1]
 SLURM = PROJECT / "workflow" / "profiles" / "slurm"

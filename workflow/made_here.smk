@@ -4,7 +4,7 @@
 
 import contextlib
 
-from fer_lib.files import file_sha256
+from fer_lib.utils.files import file_sha256
 
 
 def brought_along(results):

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, file_sha256, write_text
+from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 COMPARATOR_FILE, ARRAYS_FILE = "comparator.json", "arrays.npz"
 FORMAT = 1

@@ -19,7 +19,7 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, reason_of, write_text
+from fer_lib.utils.files import atomic_path, reason_of, write_text
 
 #: Goes into every key; raise it when the meaning of a cached file changes.
 FORMAT_VERSION = 1

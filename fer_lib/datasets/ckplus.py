@@ -28,7 +28,7 @@ from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
 from fer_lib.datasets.sources import Source, content_digests, members_digest, open_source
 from fer_lib.errors import FerError
-from fer_lib.files import file_sha256
+from fer_lib.utils.files import file_sha256
 
 __all__ = ["CODES", "EMOTIONS", "OFFICIAL_COUNTS", "load", "recognises"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib import code_hash
 from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, sources, synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.errors import FerError
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
+from fer_lib.utils import code_hash
 
 GENERATED_SEED = 2013
 FACES_FOR_FIGURES = 1000

@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from fer_lib.errors import FerError
-from fer_lib.files import write_text
+from fer_lib.utils.files import write_text
 
 _BLOCK = 2**18
 _TRIES = 3  # of one address that breaks off, as long as it can go on

@@ -30,7 +30,7 @@ from fer_lib.datasets.sources import (
     open_source,
 )
 from fer_lib.errors import FerError
-from fer_lib.files import file_sha256
+from fer_lib.utils.files import file_sha256
 
 __all__ = ["CLASS_NAMES", "MARKER", "OFFICIAL_CLASS_COUNTS", "OFFICIAL_COUNTS", "SPLITS", "load"]
 

@@ -17,8 +17,8 @@ from typing import BinaryIO
 import numpy as np
 
 from fer_lib.datasets.faults import Fault, Faults
-from fer_lib.datasets.threads import in_order
 from fer_lib.errors import FerError, nearest
+from fer_lib.utils.threads import in_order
 
 CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SPLITS = ("Training", "PublicTest", "PrivateTest")

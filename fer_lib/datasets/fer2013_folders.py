@@ -11,7 +11,7 @@ from fer_lib.datasets.decoding import decode_face
 from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SIDE, SPLITS, Rows
 from fer_lib.datasets.sources import Source
-from fer_lib.datasets.threads import in_order
+from fer_lib.utils.threads import in_order
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 

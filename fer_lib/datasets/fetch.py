@@ -31,7 +31,7 @@ from fer_lib.datasets.fer2013_folders import Tree, find_trees, place_of
 from fer_lib.datasets.olivetti import stretched
 from fer_lib.datasets.sources import Source, archive_kind, find_corpus, members_digest, open_source
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import atomic_path, file_sha256, write_text
+from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 #: The image-folder release of FER-2013 on Kaggle, its version pinned.
 HANDLE = "msambare/fer2013/versions/1"

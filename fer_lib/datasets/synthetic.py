@@ -47,7 +47,7 @@ from fer_lib.datasets.synthetic_people import (
 )
 from fer_lib.datasets.synthetic_render import render_faces
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import write_text
+from fer_lib.utils.files import write_text
 
 __all__ = [
     "ACTION_UNITS",

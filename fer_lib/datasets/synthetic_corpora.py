@@ -22,7 +22,7 @@ from fer_lib.datasets.synthetic_people import (
 )
 from fer_lib.datasets.synthetic_render import render_faces
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, write_text
+from fer_lib.utils.files import atomic_path, write_text
 
 DRAWING = 1
 """Number of the drawing: raised whenever the same arguments give other pixels, so that old folders are not mixed in."""

@@ -9,9 +9,9 @@ from zipfile import BadZipFile
 
 from fer_lib.backend import keras
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import file_sha256
-from fer_lib.model_limits import refuse_oversized
 from fer_lib.settings import WEIGHTS_NAMES, ResNet50MlpSettings
+from fer_lib.utils.files import file_sha256
+from fer_lib.utils.safe_load import refuse_oversized
 
 TRUNK_PARAMETERS = 23_587_712  # printed in section 2.2.1
 layers = keras.layers

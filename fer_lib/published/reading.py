@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from fer_lib.audit_checks import SCALES
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import read_yaml
 from fer_lib.published.records import (
     CHECKS,
     AtLeast,
@@ -35,6 +34,7 @@ from fer_lib.published.records import (
     matching,
     statements_of,
 )
+from fer_lib.utils.files import read_yaml
 
 
 def read(path: str | Path) -> Record:

@@ -13,7 +13,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
-from fer_lib.files import read_yaml
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.settings.common import STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
@@ -25,6 +24,7 @@ from fer_lib.settings.liu2023 import (
     LeNetSettings,
     ResNet50SvmSettings,
 )
+from fer_lib.utils.files import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROFILES = PROJECT / "configs"

@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
-from fer_lib.datasets.threads import cores
 from fer_lib.errors import FerError
+from fer_lib.utils.threads import cores
 
 __all__ = ["cores", "side_by_side"]
 

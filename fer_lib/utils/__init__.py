@@ -1,0 +1,1 @@
+"""Files, parallel work, progress, safe loading and code hashes: what every floor uses and no paper explains."""
