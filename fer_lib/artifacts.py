@@ -99,7 +99,7 @@ class Run:
 
         Args:
             name: of the trained model.
-            *entries: the functions that build and train it; the code they can reach decides (:mod:`fer_lib.utils.code_hash`).
+            *entries: the functions that build and train it; their code is hashed (:mod:`fer_lib.utils.code_hash`).
             settings: the settings it depends on; None means all settings used so far.
             faces: the faces it learns from; None means all faces used so far.
         """

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from fer_lib import mtcnn_engine
-from fer_lib.datasets.cache import cached
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
-from fer_lib.datasets.reading import bar
+from fer_lib.datasets.readers.cache import cached
+from fer_lib.datasets.readers.locate import bar
 from fer_lib.errors import FerError
 from fer_lib.face_geometry import (
     Detection,

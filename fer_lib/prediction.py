@@ -19,11 +19,11 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tabulate import tabulate
 
-from fer_lib.datasets.decoding import decode_photo
-from fer_lib.datasets.faults import Fault
 from fer_lib.datasets.fer2013_folders import IMAGE_SUFFIXES
-from fer_lib.datasets.reading import bar
-from fer_lib.datasets.sources import MEMBER_LIMIT, visible
+from fer_lib.datasets.readers.archives import MEMBER_LIMIT, visible
+from fer_lib.datasets.readers.faults import Fault
+from fer_lib.datasets.readers.locate import bar
+from fer_lib.datasets.readers.pictures import decode_photo
 from fer_lib.errors import FerError
 from fer_lib.faces import Detection, annotate, choose, crop, detect
 from fer_lib.settings import FaceSettings, change

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_lib.datasets.decoding import decode_face, decode_photo
-from fer_lib.datasets.faults import Fault
+from fer_lib.datasets.readers.faults import Fault
+from fer_lib.datasets.readers.pictures import decode_face, decode_photo
 
 
 def png(width: int, height: int, *, padding: int = 0) -> bytes:

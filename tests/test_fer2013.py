@@ -16,10 +16,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fer_lib.datasets import cache as cache_module
 from fer_lib.datasets import fer2013, fer2013_csv
-from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.fer2013 import CLASS_NAMES, SPLITS
+from fer_lib.datasets.readers import cache as cache_module
+from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.errors import FerError
 from fer_lib.utils import threads
 

@@ -25,7 +25,7 @@ from fer_lib.datasets.fer2013 import OFFICIAL_CLASS_COUNTS, OFFICIAL_COUNTS  # n
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS  # noqa: E402
 from fer_lib.datasets.fer2013_folders import find_trees  # noqa: E402
 from fer_lib.datasets.fetch import HANDLE, fetch, manifest_of, read_manifest  # noqa: E402
-from fer_lib.datasets.sources import open_source  # noqa: E402
+from fer_lib.datasets.readers.archives import open_source  # noqa: E402
 from fer_lib.errors import FerError  # noqa: E402
 
 

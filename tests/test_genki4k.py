@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_lib.datasets import PhotoSet, decoding, genki4k, synthetic
-from fer_lib.datasets.decoding import decode_photo
-from fer_lib.datasets.faults import Fault
+from fer_lib.datasets import PhotoSet, genki4k, synthetic
+from fer_lib.datasets.readers import pictures as decoding
+from fer_lib.datasets.readers.faults import Fault
+from fer_lib.datasets.readers.pictures import decode_photo
 from fer_lib.errors import FerError
 
 COUNT = 6

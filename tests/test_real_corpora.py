@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_lib.datasets import PhotoSet, ckplus, genki4k, olivetti, quality
-from fer_lib.datasets.sources import find_corpus
+from fer_lib.datasets.readers.archives import find_corpus
 
 pytestmark = pytest.mark.skipif(not os.environ.get("FER_DATA"), reason="FER_DATA names no data folder")
 

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from fer_lib.datasets.sources import archive_kind, content_digests, find_corpus, members_digest, open_source
+from fer_lib.datasets.readers.archives import archive_kind, content_digests, find_corpus, members_digest, open_source
 from fer_lib.errors import FerError
 
 FILES = {"b/two.txt": b"two", "a.txt": b"one", "b/c/three.txt": b"three" * 1000}
@@ -126,7 +126,7 @@ def test_a_damaged_member_is_named(tmp_path):
 
 
 def test_a_member_too_large_for_a_picture_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("fer_lib.datasets.sources.MEMBER_LIMIT", 1000)
+    monkeypatch.setattr("fer_lib.datasets.readers.archives.MEMBER_LIMIT", 1000)
     with (
         open_source(make_folder(tmp_path / "f", FILES)) as source,
         pytest.raises(FerError, match=r"three\.txt is larger"),
@@ -153,7 +153,7 @@ def tar_bomb(path):
 def test_a_bomb_is_refused_by_what_it_states(tmp_path, monkeypatch, make):
     path = make(tmp_path / "bomb")
     with monkeypatch.context() as patch:
-        patch.setattr("fer_lib.datasets.sources.MEMBER_LIMIT", 1000)
+        patch.setattr("fer_lib.datasets.readers.archives.MEMBER_LIMIT", 1000)
         with pytest.raises(FerError, match=r"bomb would unpack to more than .* times its own size; such an archive"):
             open_source(path)
     if make is zip_bomb:  # a small one does no harm

@@ -19,14 +19,14 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import reading
-from fer_lib.datasets.cache import cached
-from fer_lib.datasets.decoding import decode_face
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
-from fer_lib.datasets.sources import Source, content_digests, members_digest, open_source
+from fer_lib.datasets.readers import locate
+from fer_lib.datasets.readers.archives import Source, content_digests, members_digest, open_source
+from fer_lib.datasets.readers.cache import cached
+from fer_lib.datasets.readers.faults import Fault, Faults
+from fer_lib.datasets.readers.pictures import decode_face
 from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
 
@@ -156,16 +156,16 @@ def _kinds(source: Source) -> set[str]:
 
 def _locate(path: Path) -> _Place:
     """Returns where pictures and labels stand: in the file or folder itself, or in the archives of the folder."""
-    target = reading.entry(path, "ckplus", _EXPECTED)
+    target = locate.entry(path, "ckplus", _EXPECTED)
     with open_source(target) as source:
         own, names = _kinds(source), source.names
     held = {target: own}
-    for archive in reading.archives_in(target) if target.is_dir() else []:
+    for archive in locate.archives_in(target) if target.is_dir() else []:
         with open_source(archive) as source:
             held[archive] = _kinds(source) - own  # what stands there unpacked comes before an archive
     found = {kind: [place for place, kinds in held.items() if kind in kinds] for kind in ("faces", "frames", "labels")}
     if not any(found.values()):
-        raise reading.unrecognised(target, "CK+", _EXPECTED, names)
+        raise locate.unrecognised(target, "CK+", _EXPECTED, names)
     both = found["faces"] and found["frames"]
     several = [place for places in found.values() if len(places) > 1 for place in places]
     if both or several:
@@ -188,7 +188,7 @@ def _content(path: Path) -> dict[str, object]:
         names = [name for name in source.names if _FACE.fullmatch(name)]
         return {
             "sha256": members_digest(content_digests(source, names)),
-            "marked": reading.marked(source, _face_root(source)),
+            "marked": locate.marked(source, _face_root(source)),
         }
 
 
@@ -225,9 +225,9 @@ def _load_photos(
     if not kept:
         raise FerError(f"{origin} holds no picture of CK+ that can be read; fetch the corpus again.")
     root = _root_of(_FRAME, source)
-    synthetic = reading.marked(source, root) or reading.marked(labels, _root_of(_LABEL, labels))
+    synthetic = locate.marked(source, root) or locate.marked(labels, _root_of(_LABEL, labels))
     if source.container in ("zip", "tar"):  # the owners' zips side by side are marked by a file beside them
-        synthetic = synthetic or (source is not labels and (source.path.parent / reading.MARKER).exists())
+        synthetic = synthetic or (source is not labels and (source.path.parent / locate.MARKER).exists())
     notes |= {"labels_of_other_frames": other_frames, "sizes": size_notes(sizes.values())}
     notes |= _counted(kept, emotions, origin, tolerated=skip_bad or synthetic)
     names = _class_names(kept)
@@ -318,7 +318,7 @@ def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: b
     kept = [picture for picture in chosen if picture.member in images]
     if not kept:
         raise FerError(f"{origin} holds no face that can be read; fetch the corpus again.")
-    synthetic = reading.marked(source, root)
+    synthetic = locate.marked(source, root)
     sole = {key: next(iter(found)) for key, found in emotions.items() if len(found) == 1}
     notes = {"layout": "48x48 faces", "container": source.container, "unlabelled_sequences": 0}
     notes |= {"contempt_left_out": len(left_out), "labels_of_other_frames": 0, "skipped": skipped}
@@ -403,7 +403,7 @@ def _last(
 
 def _decoded(source: Source, root: str, members: list[str], *, faults: Faults, progress: bool) -> dict[str, np.ndarray]:
     images: dict[str, np.ndarray] = {}
-    with reading.bar("ckplus", len(members), progress=progress) as advance:
+    with locate.bar("ckplus", len(members), progress=progress) as advance:
         for name, data in source.items(members):
             try:
                 images[name] = decode_face(data)
@@ -438,7 +438,7 @@ def _counted(
         "sequences": len({picture.sequence for picture in kept}),
         "subjects": len({picture.subject for picture in kept}),
         "neutral": any(picture.emotion == "neutral" for picture in kept),
-        "count_deviations": reading.deviations(dict(found), OFFICIAL_COUNTS, origin, tolerated=tolerated),
+        "count_deviations": locate.deviations(dict(found), OFFICIAL_COUNTS, origin, tolerated=tolerated),
     }
 
 

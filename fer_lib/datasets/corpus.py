@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, sources, synthetic
+from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
+from fer_lib.datasets.readers import archives
 from fer_lib.errors import FerError
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
 from fer_lib.utils import code_hash
@@ -114,7 +115,7 @@ def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = F
             f"This profile reads {NAMES[name]} and no data folder was given; set FER_DATA (or data_dir) to the folder "
             f"that holds {name}, or use the smoke profile, which generates faces."
         )
-    return sources.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
+    return archives.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
 
 
 def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:

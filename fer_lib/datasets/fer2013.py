@@ -14,14 +14,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import reading
-from fer_lib.datasets.cache import cached
 from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
-from fer_lib.datasets.faults import Faults
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS, Rows, layout_name, read_csv, sniff_columns
 from fer_lib.datasets.fer2013_folders import IMAGE_SUFFIXES, Tree, find_trees, read_tree
-from fer_lib.datasets.reading import MARKER
-from fer_lib.datasets.sources import (
+from fer_lib.datasets.readers import locate
+from fer_lib.datasets.readers.archives import (
     Source,
     archive_kind,
     content_digests,
@@ -29,6 +26,9 @@ from fer_lib.datasets.sources import (
     members_digest,
     open_source,
 )
+from fer_lib.datasets.readers.cache import cached
+from fer_lib.datasets.readers.faults import Faults
+from fer_lib.datasets.readers.locate import MARKER
 from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
 
@@ -136,7 +136,7 @@ def _choose_archive(folder: Path, archives: list[Path]) -> Path:
             depth = len(archive.relative_to(folder).parts)
             ranked.append(((depth, min(layout.rank for layout in layouts)), archive))
     if not ranked:
-        raise reading.unrecognised(folder, "FER-2013", _EXPECTED)
+        raise locate.unrecognised(folder, "FER-2013", _EXPECTED)
     ranked.sort()
     best = [archive.name for rank, archive in ranked if rank == ranked[0][0]]
     if len(best) > 1:
@@ -167,7 +167,7 @@ def _layouts(source: Source) -> list[_Layout]:
 def _choose(source: Source) -> _Layout:
     layouts = _layouts(source)
     if not layouts:
-        raise reading.unrecognised(source.path, "FER-2013", _EXPECTED, source.names)
+        raise locate.unrecognised(source.path, "FER-2013", _EXPECTED, source.names)
     return _nearest(layouts, source.path)
 
 
@@ -187,28 +187,28 @@ def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
         return {"sha256": file_sha256(target), "marked": beside}
     with open_source(target) as source:
         digest = members_digest(content_digests(source, layout.tree.members))
-        return {"sha256": digest, "root": layout.root, "marked": reading.marked(source, layout.root)}
+        return {"sha256": digest, "root": layout.root, "marked": locate.marked(source, layout.root)}
 
 
 def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) -> FaceDataset:
     member = layout.csv or layout.root.rstrip("/")
     origin = source.describe(member) if member else source.path.name
     faults = Faults(origin, skip_bad)
-    synthetic = reading.marked(source, layout.root)
+    synthetic = locate.marked(source, layout.root)
     if layout.csv:
         with (
-            reading.bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
+            locate.bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
             source.open(layout.csv) as stream,
         ):
             rows = read_csv(stream, origin, faults=faults, advance=advance)
     else:
-        with reading.bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
+        with locate.bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
             rows = read_tree(source, layout.tree, faults=faults, advance=advance)
     skipped = faults.settle()
     found = dict(zip(SPLITS, np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist(), strict=True))
     if not len(rows.images):
         raise FerError(f"{origin} holds no face that can be read; fetch the corpus again.")
-    differing = reading.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
+    differing = locate.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
     notes = {
         "layout": layout.name,
         "container": source.container,

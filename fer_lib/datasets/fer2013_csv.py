@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fer_lib.datasets.faults import Fault, Faults
+from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.errors import FerError, nearest
 from fer_lib.utils.threads import in_order
 

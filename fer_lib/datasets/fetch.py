@@ -25,11 +25,11 @@ import numpy as np
 
 from fer_lib.datasets import genki4k
 from fer_lib.datasets.download import download
-from fer_lib.datasets.faults import Fault
 from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS
 from fer_lib.datasets.fer2013_folders import Tree, find_trees, place_of
 from fer_lib.datasets.olivetti import stretched
-from fer_lib.datasets.sources import Source, archive_kind, find_corpus, members_digest, open_source
+from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, members_digest, open_source
+from fer_lib.datasets.readers.faults import Fault
 from fer_lib.errors import FerError, nearest
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 

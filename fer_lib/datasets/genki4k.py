@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib.datasets import reading
-from fer_lib.datasets.faults import Fault, Faults
 from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
-from fer_lib.datasets.sources import Source, open_source
+from fer_lib.datasets.readers import locate
+from fer_lib.datasets.readers.archives import Source, open_source
+from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.errors import FerError
 
 __all__ = ["CLASS_NAMES", "LABELS_SHA256", "OFFICIAL_COUNTS", "labels_sha256", "load", "recognises"]
@@ -65,7 +65,7 @@ def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> 
     Raises:
         FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
     """
-    target = reading.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
+    target = locate.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
     with open_source(target) as source:
         root = _root(source)
         return _read(source, root, skip_bad=skip_bad, progress=progress)
@@ -84,7 +84,7 @@ def labels_sha256(text: str) -> str:
 
 def labels_in(path: str | Path) -> str:
     """Returns the text of ``labels.txt`` of the corpus at ``path``; raises FerError where it is not to be found."""
-    target = reading.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
+    target = locate.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
     with open_source(target) as source:
         return _text(source, _root(source))
 
@@ -105,7 +105,7 @@ def _roots(source: Source) -> list[str]:
 def _root(source: Source) -> str:
     roots = sorted(_roots(source), key=lambda root: root.count("/"))
     if not roots:
-        raise reading.unrecognised(source.path, "GENKI-4K", _EXPECTED, source.names)
+        raise locate.unrecognised(source.path, "GENKI-4K", _EXPECTED, source.names)
     nearest = [root for root in roots if root.count("/") == roots[0].count("/")]
     if len(nearest) > 1:
         listed = ", ".join(nearest)
@@ -137,7 +137,7 @@ def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> Photo
     kept = [number for number in labels if members[number] in sizes]
     if not kept:
         raise FerError(f"{origin} holds no photo that can be read; fetch the corpus again.")
-    synthetic = reading.marked(source, root)
+    synthetic = locate.marked(source, root)
     rows = [labels[number] for number in kept]
     digest = labels_sha256(text)
     notes = {
@@ -147,7 +147,7 @@ def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> Photo
         "official_labels": digest == LABELS_SHA256,
         "sizes": size_notes(sizes.values()),
         "skipped": skipped,
-        "count_deviations": reading.deviations(_counts(rows), OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic),
+        "count_deviations": locate.deviations(_counts(rows), OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic),
     }
     paths = tuple(members[number] for number in kept)
     meta = _meta(rows, [member.removeprefix(root) for member in paths])

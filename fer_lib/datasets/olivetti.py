@@ -21,11 +21,11 @@ from PIL import Image
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from fer_lib.datasets import reading
-from fer_lib.datasets.decoding import PIXEL_LIMIT
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.faults import Fault, Faults
-from fer_lib.datasets.sources import Source, open_source
+from fer_lib.datasets.readers import locate
+from fer_lib.datasets.readers.archives import Source, open_source
+from fer_lib.datasets.readers.faults import Fault, Faults
+from fer_lib.datasets.readers.pictures import PIXEL_LIMIT
 from fer_lib.errors import FerError
 
 __all__ = ["FACES_PER_PERSON", "OFFICIAL_COUNTS", "TILE", "load", "recognises", "stretched"]
@@ -72,8 +72,8 @@ def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
         data = target.read_bytes() if member is None else source.read(member)
         images = (_npz if member is None else _READERS[layout])(data, origin)
         root = "" if member is None else member.removesuffix(member.rsplit("/", 1)[-1])
-        beside = member is None and (target.parent / reading.MARKER).exists()
-        synthetic = beside or reading.marked(source, root) or reading.OLIVETTI_COMMENT in data
+        beside = member is None and (target.parent / locate.MARKER).exists()
+        synthetic = beside or locate.marked(source, root) or locate.OLIVETTI_COMMENT in data
         container = "file" if member is None else source.container
     return _dataset(images, {"layout": layout, "container": container}, origin, skip_bad=skip_bad, synthetic=synthetic)
 
@@ -98,7 +98,7 @@ def _locate(path: Path) -> Path:
     pickles = [path] if path.is_file() else sorted(path.glob("*.pkz")) if path.is_dir() else []
     pickles = [file for file in pickles if file.suffix.lower() in (".pkz", ".pkl", ".pickle", ".joblib")]
     try:
-        target = reading.locate(path, "olivetti", recognises=recognises, expected=_EXPECTED)
+        target = locate.locate(path, "olivetti", recognises=recognises, expected=_EXPECTED)
     except FerError:
         if pickles:
             raise _refused(pickles[0]) from None
@@ -148,7 +148,7 @@ def _layout(head: bytes, name: str) -> str | None:
 def _choose(source: Source) -> tuple[str, str | None]:
     layouts = _layouts(source)
     if not layouts:
-        raise reading.unrecognised(source.path, "the Olivetti faces", _EXPECTED, source.names)
+        raise locate.unrecognised(source.path, "the Olivetti faces", _EXPECTED, source.names)
     if len(layouts) > 1:
         listed = ", ".join(str(member) for _, member in layouts)
         raise FerError(f"{source.path} holds the Olivetti faces more than once ({listed}); give the path of one.")
@@ -243,6 +243,6 @@ def _dataset(images: np.ndarray, notes: dict, origin: str, *, skip_bad: bool, sy
         }
     )
     found = {"people": people, "faces": len(kept)}
-    differing = reading.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
+    differing = locate.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
     notes |= {"people": people, "skipped": skipped, "count_deviations": differing}
     return FaceDataset(images[kept], meta, names, "olivetti", synthetic, notes)

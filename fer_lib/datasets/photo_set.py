@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.decoding import decode_photo
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.faults import Fault, Faults
-from fer_lib.datasets.reading import bar
-from fer_lib.datasets.sources import Source, content_digests, open_source
+from fer_lib.datasets.readers.archives import Source, content_digests, open_source
+from fer_lib.datasets.readers.faults import Fault, Faults
+from fer_lib.datasets.readers.locate import bar
+from fer_lib.datasets.readers.pictures import decode_photo
 from fer_lib.errors import FerError
 
 

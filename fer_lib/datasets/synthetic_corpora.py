@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from fer_lib.datasets.reading import MARKER, OLIVETTI_COMMENT
+from fer_lib.datasets.readers.locate import MARKER, OLIVETTI_COMMENT
 from fer_lib.datasets.synthetic_people import (
     Conditions,
     Identity,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from fer_lib.datasets.sources import Source, archive_kind, find_corpus, open_source, visible
+from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, open_source, visible
 from fer_lib.errors import FerError
 
 #: A corpus that holds this file was generated.

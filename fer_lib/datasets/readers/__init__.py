@@ -1,0 +1,1 @@
+"""Read archives, folders and images, find a corpus by its content, cache what was parsed."""
