@@ -15,7 +15,7 @@ import pandas as pd
 from side_by_side import alternate, arguments, ratio, report, say, seconds
 
 from fer_lib.datasets import FaceDataset, corpus, fer2013
-from fer_lib.datasets.fer2013_csv import Rows, read_csv
+from fer_lib.datasets.fer2013.csv import Rows, read_csv
 from fer_lib.datasets.readers.faults import Faults
 from fer_lib.settings import DataSettings
 from fer_lib.utils.threads import cores

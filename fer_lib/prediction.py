@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tabulate import tabulate
 
-from fer_lib.datasets.fer2013_folders import IMAGE_SUFFIXES
+from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES
 from fer_lib.datasets.readers.archives import MEMBER_LIMIT, visible
 from fer_lib.datasets.readers.faults import Fault
 from fer_lib.datasets.readers.locate import bar

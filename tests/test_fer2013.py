@@ -16,8 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fer_lib.datasets import fer2013, fer2013_csv
+from fer_lib.datasets import fer2013
 from fer_lib.datasets.fer2013 import CLASS_NAMES, SPLITS
+from fer_lib.datasets.fer2013 import csv as fer2013_csv
 from fer_lib.datasets.readers import cache as cache_module
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.errors import FerError
@@ -222,7 +223,7 @@ def test_forms_of_csv(tmp_path, form, quoted, csv_releases):
 
 def test_blocks_that_cut_rows_change_nothing(monkeypatch, csv_releases):
     whole = load(csv_releases["csv"])
-    monkeypatch.setattr("fer_lib.datasets.fer2013_csv._BLOCK", 1009)
+    monkeypatch.setattr("fer_lib.datasets.fer2013.csv._BLOCK", 1009)
     assert load(csv_releases["csv"]).fingerprint == whole.fingerprint
 
 

@@ -22,8 +22,8 @@ requests = pytest.importorskip("requests")
 from fer_lib.datasets import fetch as fetch_module  # noqa: E402
 from fer_lib.datasets import genki4k, olivetti  # noqa: E402
 from fer_lib.datasets.fer2013 import OFFICIAL_CLASS_COUNTS, OFFICIAL_COUNTS  # noqa: E402
-from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS  # noqa: E402
-from fer_lib.datasets.fer2013_folders import find_trees  # noqa: E402
+from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS  # noqa: E402
+from fer_lib.datasets.fer2013.folders import find_trees  # noqa: E402
 from fer_lib.datasets.fetch import HANDLE, fetch, manifest_of, read_manifest  # noqa: E402
 from fer_lib.datasets.readers.archives import open_source  # noqa: E402
 from fer_lib.errors import FerError  # noqa: E402

@@ -25,8 +25,8 @@ import numpy as np
 
 from fer_lib.datasets import genki4k
 from fer_lib.datasets.download import download
-from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS
-from fer_lib.datasets.fer2013_folders import Tree, find_trees, place_of
+from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS
+from fer_lib.datasets.fer2013.folders import Tree, find_trees, place_of
 from fer_lib.datasets.olivetti import stretched
 from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, members_digest, open_source
 from fer_lib.datasets.readers.faults import Fault

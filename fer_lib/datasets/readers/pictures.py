@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from fer_lib.datasets.fer2013_csv import SIDE
+from fer_lib.datasets.fer2013.csv import SIDE
 from fer_lib.datasets.readers.faults import Fault
 
 #: A picture of more pixels (width x height) than this is refused: 50 megapixels.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SIDE, SPLITS, Rows
+from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SIDE, SPLITS, Rows
 from fer_lib.datasets.readers.archives import Source
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import decode_face

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
-from fer_lib.datasets.fer2013_csv import CLASS_NAMES, SPLITS, Rows, layout_name, read_csv, sniff_columns
-from fer_lib.datasets.fer2013_folders import IMAGE_SUFFIXES, Tree, find_trees, read_tree
+from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS, Rows, layout_name, read_csv, sniff_columns
+from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES, Tree, find_trees, read_tree
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import (
     Source,
