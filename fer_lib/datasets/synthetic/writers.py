@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from fer_lib.datasets.readers.locate import MARKER, OLIVETTI_COMMENT
-from fer_lib.datasets.synthetic_people import (
+from fer_lib.datasets.synthetic.people import (
     Conditions,
     Identity,
     activations,
@@ -20,7 +20,7 @@ from fer_lib.datasets.synthetic_people import (
     sample_identities,
     sample_intensities,
 )
-from fer_lib.datasets.synthetic_render import render_faces
+from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
 from fer_lib.utils.files import atomic_path, write_text
 

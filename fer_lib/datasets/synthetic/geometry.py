@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from fer_lib.datasets.synthetic_people import UNITS
+from fer_lib.datasets.synthetic.people import UNITS
 
 _HEAD_DEPTH = 0.85
 

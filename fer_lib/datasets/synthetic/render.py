@@ -15,8 +15,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from fer_lib.datasets.synthetic_geometry import face_geometry, scene_geometry
-from fer_lib.datasets.synthetic_people import Conditions, Identity, checked_seed
+from fer_lib.datasets.synthetic.geometry import face_geometry, scene_geometry
+from fer_lib.datasets.synthetic.people import Conditions, Identity, checked_seed
 from fer_lib.errors import FerError
 
 _CHUNK_PIXELS = 20_000  # a float32 plane of this many pixels stays in the second-level cache

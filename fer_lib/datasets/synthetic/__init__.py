@@ -21,18 +21,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
-from fer_lib.datasets.synthetic_corpora import (
-    CKPLUS_CODES,
-    DRAWING,
-    MARKER,
-    begin_folder,
-    write_ckplus,
-    write_ckplus48,
-    write_genki4k,
-    write_image,
-    write_olivetti,
-)
-from fer_lib.datasets.synthetic_people import (
+from fer_lib.datasets.synthetic.people import (
     ACTION_UNITS,
     UNITS,
     Conditions,
@@ -45,7 +34,18 @@ from fer_lib.datasets.synthetic_people import (
     sample_intensities,
     studio_conditions,
 )
-from fer_lib.datasets.synthetic_render import render_faces
+from fer_lib.datasets.synthetic.render import render_faces
+from fer_lib.datasets.synthetic.writers import (
+    CKPLUS_CODES,
+    DRAWING,
+    MARKER,
+    begin_folder,
+    write_ckplus,
+    write_ckplus48,
+    write_genki4k,
+    write_image,
+    write_olivetti,
+)
 from fer_lib.errors import FerError, nearest
 from fer_lib.utils.files import write_text
 
