@@ -171,8 +171,8 @@ def _command(
 
 
 def _data_fetch(arguments: argparse.Namespace) -> None:
+    from fer_lib.datasets.catalog import TERMS
     from fer_lib.datasets.fetch import fetch
-    from fer_lib.datasets.terms import TERMS
 
     fetched = fetch(arguments.corpus, arguments.to)
     done = "Fetched" if fetched.downloaded else "Already there:"

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from sklearn.isotonic import isotonic_regression
 
-from fer_lib.datasets.terms import TITLES
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.diagrams import INK, SOFT
 from fer_lib.svm import NAMES as CLASSIFIERS
 from fer_lib.tables import MODEL_NAMES, SYNTHETIC_MARK

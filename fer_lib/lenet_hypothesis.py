@@ -15,7 +15,7 @@ import pandas as pd
 
 from fer_lib import evaluation, published
 from fer_lib.audit_checks import reachable_counts, rounded_from
-from fer_lib.datasets.terms import TITLES
+from fer_lib.datasets.catalog import TITLES
 
 if TYPE_CHECKING:
     from fer_lib.lenet_training import Parts

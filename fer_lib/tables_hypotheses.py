@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_lib.datasets.terms import TITLES
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.tables import Table
 
 SWEEPS = {"learning_rate": "learning rate", "n_kerns": "n-kerns", "batch_size": "batch size"}

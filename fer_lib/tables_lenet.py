@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from fer_lib import published
-from fer_lib.datasets.terms import TITLES
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.settings import LeNetSettings
 from fer_lib.tables import Table
 

@@ -10,7 +10,7 @@ import pytest
 
 from fer_lib import cli
 from fer_lib.cli import main
-from fer_lib.datasets.terms import TERMS, TITLES
+from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.settings import PROJECT
 
 

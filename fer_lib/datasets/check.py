@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from fer_lib.datasets import FaceDataset, PhotoSet, ckplus, fer2013, genki4k, olivetti, quality
+from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.fer2013.csv import sniff_columns
 from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES, find_trees
 from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, open_source, visible
-from fer_lib.datasets.terms import TERMS, TITLES
 from fer_lib.errors import FerError
 
 
