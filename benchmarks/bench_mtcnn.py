@@ -10,8 +10,8 @@ import numpy as np
 from side_by_side import alternate, arguments, ratio, report, say
 
 from fer_lib.datasets import corpus
-from fer_lib.face_geometry import Detection, searched_copy
-from fer_lib.faces import detect
+from fer_lib.faces.crops import detect
+from fer_lib.faces.geometry import Detection, searched_copy
 from fer_lib.settings import CkPlusSettings, DataSettings, FaceSettings
 
 TARGET = 4

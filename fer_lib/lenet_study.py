@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import faces
 from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
+from fer_lib.faces import crops
 from fer_lib.lenet_training import Parts, train
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
 from fer_lib.utils import code_hash, parallel
@@ -90,7 +90,7 @@ def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *,
     if "ckplus" in settings.corpora:
         photos = corpora.load_ckplus(profile.ckplus, profile.data, data_dir, missing_ok="olivetti" in settings.corpora)
         if len(photos):
-            people = faces.face_crops(photos, profile.faces, already_cropped=isinstance(photos, FaceDataset))
+            people = crops.face_crops(photos, profile.faces, already_cropped=isinstance(photos, FaceDataset))
             parts["ckplus"] = ckplus_parts(people, settings, seed=seed)
     if "olivetti" in settings.corpora:
         people = corpora.load_olivetti(profile.data, data_dir, missing_ok="ckplus" in parts)

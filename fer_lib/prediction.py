@@ -25,7 +25,7 @@ from fer_lib.datasets.readers.faults import Fault
 from fer_lib.datasets.readers.locate import bar
 from fer_lib.datasets.readers.pictures import decode_photo
 from fer_lib.errors import FerError
-from fer_lib.faces import Detection, annotate, choose, crop, detect
+from fer_lib.faces.crops import Detection, annotate, choose, crop, detect
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import faces, mtcnn_engine
 from fer_lib.datasets import synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.faces import Detection, annotate, choose, crop, crop_matrix, detect, face_crops, summary
+from fer_lib.faces import crops
+from fer_lib.faces import mtcnn as mtcnn_engine
+from fer_lib.faces.crops import Detection, annotate, choose, crop, crop_matrix, detect, face_crops, summary
 from fer_lib.settings import FaceSettings, change
 
 PLAIN = FaceSettings(margin=0.0, align=False)
@@ -129,7 +130,8 @@ def counted(monkeypatch):
 
 
 def test_importing_does_not_import_tensorflow():
-    code = "import sys, fer_lib.faces; sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'mtcnn')))"
+    heavy = ("tensorflow", "keras", "mtcnn")
+    code = f"import sys, fer_lib.faces.crops; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -419,7 +421,7 @@ def test_miss_rules(counted):
     assert kept.meta["confidence"].tolist()[:2] == [0.99, 0.5]
     assert kept.meta["box_width"].tolist()[:2] == [80.0, 80.0]
     notes = kept.notes["faces"]
-    assert [notes[kind] for kind in faces.KINDS] == [2, 1, 1]
+    assert [notes[kind] for kind in crops.KINDS] == [2, 1, 1]
     assert notes["missed"] == ["photo1 (low confidence)", "photo2 (no face)"]
     assert "kept whole" in notes["rule"]
     assert notes["left out"] == 0
@@ -435,7 +437,7 @@ def test_miss_rules(counted):
 
 
 def test_photos_are_read_a_few_at_a_time(counted, monkeypatch):
-    monkeypatch.setattr(faces, "_HELD_PIXELS", 2 * 160 * 160)
+    monkeypatch.setattr(crops, "_HELD_PIXELS", 2 * 160 * 160)
     face_crops(album([np.full((160, 160), 200, np.uint8)] * 5), FaceSettings())
     assert counted == [2, 2, 1]
 
@@ -453,7 +455,7 @@ def test_a_second_run_costs_nothing(counted, tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("detected again")
 
-    monkeypatch.setattr(faces, "detect", refuse)
+    monkeypatch.setattr(crops, "detect", refuse)
     again = face_crops(photos, FaceSettings(), cache_beside=tmp_path)
     assert again.fingerprint == first.fingerprint
     pd.testing.assert_frame_equal(again.meta, first.meta)
@@ -474,11 +476,11 @@ def test_nothing_is_kept_where_nobody_said_where(counted, tmp_path, monkeypatch)
 
 
 def test_a_killed_run_goes_on_where_it_stopped(counted, tmp_path, monkeypatch):
-    monkeypatch.setattr(faces, "CHUNK", 4)
+    monkeypatch.setattr(crops, "CHUNK", 4)
     rng = np.random.default_rng(0)
     photos = album([rng.integers(lowest, 256, (160, 160), dtype=np.uint8) for lowest in range(0, 200, 20)])
     whole = face_crops(photos, FaceSettings())
-    real, searched = faces.detect, []
+    real, searched = crops.detect, []
 
     def interrupted(pictures, settings):
         if len(searched) == 8:
@@ -486,12 +488,12 @@ def test_a_killed_run_goes_on_where_it_stopped(counted, tmp_path, monkeypatch):
         searched.extend(pictures)
         return real(pictures, settings)
 
-    monkeypatch.setattr(faces, "detect", interrupted)
+    monkeypatch.setattr(crops, "detect", interrupted)
     with pytest.raises(KeyboardInterrupt):
         face_crops(photos, FaceSettings(), cache_beside=tmp_path)
     resumed = []
     monkeypatch.setattr(
-        faces, "detect", lambda pictures, settings: resumed.extend(pictures) or real(pictures, settings)
+        crops, "detect", lambda pictures, settings: resumed.extend(pictures) or real(pictures, settings)
     )
     result = face_crops(photos, FaceSettings(), cache_beside=tmp_path)
     assert len(resumed) == 2

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib import cli, faces, prediction, saved_models, svm
+from fer_lib import cli, prediction, saved_models, svm
 from fer_lib.backend import keras
 from fer_lib.cli import main
 from fer_lib.datasets import synthetic
 from fer_lib.errors import FerError
-from fer_lib.faces import Detection, crop
+from fer_lib.faces import crops
+from fer_lib.faces.crops import Detection, crop
 from fer_lib.models import resnet50_svm
 from fer_lib.prediction import Prediction, drawing_files, find_model, find_photos, predict_photos
 from fer_lib.saved_models import SavedModel
@@ -323,7 +324,7 @@ def test_drawings_show_every_face_and_leave_the_photos_alone(detector, tmp_path)
 def test_the_text_on_drawings(detector, monkeypatch):
     texts = []
     monkeypatch.setattr(
-        prediction, "annotate", lambda image, one, text="": texts.append(text) or faces.annotate(image, one, text)
+        prediction, "annotate", lambda image, one, text="": texts.append(text) or crops.annotate(image, one, text)
     )
     for name, image in (("face", picture(0)), ("blank", picture()), ("unsure", picture(200))):
         write(f"{name}.png", image)
@@ -583,7 +584,7 @@ def test_generated_photos_with_the_real_detector_and_a_saved_model(saved, capsys
     model = saved_models.load(saved)
     settings = FaceSettings()
     picture = np.asarray(Image.open("two.jpg"))
-    detections = {round(one.confidence, 6): one for one in faces.detect([picture], settings)[0]}
+    detections = {round(one.confidence, 6): one for one in crops.detect([picture], settings)[0]}
     for one in found[:2]:
         face = crop(picture, detections[one["confidence"]], settings)
         expected = model.predict(face[np.newaxis]).iloc[0]

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib import mtcnn_engine
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.cache import cached
 from fer_lib.datasets.readers.locate import bar
 from fer_lib.errors import FerError
-from fer_lib.face_geometry import (
+from fer_lib.faces import mtcnn as mtcnn_engine
+from fer_lib.faces.geometry import (
     Detection,
     annotate,
     checked_picture,

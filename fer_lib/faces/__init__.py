@@ -1,0 +1,1 @@
+"""Find faces in photos (MTCNN) and cut them out."""
