@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from side_by_side import fer2013  # first: it makes this project's library importable
 
-from fer_lib import training, trunk
+from fer_lib import training
 from fer_lib.backend import keras, openvino
 from fer_lib.datasets import FaceDataset
-from fer_lib.models import resnet50_mlp
+from fer_lib.models import resnet50_mlp, trunk
 from fer_lib.settings import ResNet50MlpSettings, change
 
 layers = keras.layers

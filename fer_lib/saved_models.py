@@ -24,9 +24,9 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.models import resnet50_svm
+from fer_lib.models.trunk import in_batches, one_at_a_time, scaled
 from fer_lib.settings import ResNet50SvmSettings, change, settings_dict, trunk_from_environment
 from fer_lib.svm import NAMES, Fitted, decision
-from fer_lib.trunk import in_batches, one_at_a_time, scaled
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 from fer_lib.utils.safe_load import refuse_oversized
 

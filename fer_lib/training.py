@@ -1,6 +1,6 @@
 """Fit, checkpoint, resume, history (chen2023, section 2.3): a run killed at any moment ends with the same numbers.
 
-Where the first layers of a model are frozen, only its tail is fitted: :mod:`fer_lib.trunk` runs the rest, in the
+Where the first layers of a model are frozen, only its tail is fitted: :mod:`fer_lib.models.trunk` runs the rest, in the
 threads that also move the faces, so that augmentation, trunk and tail overlap.
 """
 
@@ -22,8 +22,8 @@ from fer_lib.augmentation import network_input, random_affine, random_flips
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.models.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import TrainingSettings
-from fer_lib.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 from fer_lib.utils.files import atomic_path
 from fer_lib.utils.progress import time_left
 

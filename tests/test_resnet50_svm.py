@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import training, trunk
+from fer_lib import training
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
-from fer_lib.models import resnet50_svm
+from fer_lib.models import resnet50_svm, trunk
 from fer_lib.models.resnet50_mlp import TRUNK_PARAMETERS
 from fer_lib.settings import ResNet50SvmSettings, change
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import evaluation, training, trunk
+from fer_lib import evaluation, training
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.models import baseline_cnn
+from fer_lib.models import baseline_cnn, trunk
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings, change
 
 TINY = BaselineCnnSettings(

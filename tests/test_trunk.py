@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import backend, openvino_graph, training, trunk
+from fer_lib import backend, training
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.models import baseline_cnn, resnet50_mlp, resnet50_svm
+from fer_lib.models import baseline_cnn, openvino_graph, resnet50_mlp, resnet50_svm, trunk
 from fer_lib.settings import PROJECT, BaselineCnnSettings, ResNet50MlpSettings, ResNet50SvmSettings, change
 
 layers = keras.layers

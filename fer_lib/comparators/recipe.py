@@ -24,9 +24,9 @@ from fer_lib.comparators.base import Comparator, Part, resized
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import validation_split
 from fer_lib.errors import FerError
+from fer_lib.models.trunk import in_batches, one_at_a_time, scaled
 from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
 from fer_lib.settings.common import STRICT, Fraction
-from fer_lib.trunk import in_batches, one_at_a_time, scaled
 
 RATE_FROM_WEIGHTS, RATE_FROM_SCRATCH = 0.0001, 0.001
 UNREAD = ("kernel_initializer", "test_scaling")  # of the settings that the recipe shares with chen2023's model

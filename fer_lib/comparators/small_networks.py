@@ -17,8 +17,8 @@ from fer_lib.augmentation import random_affine
 from fer_lib.backend import keras
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
+from fer_lib.models.trunk import in_batches, one_at_a_time
 from fer_lib.training import set_seed
-from fer_lib.trunk import in_batches, one_at_a_time
 
 Inputs = Callable[[np.ndarray, "np.random.Generator | None"], np.ndarray]
 """Rows of the training faces -> network input; with a generator, augmented for one step, without, as they are."""

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from fer_lib.backend import keras
 from fer_lib.models.resnet50_mlp import build_trunk
+from fer_lib.models.trunk import engine_of, in_batches, scaled
 from fer_lib.settings import ResNet50SvmSettings
-from fer_lib.trunk import engine_of, in_batches, scaled
 
 layers = keras.layers
 TRUNK = "resnet50"

@@ -25,7 +25,7 @@ import numpy as np
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras, openvino
 from fer_lib.errors import FerError
-from fer_lib.openvino_graph import convert
+from fer_lib.models.openvino_graph import convert
 from fer_lib.utils.threads import cores
 
 layers = keras.layers
