@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib import kernel_machine, svm
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.svm import classifiers, kernel_machine
 
 C, ASKED = 10.0, 500
 SIZES, LARGE = (1000, 4000), (16000, 28709)
@@ -30,16 +30,16 @@ class Comparison:
     def ours(self) -> None:
         """Fits and answers our way."""
         given, started = {"C": C, "gamma_multiple": 1.0}, time.perf_counter()
-        fitted = svm.fit_with(
-            "resnet50_svm_rbf", svm.Examples(*self.taught), parameters=given, settings=ResNet50SvmSettings()
+        fitted = classifiers.fit_with(
+            "resnet50_svm_rbf", classifiers.Examples(*self.taught), parameters=given, settings=ResNet50SvmSettings()
         )
         self.split["ours"] = {"fit_seconds": round(time.perf_counter() - started, 2)}
-        self.values["ours"] = svm.decision(fitted, self.asked)
+        self.values["ours"] = classifiers.decision(fitted, self.asked)
 
     def usual(self) -> None:
         """Fits and answers with scikit-learn alone, in double precision, as libsvm computes."""
         started = time.perf_counter()
-        plain = make_pipeline(StandardScaler(), SVC(C=C, gamma="scale", cache_size=svm.CACHE_MEGABYTES))
+        plain = make_pipeline(StandardScaler(), SVC(C=C, gamma="scale", cache_size=classifiers.CACHE_MEGABYTES))
         plain.fit(self.taught[0].astype(np.float64), self.taught[1])
         self.split["usual"] = {"fit_seconds": round(time.perf_counter() - started, 2)}
         self.values["usual"] = plain.decision_function(self.asked.astype(np.float64))

@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib import kernel_machine, svm
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.svm import classifiers, kernel_machine
 
 TARGET = 5
 SETTINGS = ResNet50SvmSettings()
@@ -36,21 +36,21 @@ class ScaledSVC(SVC):
         return super().fit(features, labels)
 
 
-def plain_search(examples: svm.Examples, cores: int) -> GridSearchCV:
+def plain_search(examples: classifiers.Examples, cores: int) -> GridSearchCV:
     """Returns scikit-learn's search, without the final fit, which ours does not do either."""
-    folds = [(fold.train, fold.test) for fold in svm._search_folds(examples, SETTINGS.search_folds, 0)]
+    folds = [(fold.train, fold.test) for fold in classifiers._search_folds(examples, SETTINGS.search_folds, 0)]
     pipeline = Pipeline([("scaler", StandardScaler()), ("svc", ScaledSVC())])
     search = GridSearchCV(pipeline, GRID, cv=folds, refit=False, n_jobs=cores)
     return search.fit(examples.originals.astype(np.float64), examples.labels)
 
 
-def compare(examples: svm.Examples, cores: int, pairs: int) -> tuple[dict, dict]:
+def compare(examples: classifiers.Examples, cores: int, pairs: int) -> tuple[dict, dict]:
     """Returns the ratio on that many cores, and what both found; stops where they disagree."""
     found, allowed = {}, kernel_machine.cpu_count
     kernel_machine.cpu_count = lambda: min(cores, allowed())
 
     def ours() -> None:
-        found["ours"] = svm.search("resnet50_svm_rbf", examples, settings=SETTINGS)
+        found["ours"] = classifiers.search("resnet50_svm_rbf", examples, settings=SETTINGS)
 
     def usual() -> None:
         found["usual"] = plain_search(examples, cores)
@@ -85,7 +85,7 @@ def main() -> None:
     options = arguments(__doc__, pairs=3, faces=1000)
     warnings.filterwarnings("ignore", message="The least populated class")
     features, labels = projected_fer2013(options.data_dir, options.faces)
-    examples = svm.Examples(features, labels)
+    examples = classifiers.Examples(features, labels)
     cores = kernel_machine.cpu_count()
     say(f"{len(features):,} faces, {features.shape[1]:,} features, {cores} cores")
     results, facts = {}, {}

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib import svm, training
+from fer_lib import training
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.expansion import expand, untouched_view
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings
+from fer_lib.svm import classifiers
 from fer_lib.utils.files import cached_array
 
 
@@ -54,7 +55,7 @@ def examples_of(
     *,
     settings: ResNet50SvmSettings,
     checkpoints: Path,
-) -> svm.Examples:
+) -> classifiers.Examples:
     """Returns what a classifier sees of faces: their own features, and those of every picture they expand to.
 
     Args:
@@ -68,7 +69,7 @@ def examples_of(
     views = cached_array(checkpoints / "views.npy", lambda: features(expand(faces.images, expanding)))
     place = untouched_view(expanding)  # a cross-cut of each copy leaves no picture whole
     own = features(faces.images) if place is None else views[:, place]
-    return svm.Examples(own, faces.labels, groups_of(faces, "subjects"), views)
+    return classifiers.Examples(own, faces.labels, groups_of(faces, "subjects"), views)
 
 
 def fer2013_answers(
@@ -79,7 +80,7 @@ def fer2013_answers(
     settings: ResNet50SvmSettings,
     seed: int,
     checkpoints: Path,
-) -> tuple[svm.Fitted, dict[str, np.ndarray]]:
+) -> tuple[classifiers.Fitted, dict[str, np.ndarray]]:
     """Returns an RBF machine on all of FER-2013's training faces, and what each model answers on its test faces.
 
     Returns:
@@ -88,8 +89,10 @@ def fer2013_answers(
     """
     features = partial(resnet50_svm.features, model, settings=settings)
     seen = cached_array(checkpoints / "fer2013.npy", lambda: features(learn.images))
-    fitted = svm.fit_fer2013("resnet50_svm_rbf", svm.Examples(seen, learn.labels), settings=settings, seed=seed)
-    answers = {"resnet50_svm_rbf": svm.decision(fitted, features(test.images))}
+    fitted = classifiers.fit_fer2013(
+        "resnet50_svm_rbf", classifiers.Examples(seen, learn.labels), settings=settings, seed=seed
+    )
+    answers = {"resnet50_svm_rbf": classifiers.decision(fitted, features(test.images))}
     if is_fine_tuned(settings):
         answers = {"resnet50_softmax": training.predict(model, test, settings=settings)} | answers
     return fitted, answers

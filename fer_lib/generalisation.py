@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, svm
+from fer_lib import evaluation
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.svm import classifiers
 
 HAPPY = "happy"
 COLUMNS = [
@@ -40,7 +41,9 @@ def happy_margins(decisions: np.ndarray, class_names: tuple[str, ...]) -> np.nda
     return decisions[:, happy] - np.delete(decisions, happy, axis=1).max(axis=1)
 
 
-def margins_of(machines: Mapping[str, tuple[svm.Fitted, FaceDataset]], features: np.ndarray) -> dict[str, np.ndarray]:
+def margins_of(
+    machines: Mapping[str, tuple[classifiers.Fitted, FaceDataset]], features: np.ndarray
+) -> dict[str, np.ndarray]:
     """Returns each machine's :func:`happy_margins` of the same faces.
 
     Args:
@@ -50,7 +53,7 @@ def margins_of(machines: Mapping[str, tuple[svm.Fitted, FaceDataset]], features:
     margins = {}
     for name, (fitted, taught) in machines.items():
         known = tuple(taught.class_names[label] for label in fitted.classes)
-        decisions = svm.decision(fitted, features) if len(features) else np.zeros((0, len(known)))
+        decisions = classifiers.decision(fitted, features) if len(features) else np.zeros((0, len(known)))
         margins[name] = happy_margins(decisions, known)
     return margins
 

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib import clustered, evaluation, published, svm
+from fer_lib import clustered, evaluation, published
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
+from fer_lib.svm import classifiers as svm
 from fer_lib.utils.files import atomic_path
 from fer_lib.utils.progress import time_left
 

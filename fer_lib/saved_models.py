@@ -26,7 +26,7 @@ from fer_lib.errors import FerError
 from fer_lib.models import resnet50_svm
 from fer_lib.models.trunk import in_batches, one_at_a_time, scaled
 from fer_lib.settings import ResNet50SvmSettings, change, settings_dict, trunk_from_environment
-from fer_lib.svm import NAMES, Fitted, decision
+from fer_lib.svm.classifiers import NAMES, Fitted, decision
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 from fer_lib.utils.safe_load import refuse_oversized
 
@@ -35,7 +35,7 @@ FORMAT = 1
 SCALINGS = ("unit", "trunk", "raw")
 PREDICTION_BATCH = 128
 
-# all that the pipelines of fer_lib.svm are made of; skops trusts far more than this by itself
+# all that the pipelines of fer_lib.svm.classifiers are made of; skops trusts far more than this by itself
 TRUSTED_TYPES = frozenset(
     {
         "builtins.dict",
@@ -90,7 +90,8 @@ class SavedModel:
         """Returns a row a face: ``label`` (the class' name) and a column of scores for each class, by its name.
 
         The label's score is the largest. A class that the model never learnt has the score minus infinity where scores
-        are decision values, else 0. Scores are decision values of :func:`fer_lib.svm.decision`, or probabilities.
+        are decision values, else 0. Scores are decision values of :func:`fer_lib.svm.classifiers.decision`, or
+        probabilities.
 
         Args:
             images: uint8, shape (N, H, W), of :attr:`image_size`.

@@ -17,7 +17,7 @@ import pandas as pd
 from fer_lib import evaluation, published
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.settings import ResNet50SvmSettings
-from fer_lib.svm import NAMES as CLASSIFIERS
+from fer_lib.svm.classifiers import NAMES as CLASSIFIERS
 from fer_lib.tables import Table, interval
 
 PAPER = "liu2023"

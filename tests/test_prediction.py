@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib import cli, prediction, saved_models, svm
+from fer_lib import cli, prediction, saved_models
 from fer_lib.backend import keras
 from fer_lib.cli import main
 from fer_lib.datasets import synthetic
@@ -24,6 +24,7 @@ from fer_lib.models import resnet50_svm
 from fer_lib.prediction import Prediction, drawing_files, find_model, find_photos, predict_photos
 from fer_lib.saved_models import SavedModel
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
+from fer_lib.svm import classifiers
 
 CLASSES = ("dark", "bright", "never seen")
 
@@ -551,8 +552,8 @@ def saved(tmp_path):
     photo = keras.Input((48, 48, 3))
     trunk = keras.Model(photo, keras.layers.Conv2D(6, 5, strides=12)(photo), name=resnet50_svm.TRUNK)
     features = resnet50_svm.features(trunk, generated.images, settings=settings)
-    examples = svm.Examples(features, generated.labels, np.arange(len(generated)))
-    fitted = svm.fit("resnet50_svm_rbf", examples, settings=settings)
+    examples = classifiers.Examples(features, generated.labels, np.arange(len(generated)))
+    fitted = classifiers.fit("resnet50_svm_rbf", examples, settings=settings)
     provenance = {"data": {"ckplus": {"synthetic": True}}}
     model = SavedModel(
         trunk, generated.class_names, fitted, settings_dict(settings), settings_dict(FaceSettings()), provenance

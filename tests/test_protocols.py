@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import artifacts, figures_hypotheses, generalisation, protocols, report_liu2023, svm, tables_liu2023
+from fer_lib import artifacts, figures_hypotheses, generalisation, protocols, report_liu2023, tables_liu2023
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
+from fer_lib.svm import classifiers
 from fer_lib.utils import files
 
 CLASSES = ("angry", "happy", "sad")
@@ -42,13 +43,13 @@ def people() -> FaceDataset:
 
 
 @pytest.fixture(scope="module")
-def examples(people) -> svm.Examples:
+def examples(people) -> classifiers.Examples:
     """Features that know the sequence and nothing of the class: all that is right about them is a leak."""
     rng = np.random.default_rng(1)
     sequences = pd.factorize(people.meta["sequence"])[0]
     own = rng.normal(size=(sequences.max() + 1, 20))[sequences] + 0.01 * rng.normal(size=(len(people), 20))
     views = np.stack([own, own + 0.01], axis=1)
-    return svm.Examples(own, people.labels, pd.factorize(people.meta["subject"])[0], views)
+    return classifiers.Examples(own, people.labels, pd.factorize(people.meta["subject"])[0], views)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_the_difference_of_two_classifiers_is_that_of_their_scores(predictions, 
 def test_a_second_run_trains_nothing_and_a_killed_one_goes_on(
     found, examples, people, predictions, tmp_path, monkeypatch
 ):
-    trained, fit = [], svm.fit
+    trained, fit = [], classifiers.fit
 
     def counting(*words, **options):
         if len(trained) == 11:
@@ -139,14 +140,14 @@ def test_a_second_run_trains_nothing_and_a_killed_one_goes_on(
         trained.append(words[0])
         return fit(*words, **options)
 
-    monkeypatch.setattr(svm, "fit", counting)
+    monkeypatch.setattr(classifiers, "fit", counting)
     with pytest.raises(KeyboardInterrupt):
         protocols.run(found, examples, people, SETTINGS, checkpoints=tmp_path)
     whole = len(list(tmp_path.glob("*.csv")))
     assert whole == 2  # four classifiers a fold
-    monkeypatch.setattr(svm, "fit", fit)
+    monkeypatch.setattr(classifiers, "fit", fit)
     pd.testing.assert_frame_equal(protocols.run(found, examples, people, SETTINGS, checkpoints=tmp_path), predictions)
-    monkeypatch.setattr(svm, "fit", None)
+    monkeypatch.setattr(classifiers, "fit", None)
     pd.testing.assert_frame_equal(protocols.run(found, examples, people, SETTINGS, checkpoints=tmp_path), predictions)
 
 
@@ -177,10 +178,10 @@ def test_each_fold_answers_for_exactly_its_own_training_faces(found, predictions
 
 def test_answers_about_training_faces_are_the_fitted_machines_on_the_originals(found, examples, predictions):
     fold = found[0].folds[0]
-    fitted = svm.fit("resnet50_svm_rbf", examples.take(fold.train), settings=SETTINGS, seed=0)
+    fitted = classifiers.fit("resnet50_svm_rbf", examples.take(fold.train), settings=SETTINGS, seed=0)
     own = predictions[(predictions["protocol"] == "per class") & (predictions["separation"] == "frames")]
     own = own[(own["draw"] == 0) & (own["classifier"] == "resnet50_svm_rbf") & (own["part"] == "training")]
-    expected = svm.predict(fitted, examples.originals[fold.train])
+    expected = classifiers.predict(fitted, examples.originals[fold.train])
     np.testing.assert_array_equal(own.set_index("face").loc[fold.train, "predicted"], expected)
 
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib import saved_models, svm
+from fer_lib import saved_models
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.fer2013 import CLASS_NAMES
@@ -25,12 +25,13 @@ from fer_lib.errors import FerError
 from fer_lib.models import resnet50_svm
 from fer_lib.saved_models import MODEL_FILE, SVM_FILE, TRUNK_FILE, SavedModel
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
+from fer_lib.svm import classifiers
 from fer_lib.utils.files import file_sha256
 
 layers = keras.layers
 SETTINGS = ResNet50SvmSettings(search_folds=2, scaling="unit")
 CLASSES = ("angry", "glad", "sad", "never seen")
-LEARNERS = tuple(name for name in svm.NAMES if name.startswith("resnet50_"))
+LEARNERS = tuple(name for name in classifiers.NAMES if name.startswith("resnet50_"))
 
 
 def faces_of(count: int, seed: int = 0) -> np.ndarray:
@@ -52,8 +53,8 @@ def trunk():
 def model_with(trunk: keras.Model, name: str = "resnet50_svm_rbf", *, components: int = 0, classes: int = 3):
     labels = np.arange(60) % classes
     features = resnet50_svm.features(trunk, faces_of(60), settings=SETTINGS)
-    examples = svm.Examples(features, labels, np.arange(60) // 2)
-    fitted = svm.fit(name, examples, settings=SETTINGS, components=components)
+    examples = classifiers.Examples(features, labels, np.arange(60) // 2)
+    fitted = classifiers.fit(name, examples, settings=SETTINGS, components=components)
     return SavedModel(trunk, CLASSES, fitted, settings_dict(SETTINGS), settings_dict(FaceSettings()), {"seed": 3})
 
 
@@ -105,7 +106,7 @@ def test_a_model_that_was_saved_answers_to_the_last_bit(trunk, tmp_path, name, c
     before, after = model.predict(images), again.predict(images)
     assert before.equals(after)
     features = resnet50_svm.features(trunk, images, settings=SETTINGS)
-    assert [CLASSES.index(label) for label in after["label"]] == svm.predict(model.fitted, features).tolist()
+    assert [CLASSES.index(label) for label in after["label"]] == classifiers.predict(model.fitted, features).tolist()
     assert np.ptp(after[list(CLASSES[:3])].to_numpy()) > 0
 
 

@@ -21,16 +21,17 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib import kernel_machine, saved_models, svm, svm_equations
+from fer_lib import saved_models
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
 from fer_lib.settings import ResNet50SvmSettings, change
-from fer_lib.svm import Examples
+from fer_lib.svm import classifiers, equations, kernel_machine
+from fer_lib.svm.classifiers import Examples
 from fer_lib.utils import threads
 
 SETTINGS = ResNet50SvmSettings()
 KERNELS = ("rbf", "linear", "poly")
-LEARNERS = tuple(name for name in svm.NAMES if name != "class_priors")
+LEARNERS = tuple(name for name in classifiers.NAMES if name != "class_priors")
 
 
 def clusters(people: int = 12, *, classes: int = 3, views: int = 0, width: int = 10, seed: int = 0) -> Examples:
@@ -104,11 +105,11 @@ def test_shapes_that_do_not_fit_are_named(people):
 
 def test_pixels_are_the_faces_in_0_to_1():
     views = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5), dtype=np.uint8)
-    result = svm.pixels(views)
+    result = classifiers.pixels(views)
     assert result.shape == (2, 3, 20)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result[1, 2], views[1, 2].ravel() / 255, rtol=1e-6)
-    np.testing.assert_array_equal(svm.pixels(views[:, 0]), result[:, 0])
+    np.testing.assert_array_equal(classifiers.pixels(views[:, 0]), result[:, 0])
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def test_pixels_are_the_faces_in_0_to_1():
 def test_the_searchs_shared_kernels_answer_as_the_plain_machine(people, kernel):
     name = f"resnet50_svm_{kernel}"
     settings = change(SETTINGS, c_grid=(0.1, 10.0), gamma_grid=(0.3, 3.0))
-    _, table = svm.search(name, people, settings=settings, seed=3)
+    _, table = classifiers.search(name, people, settings=settings, seed=3)
     right = np.zeros(len(table))
     folds = search_folds(people.labels, people.groups, count=3, seed=3)
     for fold in folds:
@@ -148,7 +149,7 @@ class ScaledSVC(SVC):
 @pytest.mark.parametrize("kernel", ["rbf", "poly"])
 def test_the_search_is_the_plain_grid_searchs(people, kernel):
     settings = change(SETTINGS, c_grid=(0.1, 1.0, 10.0), gamma_grid=(0.1, 1.0, 3.0))
-    best, table = svm.search(f"resnet50_svm_{kernel}", people, settings=settings, seed=1)
+    best, table = classifiers.search(f"resnet50_svm_{kernel}", people, settings=settings, seed=1)
     grid = {"svc__C": settings.c_grid, "svc__gamma_multiple": settings.gamma_grid}
     folds = [(fold.train, fold.test) for fold in search_folds(people.labels, people.groups, count=3, seed=1)]
     pipeline = Pipeline([("scaler", StandardScaler()), ("svc", ScaledSVC(kernel=kernel))])
@@ -166,8 +167,8 @@ def test_a_search_and_a_fit_do_not_depend_on_the_number_of_cores(people, kernel,
     found = []
     for cores in (1, 4):
         monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
-        fitted = svm.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
-        found.append((fitted.search, fitted.pipeline[-1].dual_coef_, svm.decision(fitted, people.originals)))
+        fitted = classifiers.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
+        found.append((fitted.search, fitted.pipeline[-1].dual_coef_, classifiers.decision(fitted, people.originals)))
     pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
     for first, second in zip(found[0][1:], found[1][1:], strict=True):
         np.testing.assert_array_equal(first, second)
@@ -177,8 +178,8 @@ def test_a_search_and_a_fit_do_not_depend_on_the_number_of_cores(people, kernel,
 def test_kernels_are_scikit_learns(kernel):
     rng = np.random.default_rng(0)
     learnt, held_out, labels = rng.normal(size=(40, 6)), rng.normal(size=(9, 6)), np.arange(40) % 3
-    machine = svm.svm(kernel, SETTINGS).set_params(svc__gamma=0.2)[-1]
-    among, across = svm.Kernels(machine, learnt, held_out)(0.2)
+    machine = classifiers.svm(kernel, SETTINGS).set_params(svc__gamma=0.2)[-1]
+    among, across = classifiers.Kernels(machine, learnt, held_out)(0.2)
     plain = machine.fit(learnt, labels).decision_function(held_out)
     shared = SVC(kernel="precomputed", C=machine.C).fit(among, labels).decision_function(across)
     np.testing.assert_allclose(shared, plain, atol=1e-8)
@@ -198,14 +199,14 @@ def test_grouping_by_person_is_what_keeps_the_search_honest():
     groups = np.repeat(np.arange(30), 6)
     labels = rng.integers(0, 2, 30)[groups]
     features = rng.normal(size=(30, 20))[groups] + rng.normal(0, 0.05, (180, 20))
-    _, mixed = svm.search("resnet50_svm_rbf", Examples(features, labels), settings=SETTINGS)
-    _, apart = svm.search("resnet50_svm_rbf", Examples(features, labels, groups), settings=SETTINGS)
+    _, mixed = classifiers.search("resnet50_svm_rbf", Examples(features, labels), settings=SETTINGS)
+    _, apart = classifiers.search("resnet50_svm_rbf", Examples(features, labels, groups), settings=SETTINGS)
     assert mixed["accuracy"].max() > 0.95
     assert apart["accuracy"].max() < 0.8
 
 
 def test_the_best_candidate_is_chosen_and_the_smallest_among_equals(people):
-    best, table = svm.search("resnet50_svm_rbf", people, settings=change(SETTINGS, c_grid=(100.0, 1.0, 10.0)))
+    best, table = classifiers.search("resnet50_svm_rbf", people, settings=change(SETTINGS, c_grid=(100.0, 1.0, 10.0)))
     assert table["chosen"].sum() == 1
     chosen = table[table["chosen"]].iloc[0]
     assert chosen["accuracy"] == table["accuracy"].max()
@@ -217,51 +218,51 @@ def test_the_best_candidate_is_chosen_and_the_smallest_among_equals(people):
 
 @pytest.mark.parametrize(("name", "columns"), [("resnet50_svm_linear", {"C"}), ("resnet50_softmax", {"C"})])
 def test_what_has_no_gamma_is_searched_over_c_alone(people, name, columns):
-    best, table = svm.search(name, people, settings=SETTINGS)
+    best, table = classifiers.search(name, people, settings=SETTINGS)
     assert set(best) == columns
     assert "gamma_multiple" not in table
     assert len(table) == len(table["C"].unique())
 
 
 def test_fewer_people_than_folds_make_fewer_folds():
-    _, table = svm.search("resnet50_svm_rbf", clusters(2), settings=change(SETTINGS, search_folds=5))
+    _, table = classifiers.search("resnet50_svm_rbf", clusters(2), settings=change(SETTINGS, search_folds=5))
     assert table["folds"].unique().tolist() == [2]
 
 
 def test_one_person_alone_cannot_be_searched(people):
     alone = people.take(np.flatnonzero(people.groups == 0))
     with pytest.raises(FerError, match=r"on 6 training faces of 1 people and 3 classes, .*; give faces of more people"):
-        svm.fit("resnet50_svm_rbf", alone, settings=SETTINGS)
+        classifiers.fit("resnet50_svm_rbf", alone, settings=SETTINGS)
 
 
 def test_one_class_alone_cannot_be_learnt(people):
     angry = people.take(np.flatnonzero(people.labels == 0))
     with pytest.raises(FerError, match="1 classes"):
-        svm.fit("resnet50_svm_rbf", angry, settings=SETTINGS)
+        classifiers.fit("resnet50_svm_rbf", angry, settings=SETTINGS)
     with pytest.raises(FerError, match="All 24 training faces are of one class"):
-        svm.fit("pixels_svm", angry, settings=SETTINGS)
+        classifiers.fit("pixels_svm", angry, settings=SETTINGS)
 
 
-@pytest.mark.parametrize("name", svm.NAMES)
+@pytest.mark.parametrize("name", classifiers.NAMES)
 def test_features_that_do_not_vary_teach_nothing_and_do_no_harm(people, name):
     """All faces alike: every answer is one class, whichever; nothing divides by their variance."""
     alike = replace(people, originals=np.ones_like(people.originals), views=None)
-    fitted = svm.fit(name, alike, settings=SETTINGS)
-    assert len(set(svm.predict(fitted, alike.originals))) == 1
-    assert np.isfinite(svm.decision(fitted, alike.originals)).all()
+    fitted = classifiers.fit(name, alike, settings=SETTINGS)
+    assert len(set(classifiers.predict(fitted, alike.originals))) == 1
+    assert np.isfinite(classifiers.decision(fitted, alike.originals)).all()
 
 
-@pytest.mark.parametrize("name", svm.NAMES)
+@pytest.mark.parametrize("name", classifiers.NAMES)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_features_that_are_no_numbers_are_refused(people, name, value):
     spoilt = people.originals.copy()
     spoilt[3, 1] = value
     with pytest.raises(FerError, match=r"features of the training faces are not finite .* computed from\.$"):
-        svm.fit(name, replace(people, originals=spoilt, views=None), settings=SETTINGS)
+        classifiers.fit(name, replace(people, originals=spoilt, views=None), settings=SETTINGS)
     views = clusters(views=2)
     views.views[2, 0, 1] = value  # the search does not see them, the fit does
     with pytest.raises(FerError, match="are not finite"):
-        svm.fit(name, views, settings=change(SETTINGS, c_grid=(1,), gamma_grid=(1,)))
+        classifiers.fit(name, views, settings=change(SETTINGS, c_grid=(1,), gamma_grid=(1,)))
 
 
 def test_a_class_that_a_fold_lacks_counts_as_missed():
@@ -270,23 +271,26 @@ def test_a_class_that_a_fold_lacks_counts_as_missed():
     rng = np.random.default_rng(0)
     originals = np.concatenate([many.originals, many.originals[:4] + 1000 * rng.normal(size=(4, 10))])
     examples = Examples(originals, np.append(many.labels, [2] * 4), np.append(many.groups, [99] * 4))
-    _, table = svm.search("resnet50_svm_rbf", examples, settings=SETTINGS)
+    _, table = classifiers.search("resnet50_svm_rbf", examples, settings=SETTINGS)
     assert table["faces"].unique().tolist() == [len(examples)]
     assert table["accuracy"].max() <= 1 - 4 / len(examples)
 
 
 @pytest.mark.parametrize("name", ["resnet50_svm_rbf", "resnet50_softmax"])
 def test_scaler_and_components_of_a_fold_see_its_training_part_alone(people, name):
-    fold, candidates = search_folds(people.labels, people.groups, count=2, seed=0)[0], svm._candidates(name, SETTINGS)
-    pipeline = svm.unfitted(name, SETTINGS, components=4)
+    fold, candidates = (
+        search_folds(people.labels, people.groups, count=2, seed=0)[0],
+        classifiers._candidates(name, SETTINGS),
+    )
+    pipeline = classifiers.unfitted(name, SETTINGS, components=4)
     far = people.originals.copy()
     far[fold.test[1::2]] *= 1000  # a scaler or components that saw these would answer the others differently
     others = SimpleNamespace(train=fold.train, test=fold.test[::2])
-    hits = svm._fold_hits(pipeline, people, others, candidates)
-    both = svm._fold_hits(pipeline, Examples(far, people.labels), fold, candidates)
+    hits = classifiers._fold_hits(pipeline, people, others, candidates)
+    both = classifiers._fold_hits(pipeline, Examples(far, people.labels), fold, candidates)
     wild = SimpleNamespace(train=fold.train, test=fold.test[1::2])
     np.testing.assert_array_equal(
-        hits, np.subtract(both, svm._fold_hits(pipeline, Examples(far, people.labels), wild, candidates))
+        hits, np.subtract(both, classifiers._fold_hits(pipeline, Examples(far, people.labels), wild, candidates))
     )
     assert 0 < min(hits) < len(others.test)
 
@@ -294,11 +298,11 @@ def test_scaler_and_components_of_a_fold_see_its_training_part_alone(people, nam
 # --- the fit ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", svm.NAMES)
+@pytest.mark.parametrize("name", classifiers.NAMES)
 def test_every_classifier_fits_predicts_and_decides(name):
     examples, unseen = clusters(views=3), clusters(seed=0)
-    fitted = svm.fit(name, examples, settings=SETTINGS)
-    predicted, values = svm.predict(fitted, unseen.originals), svm.decision(fitted, unseen.originals)
+    fitted = classifiers.fit(name, examples, settings=SETTINGS)
+    predicted, values = classifiers.predict(fitted, unseen.originals), classifiers.decision(fitted, unseen.originals)
     assert fitted.name == name
     assert predicted.dtype == np.int64
     assert values.shape == (len(unseen), 3)
@@ -309,36 +313,36 @@ def test_every_classifier_fits_predicts_and_decides(name):
     assert accuracy == pytest.approx(1 / 3) if name == "class_priors" else accuracy > 0.8
 
 
-@pytest.mark.parametrize("name", svm.NAMES)
+@pytest.mark.parametrize("name", classifiers.NAMES)
 def test_two_classes_have_two_columns(name):
     examples = clusters(classes=2)
-    fitted = svm.fit(name, examples, settings=SETTINGS)
-    values = svm.decision(fitted, examples.originals)
+    fitted = classifiers.fit(name, examples, settings=SETTINGS)
+    values = classifiers.decision(fitted, examples.originals)
     assert values.shape == (len(examples), 2)
-    np.testing.assert_array_equal(values.argmax(axis=1), svm.predict(fitted, examples.originals))
+    np.testing.assert_array_equal(values.argmax(axis=1), classifiers.predict(fitted, examples.originals))
 
 
 def test_where_votes_tie_the_largest_decision_value_decides():
     rng = np.random.default_rng(0)
     labels = np.arange(140) % 7
     examples = Examples(rng.normal(size=(140, 4)) + 0.5 * rng.normal(size=(7, 4))[labels], labels)
-    fitted, unseen = svm.fit("resnet50_svm_rbf", examples, settings=SETTINGS), rng.normal(size=(500, 4))
-    predicted = svm.predict(fitted, unseen)
-    np.testing.assert_array_equal(svm.decision(fitted, unseen).argmax(axis=1), predicted)
+    fitted, unseen = classifiers.fit("resnet50_svm_rbf", examples, settings=SETTINGS), rng.normal(size=(500, 4))
+    predicted = classifiers.predict(fitted, unseen)
+    np.testing.assert_array_equal(classifiers.decision(fitted, unseen).argmax(axis=1), predicted)
     fitted.pipeline[-1].break_ties = False  # scikit-learn's default: the first of the tied classes
-    assert (svm.predict(fitted, unseen) != predicted).any()
+    assert (classifiers.predict(fitted, unseen) != predicted).any()
 
 
 def test_log_probabilities_of_the_softmax_are_such(people):
-    values = svm.decision(svm.fit("resnet50_softmax", people, settings=SETTINGS), people.originals)
+    values = classifiers.decision(classifiers.fit("resnet50_softmax", people, settings=SETTINGS), people.originals)
     np.testing.assert_allclose(np.exp(values).sum(axis=1), 1)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_the_search_sees_the_faces_and_the_fit_their_views(name):
     examples = clusters(views=3)
-    fitted = svm.fit(name, examples, settings=SETTINGS)
-    alone = svm.fit(name, Examples(examples.originals, examples.labels, examples.groups), settings=SETTINGS)
+    fitted = classifiers.fit(name, examples, settings=SETTINGS)
+    alone = classifiers.fit(name, Examples(examples.originals, examples.labels, examples.groups), settings=SETTINGS)
     if fitted.search is not None:
         pd.testing.assert_frame_equal(fitted.search, alone.search)
     pictures = examples.views.reshape(-1, 10)
@@ -348,7 +352,7 @@ def test_the_search_sees_the_faces_and_the_fit_their_views(name):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_fitted_machine_is_a_plain_svc_with_what_was_found(people, kernel):
-    fitted = svm.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
+    fitted = classifiers.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
     machine, scaled = fitted.pipeline[-1], StandardScaler().fit_transform(people.originals)
     best = fitted.search[fitted.search["chosen"]].iloc[0]
     assert (machine.kernel, machine.C) == (kernel, best["C"])
@@ -361,35 +365,35 @@ def test_the_fitted_machine_is_a_plain_svc_with_what_was_found(people, kernel):
 
 
 def test_the_pixel_machine_is_c_10_and_gamma_scale(people):
-    fitted = svm.fit("pixels_svm", people, settings=SETTINGS)
+    fitted = classifiers.fit("pixels_svm", people, settings=SETTINGS)
     plain = SVC(C=10, gamma="scale").fit(StandardScaler().fit_transform(people.originals), people.labels)
     assert fitted.search is None
     np.testing.assert_allclose(fitted.pipeline[-1].dual_coef_, plain.dual_coef_, rtol=1e-3, atol=1e-3)
 
 
 def test_principal_components_stand_between_scaler_and_machine(people):
-    fitted = svm.fit("resnet50_svm_rbf", people, settings=SETTINGS, components=4, seed=2)
+    fitted = classifiers.fit("resnet50_svm_rbf", people, settings=SETTINGS, components=4, seed=2)
     assert fitted.pipeline[1].n_components == 4
     assert fitted.pipeline[1].random_state == 2
     assert fitted.pipeline[-1].n_features_in_ == 4
 
 
 def test_the_same_seed_gives_the_same_machine(people):
-    first, again = (svm.fit("resnet50_svm_rbf", people, settings=SETTINGS, seed=1) for _ in range(2))
+    first, again = (classifiers.fit("resnet50_svm_rbf", people, settings=SETTINGS, seed=1) for _ in range(2))
     pd.testing.assert_frame_equal(first.search, again.search)
-    values = [svm.decision(fitted, people.originals) for fitted in (first, again)]
+    values = [classifiers.decision(fitted, people.originals) for fitted in (first, again)]
     np.testing.assert_array_equal(*values)
 
 
 def test_fer2013_is_searched_on_a_stratified_part_and_learnt_whole():
     many = clusters(60)
     settings = change(SETTINGS, fer2013_search_faces=90, fer2013_components=5)
-    fitted = svm.fit_fer2013("resnet50_svm_rbf", Examples(many.originals, many.labels), settings=settings)
+    fitted = classifiers.fit_fer2013("resnet50_svm_rbf", Examples(many.originals, many.labels), settings=settings)
     assert fitted.name == "resnet50_svm_rbf"
     assert fitted.search["faces"].unique().tolist() == [90]
     assert fitted.pipeline[0].n_samples_seen_ == 360
     assert fitted.pipeline[-1].n_features_in_ == 5
-    whole = svm.fit_fer2013("resnet50_svm_rbf", many, settings=SETTINGS)
+    whole = classifiers.fit_fer2013("resnet50_svm_rbf", many, settings=SETTINGS)
     assert whole.search["faces"].unique().tolist() == [360]
     assert whole.pipeline[-1].n_features_in_ == 10
 
@@ -397,13 +401,15 @@ def test_fer2013_is_searched_on_a_stratified_part_and_learnt_whole():
 @pytest.mark.parametrize("name", ["pixels_svm", "class_priors"])
 def test_what_has_nothing_to_search_is_fitted_as_it_is(people, name):
     with pytest.raises(ValueError, match="nothing to search"):
-        svm.search(name, people, settings=SETTINGS)
-    fitted = svm.fit_fer2013(name, people, settings=SETTINGS)
+        classifiers.search(name, people, settings=SETTINGS)
+    fitted = classifiers.fit_fer2013(name, people, settings=SETTINGS)
     assert (fitted.name, fitted.search) == (name, None)
 
 
 def test_given_parameters_are_taken_without_a_search(people):
-    fitted = svm.fit_with("resnet50_svm_poly", people, parameters={"C": 7.0, "gamma_multiple": 2.0}, settings=SETTINGS)
+    fitted = classifiers.fit_with(
+        "resnet50_svm_poly", people, parameters={"C": 7.0, "gamma_multiple": 2.0}, settings=SETTINGS
+    )
     scaled = StandardScaler().fit_transform(people.originals)
     assert (fitted.name, fitted.search, fitted.pipeline[-1].C) == ("resnet50_svm_poly", None, 7.0)
     assert fitted.pipeline[-1].gamma == pytest.approx(2 / (10 * scaled.var()))
@@ -411,7 +417,7 @@ def test_given_parameters_are_taken_without_a_search(people):
 
 @pytest.mark.parametrize(("wrong", "right"), [("resnet50_svm_rbg", "resnet50_svm_rbf"), ("pixel_svm", "pixels_svm")])
 def test_an_unknown_name_names_the_nearest(people, wrong, right):
-    for act in (svm.fit, svm.search):
+    for act in (classifiers.fit, classifiers.search):
         with pytest.raises(FerError, match=f"no classifier '{wrong}' \\(did you mean '{right}'"):
             act(wrong, people, settings=SETTINGS)
 
@@ -510,26 +516,30 @@ def test_both_solvers_leave_a_plain_pipeline_that_is_saved_and_checked(solver, c
         pytest.importorskip("sklearnex", reason="scikit-learn-intelex is not installed")
     examples, settings = clusters(classes=classes), change(SETTINGS, svm_solver=solver)
     given = {"C": 2.0, "gamma_multiple": 0.5}
-    fitted = svm.fit_with("resnet50_svm_rbf", examples, parameters=given, settings=settings)
+    fitted = classifiers.fit_with("resnet50_svm_rbf", examples, parameters=given, settings=settings)
     scaled = fitted.pipeline[0].transform(examples.originals).astype(np.float64)
     plain = SVC(**fitted.pipeline[-1].get_params()).fit(scaled, examples.labels)
     unseen = clusters(20, classes=classes, seed=0).originals
     expected = plain.decision_function(fitted.pipeline[0].transform(unseen).astype(np.float64))
     expected = expected if classes > 2 else np.stack([-expected, expected], axis=1)
-    np.testing.assert_allclose(svm.decision(fitted, unseen), expected, atol=5e-3)  # the solver's tolerance is 1e-3
-    np.testing.assert_array_equal(svm.predict(fitted, unseen), fitted.pipeline.predict(unseen))
+    np.testing.assert_allclose(
+        classifiers.decision(fitted, unseen), expected, atol=5e-3
+    )  # the solver's tolerance is 1e-3
+    np.testing.assert_array_equal(classifiers.predict(fitted, unseen), fitted.pipeline.predict(unseen))
     skops.io.dump(fitted.pipeline, tmp_path / "svm.skops")
     again = saved_models.read_pipeline(tmp_path / "svm.skops")
     np.testing.assert_array_equal(again.decision_function(unseen), fitted.pipeline.decision_function(unseen))
-    assert svm_equations.check_fitted(fitted, examples)["holds"].all()
+    assert equations.check_fitted(fitted, examples)["holds"].all()
 
 
 def test_a_solver_that_is_not_installed_is_named(people, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearnex.svm", None)
     given = {"parameters": {"C": 1.0}, "settings": change(SETTINGS, svm_solver="onedal")}
     with pytest.raises(FerError, match=r"scikit-learn-intelex is not installed; install .* or set svm_solver to 'libs"):
-        svm.fit_with("resnet50_svm_rbf", people, **given)
-    assert svm.fit_with("class_priors", people, parameters={}, settings=given["settings"]).name == "class_priors"
+        classifiers.fit_with("resnet50_svm_rbf", people, **given)
+    assert (
+        classifiers.fit_with("class_priors", people, parameters={}, settings=given["settings"]).name == "class_priors"
+    )
 
 
 def test_the_solver_is_one_of_two():
@@ -549,7 +559,7 @@ def machine_of(classes: int, kernel: str = "rbf", *, c: float = 2.0, seed: int =
 
 
 def checked(*args, **kwargs) -> pd.DataFrame:
-    return svm_equations.check(*args, **kwargs).set_index("equation")
+    return equations.check(*args, **kwargs).set_index("equation")
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -569,7 +579,7 @@ def test_the_dual_is_what_an_independent_solver_finds():
     _, features, labels = machine_of(2, c=1.5)
     rows = np.r_[0:40]
     small = SVC(C=1.5, gamma=0.1, tol=1e-6).fit(features[rows], labels[rows])
-    solved = svm_equations.pair_machine(small, features[rows], labels[rows], pair=(4, 5))
+    solved = equations.pair_machine(small, features[rows], labels[rows], pair=(4, 5))
     found = minimize(
         solved.dual,
         np.full(40, 0.1),
@@ -617,21 +627,21 @@ def test_alphas_that_are_not_optimal_are_found():
 
 def test_decisions_of_another_machine_are_found(monkeypatch):
     machine, features, labels = machine_of(3)
-    monkeypatch.setattr(svm_equations, "sigma", lambda machine: 1.0)
+    monkeypatch.setattr(equations, "sigma", lambda machine: 1.0)
     table = checked(machine, features, labels)
     assert not table.loc[["3, 11", "12"], "holds"].any()
 
 
 def test_class_weights_change_c():
     machine, features, labels = machine_of(3, c=0.5, weight={4: 1.0, 5: 3.0, 6: 1.0})
-    solved = svm_equations.pair_machine(machine, features, labels, pair=(4, 5))
+    solved = equations.pair_machine(machine, features, labels, pair=(4, 5))
     assert set(solved.penalties) == {0.5, 1.5}
-    assert svm_equations.check(machine, features, labels, pair=(5, 4))["holds"].all()
+    assert equations.check(machine, features, labels, pair=(5, 4))["holds"].all()
 
 
 def test_sigma_is_one_over_the_root_of_two_gamma():
     machine, *_ = machine_of(2)
-    assert 1 / (2 * svm_equations.sigma(machine) ** 2) == pytest.approx(machine._gamma)
+    assert 1 / (2 * equations.sigma(machine) ** 2) == pytest.approx(machine._gamma)
 
 
 def test_slips_of_the_print_are_noted():
@@ -643,15 +653,15 @@ def test_slips_of_the_print_are_noted():
 
 def test_a_fitted_pipeline_of_ours_obeys_the_equations():
     examples = clusters(views=3)
-    fitted = svm.fit("resnet50_svm_rbf", examples, settings=SETTINGS)
+    fitted = classifiers.fit("resnet50_svm_rbf", examples, settings=SETTINGS)
     pictures, labels = examples.pictures()
     scaled = np.asarray(fitted.pipeline[:-1].transform(pictures), np.float64)
-    assert svm_equations.check(fitted.pipeline[-1], scaled, labels, pair=(1, 2))["holds"].all()
+    assert equations.check(fitted.pipeline[-1], scaled, labels, pair=(1, 2))["holds"].all()
 
 
 def test_other_faces_and_other_pairs_are_refused():
     machine, features, labels = machine_of(3)
     with pytest.raises(ValueError, match="not the features that the machine was fitted on"):
-        svm_equations.check(machine, features + 1, labels)
+        equations.check(machine, features + 1, labels)
     with pytest.raises(ValueError, match="expected two of the machine's classes"):
-        svm_equations.check(machine, features, labels, pair=(4, 9))
+        equations.check(machine, features, labels, pair=(4, 9))

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fer_lib import svm
 from fer_lib.comparators import lbp
 from fer_lib.comparators.base import Comparator, Part, from_decisions, resized
 from fer_lib.comparators.patch_selection import select
 from fer_lib.datasets.splits import sample
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.svm import classifiers
 
 SIZE, GRID, PATTERNS = 96, 8, "nri_uniform"  # 96×96 faces, 8×8 patches, 59 bins each
 SELECTION_FACES = 5000  # the patches of a larger corpus are selected on so many of its faces
@@ -57,15 +57,17 @@ class CsplSvm(Comparator):
         )
         self.patches_ = found.union
         self.common_patches_, self.specific_patches_ = found.common, found.specific
-        examples = svm.Examples(self._taken(histograms), codes, groups)
+        examples = classifiers.Examples(self._taken(histograms), codes, groups)
         # the machine of ResNet-50 + SVM, searched alike
-        self.fitted_ = svm.fit_fer2013("resnet50_svm_rbf", examples, settings=ResNet50SvmSettings(), seed=self.seed)
+        self.fitted_ = classifiers.fit_fer2013(
+            "resnet50_svm_rbf", examples, settings=ResNet50SvmSettings(), seed=self.seed
+        )
 
     def _taken(self, histograms: np.ndarray) -> np.ndarray:
         return histograms[:, self.patches_].reshape(len(histograms), -1)
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
-        return from_decisions(svm.decision(self.fitted_, self._taken(_histograms(images))))
+        return from_decisions(classifiers.decision(self.fitted_, self._taken(_histograms(images))))
 
     def _parts(self) -> dict[str, Part]:
         specific = {f"specific{code}": patches for code, patches in enumerate(self.specific_patches_)}
@@ -75,7 +77,7 @@ class CsplSvm(Comparator):
         self.common_patches_ = parts["common"]
         self.specific_patches_ = tuple(parts[f"specific{code}"] for code in range(len(self.classes_)))
         self.patches_ = np.unique(np.concatenate([self.common_patches_, *self.specific_patches_]))
-        self.fitted_ = svm.Fitted(self.name, parts["svm"], {})
+        self.fitted_ = classifiers.Fitted(self.name, parts["svm"], {})
 
 
 def _histograms(images: np.ndarray) -> np.ndarray:

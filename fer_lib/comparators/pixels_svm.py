@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fer_lib import svm
 from fer_lib.comparators.base import Comparator, Part, from_decisions
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.svm import classifiers
 
 
 class PixelsSvm(Comparator):
@@ -22,14 +22,14 @@ class PixelsSvm(Comparator):
         self.seed = seed
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
-        examples = svm.Examples(svm.pixels(images), codes, groups)
-        self.fitted_ = svm.fit(self.name, examples, settings=ResNet50SvmSettings(), seed=self.seed)
+        examples = classifiers.Examples(classifiers.pixels(images), codes, groups)
+        self.fitted_ = classifiers.fit(self.name, examples, settings=ResNet50SvmSettings(), seed=self.seed)
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
-        return from_decisions(svm.decision(self.fitted_, svm.pixels(images)))
+        return from_decisions(classifiers.decision(self.fitted_, classifiers.pixels(images)))
 
     def _parts(self) -> dict[str, Part]:
         return {"svm": self.fitted_.pipeline}
 
     def _restore(self, parts: Mapping[str, Part]) -> None:
-        self.fitted_ = svm.Fitted(self.name, parts["svm"], {})
+        self.fitted_ = classifiers.Fitted(self.name, parts["svm"], {})

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from fer_lib import svm, training
+from fer_lib import training
 from fer_lib.comparators.base import Comparator, Part, from_decisions, resized
 from fer_lib.comparators.recipe import weights_seen
 from fer_lib.errors import FerError, nearest
 from fer_lib.expansion import expand
 from fer_lib.models import resnet50_mlp, resnet50_svm
 from fer_lib.settings import TRUNKS, ExpansionSettings, ResNet50SvmSettings, change, trunk_named
+from fer_lib.svm import classifiers
 
 EXPANSIONS = ("off", "none", "originals", "each_copy")
 
@@ -73,20 +74,20 @@ class ResNet50Svm(Comparator):
         if self.expansion != "off":
             pictures = expand(resized(images, self.image_size), ExpansionSettings(cross_cut=self.expansion))
             views = resnet50_svm.features(self.trunk_, pictures, settings=self._settings())
-        examples = svm.Examples(self._features(images), codes, groups, views)
+        examples = classifiers.Examples(self._features(images), codes, groups, views)
         # it searches on some faces where there are more than 5,000
-        self.fitted_ = svm.fit_fer2013(self.classifier, examples, settings=self._settings(), seed=self.seed)
+        self.fitted_ = classifiers.fit_fer2013(self.classifier, examples, settings=self._settings(), seed=self.seed)
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         return resnet50_svm.features(self.trunk_, resized(images, self.image_size), settings=self._settings())
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
         # log-probabilities of a softmax come back as its probabilities
-        return from_decisions(svm.decision(self.fitted_, self._features(images)))
+        return from_decisions(classifiers.decision(self.fitted_, self._features(images)))
 
     def _parts(self) -> dict[str, Part]:
         return {"trunk": self.trunk_, "svm": self.fitted_.pipeline}
 
     def _restore(self, parts: Mapping[str, Part]) -> None:
         self.trunk_ = parts["trunk"]
-        self.fitted_ = svm.Fitted(self.classifier, parts["svm"], {})
+        self.fitted_ = classifiers.Fitted(self.classifier, parts["svm"], {})

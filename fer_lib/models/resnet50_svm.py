@@ -1,6 +1,6 @@
 """liu2023's model: ResNet-50 whose softmax is replaced by a support vector machine (sections 2.2.1 and 3.1).
 
-"ResNet with SoftMax" is fine-tuned first; its features before the softmax then go to :mod:`fer_lib.svm`.
+"ResNet with SoftMax" is fine-tuned first; its features before the softmax then go to :mod:`fer_lib.svm.classifiers`.
 Batch norms behave as Keras' do: while a layer trains it normalises by its batch, and features are always extracted
 with the moving averages (momentum 0.99). On a small corpus (392 faces are seven steps an epoch) these lag behind the
 weights, which is one reason why fine-tuning on FER-2013 is the default.

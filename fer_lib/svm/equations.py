@@ -19,7 +19,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from fer_lib.svm import Examples, Fitted
+from fer_lib.svm.classifiers import Examples, Fitted
 
 SINGLE = 4 * float(np.finfo(np.float32).eps)  # of the solver's kernel values, and of the sums that it updates
 DOUBLE = 1e-9  # of sums of ours in double precision, relative to their largest term
@@ -87,7 +87,7 @@ def check(
         ValueError: the pair is not among the machine's classes, or the faces are not those it was fitted on.
     """
     pair = pair or tuple(machine.classes_[:2])
-    with threadpool_limits(1):  # as fer_lib.svm: the same numbers whatever the number of cores
+    with threadpool_limits(1):  # as fer_lib.svm.classifiers: the same numbers whatever the number of cores
         solved = pair_machine(machine, features, labels, pair=pair)
         rows = [
             *_kernel_rows(solved),

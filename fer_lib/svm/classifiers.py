@@ -5,8 +5,8 @@ penalty C and kernel width gamma are searched on the untouched training faces, i
 together, and the pipeline is then fitted on every view of them. That keeps the search affordable; no view of a face is
 ever in two folds, since the views come after it. The paper names neither C nor sigma.
 
-Each product of matrices runs on one thread here, and several run side by side (:mod:`fer_lib.kernel_machine`): results
-do not depend on how many cores a machine has, and no thread of a small product waits for another.
+Each product of matrices runs on one thread here, and several run side by side (:mod:`fer_lib.svm.kernel_machine`):
+results do not depend on how many cores a machine has, and no thread of a small product waits for another.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from fer_lib import kernel_machine
 from fer_lib.datasets.splits import Fold, sample, search_folds
 from fer_lib.errors import FerError, nearest
-from fer_lib.kernel_machine import Kernels, at_a_time
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.svm import kernel_machine
+from fer_lib.svm.kernel_machine import Kernels, at_a_time
 from fer_lib.utils.threads import in_threads
 
 NAMES = {
@@ -225,7 +225,8 @@ def fit_fer2013(name: str, examples: Examples, *, settings: ResNet50SvmSettings,
     FER-2013 names no persons, so the search's folds keep none together. Between scaler and classifier stand
     ``settings.fer2013_components`` principal components where that is not 0. One fit of the exact kernel on the 28,709
     training faces with all 2,048 features takes some three minutes on two busy CPU cores and 4.4 GB of memory at most,
-    3 GB of it kernel matrices (:mod:`fer_lib.kernel_machine`); :func:`decision` of 3,589 faces takes some 20 seconds.
+    3 GB of it kernel matrices (:mod:`fer_lib.svm.kernel_machine`); :func:`decision` of 3,589 faces takes some 20
+    seconds.
     """
     searched = examples.take(sample(examples.labels, settings.fer2013_search_faces, seed=seed))
     components = settings.fer2013_components
@@ -243,7 +244,7 @@ def fit_with(
 ) -> Fitted:
     """Fits on every view with the given ``C`` and ``gamma_multiple``, where the classifier has them; searches nothing.
 
-    A support vector machine is a plain SVC that :func:`fer_lib.kernel_machine.fit` solved.
+    A support vector machine is a plain SVC that :func:`fer_lib.svm.kernel_machine.fit` solved.
 
     Raises:
         FerError: the training faces are of one class alone, a feature is not finite, or ``settings.svm_solver`` is not
