@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib import audit, evaluation, tables
+from fer_lib import audit, tables
 from fer_lib import audit_checks as checks
 from fer_lib.errors import FerError
+from fer_lib.evaluation import metrics
 from fer_lib.published.records import Announced, Measured, Quoted, Record, Statement, matching
 from fer_lib.tables import Table
 
@@ -225,7 +226,7 @@ def _calibration_row(
         "loss (nats)": f"{loss:.2f}" if curve is None else f"{loss:.4f}",
         **audit.sureness(accuracy, loss, classes),
         "mean largest output": f"{np.average(curve['confidence'], weights=curve['faces']):.4f}" if known else "–",
-        "calibration error": f"{evaluation.calibration_error(curve):.4f}" if known else "–",
+        "calibration error": f"{metrics.calibration_error(curve):.4f}" if known else "–",
     }
 
 

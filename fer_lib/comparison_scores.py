@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, generalisation, protocols
+from fer_lib import protocols
 from fer_lib.comparators.base import Comparator
 from fer_lib.comparison import COST, Row, WholeAnswers
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.evaluation import metrics
+from fer_lib.evaluation import smiles as generalisation
 
 OWN_CLASSIFIER = "resnet50_svm_rbf"
 OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
@@ -56,7 +58,7 @@ def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.Dat
         return pd.DataFrame(columns=AGAINST)
     compared = pd.concat(frames, ignore_index=True)
     family = compared.groupby(["protocol", "separation"], sort=False)["p_value"]
-    return compared.assign(holm=family.transform(evaluation.holm))
+    return compared.assign(holm=family.transform(metrics.holm))
 
 
 def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, reference: str) -> pd.DataFrame:
@@ -69,16 +71,16 @@ def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, refer
     rows, labels = [], faces.labels
     first = answers.probabilities[reference][asked]
     for name, found in answers.probabilities.items():
-        scored = evaluation.score(found[asked], labels, faces.class_names).set_index("metric")
+        scored = metrics.score(found[asked], labels, faces.class_names).set_index("metric")
         row: dict[str, Any] = {"system": name}
         for metric in ("categorical_accuracy", "binary_accuracy", "macro_f1"):
             row |= {metric: scored.loc[metric, "value"]}
             row |= {f"{metric}_{bound}": scored.loc[metric, bound] for bound in ("low", "high")}
-        compared = {} if name == reference else evaluation.compare_paired(found[asked], first, labels)
+        compared = {} if name == reference else metrics.compare_paired(found[asked], first, labels)
         names = {"difference": "difference", "low": "difference_low", "high": "difference_high", "p_value": "p_value"}
         rows.append(row | {said: compared.get(key, np.nan) for key, said in names.items()})
     frame = pd.DataFrame(rows)
-    return frame.assign(holm=evaluation.holm(frame["p_value"]))
+    return frame.assign(holm=metrics.holm(frame["p_value"]))
 
 
 def predicted(answers: WholeAnswers, faces: FaceDataset, *, asked: str = "testing") -> pd.DataFrame:

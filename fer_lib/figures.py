@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from fer_lib import diagrams
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.diagrams import INK, SOFT
-from fer_lib.evaluation import calibration_error
+from fer_lib.evaluation.metrics import calibration_error
 from fer_lib.figure_style import (
     CORPUS_NAMES,
     INTERVAL,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, published
+from fer_lib import published
 from fer_lib.audit_checks import reachable_counts, rounded_from
 from fer_lib.datasets.catalog import TITLES
+from fer_lib.evaluation import metrics
 
 if TYPE_CHECKING:
     from fer_lib.lenet_training import Parts
@@ -176,7 +177,7 @@ def _placed(error: Mapping[str, str], trainings: pd.DataFrame) -> dict[str, Any]
 
 
 def _share(name: str, hits: int, runs: int) -> dict[str, float]:
-    low, high = evaluation.wilson(hits, runs)
+    low, high = metrics.wilson(hits, runs)
     return {name: hits, f"{name}_share": hits / runs, f"{name}_low": low, f"{name}_high": high}
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib import clustered, evaluation, published
+from fer_lib import published
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
+from fer_lib.evaluation import clustered, metrics
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers as svm
 from fer_lib.utils.files import atomic_path
@@ -308,9 +309,9 @@ def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.Data
     rows, first = [], next(iter(answers.values()))
     for name, values in answers.items():
         right = int((values.argmax(axis=1) == labels).sum())
-        low, high = evaluation.wilson(right, len(labels))
+        low, high = metrics.wilson(right, len(labels))
         row = {"model": name, "accuracy": right / len(labels), "low": low, "high": high}
-        compared = evaluation.compare_paired(values, first, labels) if values is not first else {}
+        compared = metrics.compare_paired(values, first, labels) if values is not first else {}
         difference = {
             "difference": compared.get("difference", np.nan),
             "difference_low": compared.get("low", np.nan),

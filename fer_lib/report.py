@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import audit_report, evaluation, figures, figures_hypotheses, published, tables
+from fer_lib import audit_report, figures, figures_hypotheses, published, tables
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.audit_report import PaperAudit
 from fer_lib.errors import FerError
+from fer_lib.evaluation import metrics
 from fer_lib.tables import SCORE_NAMES, Table
 from fer_lib.utils.files import file_sha256
 
@@ -129,7 +130,7 @@ class Results:
             if first is None or second is None or not first["label"].equals(second["label"]):
                 continue
             outputs = [frame[list(self._class_names(frame))].to_numpy() for frame in (first, second)]
-            compared = evaluation.compare_paired(*outputs, first["label"].to_numpy(), seed=seed)
+            compared = metrics.compare_paired(*outputs, first["label"].to_numpy(), seed=seed)
             difference = tables.interval(compared["difference"], compared["low"], compared["high"])
             rows.append(
                 {

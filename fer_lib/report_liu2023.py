@@ -13,7 +13,6 @@ from fer_lib import (
     figures_comparators,
     figures_hypotheses,
     figures_liu2023,
-    generalisation,
     protocols,
     tables,
     tables_comparators,
@@ -22,6 +21,7 @@ from fer_lib import (
 )
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
+from fer_lib.evaluation import smiles as generalisation
 from fer_lib.figures import not_yet
 from fer_lib.settings import change, settings_hash
 from fer_lib.tables import Table
@@ -55,7 +55,7 @@ def claims(
         scores: of :func:`fer_lib.protocols.scores`.
         differences: of :func:`fer_lib.protocols.paired`, SVM minus SoftMax.
         whole_test: of :func:`fer_lib.protocols.whole_test`, on FER-2013.
-        smiles: of :func:`fer_lib.generalisation.smile_rows`; empty without GENKI-4K.
+        smiles: of :func:`fer_lib.evaluation.smiles.smile_rows`; empty without GENKI-4K.
     """
     own, everyone = own_rows(scores), smiles[smiles["group"] == "all"] if len(smiles) else smiles
     gains = differences[differences["protocol"] == protocols.PER_CLASS]

@@ -179,7 +179,7 @@ def score_table(
     """Returns scores side by side: a row a metric, a column a name, each value with its 95 % interval.
 
     Args:
-        scores: a name (a split, or a model) to a frame of :func:`fer_lib.evaluation.score`.
+        scores: a name (a split, or a model) to a frame of :func:`fer_lib.evaluation.metrics.score`.
         title: of the table.
         synthetic: whether the faces were generated.
         notes: sentences under the table.
@@ -212,7 +212,7 @@ def sureness_table(rows: Mapping[str, Mapping[str, float]], *, title: str, synth
     """Returns a row a part: how many faces a model is sure of (an output above 0.5), rightly and wrongly.
 
     Args:
-        rows: a name to the result of :func:`fer_lib.evaluation.sureness`.
+        rows: a name to the result of :func:`fer_lib.evaluation.metrics.sureness`.
         title: of the table.
         synthetic: whether the faces were generated.
     """
@@ -295,7 +295,7 @@ def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 
     ``low`` and ``high`` are the lowest and the highest end of the seeds' own 95 % intervals over faces: the faces of
     several seeds are the same ones and are not counted several times. Of a single seed it returns that seed's own
-    scores. Columns as :func:`fer_lib.evaluation.score` and ``split``; ``interval`` says which of the two it is.
+    scores. Columns as :func:`fer_lib.evaluation.metrics.score` and ``split``; ``interval`` says which of the two it is.
     """
     if len(frames) == 1:
         return next(iter(frames.values()))

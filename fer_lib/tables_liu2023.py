@@ -1,8 +1,8 @@
 """The tables of liu2023, printed beside measured, and those of the argument about it. Nothing here writes or shows.
 
 Every function takes plain frames, as :mod:`fer_lib.protocols`, :mod:`fer_lib.lenet_study` and
-:mod:`fer_lib.evaluation` return them. Shares are in per cent, as the paper prints them; in square brackets stand 95 %
-intervals, in round ones the smallest and the largest of several trainings.
+:mod:`fer_lib.evaluation.metrics` return them. Shares are in per cent, as the paper prints them; in square brackets
+stand 95 % intervals, in round ones the smallest and the largest of several trainings.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import evaluation, published
+from fer_lib import published
 from fer_lib.datasets.catalog import TITLES
+from fer_lib.evaluation import metrics
 from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.svm.classifiers import NAMES as CLASSIFIERS
 from fer_lib.tables import Table, interval
@@ -170,7 +171,7 @@ def leak_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Seq
         notes: more sentences under the table.
     """
     rows = []
-    for row, adjusted in zip(differences.itertuples(), evaluation.holm(differences["p_value"]), strict=True):
+    for row, adjusted in zip(differences.itertuples(), metrics.holm(differences["p_value"]), strict=True):
         kind = SEPARATIONS.get(row.separation, row.separation)
         where = {"protocol": PROTOCOLS.get(row.protocol, row.protocol)} if "protocol" in differences else {}
         rows.append(
@@ -202,7 +203,7 @@ def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, not
     """
     rows = []
     seeds = differences["seed"] if "seed" in differences else pd.Series(0, differences.index)
-    adjusted = differences["p_value"].astype(float).groupby(seeds.astype(str)).transform(evaluation.holm)
+    adjusted = differences["p_value"].astype(float).groupby(seeds.astype(str)).transform(metrics.holm)
     for row, family_wise in zip(differences.itertuples(), adjusted, strict=True):
         found = {
             "protocol": PROTOCOLS.get(row.protocol, row.protocol),
@@ -276,7 +277,7 @@ def fer2013_table(
             "wrong": [f"{row.wrong:,} of {row.faces:,}" for row in rows.itertuples()],
             "minus the first (points)": [points(*cells) for cells in _bounds(rows, "difference")],
             "McNemar's exact p": [p_value(value) for value in rows["p_value"]],
-            "Holm's p": [p_value(value) for value in evaluation.holm(rows["p_value"])],
+            "Holm's p": [p_value(value) for value in metrics.holm(rows["p_value"])],
         }
     )
     components = settings.fer2013_components

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_lib import audit_checks as checks
-from fer_lib import evaluation
+from fer_lib.evaluation import metrics
 
 PRIVATE_TEST = (491, 55, 528, 879, 594, 416, 626)
 
@@ -146,8 +146,8 @@ def test_binary_accuracy_is_the_identity_in_confident_answers(seed, classes, fac
     rng = np.random.default_rng(seed)
     powers = np.exp(sharpness * rng.normal(size=(faces, classes)))
     outputs, labels = powers / powers.sum(axis=1, keepdims=True), rng.integers(classes, size=faces)
-    kept = evaluation.sureness(outputs, labels)
-    direct = evaluation.binary_hits(outputs, labels).mean()
+    kept = metrics.sureness(outputs, labels)
+    direct = metrics.binary_hits(outputs, labels).mean()
     assert direct == pytest.approx(kept["binary_accuracy"], abs=1e-12)
     assert direct >= float(checks.least_binary(classes)) - 1e-12
     balance = kept["sure_right"] - kept["sure_wrong"]
@@ -180,7 +180,7 @@ def test_no_loss_is_under_the_bound_of_its_accuracy(seed, classes, faces, sharpn
     powers = np.exp(sharpness * rng.normal(size=(faces, classes)))
     outputs, labels = powers / powers.sum(axis=1, keepdims=True), rng.integers(classes, size=faces)
     accuracy = float((outputs.argmax(axis=1) == labels).mean())
-    assert evaluation.cross_entropies(outputs, labels).mean() >= checks.least_loss(accuracy) - 1e-9
+    assert metrics.cross_entropies(outputs, labels).mean() >= checks.least_loss(accuracy) - 1e-9
 
 
 @given(st.floats(0.2, 0.99), st.floats(0.01, 3), st.integers(6, 40))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fer_lib import clustered
+from fer_lib.evaluation import clustered
 
 SUBJECTS = np.array(["a", "a", "b", "c", "c", "c"])
 

@@ -7,19 +7,12 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from fer_lib import (
-    comparators,
-    comparison,
-    comparison_scores,
-    figures_comparators,
-    generalisation,
-    protocols,
-    tables_comparators,
-)
+from fer_lib import comparators, comparison, comparison_scores, figures_comparators, protocols, tables_comparators
 from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.evaluation import smiles as generalisation
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
 
 CLASSES = ("angry", "happy", "sad")

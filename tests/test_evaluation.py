@@ -13,8 +13,8 @@ from scipy import stats
 from sklearn import metrics
 from statsmodels.stats.proportion import proportion_confint
 
-from fer_lib import evaluation
 from fer_lib.backend import keras
+from fer_lib.evaluation import metrics as evaluation
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 TRAINING_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)  # of FER-2013

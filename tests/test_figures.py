@@ -11,9 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fer_lib import diagrams, evaluation, figure_style, figures, tables
+from fer_lib import diagrams, figure_style, figures, tables
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.evaluation import metrics
 from fer_lib.models import baseline_cnn, resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 
@@ -54,7 +55,7 @@ def outputs():
     logits = rng.normal(0, 1, (2, 400, 7))
     logits[:, np.arange(400), labels] += np.array([[0.5], [2.0]])
     shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-    priors = evaluation.class_priors(labels, 400)
+    priors = metrics.class_priors(labels, 400)
     return labels, {"resnet50_mlp": shares[0], "baseline_cnn": shares[1], "class_priors": priors}
 
 
@@ -89,13 +90,13 @@ def makers(model, trunk, cnn, noise, outputs):
         ),
         "accuracy": lambda **s: figures.accuracy_curves(history(50), published=ACCURACIES, **s),
         "confusion": lambda **s: figures.confusion_matrix(
-            evaluation.confusion(models["baseline_cnn"], labels, CLASSES), title="Traditional CNN, test faces", **s
+            metrics.confusion(models["baseline_cnn"], labels, CLASSES), title="Traditional CNN, test faces", **s
         ),
         "reliability": lambda **s: figures.reliability_curves(
-            {name: evaluation.reliability(shares, labels) for name, shares in models.items()}, **s
+            {name: metrics.reliability(shares, labels) for name, shares in models.items()}, **s
         ),
         "recalls": lambda **s: figures.recalls(
-            {name: evaluation.score(shares, labels, CLASSES) for name, shares in models.items()}, **s
+            {name: metrics.score(shares, labels, CLASSES) for name, shares in models.items()}, **s
         ),
     }
 
@@ -381,7 +382,7 @@ def test_confusion_matrix_writes_counts_and_colours_shares():
 
 def test_reliability_draws_the_given_intervals(outputs):
     labels, models = outputs
-    curve = evaluation.reliability(models["baseline_cnn"], labels)
+    curve = metrics.reliability(models["baseline_cnn"], labels)
     ax = figures.reliability_curves({"baseline_cnn": curve}).axes[0]
     line = next(line for line in ax.lines if len(line.get_xdata()) == len(curve) and line.get_marker() == "o")
     np.testing.assert_allclose(line.get_ydata(), curve["accuracy"])
@@ -391,7 +392,7 @@ def test_reliability_draws_the_given_intervals(outputs):
 
 def test_recalls_draw_the_given_intervals_and_leave_empty_classes_out(outputs):
     labels, models = outputs
-    scores = evaluation.score(models["baseline_cnn"], labels, CLASSES)
+    scores = metrics.score(models["baseline_cnn"], labels, CLASSES)
     recall = scores[scores["metric"].str.startswith("recall_")].dropna()
     figure = figures.recalls({"baseline_cnn": scores})
     drawn = [line.get_xdata() for line in figure.axes[0].lines]

@@ -18,9 +18,10 @@ import pandas as pd
 import papermill
 import pytest
 
-from fer_lib import evaluation, training
+from fer_lib import training
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset, corpus, splits
+from fer_lib.evaluation import metrics
 from fer_lib.models import baseline_cnn
 from fer_lib.settings import load_profile
 
@@ -165,7 +166,7 @@ def test_a_planted_fault_leaves_the_tolerance(results, fault):
         (kept,) = results.glob(f"checkpoints/baseline_cnn-seed{SEED}-*/epoch-*.keras")
         model = keras.saving.load_model(kept, safe_mode=True)
         test = FaceDataset(test.images[:, ::-1], test.meta, test.class_names, test.corpus, test.synthetic)
-    rows = evaluation.score(training.predict(model, test, settings=settings), test.labels, test.class_names)
+    rows = metrics.score(training.predict(model, test, settings=settings), test.labels, test.class_names)
     scores = dict(zip(rows["metric"], rows["value"], strict=True))
     assert not all(within(scores, "baseline_cnn").values()), scores
 

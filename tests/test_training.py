@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import evaluation, training
+from fer_lib import training
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.evaluation import metrics
 from fer_lib.models import baseline_cnn, trunk
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings, change
 
@@ -61,7 +62,7 @@ def test_batch_norms_keep_the_cnns_hidden_units_active(normalised):
     )  # fmt: skip
     model, _ = run(settings)
     units = training.predict(baseline_cnn.hidden(model), striped_faces(70), settings=settings)
-    counted = evaluation.active_units(units)
+    counted = metrics.active_units(units)
     assert counted["units"] == 64
     assert (counted["active"] == 64) == normalised
 
@@ -188,12 +189,12 @@ def test_predict_keeps_the_order_whatever_the_batch(undisturbed, monkeypatch):
 
 
 def test_keras_reports_what_evaluation_computes(undisturbed):
-    from fer_lib import evaluation
+    from fer_lib.evaluation import metrics
 
     model, history = undisturbed
     faces = striped_faces(28, seed=9)
     outputs = training.predict(model, faces, settings=TINY)
-    scores = evaluation.score(outputs, faces.labels, faces.class_names).set_index("metric")
+    scores = metrics.score(outputs, faces.labels, faces.class_names).set_index("metric")
     for metric in ("loss", "categorical_accuracy", "binary_accuracy"):
         assert scores.loc[metric, "value"] == pytest.approx(history[f"val_{metric}"].iloc[-1], abs=1e-5)
 
@@ -251,8 +252,8 @@ def test_a_tail_is_trained_and_resumed_with_the_same_bits(engine, tmp_path):
     pd.testing.assert_frame_equal(numbers(history), numbers(resumed_history), check_exact=True)
     assert same_weights(model, resumed)
     # what was validated is what the model predicts
-    from fer_lib import evaluation
+    from fer_lib.evaluation import metrics
 
     outputs = training.predict(model, faces["validation"], settings=settings)
-    scores = evaluation.score(outputs, faces["validation"].labels, tuple("abcdefg")).set_index("metric")
+    scores = metrics.score(outputs, faces["validation"].labels, tuple("abcdefg")).set_index("metric")
     assert scores.loc["loss", "value"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-5)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation import RESAMPLES, percentiles, wilson
+from fer_lib.evaluation.metrics import RESAMPLES, percentiles, wilson
 
 ROUNDING = 1e-12  # what differs by less does not
 

@@ -1,0 +1,1 @@
+"""Scores with intervals: metrics, smiles on GENKI-4K, resampling by subject."""
