@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib import audit, tables
-from fer_lib import audit_checks as checks
+from fer_lib import tables
+from fer_lib.audit import checks, engine
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.published.records import Announced, Measured, Quoted, Record, Statement, matching
@@ -40,7 +40,7 @@ class PaperAudit:
 
     record: Record
     results: Results
-    found: list[audit.Finding]
+    found: list[engine.Finding]
 
     @property
     def used(self) -> dict[str, Mapping[str, Any]]:
@@ -82,7 +82,7 @@ class PaperAudit:
         Findings that say the same of several statements share a row. Where a number cannot be right, the row says why;
         where nothing is wrong with it, what it was checked for.
         """
-        grouped: dict[tuple[str, ...], list[audit.Finding]] = {}
+        grouped: dict[tuple[str, ...], list[engine.Finding]] = {}
         for finding in self.found:
             grouped.setdefault((finding.verdict, finding.says, finding.explains), []).append(finding)
         rows = []
@@ -99,7 +99,7 @@ class PaperAudit:
                     "how to rerun": f"`{experiment.run}`: {experiment.shown}" if experiment else "–",
                 }
             )
-        order = {verdict: place for place, verdict in enumerate(audit.VERDICTS)}
+        order = {verdict: place for place, verdict in enumerate(engine.VERDICTS)}
         rows.sort(key=lambda row: order[row["possible?"]])
         title = f"{self.record.paper}: can the printed numbers be right, and what was measured"
         return Table(pd.DataFrame(rows), title, self.synthetic, (*self.notes, *_audit_notes(self.found)))
@@ -133,7 +133,7 @@ class PaperAudit:
                 "quantity": each.quantity,
                 "printed": each.value,
                 "unit": each.unit,
-                "possible?": audit.verdict_of(each.id, self.found),
+                "possible?": engine.verdict_of(each.id, self.found),
                 "measured": measured_text(self.record, each, self.results),
             }
             for each in self.record.statements
@@ -179,7 +179,7 @@ class PaperAudit:
         accuracy and loss; of the trained ones the mean largest output and the expected calibration error stand beside.
         """
         rows = []
-        for loss, accuracy in audit.loss_accuracy_pairs(self.record):
+        for loss, accuracy in engine.loss_accuracy_pairs(self.record):
             share = float(accuracy.value) / checks.SCALES[accuracy.unit]
             classes = self.record.sets[loss.of[0]].classes
             name = f"{loss.model}, printed"
@@ -199,7 +199,7 @@ class PaperAudit:
 
 def of(record: Record, results: Results) -> PaperAudit:
     """Returns the audit of a record, beside the results."""
-    return PaperAudit(record, results, audit.audit(record))
+    return PaperAudit(record, results, engine.audit(record))
 
 
 def measured_text(record: Record, subject: Statement | Announced, results: Results) -> str:
@@ -224,7 +224,7 @@ def _calibration_row(
         "faces": split,
         "categorical accuracy": f"{accuracy:.4f}",
         "loss (nats)": f"{loss:.2f}" if curve is None else f"{loss:.4f}",
-        **audit.sureness(accuracy, loss, classes),
+        **engine.sureness(accuracy, loss, classes),
         "mean largest output": f"{np.average(curve['confidence'], weights=curve['faces']):.4f}" if known else "–",
         "calibration error": f"{metrics.calibration_error(curve):.4f}" if known else "–",
     }
@@ -347,7 +347,7 @@ def _texts_places(record: Record, check: str) -> str:
     return f"text ({', '.join(places)})" if places else "–"
 
 
-def _audit_notes(found: Sequence[audit.Finding]) -> tuple[str, ...]:
+def _audit_notes(found: Sequence[engine.Finding]) -> tuple[str, ...]:
     notes = ["A share to which no count rounds may still be a mean over tests or classes, or cut off, not rounded."]
     pairs = [finding.cross_checked.split(" of ") for finding in found if finding.cross_checked]
     if pairs:

@@ -253,7 +253,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> None:
-    from fer_lib import audit, audit_report, published
+    from fer_lib import audit_report, published
+    from fer_lib.audit import engine
     from fer_lib.published.reading import read
 
     if arguments.results and not os.path.isdir(arguments.results):
@@ -264,7 +265,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     every = []
     for record in records:
         if arguments.json:
-            every += [{"paper": record.paper, **vars(finding)} for finding in audit.audit(record)]
+            every += [{"paper": record.paper, **vars(finding)} for finding in engine.audit(record)]
             continue
         root = os.path.join(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results")
         if arguments.results:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib import published
-from fer_lib.audit_checks import reachable_counts, rounded_from
+from fer_lib.audit.checks import reachable_counts, rounded_from
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.evaluation import metrics
 

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from fer_lib import artifacts, audit, audit_report, cli, published
+from fer_lib import artifacts, audit_report, cli, published
+from fer_lib.audit import engine
 from fer_lib.errors import FerError
 from fer_lib.published import reading, records
 
@@ -49,7 +50,7 @@ def record_of(**changes):
 def findings():
     """Of each record its findings by the name of the check."""
     known = {paper: published.record(paper) for paper in published.papers()} | {"example": reading.read(EXAMPLE)}
-    return {name: {finding.check: finding for finding in audit.audit(record)} for name, record in known.items()}
+    return {name: {finding.check: finding for finding in engine.audit(record)} for name, record in known.items()}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_mlscorecheck_agrees_wherever_it_is_asked(findings, paper):
 def test_every_finding_has_a_verdict_and_reads_as_sentences(findings, paper):
     assert len(findings[paper]) >= 14
     for found in findings[paper].values():
-        assert found.verdict in audit.VERDICTS[:4]
+        assert found.verdict in engine.VERDICTS[:4]
         for sentence in (found.says, found.explains):
             assert not sentence or re.fullmatch(r"[A-Z0-9\"].*[.]", sentence), sentence
             assert "  " not in sentence
@@ -200,17 +201,17 @@ def test_a_share_is_consistent_where_every_stated_size_fits(sets, value, verdict
     tried = {name: {"faces": faces, "classes": 4} | stated[said] for name, (faces, said) in sets.items()}
     statements = copy.deepcopy(SMALL["statements"])
     statements[1] |= {"value": value, "of": list(tried)}
-    (found,) = audit.audit(record_of(sets=tried, statements=statements))
+    (found,) = engine.audit(record_of(sets=tried, statements=statements))
     assert found.verdict == verdict
     assert words in found.says
 
 
 def test_the_gravest_finding_is_the_verdict_about_a_statement(findings):
     found = findings["liu2023"].values()
-    assert audit.verdict_of("section31-accuracy", found) == "right only if"
-    assert audit.verdict_of("section31-wrong", found) == "cannot be right as stated"
-    assert audit.verdict_of("table3-own", found) == "cannot be right as stated"
-    assert audit.verdict_of("python", found) == "nothing to check it against"
+    assert engine.verdict_of("section31-accuracy", found) == "right only if"
+    assert engine.verdict_of("section31-wrong", found) == "cannot be right as stated"
+    assert engine.verdict_of("table3-own", found) == "cannot be right as stated"
+    assert engine.verdict_of("python", found) == "nothing to check it against"
 
 
 @pytest.mark.parametrize(
@@ -332,7 +333,7 @@ def test_shares_that_cannot_be_are_told(value):
 def test_sizes_near_many_faces_are_not_sought_for_ever():
     statements = copy.deepcopy(SMALL["statements"])
     statements[1]["value"] = "33.31415926535897"
-    (found,) = audit.audit(record_of(statements=statements, sets={"test": SMALL["sets"]["test"] | {"faces": 999_983}}))
+    (found,) = engine.audit(record_of(statements=statements, sets={"test": SMALL["sets"]["test"] | {"faces": 999_983}}))
     assert "Sizes near by" not in found.says
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_lib import audit_checks as checks
+from fer_lib.audit import checks
 from fer_lib.evaluation import metrics
 
 PRIVATE_TEST = (491, 55, 528, 879, 594, 416, 626)

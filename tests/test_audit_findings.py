@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fer_lib import audit, published
+from fer_lib import published
+from fer_lib.audit import engine
 from fer_lib.published import reading
 
 TESTS = Path(__file__).parent
@@ -31,7 +32,7 @@ def said(name: str) -> dict[str, dict[str, str]]:
             "about": ", ".join(found.statements), "verdict": found.verdict, "says": found.says,
             **{key: value for key in ("explains", "experiment", "cross_checked") if (value := getattr(found, key))},
         }
-        for found in audit.audit(record)
+        for found in engine.audit(record)
     }  # fmt: skip
 
 
@@ -45,18 +46,18 @@ def test_the_audit_says_what_was_read_and_kept(name):
 
 
 def test_sureness_in_words():
-    assert audit.sureness(0.8571, 1.78, 7) == {"sure": "17.4 % or 99.998 %", "loss if as sure as right": "0.6662"}
-    assert audit.sureness(0.9613, 0.13, 7)["sure"] == "surer where right"
+    assert engine.sureness(0.8571, 1.78, 7) == {"sure": "17.4 % or 99.998 %", "loss if as sure as right": "0.6662"}
+    assert engine.sureness(0.9613, 0.13, 7)["sure"] == "surer where right"
     for edge in (1 / 7, 1.0, 0.0):
-        assert audit.sureness(edge, 1.0, 7) == {"sure": "–", "loss if as sure as right": "–"}
+        assert engine.sureness(edge, 1.0, 7) == {"sure": "–", "loss if as sure as right": "–"}
 
 
 def test_the_gravest_verdict_about_a_statement_is_its_verdict():
-    found = audit.audit(RECORDS["branches"]())
-    assert audit.verdict_of("forty-faces", found) == "cannot be right as stated"
-    assert audit.verdict_of("in-folds", found) == "consistent"
-    assert audit.verdict_of("promised", found) == "announced, not printed"
-    assert audit.verdict_of("no such", found) == "nothing to check it against"
+    found = engine.audit(RECORDS["branches"]())
+    assert engine.verdict_of("forty-faces", found) == "cannot be right as stated"
+    assert engine.verdict_of("in-folds", found) == "consistent"
+    assert engine.verdict_of("promised", found) == "announced, not printed"
+    assert engine.verdict_of("no such", found) == "nothing to check it against"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The shape of a record of printed numbers: what a file such as ``chen2023.yaml`` may say.
 
 ``docs/audit.md`` explains each part with an example; :mod:`fer_lib.published.reading` reads and checks a file, and
-:mod:`fer_lib.audit` asks the questions.
+:mod:`fer_lib.audit.engine` asks the questions.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from fer_lib import audit_checks as checks
-from fer_lib.audit_findings import (
+from fer_lib.audit import checks
+from fer_lib.audit.findings import (
     ANNOUNCED,
     CONDITIONAL,
     CONSISTENT,

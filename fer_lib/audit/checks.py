@@ -1,4 +1,4 @@
-"""Can a printed number be right? Small functions on numbers alone; :mod:`fer_lib.audit` asks them about papers.
+"""Can a printed number be right? Small functions on numbers alone; :mod:`fer_lib.audit.engine` asks them about papers.
 
 A printed share stands for every value that rounds to it, both ends included, because papers round half up, half to even
 or not at all. All counting is done with exact fractions.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fer_lib import audit_checks as checks
+from fer_lib.audit import checks
 from fer_lib.published.records import FaceSet, Statement
 
 CONSISTENT = "consistent"

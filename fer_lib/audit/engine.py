@@ -1,6 +1,6 @@
 """The audit: can what a paper prints be right, and what would have to hold?
 
-Each question is a small function of :mod:`fer_lib.audit_checks`; here they are put to a record of printed numbers
+Each question is a small function of :mod:`fer_lib.audit.checks`; here they are put to a record of printed numbers
 (:mod:`fer_lib.published.records`), and the answers become findings in words. Nothing here knows a paper by name.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from fer_lib import audit_checks as checks
-from fer_lib.audit_declared import declared
-from fer_lib.audit_findings import (
+from fer_lib.audit import checks
+from fer_lib.audit.declared import declared
+from fer_lib.audit.findings import (
     CONDITIONAL,
     CONSISTENT,
     IMPOSSIBLE,

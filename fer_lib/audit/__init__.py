@@ -1,0 +1,1 @@
+"""Check whether published numbers are possible."""
