@@ -16,10 +16,10 @@ from dataclasses import replace
 import numpy as np
 from side_by_side import alternate, arguments, ratio, report, say, seconds
 
-from fer_lib import lenet_study
 from fer_lib.backend import keras
 from fer_lib.datasets import corpus
-from fer_lib.lenet_training import Parts
+from fer_lib.experiments import lenet_study
+from fer_lib.experiments.lenet_training import Parts
 from fer_lib.models import lenet
 from fer_lib.settings import DataSettings, LeNetSettings
 from fer_lib.training import set_seed

@@ -13,7 +13,6 @@ from fer_lib import (
     figures_comparators,
     figures_hypotheses,
     figures_liu2023,
-    protocols,
     tables,
     tables_comparators,
     tables_lenet,
@@ -22,6 +21,7 @@ from fer_lib import (
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
+from fer_lib.experiments import protocols
 from fer_lib.figures import not_yet
 from fer_lib.settings import change, settings_hash
 from fer_lib.tables import Table
@@ -52,9 +52,9 @@ def claims(
     """Returns what was measured of each claim, by a key of ``tables_liu2023.CLAIMS``.
 
     Args:
-        scores: of :func:`fer_lib.protocols.scores`.
-        differences: of :func:`fer_lib.protocols.paired`, SVM minus SoftMax.
-        whole_test: of :func:`fer_lib.protocols.whole_test`, on FER-2013.
+        scores: of :func:`fer_lib.experiments.protocols.scores`.
+        differences: of :func:`fer_lib.experiments.protocols.paired`, SVM minus SoftMax.
+        whole_test: of :func:`fer_lib.experiments.protocols.whole_test`, on FER-2013.
         smiles: of :func:`fer_lib.evaluation.smiles.smile_rows`; empty without GENKI-4K.
     """
     own, everyone = own_rows(scores), smiles[smiles["group"] == "all"] if len(smiles) else smiles

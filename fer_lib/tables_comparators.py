@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import protocols, published
+from fer_lib import published
+from fer_lib.experiments import protocols
 from fer_lib.tables import Table, interval
 from fer_lib.tables_liu2023 import PROTOCOLS, SEPARATIONS, SUBJECT_NOTE, p_value, percent, points
 
 if TYPE_CHECKING:
-    from fer_lib.comparison import Row
+    from fer_lib.experiments.comparison import Row
 
 PAPER = "liu2023"
 PRINTED = {
@@ -26,7 +27,7 @@ PRINTED = {
 """Table 3's rows, without blanks -> system."""
 OWN_ROW = "Algorithms in this paper"
 Systems = Mapping[str, Mapping[str, str]]
-"""A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.comparison_scores.described`."""
+"""A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.experiments.comparison_scores.described`."""
 STYLE_NOTE = (
     "*: in the style of the system that the paper names; `docs/decisions.md` and the table of the systems say what was "
     "assumed. The paper does not say on which faces the numbers that it quotes were measured."

@@ -29,8 +29,8 @@ def hypothesis3_table(
     """Returns each printed error of liu2023's section 3.2 among the trainings of its row, for each corpus.
 
     Args:
-        rows: of :func:`fer_lib.lenet_hypothesis.against_printed`.
-        tally: of :func:`fer_lib.lenet_hypothesis.tally`; a sentence a corpus and order under the table.
+        rows: of :func:`fer_lib.experiments.lenet_hypothesis.against_printed`.
+        tally: of :func:`fer_lib.experiments.lenet_hypothesis.tally`; a sentence a corpus and order under the table.
         synthetic: whether the faces were generated.
         notes: more sentences under the table; an empty one is left out.
     """
@@ -59,7 +59,7 @@ def class_runs_table(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequ
     """Returns how many faces of a class stand in a row, and how many classes a batch holds: printed and here.
 
     Args:
-        runs: of :func:`fer_lib.lenet_hypothesis.class_runs`.
+        runs: of :func:`fer_lib.experiments.lenet_hypothesis.class_runs`.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """

@@ -1,7 +1,7 @@
 """The tables of liu2023's LeNet study (sections 2.2 and 3.2), printed beside measured. Nothing here writes or shows.
 
 Errors are in per cent, as the paper prints them; in round brackets stand the smallest and the largest of several
-trainings. The frames are those of :mod:`fer_lib.lenet_study`.
+trainings. The frames are those of :mod:`fer_lib.experiments.lenet_study`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tables of liu2023, printed beside measured, and those of the argument about it. Nothing here writes or shows.
 
-Every function takes plain frames, as :mod:`fer_lib.protocols`, :mod:`fer_lib.lenet_study` and
+Every function takes plain frames, as :mod:`fer_lib.experiments.protocols`, :mod:`fer_lib.experiments.lenet_study` and
 :mod:`fer_lib.evaluation.metrics` return them. Shares are in per cent, as the paper prints them; in square brackets
 stand 95 % intervals, in round ones the smallest and the largest of several trainings.
 """

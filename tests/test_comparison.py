@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from fer_lib import comparators, comparison, comparison_scores, figures_comparators, protocols, tables_comparators
+from fer_lib import comparators, figures_comparators, tables_comparators
 from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
+from fer_lib.experiments import comparison, comparison_scores, protocols
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
 
 CLASSES = ("angry", "happy", "sad")

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import depth_study
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.experiments import depth_study
 from fer_lib.models import depth_nets
 from fer_lib.settings import DepthStudySettings
 from fer_lib.training import set_seed

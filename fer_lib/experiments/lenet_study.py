@@ -1,6 +1,7 @@
 """liu2023's hyper-parameter study (section 3.2, Tables 4 and 5): one LeNet, many short trainings side by side.
 
-:mod:`fer_lib.lenet_training` is one training; here is which faces and which rows there are, and what comes of them.
+:mod:`fer_lib.experiments.lenet_training` is one training; here is which faces and which rows there are, and what comes
+of them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
 from fer_lib.errors import FerError
+from fer_lib.experiments.lenet_training import Parts, train
 from fer_lib.faces import crops
-from fer_lib.lenet_training import Parts, train
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
 from fer_lib.utils import code_hash, parallel
 from fer_lib.utils.progress import time_left
@@ -170,8 +171,8 @@ def run(
             is a worker a core, or 0 where there is a GPU, which one process has to itself.
 
     Returns:
-        The results, a row a sweep, configuration and seed (see :func:`fer_lib.lenet_training.train`), and the
-        histories, a row an epoch of each training, without its loss, of which the paper says nothing.
+        The results, a row a sweep, configuration and seed (see :func:`fer_lib.experiments.lenet_training.train`), and
+        the histories, a row an epoch of each training, without its loss, of which the paper says nothing.
 
     Raises:
         FerError: a training cannot be done, or a worker died; what is finished is kept.

@@ -1,7 +1,8 @@
 """Hypothesis H3: liu2023's Tables 4 and 5 (section 3.2) come from a set of forty classes, such as forty people's faces.
 
-The errors that the paper prints are placed among those that :mod:`fer_lib.lenet_study` measures from several initial
-weights on each corpus. Nothing here trains; ``results`` is what :func:`fer_lib.lenet_study.run_all` returns.
+The errors that the paper prints are placed among those that :mod:`fer_lib.experiments.lenet_study` measures from
+several initial weights on each corpus. Nothing here trains; ``results`` is what
+:func:`fer_lib.experiments.lenet_study.run_all` returns.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fer_lib.datasets.catalog import TITLES
 from fer_lib.evaluation import metrics
 
 if TYPE_CHECKING:
-    from fer_lib.lenet_training import Parts
+    from fer_lib.experiments.lenet_training import Parts
 
 PAPER = "liu2023"
 TABLES = {"learning_rate": ("Table 4", "Learning-rate"), "n_kerns": ("Table 5", "n-kerns")}
@@ -37,9 +38,9 @@ COLUMNS = [
 def printed_errors() -> pd.DataFrame:
     """Returns every error that the study's tables and section 3.2.2 print, a row each, in per cent.
 
-    Columns: ``place`` (table and row, or section), ``sweep`` (of :func:`fer_lib.lenet_study.rows`), ``setting`` (the
-    value that the row sweeps) and ``printed``, both strings as printed, and ``part`` (``"validation"`` or ``"test"``).
-    The 97.5 % of section 3.2.2 is said of five batch sizes and stands once for each.
+    Columns: ``place`` (table and row, or section), ``sweep`` (of :func:`fer_lib.experiments.lenet_study.rows`),
+    ``setting`` (the value that the row sweeps) and ``printed``, both strings as printed, and ``part``
+    (``"validation"`` or ``"test"``). The 97.5 % of section 3.2.2 is said of five batch sizes and stands once for each.
     """
     rows = []
     for sweep, (table, head) in TABLES.items():
@@ -107,7 +108,7 @@ def class_runs(parts: Mapping[str, Parts]) -> pd.DataFrame:
     ``batch_size``, which the paper says this of; ``batch_min`` and ``batch_max``: how many classes such a batch has.
 
     Args:
-        parts: of :func:`fer_lib.lenet_study.load_parts`.
+        parts: of :func:`fer_lib.experiments.lenet_study.load_parts`.
     """
     said = published.load(PAPER).set_index("id")["value"]
     names = ("section322-in-a-row", "section322-batch-of-two", "section322-classes")

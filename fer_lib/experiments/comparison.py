@@ -1,8 +1,9 @@
 """Every compared system on the same faces, folds and seeds: liu2023's Table 3 as a measured one.
 
-The systems are those of :mod:`fer_lib.comparators`; the divisions of CK+ are those of :mod:`fer_lib.protocols`, the
-same draws as for the paper's own model. Each system learns from a fold's training faces alone and answers for its test
-faces; :mod:`fer_lib.comparison_scores` makes scores, intervals and paired tests of the answers.
+The systems are those of :mod:`fer_lib.comparators`; the divisions of CK+ are those of
+:mod:`fer_lib.experiments.protocols`, the same draws as for the paper's own model. Each system learns from a fold's
+training faces alone and answers for its test faces; :mod:`fer_lib.experiments.comparison_scores` makes scores,
+intervals and paired tests of the answers.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib import comparators, protocols
+from fer_lib import comparators
 from fer_lib.backend import keras
 from fer_lib.comparators.base import Comparator
 from fer_lib.comparators.recipe import Network
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.errors import FerError, nearest
+from fer_lib.experiments import protocols
 from fer_lib.settings import WEIGHTS_NAMES, ComparatorSettings, settings_hash
 from fer_lib.settings.comparators import Rows
 from fer_lib.utils import code_hash
@@ -130,8 +132,8 @@ def run_ckplus(
         checkpoints: a folder for these very faces and divisions.
 
     Returns:
-        The answers, a row a tested face and system, as :func:`fer_lib.protocols.run` returns them for test faces
-        (``classifier`` is the row's name); and the costs, a row a training: ``system``, ``train_faces``,
+        The answers, a row a tested face and system, as :func:`fer_lib.experiments.protocols.run` returns them for test
+        faces (``classifier`` is the row's name); and the costs, a row a training: ``system``, ``train_faces``,
         ``train_seconds``, ``faces_a_second`` (answered).
     """
     people = groups_of(faces, "subjects")

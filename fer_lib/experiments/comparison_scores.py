@@ -1,6 +1,6 @@
 """What the compared systems' answers come to: scores, paired tests, costs, and what tables call them.
 
-:mod:`fer_lib.comparison` trains the systems; nothing here decides what they answer.
+:mod:`fer_lib.experiments.comparison` trains the systems; nothing here decides what they answer.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import protocols
 from fer_lib.comparators.base import Comparator
-from fer_lib.comparison import COST, Row, WholeAnswers
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation import metrics
 from fer_lib.evaluation import smiles as generalisation
+from fer_lib.experiments import protocols
+from fer_lib.experiments.comparison import COST, Row, WholeAnswers
 
 OWN_CLASSIFIER = "resnet50_svm_rbf"
 OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
@@ -31,7 +31,7 @@ def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
     """Returns the answers with those of the paper's own model in front, where notebook 04 tested it on the same faces.
 
     Args:
-        answers: of :func:`fer_lib.comparison.run_ckplus`.
+        answers: of :func:`fer_lib.experiments.comparison.run_ckplus`.
         own: notebook 04's predictions of the same seed; None where it has not run.
     """
     where = ["protocol", "separation", "draw", "fold"]
@@ -49,8 +49,8 @@ def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
 def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.DataFrame:
     """Returns each system's accuracy minus the reference's on the same faces: a row a system, protocol and separation.
 
-    Columns as of :func:`fer_lib.protocols.paired`, with ``classifier`` and ``holm``: the p-value adjusted for all
-    systems of one protocol and separation.
+    Columns as of :func:`fer_lib.experiments.protocols.paired`, with ``classifier`` and ``holm``: the p-value adjusted
+    for all systems of one protocol and separation.
     """
     others = [name for name in answers["classifier"].unique() if name != reference]
     frames = [protocols.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others]

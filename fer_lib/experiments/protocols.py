@@ -29,7 +29,7 @@ from fer_lib.utils.progress import time_left
 log = logging.getLogger(__name__)
 
 OWN = "liu2023"
-"""What the paper's own model is called where other systems stand beside it (:mod:`fer_lib.comparison`)."""
+"""What the paper's own model is called where other systems stand beside it (:mod:`fer_lib.experiments.comparison`)."""
 PER_CLASS = "per class"
 FOLDS = "folds"
 LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"]

@@ -1,0 +1,1 @@
+"""Train and test what the papers describe: protocols, studies and comparisons."""
