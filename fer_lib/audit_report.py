@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib import tables
 from fer_lib.audit import checks, engine
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.published.records import Announced, Measured, Quoted, Record, Statement, matching
-from fer_lib.tables import Table
+from fer_lib.tables import chen2023 as tables
+from fer_lib.tables.chen2023 import Table
 
 Results = Mapping[str, Mapping[str, Any]]
 """Contents of metrics files by name, such as ``"resnet50_mlp_seed0"``: ``values``, ``provenance`` and ``synthetic``."""

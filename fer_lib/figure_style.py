@@ -24,7 +24,7 @@ from sklearn.isotonic import isotonic_regression
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.diagrams import INK, SOFT
 from fer_lib.svm.classifiers import NAMES as CLASSIFIERS
-from fer_lib.tables import MODEL_NAMES, SYNTHETIC_MARK
+from fer_lib.tables.chen2023 import MODEL_NAMES, SYNTHETIC_MARK
 from fer_lib.utils.files import figure_png
 
 CORPUS_NAMES = {**TITLES, "synthetic": "generated faces"}

@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 
 from fer_lib.diagrams import INK
 from fer_lib.figure_style import PALETTE, absent, new_figure, styled
-from fer_lib.tables_comparators import Systems
+from fer_lib.tables.comparators import Systems
 
 COSTS = {
     "train_seconds": "training (seconds)",

@@ -33,10 +33,10 @@ from fer_lib.figure_style import (
     styled,
 )
 from fer_lib.figures import UNSURE
-from fer_lib.tables import SPLITS
-from fer_lib.tables_hypotheses import SWEEPS
-from fer_lib.tables_lenet import setting_name
-from fer_lib.tables_liu2023 import HYPOTHESIS2, PROTOCOLS, SEPARATIONS, percent
+from fer_lib.tables.chen2023 import SPLITS
+from fer_lib.tables.hypotheses import SWEEPS
+from fer_lib.tables.lenet import setting_name
+from fer_lib.tables.liu2023 import HYPOTHESIS2, PROTOCOLS, SEPARATIONS, percent
 
 LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is sure of every face and always wrong
 BOTH_PARTS = "training + test together"

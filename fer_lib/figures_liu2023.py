@@ -39,9 +39,9 @@ from fer_lib.figure_style import (
     styled,
 )
 from fer_lib.settings import LeNetSettings
-from fer_lib.tables_hypotheses import SWEEPS
-from fer_lib.tables_lenet import setting_name
-from fer_lib.tables_liu2023 import NO_PHOTOS, PROTOCOLS, SEPARATIONS, machine_name
+from fer_lib.tables.hypotheses import SWEEPS
+from fer_lib.tables.lenet import setting_name
+from fer_lib.tables.liu2023 import NO_PHOTOS, PROTOCOLS, SEPARATIONS, machine_name
 
 PRINTED_ACCURACY = 0.986
 PART_COLORS = {"validation": PALETTE[0], "test": PALETTE[1]}

@@ -27,7 +27,7 @@ from fer_lib.datasets.readers.pictures import decode_photo
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import Detection, annotate, choose, crop, detect
 from fer_lib.settings import FaceSettings, change
-from fer_lib.tables import SYNTHETIC_MARK
+from fer_lib.tables.chen2023 import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and a wrong path is told without it

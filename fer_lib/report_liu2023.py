@@ -9,23 +9,19 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import (
-    figures_comparators,
-    figures_hypotheses,
-    figures_liu2023,
-    tables,
-    tables_comparators,
-    tables_lenet,
-    tables_liu2023,
-)
+from fer_lib import figures_comparators, figures_hypotheses, figures_liu2023
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
 from fer_lib.figures import not_yet
 from fer_lib.settings import change, settings_hash
-from fer_lib.tables import Table
-from fer_lib.tables_liu2023 import SEPARATIONS, percent, points
+from fer_lib.tables import chen2023 as tables
+from fer_lib.tables import comparators as tables_comparators
+from fer_lib.tables import lenet as tables_lenet
+from fer_lib.tables import liu2023 as tables_liu2023
+from fer_lib.tables.chen2023 import Table
+from fer_lib.tables.liu2023 import SEPARATIONS, percent, points
 from fer_lib.utils.files import file_sha256
 
 OWN = "resnet50_svm_rbf"

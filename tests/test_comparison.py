@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from fer_lib import comparators, figures_comparators, tables_comparators
+from fer_lib import comparators, figures_comparators
 from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets import FaceDataset
@@ -15,6 +15,7 @@ from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import comparison, comparison_scores, protocols
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
+from fer_lib.tables import comparators as tables_comparators
 
 CLASSES = ("angry", "happy", "sad")
 DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, repeats=3, folds=3)

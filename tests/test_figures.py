@@ -11,12 +11,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fer_lib import diagrams, figure_style, figures, tables
+from fer_lib import diagrams, figure_style, figures
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.models import baseline_cnn, resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
+from fer_lib.tables import chen2023 as tables
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 LOSSES = {"training": 1.71, "validation": 1.68}

@@ -16,13 +16,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fer_lib import tables_hypotheses
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.experiments import lenet_hypothesis, lenet_study, lenet_training
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings
+from fer_lib.tables import hypotheses as tables_hypotheses
 from fer_lib.training import set_seed
 from fer_lib.utils import parallel
 

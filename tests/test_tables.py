@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import tables
 from fer_lib.datasets import FaceDataset
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.tables import Table, interval
+from fer_lib.tables import chen2023 as tables
+from fer_lib.tables.chen2023 import Table, interval
 
 SPLITS = ("training", "validation", "testing")
 # chen2023, Table 2, as printed: loss and accuracy of training, validation and testing

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import tables_lenet
-from fer_lib import tables_liu2023 as tables
 from fer_lib.expansion import arithmetic
 from fer_lib.settings import ExpansionSettings, LeNetSettings, ResNet50SvmSettings
-from fer_lib.tables import Table
+from fer_lib.tables import lenet as tables_lenet
+from fer_lib.tables import liu2023 as tables
+from fer_lib.tables.chen2023 import Table
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 

@@ -19,7 +19,7 @@ from fer_lib.datasets.catalog import TITLES
 from fer_lib.evaluation import metrics
 from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.svm.classifiers import NAMES as CLASSIFIERS
-from fer_lib.tables import Table, interval
+from fer_lib.tables.chen2023 import Table, interval
 
 PAPER = "liu2023"
 CLASS_NAMES = {

@@ -10,8 +10,8 @@ import pandas as pd
 
 from fer_lib import published
 from fer_lib.experiments import protocols
-from fer_lib.tables import Table, interval
-from fer_lib.tables_liu2023 import PROTOCOLS, SEPARATIONS, SUBJECT_NOTE, p_value, percent, points
+from fer_lib.tables.chen2023 import Table, interval
+from fer_lib.tables.liu2023 import PROTOCOLS, SEPARATIONS, SUBJECT_NOTE, p_value, percent, points
 
 if TYPE_CHECKING:
     from fer_lib.experiments.comparison import Row

@@ -15,7 +15,7 @@ import pandas as pd
 from fer_lib import published
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.settings import LeNetSettings
-from fer_lib.tables import Table
+from fer_lib.tables.chen2023 import Table
 
 PAPER = "liu2023"
 TRAINING = ["corpus", "order", "learning_rate", "batch_size", "n_kerns", "seed"]  # what tells one from another

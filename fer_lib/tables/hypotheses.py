@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fer_lib.datasets.catalog import TITLES
-from fer_lib.tables import Table
+from fer_lib.tables.chen2023 import Table
 
 SWEEPS = {"learning_rate": "learning rate", "n_kerns": "n-kerns", "batch_size": "batch size"}
 NONE_TRAINED = "No row was trained that the paper prints an error of."

@@ -1,0 +1,1 @@
+"""Build the tables of both papers and of the replication."""
