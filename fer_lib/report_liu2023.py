@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import figures_comparators, figures_hypotheses, figures_liu2023
 from fer_lib.artifacts import Run, same_faces
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
-from fer_lib.figures import not_yet
+from fer_lib.figures import comparators as figures_comparators
+from fer_lib.figures import hypotheses as figures_hypotheses
+from fer_lib.figures import liu2023 as figures_liu2023
+from fer_lib.figures.chen2023 import not_yet
 from fer_lib.settings import change, settings_hash
 from fer_lib.tables import chen2023 as tables
 from fer_lib.tables import comparators as tables_comparators

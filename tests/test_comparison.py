@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from fer_lib import comparators, figures_comparators
+from fer_lib import comparators
 from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import comparison, comparison_scores, protocols
+from fer_lib.figures import comparators as figures_comparators
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
 from fer_lib.tables import comparators as tables_comparators
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from test_figures import check_legible, check_small, words
 
-from fer_lib import figures_hypotheses as figures
+from fer_lib.figures import hypotheses as figures
 
 KINDS = ["training + test together", "test: frames at random", "test: sequences apart", "test: subjects apart"]
 CLASSIFIERS = ("resnet50_svm_rbf", "resnet50_svm_linear", "resnet50_softmax", "pixels_svm", "class_priors")

@@ -11,10 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fer_lib import diagrams, figure_style, figures
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
+from fer_lib.figures import chen2023 as figures
+from fer_lib.figures import diagrams, style
 from fer_lib.models import baseline_cnn, resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.tables import chen2023 as tables
@@ -201,10 +202,10 @@ def test_another_model_does_not_pass_for_the_papers_figure(drawn):
 
 
 def test_names_are_stated_once_and_short_in_figures(drawn):
-    assert figure_style.model_name("class_priors") == "Class priors"
+    assert style.model_name("class_priors") == "Class priors"
     assert tables.MODEL_NAMES["class_priors"].startswith("Class priors (")
-    assert figure_style.model_name("resnet50_svm_rbf") == "ResNet-50 + SVM (RBF)"
-    assert figure_style.model_name("anything else") == "anything else"
+    assert style.model_name("resnet50_svm_rbf") == "ResNet-50 + SVM (RBF)"
+    assert style.model_name("anything else") == "anything else"
     assert "always the training shares" not in words(drawn["recalls"])
 
 

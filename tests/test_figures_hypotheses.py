@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgb
 from test_figures import check_legible, check_small, history, levels, svg, words
 from test_figures_liu2023 import offsets, study
 
-from fer_lib import figures_hypotheses as figures
 from fer_lib.experiments import lenet_hypothesis
+from fer_lib.figures import hypotheses as figures
 from fer_lib.tables import chen2023 as tables
 
 MODELS = ("baseline_cnn", "resnet50_mlp")

@@ -8,8 +8,8 @@ import pytest
 from test_figures import check_legible, check_small, levels, svg, words
 
 from fer_lib import expansion
-from fer_lib import figures_liu2023 as figures
 from fer_lib.evaluation import metrics
+from fer_lib.figures import liu2023 as figures
 from fer_lib.settings import ExpansionSettings, LeNetSettings
 from fer_lib.settings.liu2023 import TWELVE_OPERATIONS
 

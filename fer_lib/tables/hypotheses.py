@@ -1,4 +1,4 @@
-"""The tables that put the audit's hypotheses to the test, beside :mod:`fer_lib.figures_hypotheses`."""
+"""The tables that put the audit's hypotheses to the test, beside :mod:`fer_lib.figures.hypotheses`."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from fer_lib import diagrams
-from fer_lib.diagrams import INK, SOFT, LayerFacts
 from fer_lib.experiments import lenet_hypothesis
-from fer_lib.figure_style import (
+from fer_lib.figures import diagrams
+from fer_lib.figures.diagrams import INK, SOFT, LayerFacts
+from fer_lib.figures.style import (
     CORPUS_NAMES,
     PALETTE,
     WIDTH,

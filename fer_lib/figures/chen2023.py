@@ -15,11 +15,11 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from fer_lib import diagrams
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.diagrams import INK, SOFT
 from fer_lib.evaluation.metrics import calibration_error
-from fer_lib.figure_style import (
+from fer_lib.figures import diagrams
+from fer_lib.figures.diagrams import INK, SOFT
+from fer_lib.figures.style import (
     CORPUS_NAMES,
     INTERVAL,
     PARTS,

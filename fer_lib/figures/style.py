@@ -1,4 +1,5 @@
-"""The style that every figure shares, and the parts they are made of: :mod:`fer_lib.figures` is a reader's way in.
+"""The style that every figure shares, and the parts they are made of: :mod:`fer_lib.figures.chen2023` is a reader's
+way in.
 
 A figure has a title area as high as its words need, with the mark of generated faces where it belongs; legends and the
 names of levels stand outside the axes, where no data can be.
@@ -22,7 +23,7 @@ from matplotlib.ticker import FixedLocator
 from sklearn.isotonic import isotonic_regression
 
 from fer_lib.datasets.catalog import TITLES
-from fer_lib.diagrams import INK, SOFT
+from fer_lib.figures.diagrams import INK, SOFT
 from fer_lib.svm.classifiers import NAMES as CLASSIFIERS
 from fer_lib.tables.chen2023 import MODEL_NAMES, SYNTHETIC_MARK
 from fer_lib.utils.files import figure_png

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from fer_lib.diagrams import INK
-from fer_lib.figure_style import PALETTE, absent, new_figure, styled
+from fer_lib.figures.diagrams import INK
+from fer_lib.figures.style import PALETTE, absent, new_figure, styled
 from fer_lib.tables.comparators import Systems
 
 COSTS = {

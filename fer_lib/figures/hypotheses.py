@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-from fer_lib import figures
-from fer_lib.diagrams import INK, SOFT
 from fer_lib.experiments import lenet_hypothesis
-from fer_lib.figure_style import (
+from fer_lib.figures import chen2023 as figures
+from fer_lib.figures.chen2023 import UNSURE
+from fer_lib.figures.diagrams import INK, SOFT
+from fer_lib.figures.style import (
     CORPUS_NAMES,
     PALETTE,
     as_levels,
@@ -32,7 +33,6 @@ from fer_lib.figure_style import (
     references,
     styled,
 )
-from fer_lib.figures import UNSURE
 from fer_lib.tables.chen2023 import SPLITS
 from fer_lib.tables.hypotheses import SWEEPS
 from fer_lib.tables.lenet import setting_name

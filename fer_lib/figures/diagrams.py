@@ -1,7 +1,8 @@
 """Drawings of networks, read off built Keras models: chen2023's Figures 2, 3 and 4.
 
 Each ``draw_`` function draws on axes whose data unit is one inch and returns the height it took below ``y = 0``;
-``fer_lib.figures`` makes the figure around it. Layers are known by their class' name, so that Keras is not imported.
+``fer_lib.figures.chen2023`` makes the figure around it. Layers are known by their class' name, so that Keras is not
+imported.
 """
 
 from __future__ import annotations
