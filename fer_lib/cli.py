@@ -227,12 +227,14 @@ def _data_synth(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from fer_lib import prediction
+    from fer_lib.predict import photos as prediction
 
     photos = prediction.find_photos(arguments.photos)
     drawings = prediction.drawing_files(photos, arguments.annotate) if arguments.annotate else None
     path = arguments.model or prediction.find_model()
-    from fer_lib import saved_models  # after what is told without Keras, which takes seconds to import
+    from fer_lib.predict import (
+        models as saved_models,  # after what is told without Keras, which takes seconds to import
+    )
 
     model = saved_models.load(path)
     asked = {"all_faces": arguments.all_faces, "whole_image": arguments.whole_image}

@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from fer_lib import saved_models
 from fer_lib.comparators import fer_package
 from fer_lib.errors import FerError
 from fer_lib.models import resnet50_mlp
+from fer_lib.predict import models as saved_models
 from fer_lib.utils import safe_load
 from fer_lib.utils.safe_load import refuse_oversized
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib import cli, prediction, saved_models
+from fer_lib import cli
 from fer_lib.backend import keras
 from fer_lib.cli import main
 from fer_lib.datasets import synthetic
@@ -21,8 +21,10 @@ from fer_lib.errors import FerError
 from fer_lib.faces import crops
 from fer_lib.faces.crops import Detection, crop
 from fer_lib.models import resnet50_svm
-from fer_lib.prediction import Prediction, drawing_files, find_model, find_photos, predict_photos
-from fer_lib.saved_models import SavedModel
+from fer_lib.predict import models as saved_models
+from fer_lib.predict import photos as prediction
+from fer_lib.predict.models import SavedModel
+from fer_lib.predict.photos import Prediction, drawing_files, find_model, find_photos, predict_photos
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
 from fer_lib.svm import classifiers
 

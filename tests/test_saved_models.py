@@ -17,13 +17,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib import saved_models
 from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.models import resnet50_svm
-from fer_lib.saved_models import MODEL_FILE, SVM_FILE, TRUNK_FILE, SavedModel
+from fer_lib.predict import models as saved_models
+from fer_lib.predict.models import MODEL_FILE, SVM_FILE, TRUNK_FILE, SavedModel
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
 from fer_lib.svm import classifiers
 from fer_lib.utils.files import file_sha256

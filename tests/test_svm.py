@@ -21,9 +21,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib import saved_models
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
+from fer_lib.predict import models as saved_models
 from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.svm import classifiers, equations, kernel_machine
 from fer_lib.svm.classifiers import Examples

@@ -170,7 +170,7 @@ def read(folder: str | Path, *, known: Iterable[str]) -> tuple[str, dict[str, An
     Raises:
         FerError: one sentence where something is missing, damaged or of another kind.
     """
-    from fer_lib import saved_models  # it brings Keras, which takes seconds
+    from fer_lib.predict import models as saved_models  # it brings Keras, which takes seconds
 
     folder = Path(folder)
     try:

@@ -31,7 +31,7 @@ from fer_lib.tables.chen2023 import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and a wrong path is told without it
-    from fer_lib.saved_models import SavedModel
+    from fer_lib.predict.models import SavedModel
 
 FOUND, WHOLE, UNSURE, NO_FACE, UNREADABLE = "found", "whole photo", "low confidence", "no face", "unreadable"
 

@@ -1,0 +1,1 @@
+"""Load saved models and name the expressions in a user's photos."""
