@@ -229,4 +229,4 @@ rule report:
     resources:
         **resources_of("report"),
     shell:
-        EXECUTE + f" && {sys.executable!r} -m fer_lib.report_page {{output.notebook:q}} {{output.html:q}}"
+        EXECUTE + f" && {sys.executable!r} -m fer_lib.report.page {{output.notebook:q}} {{output.html:q}}"

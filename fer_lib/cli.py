@@ -255,9 +255,10 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> None:
-    from fer_lib import audit_report, published
+    from fer_lib import published
     from fer_lib.audit import engine
     from fer_lib.published.reading import read
+    from fer_lib.report import audit as audit_report
 
     if arguments.results and not os.path.isdir(arguments.results):
         raise FerError(f"There is no folder {arguments.results}; name a profile's results, such as results/quick.")
@@ -284,7 +285,7 @@ def _audit(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from fer_lib.compare import compare
+    from fer_lib.report.compare import compare
 
     found = compare(arguments.first, arguments.second, rtol=arguments.rtol)
     failing = found.failing(numbers_only=arguments.numbers_only, within_intervals=arguments.within_intervals)

@@ -16,12 +16,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fer_lib import artifacts, report
+from fer_lib import artifacts
 from fer_lib.backend import keras
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics as evaluation
 from fer_lib.models import resnet50_mlp
+from fer_lib.report import chen2023 as report
 from fer_lib.settings import PROJECT, BaselineCnnSettings, DataSettings, ResNet50MlpSettings, change, settings_hash
 from fer_lib.tables import chen2023 as tables
 from fer_lib.utils.files import atomic_path, file_sha256, write_text

@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 import yaml
 
-from fer_lib import artifacts, audit_report, cli, published
+from fer_lib import artifacts, cli, published
 from fer_lib.audit import engine
 from fer_lib.errors import FerError
 from fer_lib.published import reading, records
+from fer_lib.report import audit as audit_report
 
 PROJECT = Path(__file__).resolve().parents[1]
 EXAMPLE = PROJECT / "docs" / "audit_example.yaml"

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from fer_lib import cli
-from fer_lib.compare import compare
 from fer_lib.errors import FerError
+from fer_lib.report.compare import compare
 
 METRICS = {"name": "m", "values": {"scores": [{"metric": "loss", "value": 1.78, "low": 1.7, "high": 1.9, "faces": 10}]}}
 

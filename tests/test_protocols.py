@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import artifacts, report_liu2023
+from fer_lib import artifacts
 from fer_lib.datasets import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
 from fer_lib.figures import hypotheses as figures_hypotheses
+from fer_lib.report import liu2023 as report_liu2023
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers
 from fer_lib.tables import liu2023 as tables_liu2023

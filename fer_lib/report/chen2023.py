@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib import audit_report, published
+from fer_lib import published
 from fer_lib.artifacts import Run, same_faces
-from fer_lib.audit_report import PaperAudit
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures
 from fer_lib.figures import hypotheses as figures_hypotheses
+from fer_lib.report import audit as audit_report
+from fer_lib.report.audit import PaperAudit
 from fer_lib.tables import chen2023 as tables
 from fer_lib.tables.chen2023 import SCORE_NAMES, Table
 from fer_lib.utils.files import file_sha256

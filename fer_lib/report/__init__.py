@@ -1,0 +1,1 @@
+"""Gather the results of a profile into verdicts, comparisons and the report page."""
