@@ -153,7 +153,7 @@ def manifest_of(source: Source, tree: Tree) -> dict:
 
 def read_manifest() -> dict:
     """Returns the committed manifest of the image-folder release, with where it was computed from."""
-    return json.loads(resources.files(__package__).joinpath("fer2013_manifest.json").read_text(encoding="utf-8"))
+    return json.loads(resources.files("fer_lib.datasets.fer2013").joinpath("manifest.json").read_text(encoding="utf-8"))
 
 
 _NOTHING = {"files": 0, "sha256": None}

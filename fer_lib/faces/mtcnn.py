@@ -79,9 +79,9 @@ class _Worker:
 
     def __init__(self) -> None:
         settings = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
-        path = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        path = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from fer_lib import mtcnn_engine; mtcnn_engine.serve()"],
+            [sys.executable, "-c", "from fer_lib.faces import mtcnn; mtcnn.serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **settings, "PYTHONPATH": os.pathsep.join(path)},
