@@ -1,4 +1,4 @@
-"""What the settings of both papers share: the words for a value's range, and which FER-2013 faces are seen."""
+"""Settings that both papers share: the FER-2013 faces of an experiment, and types that check a value's range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 STRICT = ConfigDict(extra="forbid")
 WEIGHTS_NAMES = ("imagenet", "none", "random_frozen")
 TRUNKS = ("keras-float32", "keras-bfloat16", "openvino-float32", "openvino-bfloat16")
-"""Engine and precision of a trunk in one word, as the environment variable ``FER_TRUNK`` gives them."""
+"""Engine and precision of a trunk in one word, the values of the environment variable ``FER_TRUNK``."""
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -19,14 +19,16 @@ PositiveFloat = Annotated[float, Field(gt=0.0)]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DataSettings:
-    """Which faces an experiment sees (chen2023, section 2.1).
+    """FER-2013 faces of an experiment and their division into training, validation and test (chen2023, section 2.1).
+
+    In a notebook: ``data_changes``, such as ``{"test_split": "PublicTest"}``.
 
     Attributes:
-        source: ``"generated"`` draws faces; ``"folder"`` reads the corpus from the data folder.
-        generated_faces: how many faces to draw where the source is ``"generated"``.
-        skip_bad: leave damaged rows out, counted in the provenance, instead of stopping.
-        drop_leaks: remove from the training part what also stands in a test part (the paper does not).
-        test_split: which 3,589 faces are "the testing set"; the paper does not say.
+        source: ``"folder"`` reads the corpus from the data folder; ``"generated"`` generates faces.
+        generated_faces: number of faces to generate if the source is ``"generated"``.
+        skip_bad: leave damaged rows out and count them in the provenance, instead of stopping.
+        drop_leaks: remove training faces that are also in a test part (the paper does not).
+        test_split: the part of 3,589 faces that is "the dataset of testing"; the paper does not say which of two.
         validation_split: ``"stratified"`` by class; ``"unstratified_ceil"`` and ``"unstratified_floor"`` draw 5,742 and
             5,741 of the 28,709 faces at random, as scikit-learn and ImageDataGenerator would round.
         validation_fraction: the "2" of the paper's "8:2".
