@@ -1,4 +1,4 @@
-"""The settings of the measured Table 3: which systems are compared, on which faces, from which weights."""
+"""Settings of the comparison: the comparators of liu2023's Table 3, their faces and their weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CKPLUS_ROWS: Rows = {
     "pixels_svm": {},
     "class_priors": {},
 }
-# what two CPU cores should train on 28,709 faces in an hour or two a system (an estimate); a GPU trains them all
+# Two CPU cores should train each of these on 28,709 faces in an hour or two (an estimate); a GPU trains all systems.
 FER2013_ROWS: Rows = {
     "resnet50_svm": {},
     "resnet50_softmax": {},
@@ -49,26 +49,31 @@ FER2013_ROWS: Rows = {
 class ComparatorSettings:
     """Every system that liu2023 compares with, on the same faces, folds and seeds (section 3.1, Table 3).
 
-    Command: ``papermill notebooks/07_comparators.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
-    Cost: by an estimate, most of a day on two CPU cores, nearly all of it the networks'; a killed run goes on.
-    Expected: the paper quotes 84.40 to 92.46 % for the five systems of Table 3, whose faces and divisions it does not
-    give, and prints 98.60 % for its own.
+    A row names a comparator, a key of :data:`fer_lib.comparators.SYSTEMS`, and after a hyphen the difference from
+    another row of the same comparator. Its values are the comparator's parameters, by name.
 
-    A row is a system, a key of :data:`fer_lib.comparators.SYSTEMS`; after a hyphen stands what sets it apart from
-    another row of the same system. Its values are parameters of the system, by name.
+    Command: ``papermill notebooks/07_comparators.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
+
+    Cost: by an estimate, most of a day on two CPU cores, nearly all of it for the networks; a killed run goes on. The
+    committed run, with one draw and other FER-2013 rows, took eight minutes on one H200 GPU (``docs/comparators.md``).
+
+    Expected: the paper quotes 84.40 to 92.46 % for the five systems of Table 3, whose faces and divisions it does not
+    give, and prints 98.60 % for its own. Measured (``results/reference/paper/tables/liu2023_table3_measured_seed0.md``,
+    one draw): those five systems have 85.71 to 98.81 % with frames at random and 55.95 to 95.24 % with subjects apart,
+    the ``reference`` row 86.90 % and 63.10 %. On FER-2013 (``comparators_fer2013_seed0.md``) the modern recipe leads
+    with 68.26 %.
 
     Attributes:
-        weights: of each ResNet-50 that a row says nothing else of: ``"imagenet"``, ``"none"``, ``"random_frozen"`` or a
-            file. VGG-16 starts from its own ImageNet weights where this is ``"imagenet"``, and else from none.
-        trunk_engine: what runs the frozen trunk under an SVM or SoftMax, as for liu2023's own model; networks are
-            trained by Keras.
+        weights: of each ResNet-50 whose row names no others: ``"imagenet"``, ``"none"``, ``"random_frozen"`` or a file.
+            VGG-16 starts from its own ImageNet weights if this is ``"imagenet"``, and else from none.
+        trunk_engine: runs the frozen trunk under an SVM or SoftMax, as for liu2023's own model; Keras trains networks.
         trunk_precision: of that trunk.
-        ckplus_rows: what is compared on CK+.
-        fer2013_rows: what is compared on FER-2013: the systems that the machine at hand trains on all of it.
+        ckplus_rows: comparators on CK+.
+        fer2013_rows: comparators on FER-2013, those that the computer at hand can train on all of it.
         reference: the row that every other is compared with, face by face.
         draws: of liu2023's 56 + 14 faces a class: the first ones of those that the profile's ``ckplus`` draws.
-        fold_seeds: of its folds, likewise; 0 leaves them out.
-        separations: what is kept apart; the folds come with people kept apart alone.
+        fold_seeds: draws of the folds, likewise; 0 leaves the folds out.
+        separations: of the draws; the folds are always made with subjects apart.
         epochs: of every network of the shared recipe on CK+ (a few hundred faces), unless its row says otherwise.
         fer2013_epochs: of every network on FER-2013.
     """
