@@ -1,4 +1,4 @@
-"""What the audit says of both papers and of an invented one, and what it says of records that are wrong."""
+"""The audit of records: verdicts, errors about wrong records, tables next to measured results, the command."""
 
 from __future__ import annotations
 
@@ -52,67 +52,6 @@ def findings():
     """Of each record its findings by the name of the check."""
     known = {paper: published.record(paper) for paper in published.papers()} | {"example": reading.read(EXAMPLE)}
     return {name: {finding.check: finding for finding in engine.audit(record)} for name, record in known.items()}
-
-
-@pytest.mark.parametrize(
-    ("paper", "check", "verdict", "words"),
-    [
-        ("chen2023", "share of table2-mlp-test-accuracy", "consistent", "3,076 of 3,589"),
-        (
-            "chen2023",
-            "share of table2-mlp-test-accuracy",
-            "consistent",
-            "outnumber the surely wrong by -2 to 0 of 3,589",
-        ),
-        ("chen2023", "share of table2-mlp-test-accuracy", "consistent", "It is also 6/7"),
-        ("chen2023", "share of table2-cnn-test-accuracy", "consistent", "never under 5/7 = 0.7143"),
-        ("chen2023", "share of table2-mlp-validation-accuracy", "consistent", "4,927 of 5,742"),
-        ("chen2023", "share of table2-cnn-validation-accuracy", "right only if", "among 5,742 faces rounds to 0.6314"),
-        ("chen2023", "loss and accuracy of table2-mlp-test-loss", "consistent", "17.4 % or 99.998 % sure"),
-        ("chen2023", "loss and accuracy of table2-mlp-test-loss", "consistent", "1.8147, the entropy"),
-        ("chen2023", "loss and accuracy of table2-cnn-train-loss", "consistent", "as a near second"),
-        ("chen2023", "one-metric", "right only if", "0.6314 (validation accuracy, baseline_cnn)"),
-        ("chen2023", "one-validation-part", "right only if", "0.8581 (resnet50_mlp) can be binary accuracy"),
-        ("chen2023", "same-flattened", "consistent", "2 × 2 × 2,048 = 8,192"),
-        ("liu2023", "share of table3-own", "cannot be right as stated", "among 98, 49 or 56 faces rounds to 98.60"),
-        ("liu2023", "share of abstract-accuracy", "right only if", "483 of 490 (training and test faces together"),
-        ("liu2023", "seven-wrong", "right only if", "98.6 % needs 483 to 518 faces"),
-        ("liu2023", "seven-wrong-table3", "cannot be right as stated", "98.60 % needs 499 to 501 faces"),
-        ("liu2023", "share of section322-validation-error", "right only if", "guessing among 40 classes"),
-        (
-            "liu2023",
-            "share of table4-row1-test-error",
-            "cannot be right as stated",
-            "49, 56 or 98 faces rounds to 82.4 %",
-        ),
-        ("liu2023", "share of table5-row3-test-error", "right only if", "3 of 40"),
-        ("liu2023", "share of table4-row2-validation-error", "right only if", "15 of 98"),
-        ("liu2023", "tables-4-and-5", "cannot be right as stated", "change places"),
-        ("liu2023", "testing-size", "cannot be right as stated", "49 (Section 3.2.2) and 56 (Section 3.2.1)"),
-        (
-            "liu2023",
-            "product-expanded-training",
-            "cannot be right as stated",
-            "392 × 12 = 4,704, not the printed 25,600",
-        ),
-        ("liu2023", "product-expanded-testing", "cannot be right as stated", "98 × 12 = 1,176, not the printed 2,268"),
-        ("liu2023", "batch-fills", "right only if", "49 faces fill 0 and leave 49 over"),
-        ("liu2023", "one-or-two-wrong-test", "right only if", "2.5 % needs 40 faces"),
-        ("liu2023", "genki-result", "announced, not printed", "no place prints it"),
-        ("liu2023", "table1-training", "consistent", "= 392"),
-        ("example", "share of folds-accuracy", "consistent", "mean over 5 stratified folds of 600"),
-        ("example", "share of folds-other", "cannot be right as stated", "600 faces in 5 folds"),
-        ("example", "ten-fold", "right only if", "2 times as many"),
-        ("example", "parts", "consistent", "480 + 120 = 600"),
-        ("example", "sizes", "cannot be right as stated", "120 (Section 2) and 125 (Section 4)"),
-        ("example", "videos", "announced, not printed", "videos were tested as well"),
-        ("example", "cross-validated", "right only if", "two studies"),
-    ],
-)
-def test_what_the_audit_finds(findings, paper, check, verdict, words):
-    found = findings[paper][check]
-    assert found.verdict == verdict
-    assert words in found.says
 
 
 @pytest.mark.parametrize("paper", ["chen2023", "liu2023", "example"])
@@ -182,19 +121,13 @@ def test_the_schema_file_is_the_schema_and_takes_the_records():
 @pytest.mark.parametrize(
     ("sets", "value", "verdict", "words"),
     [
-        ({"test": (40, True)}, "82.5", "consistent", "82.5 % can be 33 of 40."),
-        ({"test": (40, False)}, "82.5", "right only if", "the paper does not state it can be 33 of 40 (a guess)."),
-        ({"test": (40, False)}, "82.4", "right only if", "No size that is tried here fits 82.4 %."),
-        ({"test": (40, True)}, "82.4", "cannot be right as stated", "Sizes near by that can be: 34 and 51."),
-        (
-            {"test": (40, True)},
-            "82.4",
-            "cannot be right as stated",
-            "Of all values with these decimals 4 % fit 40 faces.",
-        ),
-        ({"test": (41, True), "all": (40, False)}, "82.5", "right only if", "among 41 faces rounds to 82.5 %"),
-        ({"test": (41, True), "all": (40, True)}, "82.5", "right only if", "82.5 % can be 33 of 40; no number"),
-        ({"test": (80, True), "all": (40, True)}, "82.5", "consistent", "66 of 80 and 33 of 40."),
+        ({"test": (40, True)}, "82.5", "consistent", ["82.5 %", "33 of 40"]),
+        ({"test": (40, False)}, "82.5", "right only if", ["does not state", "33 of 40 (a guess)"]),
+        ({"test": (40, False)}, "82.4", "right only if", ["82.4 %"]),
+        ({"test": (40, True)}, "82.4", "cannot be right as stated", ["82.4 %", "34 and 51", "4 %", "40 faces"]),
+        ({"test": (41, True), "all": (40, False)}, "82.5", "right only if", ["41 faces", "82.5 %", "33 of 40"]),
+        ({"test": (41, True), "all": (40, True)}, "82.5", "right only if", ["82.5 %", "33 of 40", "41 faces"]),
+        ({"test": (80, True), "all": (40, True)}, "82.5", "consistent", ["66 of 80 and 33 of 40"]),
     ],
 )
 def test_a_share_is_consistent_where_every_stated_size_fits(sets, value, verdict, words):
@@ -204,7 +137,7 @@ def test_a_share_is_consistent_where_every_stated_size_fits(sets, value, verdict
     statements[1] |= {"value": value, "of": list(tried)}
     (found,) = engine.audit(record_of(sets=tried, statements=statements))
     assert found.verdict == verdict
-    assert words in found.says
+    assert [each for each in words if each not in found.says] == []
 
 
 def test_the_gravest_finding_is_the_verdict_about_a_statement(findings):
@@ -216,30 +149,37 @@ def test_the_gravest_finding_is_the_verdict_about_a_statement(findings):
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "parts"),
     [
-        ({"statements": []}, "small.yaml: statements is "),
-        ({"satements": []}, "unknown key 'satements' (did you mean 'statements'?)"),
-        ({"title": None}, "small.yaml: title is None"),
-        ({"readings": ["binry"]}, "readings.0 is 'binry'"),
-        ({"statements": SMALL["statements"] * 2}, "'faces' is the id of two parts"),
-        ({"sets": {"tset": SMALL["sets"]["test"]}}, "statement accuracy, of names 'test', which is not there (did you"),
-        ({"sets": {"test": {"faces": 40, "classes": 4}}}, "sets.test needs stated_by, or because"),
-        ({"sets": {"test": SMALL["sets"]["test"] | {"class_faces": [10, 10, 10, 11]}}}, "4 numbers with the sum 40"),
-        ({"sets": {"test": SMALL["sets"]["test"] | {"clases": 4}}}, "unknown key 'clases' in sets.test (did you mean"),
-        ({"checks": [{"id": "a", "check": "sum", "of": ["faces"], "gives": "face"}]}, "check a names 'face'"),
-        ({"checks": [{"id": "a", "check": "sum", "of": ["faces"]}]}, "lacks the key 'checks.a.gives'"),
-        ({"checks": [{"id": "a", "check": "summ"}]}, "input tag 'summ' found"),
-        ({"checks": [{"id": "a", "check": "same", "of": ["faces"], "off": 1}]}, "unknown key 'off' in checks.a (did"),
-        ({"measured": [{"ids": ["x*"], "file": "net", "value": "v"}]}, "'x*' in measured, not_measured or"),
-        ({"checks": [{"id": "a", "check": "same", "of": ["faces"], "experiment": "H1"}]}, "experiment names 'H1'"),
+        ({"statements": []}, ["statements"]),
+        ({"satements": []}, ["'satements'", "did you mean 'statements'?"]),
+        ({"title": None}, ["title", "None"]),
+        ({"readings": ["binry"]}, ["readings.0", "'binry'", "'binary'"]),
+        ({"statements": SMALL["statements"] * 2}, ["'faces'", "id"]),
+        ({"sets": {"tset": SMALL["sets"]["test"]}}, ["statement accuracy, of", "'test'", "did you mean 'tset'?"]),
+        ({"sets": {"test": {"faces": 40, "classes": 4}}}, ["sets.test", "stated_by", "because"]),
+        ({"sets": {"test": SMALL["sets"]["test"] | {"class_faces": [10, 10, 10, 11]}}}, ["sets.test", "4", "40"]),
+        ({"sets": {"test": SMALL["sets"]["test"] | {"clases": 4}}}, ["'clases'", "sets.test", "mean 'classes'?"]),
+        (
+            {"checks": [{"id": "a", "check": "sum", "of": ["faces"], "gives": "face"}]},
+            ["check a", "'face'", "'faces'?"],
+        ),
+        ({"checks": [{"id": "a", "check": "sum", "of": ["faces"]}]}, ["'checks.a.gives'"]),
+        ({"checks": [{"id": "a", "check": "summ"}]}, ["'summ'", "'sum'"]),
+        ({"checks": [{"id": "a", "check": "same", "of": ["faces"], "off": 1}]}, ["'off'", "checks.a", "mean 'of'?"]),
+        ({"measured": [{"ids": ["x*"], "file": "net", "value": "v"}]}, ["'x*'", "measured, not_measured or quoted"]),
+        (
+            {"checks": [{"id": "a", "check": "same", "of": ["faces"], "experiment": "H1"}]},
+            ["check a, experiment", "'H1'"],
+        ),
     ],
 )
-def test_a_record_that_is_wrong_is_told_in_one_sentence(change, sentence):
+def test_a_record_that_is_wrong_is_told_in_one_sentence(change, parts):
     with pytest.raises(FerError) as error:
         record_of(**change)
-    assert sentence in str(error.value)
-    assert "\n" not in str(error.value)
+    said = str(error.value)
+    assert [part for part in ["small.yaml", *parts] if part not in said] == []
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize(("key", "value"), [("value", "eighty"), ("unit", "faces")])
@@ -251,19 +191,19 @@ def test_a_share_must_be_a_number_with_a_unit_of_shares(key, value):
 
 
 def test_files_that_are_no_records(tmp_path):
-    for name, content, sentence in [
-        ("a.yaml", b"paper: [", r"not YAML \(line \d+\)"),
-        ("b.yaml", b"- 1", "holds no record"),
-        ("c.yaml", b"\xff\xfe\x00", "not YAML"),
-        ("d.yaml", b"#" * (2**20 + 1), "larger than"),
-        ("e.yaml", b"paper: &a x\ntitle: *a", "has a YAML alias"),
-        ("f.yaml", b"paper: 2001-13-45", "not YAML"),
+    for name, content, part in [
+        ("a.yaml", b"paper: [", r"\(line \d+\)"),
+        ("b.yaml", b"- 1", "paper, title and statements"),
+        ("c.yaml", b"\xff\xfe\x00", "YAML"),
+        ("d.yaml", b"#" * (2**20 + 1), "1 MB"),
+        ("e.yaml", b"paper: &a x\ntitle: *a", "YAML alias"),
+        ("f.yaml", b"paper: 2001-13-45", "YAML"),
     ]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(FerError, match=sentence):
+        with pytest.raises(FerError, match=rf"{name}.*({part})"):
             reading.read(tmp_path / name)
-    for path, sentence in [(tmp_path / "none.yaml", "is not there"), (tmp_path, "is no file")]:
-        with pytest.raises(FerError, match=sentence):
+    for path in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(FerError, match=rf"{re.escape(str(path))}.*docs/audit\.md"):
             reading.read(path)
 
 
@@ -344,9 +284,9 @@ def test_what_a_terminal_would_obey_is_not_passed_on():
     lines = audit_report.terminal_lines(audit_report.of(record_of(statements=statements), {}), width=80)
     assert any("Table ?[31m1" in line for line in lines)
     bare = reading.from_content({**SMALL, "sets": {}, "statements": SMALL["statements"][:1]}, where="x")
-    assert audit_report.terminal_lines(audit_report.of(bare, {}), width=80) == [
-        "small: nothing to ask, because no statement has `of` and there are no checks."
-    ]
+    (line,) = audit_report.terminal_lines(audit_report.of(bare, {}), width=80)
+    assert "small" in line
+    assert "`of`" in line
 
 
 BOUNDS = {"scale": 100, "bounds": ["low", "high"]}
@@ -438,14 +378,14 @@ def test_the_command_sets_the_named_results_beside_them(capsys, monkeypatch, tmp
     assert "Measured: " in capsys.readouterr().out
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "net.json").write_text("[1]")
-    for arguments, sentence in [
+    for arguments, part in [
         (["audit", "liu2032"], "did you mean 'liu2023'?"),
-        (["audit", "liu2023", "--results", str(tmp_path / "none")], "There is no folder"),
-        (["audit", "liu2023", "--results", str(tmp_path)], "is no metrics file of this project"),
+        (["audit", "liu2023", "--results", str(tmp_path / "none")], str(tmp_path / "none")),
+        (["audit", "liu2023", "--results", str(tmp_path)], str(tmp_path / "metrics" / "net.json")),
     ]:
         assert cli.main(arguments) == 2
         said = capsys.readouterr().err
-        assert sentence in said
+        assert part in said
         assert said.count("\n") == 1
 
 

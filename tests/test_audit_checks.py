@@ -1,4 +1,4 @@
-"""Each check on numbers that can be reckoned by hand, on published worked examples, and against mlscorecheck."""
+"""Checks on numbers that can be computed by hand, on published worked examples, and against mlscorecheck."""
 
 from __future__ import annotations
 
