@@ -1,4 +1,4 @@
-"""The checks that a record declares, of several printed numbers together: each answers with a verdict and words."""
+"""Checks of several printed numbers together, declared in a record: each gives a verdict and a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fer_lib.published.records import Record
 
 
 def declared(check: Any, record: Record) -> Finding:
-    """Returns the answer of one of the record's own checks."""
+    """Run one of the record's own checks."""
     verdict, says = _ANSWERS[type(check)](check, record)
     about = (check.id,) if isinstance(check, records.Announced) else records.statements_of(check)
     return Finding(check.id, about, verdict, says, explains=check.explains, experiment=check.experiment)
@@ -142,7 +142,7 @@ def _same_metric(check: records.SameMetric, record: Record) -> tuple[str, str]:
 
 
 def _same_faces(check: records.SameFaces, record: Record) -> tuple[str, str]:
-    """Is there one set of faces of which all of these accuracies can be, each in some reading?"""
+    """Look for one set of faces that all of these accuracies can be of, each in some reading."""
     stated = [record[name] for name in check.of]
     ways, said = [], []
     for name in dict.fromkeys(name for each in stated for name in each.of if record.sets[name].stated_by):

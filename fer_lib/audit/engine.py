@@ -1,7 +1,7 @@
-"""The audit: can what a paper prints be right, and what would have to hold?
+"""Audit a paper: check whether its printed numbers are possible, and under which conditions.
 
-Each question is a small function of :mod:`fer_lib.audit.checks`; here they are put to a record of printed numbers
-(:mod:`fer_lib.published.records`), and the answers become findings in words. Nothing here knows a paper by name.
+The calculations are small functions of :mod:`fer_lib.audit_checks`. This module applies them to a record of printed
+numbers (:mod:`fer_lib.published.records`) and puts the answers into words as findings. No paper is named here.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from fer_lib.audit.findings import (
 from fer_lib.published.records import FaceSet, Record, Statement
 
 CROSS_CHECKED = 50_000
-"""Answers (faces times questions a face) of a set up to which ``mlscorecheck`` is asked too: it tries every count."""
+"""Largest set, in answers (faces times questions a face), that ``mlscorecheck`` checks too: it tries every count."""
 
 
 def audit(record: Record) -> list[Finding]:
-    """Returns what every check finds in a record, in the order of its statements, then of its own checks."""
+    """Run every check on a record: findings in the order of its statements, then of its own checks."""
     found = [
         _share(statement, record) for statement in record.statements if statement.of and statement.metric != "loss"
     ]
@@ -42,15 +42,15 @@ def audit(record: Record) -> list[Finding]:
 
 
 def verdict_of(name: str, found: Iterable[Finding]) -> str:
-    """Returns the gravest verdict about one statement (or announced result)."""
+    """Find the gravest verdict about one statement (or announced result)."""
     verdicts = [finding.verdict for finding in found if name in finding.statements]
     return min(verdicts, key=VERDICTS.index, default=UNCHECKED)
 
 
 def _share(statement: Statement, record: Record) -> Finding:
-    """Can the printed share be a whole number of the faces that it may be of? (GRIM; every reading of accuracy)"""
+    """Check whether the printed share can be a whole number of faces (GRIM), in every reading of accuracy."""
     sets = {name: record.sets[name] for name in statement.of}
-    in_folds = any(faces.folds for faces in sets.values())  # a mean of folds is asked about in its usual reading alone
+    in_folds = any(faces.folds for faces in sets.values())  # a mean over folds is only read as categorical
     readings = record.readings if statement.metric == "accuracy" and not in_folds else ("categorical",)
     answers = {
         (name, reading): reachable(statement, faces, reading) for name, faces in sets.items() for reading in readings
@@ -70,7 +70,7 @@ def _share(statement: Statement, record: Record) -> Finding:
 
 
 def _share_verdict(sets: dict[str, FaceSet], readings: Sequence[str], answers: dict) -> str:
-    """Consistent where one reading fits every size that the paper states; else some size, stated or not, must fit."""
+    """Choose "consistent" if one reading fits every stated size, "right only if" if any size fits or none is stated."""
     stated = [name for name, faces in sets.items() if faces.stated_by]
     if stated and any(all(answers[name, reading] for name in stated) for reading in readings):
         return CONSISTENT
@@ -78,7 +78,7 @@ def _share_verdict(sets: dict[str, FaceSet], readings: Sequence[str], answers: d
 
 
 def _misfit(statement: Statement, sets: dict[str, FaceSet], answers: dict) -> Iterator[str]:
-    """Where no stated size fits: which others near by do, and how seldom a value fits by chance."""
+    """Where no stated size fits, name nearby sizes that do, and say how often a value fits by chance."""
     stated = {name: faces for name, faces in sets.items() if faces.stated_by}
     if not stated or any(counts for (name, _), counts in answers.items() if name in stated):
         return
@@ -99,7 +99,7 @@ def _misfit(statement: Statement, sets: dict[str, FaceSet], answers: dict) -> It
 def _reading_sentence(
     statement: Statement, sets: dict[str, FaceSet], reading: str, answers: dict, *, alone: bool
 ) -> str:
-    """What the share can be of the sets whose size the paper states, then of the others."""
+    """Say which counts give the share: first of the sets whose size the paper states, then of the others."""
     least = [checks.least_binary(faces.classes) for faces in sets.values()]
     top = checks.rounded_from(statement.value, statement.unit)[1]
     if reading == "binary" and all(top < bound for bound in least):
@@ -144,7 +144,10 @@ def _count_of(faces: FaceSet, counts: bool | range) -> str:
 
 
 def _levels(statement: Statement, sets: dict[str, FaceSet], readings: Sequence[str]) -> Iterator[str]:
-    """Chance among these classes, or an error that is chance among one other number; a model that is never sure."""
+    """Say where the value is that of guessing, or of a model that is never sure.
+
+    Guessing is among the classes of the sets. An error that fits only one number of classes is compared with that one.
+    """
     error, known = statement.metric == "error", {faces.classes for faces in sets.values()}
     guessing = checks.guessing_classes(statement.value, statement.unit, error=error)
     told = guessing if error and len(guessing) == 1 else sorted(known & set(guessing))
@@ -160,30 +163,30 @@ def _levels(statement: Statement, sets: dict[str, FaceSet], readings: Sequence[s
 
 
 def _cross_checked(statement: Statement, sets: dict[str, FaceSet], answers: dict) -> str:
-    """``"4 of 4"``: how many of the questions that ``mlscorecheck`` is asked too it answers alike."""
+    """Count the answers in which ``mlscorecheck`` agrees, of those that it was asked for: ``"4 of 4"``."""
     asked = [_agrees(statement, sets[name], reading, bool(counts)) for (name, reading), counts in answers.items()]
     asked = [answer for answer in asked if answer is not None]
     return f"{sum(asked)} of {len(asked)}" if asked else ""
 
 
 def _agrees(statement: Statement, faces: FaceSet, reading: str, possible: bool) -> bool | None:
-    """Whether ``mlscorecheck`` says the same; None where it is not asked."""
+    """Check whether ``mlscorecheck`` gives the same answer; None where it is not asked."""
     if faces.folds:
-        return None  # its answer is ours
+        return None  # our own answer comes from the package
     if faces.faces * (faces.classes if reading == "binary" else 1) > CROSS_CHECKED:
         return None
     value = statement.value
     if statement.metric == "error":  # 2.5 % wrong is 97.5 % right, to the same decimals
         value = str(Decimal(checks.SCALES[statement.unit]) - Decimal(value))
     if reading == "binary" and Fraction(value) / checks.SCALES[statement.unit] < checks.least_binary(faces.classes):
-        return None  # the package allows any answers of seven yes/no questions, a softmax does not
+        return None  # the package allows any yes/no answers, a softmax does not
     return possible == checks.consistent_share(
         value, statement.unit, faces.class_faces or even_classes(faces), binary=reading == "binary"
     )
 
 
 def loss_accuracy_pairs(record: Record) -> Iterator[tuple[Statement, Statement]]:
-    """Yields the loss and the accuracy of one model on one part that stand in one place, each with ``of``."""
+    """Yield the loss and the accuracy of one model on one split, printed in one place, where both have ``of``."""
     for loss in record.statements:
         if loss.metric == "loss" and loss.of:
             key = (loss.model, loss.split, loss.place)
@@ -194,9 +197,9 @@ def loss_accuracy_pairs(record: Record) -> Iterator[tuple[Statement, Statement]]
 
 
 def sureness(accuracy: float, loss: float, classes: int) -> dict[str, str]:
-    """Returns how sure a model equally sure of every face is, at this categorical accuracy and loss in nats, in words.
+    """Say how sure a model is that is equally sure of every face, at this categorical accuracy and loss in nats.
 
-    Keys: ``sure`` and ``loss if as sure as right``.
+    Keys: ``sure`` and ``loss if as sure as right``, both in words.
     """
     if not 1 / classes < accuracy < 1:
         return {"sure": "–", "loss if as sure as right": "–"}
@@ -209,7 +212,7 @@ def sureness(accuracy: float, loss: float, classes: int) -> dict[str, str]:
 
 
 def _calibration(loss: Statement, accuracy: Statement, record: Record) -> Finding:
-    """Which confidence would give this loss at this accuracy, if the accuracy is categorical?"""
+    """Say which confidence would give this loss at this accuracy, if the accuracy is categorical."""
     faces = record.sets[loss.of[0]]
     nats, share = float(loss.value), float(Fraction(accuracy.value) / checks.SCALES[accuracy.unit])
     levels = [f"ln {faces.classes} = {checks.uniform_loss(faces.classes):.4f}, a uniform guess"]

@@ -1,4 +1,4 @@
-"""What the audit's checks answer with: verdicts, findings, and the words that they share."""
+"""Verdicts and findings of the audit, and helpers that put numbers and lists into words."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ IMPOSSIBLE = "cannot be right as stated"
 ANNOUNCED = "announced, not printed"
 UNCHECKED = "nothing to check it against"
 VERDICTS = (IMPOSSIBLE, CONDITIONAL, ANNOUNCED, CONSISTENT, UNCHECKED)
-"""What a finding can say, the gravest first; the last is said of a number that no check is about."""
+"""All verdicts, the gravest first; the last one is for a number that no check is about."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer of one check.
+    """The result of one check.
 
     Attributes:
-        check: its name.
+        check: name of the check.
         statements: ids of the statements that it is about.
         verdict: one of ``VERDICTS``.
-        says: what follows from the numbers.
-        explains: what would explain it, where the record says so.
-        experiment: the name of the experiment that tests the explanation.
-        cross_checked: what ``mlscorecheck`` was asked and answered alike, such as ``"4 of 4"``; empty where it has no
+        says: the conclusion from the numbers, in sentences.
+        explains: a possible explanation, where the record gives one.
+        experiment: name of the experiment that tests the explanation.
+        cross_checked: in how many of its answers ``mlscorecheck`` agrees, such as ``"4 of 4"``; empty where it has no
             such check.
     """
 
@@ -43,7 +43,7 @@ class Finding:
 
 
 def reachable(statement: Statement, faces: FaceSet, reading: str) -> bool | range:
-    """Returns the counts (for binary accuracy, balances of sure answers) it can come from; for folds: any."""
+    """Find the counts behind a share (binary accuracy: balances of sure answers); for folds, whether any fits."""
     if reading == "binary":
         return checks.confident_balance(statement.value, statement.unit, faces.faces, faces.classes)
     if faces.folds:
@@ -54,32 +54,32 @@ def reachable(statement: Statement, faces: FaceSet, reading: str) -> bool | rang
 
 
 def even_classes(faces: FaceSet) -> tuple[int, ...]:
-    """Returns the faces of each class, as even as can be: micro-averaged scores do not depend on how they divide."""
+    """Divide the faces over the classes as evenly as possible; micro-averaged scores do not depend on it."""
     least, more = divmod(faces.faces, faces.classes)
     return tuple(least + (place < more) for place in range(faces.classes))
 
 
 def number(statement: Statement) -> int:
-    """Returns a printed count."""
+    """Read a printed count."""
     return int(statement.value)
 
 
 def as_printed(statement: Statement) -> str:
-    """Returns a value as it stands in the paper: ``"98.60 %"``."""
+    """Format a value as the paper prints it: ``"98.60 %"``."""
     return f"{statement.value} %" if statement.unit == "%" else statement.value
 
 
 def span(low: int, high: int) -> str:
-    """Returns ``"3,076"`` or ``"-2 to 0"``."""
+    """Format a range: ``"3,076"`` or ``"-2 to 0"``."""
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def listed(parts: Iterable[Any], *, last: str = "and") -> str:
-    """Returns ``"a, b and c"``."""
+    """Join words into a list: ``"a, b and c"``."""
     words = [f"{part:,}" if isinstance(part, int) else str(part) for part in parts]
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def joined(*clauses: str) -> str:
-    """Returns what is not empty of these clauses, with semicolons between."""
+    """Join the non-empty clauses with semicolons."""
     return "; ".join(clause for clause in clauses if clause)
