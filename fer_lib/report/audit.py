@@ -1,4 +1,4 @@
-"""What readers see of the audit: findings beside what was measured, as tables for the report and for the terminal."""
+"""Tables and terminal lines of the audit: its findings next to measured results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fer_lib.tables import chen2023 as tables
 from fer_lib.tables.chen2023 import Table
 
 Results = Mapping[str, Mapping[str, Any]]
-"""Contents of metrics files by name, such as ``"resnet50_mlp_seed0"``: ``values``, ``provenance`` and ``synthetic``."""
+"""Contents of metrics files by name (``"resnet50_mlp_seed0"``): ``values``, ``provenance`` and ``synthetic``."""
 
 NOT_RUN = "not run yet"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -30,12 +30,12 @@ PROFILES = ("paper", "quick", "smoke")
 
 @dataclass(frozen=True)
 class PaperAudit:
-    """The audit of one paper beside what was measured.
+    """The audit of one paper next to measured results.
 
     Attributes:
-        record: what the paper prints.
-        results: metrics files by name, such as ``"resnet50_mlp_seed0"``.
-        found: what the audit finds.
+        record: the printed numbers of the paper.
+        results: contents of metrics files by name, such as ``"resnet50_mlp_seed0"``.
+        found: the findings of the audit.
     """
 
     record: Record
@@ -61,7 +61,7 @@ class PaperAudit:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What every table says: the record's own note; whose results and weights, how to read brackets."""
+        """Notes under every table: the record's own, the origin of results and weights, the meaning of brackets."""
         notes = [self.record.note] if self.record.note else []
         made = [content["provenance"] for content in self.used.values()]
         if made:
@@ -77,10 +77,10 @@ class PaperAudit:
         return (*notes, *([tables.weights_note(weights, model="ResNet50")] if weights else []))
 
     def findings_table(self) -> Table:
-        """Returns a row a finding: what is printed, can it be, what was measured, what follows, how to rerun.
+        """Build the table of findings: printed value, verdict, measured value, conclusion, how to rerun.
 
-        Findings that say the same of several statements share a row. Where a number cannot be right, the row says why;
-        where nothing is wrong with it, what it was checked for.
+        Findings that say the same about several statements share a row. Where a number cannot be right, the row says
+        why; where nothing is wrong with it, the row says what was checked.
         """
         grouped: dict[tuple[str, ...], list[engine.Finding]] = {}
         for finding in self.found:
@@ -105,7 +105,7 @@ class PaperAudit:
         return Table(pd.DataFrame(rows), title, self.synthetic, (*self.notes, *_audit_notes(self.found)))
 
     def headlines_table(self) -> Table:
-        """Returns the findings that say most, in short; a note says how to rerun what tests them."""
+        """Build the short table of the most telling findings; a note says how to rerun the experiments behind them."""
         found = {finding.check: finding for finding in self.found}
         rows = []
         for headline in self.record.headlines:
@@ -126,7 +126,7 @@ class PaperAudit:
         return Table(pd.DataFrame(rows), title, self.synthetic, (*self.notes, *rerun))
 
     def statements_table(self) -> Table:
-        """Returns every printed number with its place, the gravest verdict about it, and what was measured."""
+        """Build the table of every printed number with its place, its gravest verdict, and the measured value."""
         rows = [
             {
                 "place": " · ".join(part for part in (each.place, each.column) if part),
@@ -142,7 +142,7 @@ class PaperAudit:
         return Table(pd.DataFrame(rows), title, self.synthetic)
 
     def quotes_table(self) -> Table:
-        """Returns what a reader should quote in place of the paper's claims, as far as it was measured."""
+        """Build the table of measured values that a reader should quote in place of the paper's claims."""
         rows = []
         for part in self.record.quoted:
             subjects = matching(part.ids, self.record)
@@ -158,9 +158,9 @@ class PaperAudit:
         return Table(pd.DataFrame(rows), title, self.synthetic, self.notes)
 
     def quotes_frame(self) -> pd.DataFrame:
-        """Returns what to quote as numbers, a row each: ``name``, ``printed``, ``value``, ``low``, … in per cent.
+        """Build a frame of the values to quote: ``name``, ``printed``, ``value``, ``low``, … in per cent.
 
-        What was not run is left out, and what is no share.
+        Results that were not run and values that are no shares are left out.
         """
         rows = []
         for part in self.record.quoted:
@@ -173,10 +173,11 @@ class PaperAudit:
         return pd.DataFrame(rows, columns=["name", "printed", *_Estimate._fields])
 
     def calibration_table(self) -> Table:
-        """Returns how sure a model must be for a printed pair of loss and accuracy, beside the trained models.
+        """Build the table of how sure a model must be for a printed loss and accuracy, next to the trained models.
 
-        A printed accuracy is read as categorical. ``sure`` is how sure a model equally sure of every face is at that
-        accuracy and loss; of the trained ones the mean largest output and the expected calibration error stand beside.
+        A printed accuracy is read as categorical. ``sure`` is the confidence of a model that is equally sure of every
+        face at that accuracy and loss. Rows of trained models also have the mean largest output and the expected
+        calibration error.
         """
         rows = []
         for loss, accuracy in engine.loss_accuracy_pairs(self.record):
@@ -198,12 +199,12 @@ class PaperAudit:
 
 
 def of(record: Record, results: Results) -> PaperAudit:
-    """Returns the audit of a record, beside the results."""
-    return PaperAudit(record, results, engine.audit(record))
+    """Audit a record and put the results next to it."""
+    return PaperAudit(record, results, audit.audit(record))
 
 
 def measured_text(record: Record, subject: Statement | Announced, results: Results) -> str:
-    """Returns what was measured of a statement, with its interval; else why nothing is, or that it is not run yet."""
+    """Format the measured value of a statement with its interval, or say why there is none."""
     parts = [part for part in record.measured if subject in matching(part.ids, record)]
     found = [(part.name, _looked_up(part, subject, results)) for part in parts]
     texts = list(dict.fromkeys(f"{name}: {text}" if name else text for name, text in found if text))
@@ -231,7 +232,7 @@ def _calibration_row(
 
 
 def _measured_of(record: Record, subjects: Iterable[Statement | Announced], results: Results) -> str:
-    """What was measured of several statements, each text once; what it is of in front where they differ."""
+    """Format the measured values of several statements, each text once, with a label in front where they differ."""
     texts: dict[str, list[str]] = {}
     for subject in subjects:
         if any(subject in matching(part.ids, record) for part in record.measured):
@@ -246,7 +247,7 @@ def _measured_of(record: Record, subjects: Iterable[Statement | Announced], resu
 
 
 def _looked_up(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> str | None:
-    """A value with its interval, or over several seeds its mean ± s.d. with the outer ends of theirs; None: not run."""
+    """Format a value with its interval; over several seeds the mean ± s.d. with the outer ends; None: not run."""
     found = _estimate(part, subject, results)
     if found is None or not isinstance(found, _Estimate):
         return found
@@ -261,7 +262,7 @@ def _looked_up(part: Measured | Quoted, subject: Statement | Announced, results:
 
 
 class _Estimate(NamedTuple):
-    """A number in its statement's unit; ``low`` and ``high`` are NaN where it has no interval."""
+    """A number in the unit of its statement; ``low`` and ``high`` are NaN where it has no interval."""
 
     value: float
     spread: float
@@ -270,7 +271,7 @@ class _Estimate(NamedTuple):
 
 
 def _estimate(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> _Estimate | str | None:
-    """What was measured: a number over all seeds, or the words of a setting; None: not run."""
+    """Look up a measured value: a number over all seeds, or the text of a setting; None: not run."""
     pattern = _file_pattern(part, subject)
     contents = [content for name, content in results.items() if re.fullmatch(pattern, name)]
     rows = [row for content in contents if (row := _row(part, content, subject)) is not None]
@@ -290,7 +291,7 @@ def _estimate(part: Measured | Quoted, subject: Statement | Announced, results: 
 
 
 def _row(part: Measured, content: Mapping[str, Any], subject: Statement | Announced) -> Mapping[str, Any] | None:
-    """The mapping in which a value stands: a row of a frame, or the place itself."""
+    """Find the mapping that contains a value: a row of a frame, or the place itself."""
     place: Any = content
     for step in _filled(part.at, subject).split("/"):
         place = place.get(step) if isinstance(place, Mapping) else None
@@ -302,12 +303,12 @@ def _row(part: Measured, content: Mapping[str, Any], subject: Statement | Announ
 
 
 def _file_pattern(part: Measured | Quoted, subject: Statement | Announced) -> str:
-    """What the names of a part's metrics files, one a seed, match."""
+    """Build the pattern of the names of a part's metrics files, one a seed."""
     return rf"{re.escape(_filled(part.file, subject))}(_seed\d+)?"
 
 
 def _filled(text: str, subject: Statement | Announced) -> str:
-    """The text with the subject's own ``{id}``, ``{split}`` and so on in it."""
+    """Replace ``{id}``, ``{split}`` and so on by the fields of the statement."""
     return re.sub(r"\{(\w+)\}", lambda found: str(getattr(subject, found[1], found[0])), text)
 
 
@@ -326,7 +327,7 @@ def _plain(value: Any) -> str:
 
 
 def _printed(subjects: Iterable[Statement | Announced]) -> str:
-    """Printed values with their places: the columns too where there are few."""
+    """Format printed values with their places; with their columns too where there are few."""
     subjects = list(subjects)
     exact = len(subjects) <= 4
     shown: dict[str, list[str]] = {}
@@ -357,10 +358,10 @@ def _audit_notes(found: Sequence[engine.Finding]) -> tuple[str, ...]:
 
 
 def load_results(folder: str | Path) -> dict[str, Any]:
-    """Returns the metrics files of a profile's results, such as ``results/paper``, by name; none where it has none.
+    """Read the metrics files of a profile's results, such as ``results/paper``, by name; empty if it has none.
 
     Raises:
-        FerError: a file is not one of ours.
+        FerError: a file was not written by this project.
     """
     found = {}
     for path in sorted(Path(folder, "metrics").glob("*.json")):
@@ -369,15 +370,15 @@ def load_results(folder: str | Path) -> dict[str, Any]:
             found[path.stem] = {key: content[key] for key in ("values", "provenance", "synthetic")}
         except (ValueError, KeyError, TypeError):
             raise FerError(
-                f"{path} is no metrics file of this project; delete it and run its notebook again."
+                f"{path} is not a metrics file of this project; delete it and run its notebook again."
             ) from None
     return found
 
 
 def choose_results(record: Record, root: str | Path) -> tuple[str, dict[str, Any]]:
-    """Returns the name and contents of the fullest profile under ``root`` that measured what the record quotes.
+    """Choose the fullest profile under ``root`` with a value that the record quotes: its name and its contents.
 
-    ``paper`` goes before ``quick``, and ``quick`` before ``smoke``; without any the name is empty.
+    ``paper`` comes before ``quick``, and ``quick`` before ``smoke``. If no profile has one, the name is empty.
     """
     for profile in PROFILES:
         results = load_results(Path(root, profile))
@@ -387,10 +388,10 @@ def choose_results(record: Record, root: str | Path) -> tuple[str, dict[str, Any
 
 
 def terminal_lines(paper: PaperAudit, *, width: int) -> list[str]:
-    """Returns the findings' table, gravest first, and what to quote instead, as lines for a terminal."""
+    """Format the findings, gravest first, and the values to quote instead as lines for a terminal."""
     table, quotes = paper.findings_table(), paper.quotes_table()
     if not len(table.frame):
-        return [f"{paper.record.paper}: nothing to ask, because no statement has `of` and there are no checks."]
+        return [f"{paper.record.paper}: nothing to check, because no statement has `of` and the record has no checks."]
     lines = ["", table.heading, ""]
     for row in table.frame.to_dict("records"):
         printed, verdict, measured, follows, rerun = row.values()
