@@ -1,4 +1,4 @@
-"""Every number the papers print, and where: ``chen2023.yaml`` and ``liu2023.yaml``."""
+"""Printed numbers of the papers, each with its place: ``chen2023.yaml`` and ``liu2023.yaml``."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ COLUMNS = ["id", "place", "column", "quantity", "value", "unit", "model", "split
 
 
 def papers() -> list[str]:
-    """Returns the names of the papers of which there is a record."""
+    """List the papers that have a record."""
     names = (entry.name for entry in resources.files(__name__).iterdir())
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 @functools.cache
 def record(paper: str) -> Record:
-    """Returns the record of a paper's printed numbers, checked.
+    """Read and check the record of a paper's printed numbers.
 
     Raises:
         FerError: there is no such paper.
     """
     if paper not in papers():
-        raise FerError(f"There is no record of a paper {paper!r}{nearest(paper, papers())}; the papers are {papers()}.")
+        raise FerError(f"No record of a paper {paper!r}{nearest(paper, papers())}; the papers are {papers()}.")
     return read(str(resources.files(__name__) / f"{paper}.yaml"))
 
 
 def load(paper: str) -> pd.DataFrame:
-    """Returns a paper's printed numbers, a row each, in the order they are printed.
+    """Tabulate a paper's printed numbers, a row each, in the order they are printed.
 
-    Columns: ``id``; ``place`` (section, or table and row) and ``column`` (of the table); ``quantity`` (what it is);
-    ``value`` (as printed, a string, so that its decimals are kept); ``unit``; ``model``, ``split`` and ``metric`` where
-    it is a score; ``corpus`` where the paper uses several and says which the number is of; ``states`` (the sentence or
-    cell it stands in, shortened).
+    Columns: ``id``; ``place`` (section, or table and row) and ``column`` (of the table); ``quantity``;
+    ``value`` (as printed, a string, so that its decimals are kept); ``unit``; ``model``, ``split`` and ``metric`` for
+    scores; ``corpus`` where the paper uses several and names one; ``states`` (the sentence or cell that contains the
+    number, shortened).
 
     Raises:
         FerError: there is no such paper.
@@ -48,17 +48,17 @@ def load(paper: str) -> pd.DataFrame:
 
 
 def scores(paper: str) -> pd.DataFrame:
-    """Returns a paper's scores: columns ``model``, ``split``, ``metric``, ``value`` (float), ``unit`` and ``id``."""
+    """Tabulate a paper's scores: columns ``model``, ``split``, ``metric``, ``value`` (float), ``unit`` and ``id``."""
     rows = load(paper).dropna(subset=["model", "split", "metric"]).reset_index(drop=True)
     return rows[["model", "split", "metric", "value", "unit", "id"]].astype({"value": float})
 
 
 def printed_table(paper: str, table: str) -> pd.DataFrame:
-    """Returns a table of a paper with its cells as printed: a row a row, a column a quantity, strings.
+    """Rebuild a table of a paper with its cells as printed strings, a column for each quantity.
 
     Args:
         paper: such as ``"liu2023"``.
-        table: such as ``"Table 4"``; the column ``row`` says what stands at the row's head.
+        table: such as ``"Table 4"``. The column ``row`` is the head of each row.
 
     Raises:
         FerError: the paper has no table of that name with numbered rows.

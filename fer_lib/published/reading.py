@@ -1,4 +1,4 @@
-"""Reads a record of printed numbers from a YAML file and says in one sentence what is wrong with it."""
+"""Read a record of printed numbers from a YAML file, or say in one sentence why it is not valid."""
 
 from __future__ import annotations
 
@@ -38,22 +38,23 @@ from fer_lib.utils.files import read_yaml
 
 
 def read(path: str | Path) -> Record:
-    """Reads and checks a record.
+    """Read and check a record.
 
     Raises:
-        FerError: the file is missing, no file, too large, not YAML or not a record; the sentence says where and what.
+        FerError: the file is missing, a folder, too large, not YAML or not a valid record; the message says what and
+            where.
     """
     path = Path(path)
     if not path.is_file():
-        found = "is no file" if path.exists() else "is not there"
-        raise FerError(f"{path} {found}; name a YAML file of printed numbers (docs/audit.md).")
+        found = "Not a file" if path.exists() else "No such file"
+        raise FerError(f"{found}: {path} (expected a YAML file of printed numbers, see docs/audit.md).")
     return from_content(read_yaml(path), where=path.name)
 
 
 def from_content(content: Any, *, where: str) -> Record:
-    """Returns a record of parsed YAML; raises FerError as :func:`read` does, ``where`` being the file's name."""
+    """Build a record from parsed YAML; ``where`` is the file's name for errors, raised as by :func:`read`."""
     if not isinstance(content, dict):
-        raise FerError(f"{where} holds no record: it should be a mapping with paper, title and statements.")
+        raise FerError(f"{where} is not a record: expected a mapping with paper, title and statements.")
     try:
         record = TypeAdapter(Record).validate_python(content)
     except ValidationError as error:
@@ -64,10 +65,10 @@ def from_content(content: Any, *, where: str) -> Record:
 
 
 def _problems(record: Record) -> Iterator[str]:
-    """Yields what is wrong with a record whose single parts are right."""
+    """Yield the faults of a record whose single parts are valid."""
     ids = [statement.id for statement in record.statements]
     names = [*ids, *(check.id for check in record.checks)]
-    yield from (f"{name!r} is the id of two parts; each needs its own." for name in names if names.count(name) > 1)
+    yield from (f"two parts have the id {name!r}; each needs its own." for name in names if names.count(name) > 1)
     for name, faces in record.sets.items():
         yield from _set_problems(name, faces, ids)
     for statement in record.statements:
@@ -80,7 +81,7 @@ def _problems(record: Record) -> Iterator[str]:
     for part in (*record.measured, *record.not_measured, *record.quoted):
         for pattern in part.ids:
             if not matching([pattern], record):
-                yield f"{pattern!r} in measured, not_measured or quoted fits no statement{nearest(pattern, ids)}."
+                yield f"{pattern!r} in measured, not_measured or quoted matches no statement{nearest(pattern, ids)}."
     for headline in record.headlines:
         known = [*(f"share of {name}" for name in ids), *(f"loss and accuracy of {name}" for name in ids), *names]
         yield from _unknown([headline.check], known, "headlines")
@@ -88,13 +89,13 @@ def _problems(record: Record) -> Iterator[str]:
 
 def _set_problems(name: str, faces: FaceSet, ids: list[str]) -> Iterator[str]:
     if faces.class_faces and (len(faces.class_faces), sum(faces.class_faces)) != (faces.classes, faces.faces):
-        yield f"sets.{name}: class_faces should be {faces.classes} numbers with the sum {faces.faces:,}."
+        yield f"sets.{name}: class_faces should be {faces.classes} numbers that add up to {faces.faces:,}."
     fewest = min(faces.class_faces or (faces.faces // faces.classes,))
     if faces.folds == 1 or faces.folds > fewest:
         yield f"sets.{name}: {faces.folds} folds; expected 0 (none), or 2 to {fewest}, the faces of the smallest class."
     yield from _unknown(faces.stated_by, ids, f"sets.{name}.stated_by")
     if not (faces.stated_by or faces.because):
-        yield f"sets.{name} needs stated_by, or because where the paper does not say."
+        yield f"sets.{name} needs stated_by, or because if the paper does not state its size."
 
 
 def _statement_problems(statement: Statement, record: Record) -> Iterator[str]:
@@ -102,15 +103,15 @@ def _statement_problems(statement: Statement, record: Record) -> Iterator[str]:
     if statement.experiment:
         yield from _unknown([statement.experiment], record.experiments, f"statement {statement.id}, experiment")
     if statement.of and not is_number(statement.value):
-        yield f"statement {statement.id}: {statement.value!r} is not a number, so that it is no share of any set."
+        yield f"statement {statement.id}: {statement.value!r} is not a number, so it cannot be a share of a set."
     elif statement.of and statement.metric != "loss" and statement.unit not in SCALES:
-        yield f"statement {statement.id}: a share of a set has the unit % or fraction, not {statement.unit!r}."
+        yield f"statement {statement.id}: the unit of a share must be % or fraction, not {statement.unit!r}."
     elif statement.of and float(statement.value) > SCALES.get(statement.unit, 1000):
         yield f"statement {statement.id}: {statement.value} {statement.unit} is more than a share or a loss can be."
 
 
 def _check_problems(check: Any, record: Record) -> Iterator[str]:
-    """What a check's statements must be for its question to have an answer."""
+    """Yield the statements of a check for which it has no answer."""
     about = [record[name] for name in statements_of(check)]
     whole = about if isinstance(check, (Sum, Product, Fills)) else []
     for statement in [record[check.wrong]] if isinstance(check, WrongCount) else whole:
@@ -122,25 +123,25 @@ def _check_problems(check: Any, record: Record) -> Iterator[str]:
     shares = [record[check.share]] if isinstance(check, WrongCount) else shares
     for statement in shares:
         if statement.metric not in ("accuracy", "error") or not statement.of:
-            yield f"check {check.id}: {statement.id} is no accuracy or error with sets that it may be of."
+            yield f"check {check.id}: {statement.id} must be an accuracy or error with `of`."
     if isinstance(check, (Swapped, AtLeast)):
         scaled = {statement.unit in SCALES for statement in about}
         if not all(is_number(statement.value) for statement in about) or len(scaled) > 1:
-            yield f"check {check.id}: expected numbers, all of them shares or none."
+            yield f"check {check.id}: expected numbers, either all shares or no shares."
 
 
 def _unknown(names: Iterable[str], known: Iterable[str], where: str) -> Iterator[str]:
     known = list(known)
     for name in names:
         if name not in known:
-            yield f"{where} names {name!r}, which is not there{nearest(name, known)}."
+            yield f"{where} names {name!r}, which does not exist{nearest(name, known)}."
 
 
 def _sentence(error: ValidationError, content: dict[str, Any], where: str) -> str:
-    """One sentence for the first of pydantic's errors, with the count of the others."""
+    """Describe the first of pydantic's errors in one sentence, with the count of the others."""
     first, more = error.errors()[0], error.error_count() - 1
     also = f" ({more} more like it)" if more else ""
-    loc = first["loc"]  # of a check, its kind stands behind its number
+    loc = first["loc"]  # for a check, its kind follows its number
     steps = [step for place, step in enumerate(loc) if not (loc[0] == "checks" and place == 2)] or ["?"]
     *parents, key = steps
     section = _named(parents, content)
@@ -156,7 +157,7 @@ def _sentence(error: ValidationError, content: dict[str, Any], where: str) -> st
 
 
 def _named(steps: list[Any], content: Any) -> str:
-    """The way to a place, with a part's own id in place of its number."""
+    """Join the steps to a place, with the id of a part in place of its number."""
     words = []
     for step in steps:
         content = content[step] if isinstance(content, (dict, list)) and step in _keys(content) else None
@@ -170,7 +171,7 @@ def _keys(content: dict | list) -> Iterable[Any]:
 
 
 def _kind(steps: tuple[Any, ...]) -> type:
-    """The class that stands at a place of a record."""
+    """Find the class of a part of a record."""
     parts = {"statements": Statement, "sets": FaceSet, "experiments": Experiment}
     parts |= {"measured": Measured, "not_measured": NotMeasured, "quoted": Quoted, "headlines": Headline}
     if steps[0] == "checks" and len(steps) > 2:

@@ -1,7 +1,7 @@
-"""The shape of a record of printed numbers: what a file such as ``chen2023.yaml`` may say.
+"""Data classes of a record of printed numbers: the keys and values of a file such as ``chen2023.yaml``.
 
-``docs/audit.md`` explains each part with an example; :mod:`fer_lib.published.reading` reads and checks a file, and
-:mod:`fer_lib.audit.engine` asks the questions.
+``docs/audit.md`` explains each part with an example. :mod:`fer_lib.published.reading` reads and checks a file, and
+:mod:`fer_lib.audit` audits it.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class Statement:
     """One printed number.
 
     Attributes:
-        id: its name in the record.
+        id: name of the statement in the record.
         place: section, or table and row.
-        column: of the table.
-        quantity: what it is.
+        column: column of the table.
+        quantity: name of the quantity, such as accuracy or batch size.
         value: as printed, a string, so that its decimals are kept.
         unit: such as ``%``, ``fraction`` or ``faces``.
-        states: the sentence or cell it stands in, shortened.
-        corpus: which faces the sentence, or the heading over it, says it is of.
-        model: where it is a score: whose.
-        split: where it is a score: of which part.
-        metric: where it is a score: which.
+        states: the sentence or cell that contains it, shortened.
+        corpus: faces that it is about, as named in the sentence or in the heading over it.
+        model: for a score: the model.
+        split: for a score: the split.
+        metric: for a score: the metric.
         of: names of the ``sets`` that it may be a share of.
-        experiment: a key of ``experiments`` that tests what would explain it.
+        experiment: a key of ``experiments``: the one that tests a possible explanation.
     """
 
     id: Id
@@ -62,15 +62,15 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class FaceSet:
-    """Faces that shares are of.
+    """A set of faces that a share may be of.
 
     Attributes:
-        faces: how many.
-        classes: of how many classes.
-        class_faces: how many of each class, where that is known.
-        folds: in how many stratified folds they are tested, where the share is the folds' mean.
-        stated_by: statements that say how many; none where the paper does not say.
-        because: why they are tried, where the paper does not say; or where the faces of each class come from.
+        faces: number of faces.
+        classes: number of classes.
+        class_faces: number of faces of each class, where known.
+        folds: number of stratified folds, where the share is the mean over folds.
+        stated_by: statements that give the number of faces; empty where the paper does not state it.
+        because: reason to try this size, where the paper does not state it; or source of ``class_faces``.
     """
 
     faces: Count
@@ -83,12 +83,12 @@ class FaceSet:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Experiment:
-    """What was run to test an explanation.
+    """An experiment that tests an explanation.
 
     Attributes:
-        question: what it asks.
+        question: the question it answers.
         run: the command that runs it.
-        shown: where its result stands.
+        shown: where its result is shown.
     """
 
     question: str
@@ -98,12 +98,12 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Check:
-    """What all checks of several statements share.
+    """Fields of every check of several statements.
 
     Attributes:
-        id: its name in the record.
-        explains: what would explain what it finds: ours, not the paper's.
-        experiment: a key of ``experiments`` that tests the explanation.
+        id: name of the check in the record.
+        explains: a possible explanation of the finding: ours, not the paper's.
+        experiment: a key of ``experiments``: the one that tests the explanation.
     """
 
     id: Id
@@ -121,7 +121,7 @@ class Same(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Sum(Check):
-    """A sum. ``of``: its parts; ``gives``: what is printed as their sum."""
+    """A sum. ``of``: its parts; ``gives``: the printed sum."""
 
     check: Literal["sum"]
     of: Ids
@@ -130,7 +130,7 @@ class Sum(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Product(Check):
-    """A product. ``of``: its factors; ``gives``: what is printed for it; ``times``: factors that may be hidden."""
+    """A product. ``of``: its factors; ``gives``: the printed product; ``times``: further factors to try."""
 
     check: Literal["product"]
     of: Ids
@@ -140,7 +140,7 @@ class Product(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class WrongCount(Check):
-    """A share and the wrong answers behind it. ``share``, ``wrong``: as printed; ``of``: sets that it may be of."""
+    """A share and its number of wrong answers. ``share``, ``wrong``: statements; ``of``: sets that it may be of."""
 
     check: Literal["wrong_count"]
     share: str
@@ -150,7 +150,7 @@ class WrongCount(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Swapped(Check):
-    """Two results of one configuration in two tables. ``first``, ``second``: both pairs, in the same order."""
+    """Two results of one configuration, printed in two tables. ``first``, ``second``: the pairs, in the same order."""
 
     check: Literal["swapped"]
     first: Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
@@ -159,7 +159,7 @@ class Swapped(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Fills(Check):
-    """Batches and the faces that should fill them. ``batch``: its printed size; ``of``: printed numbers of faces."""
+    """Batches and the faces that should fill them. ``batch``: the printed batch size; ``of``: numbers of faces."""
 
     check: Literal["fills"]
     batch: str
@@ -168,7 +168,7 @@ class Fills(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class AtLeast(Check):
-    """A bound that the text gives. ``of``: the numbers; ``bound``: what none of them should be under."""
+    """A lower bound that the text gives. ``of``: the numbers; ``bound``: the bound."""
 
     check: Literal["at_least"]
     of: Ids
@@ -177,7 +177,7 @@ class AtLeast(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SameMetric(Check):
-    """Accuracies that readers compare: can all be of one metric? ``of``: the accuracies."""
+    """Accuracies that readers compare, and which should be of one metric. ``of``: the accuracies."""
 
     check: Literal["same_metric"]
     of: Ids
@@ -185,7 +185,7 @@ class SameMetric(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SameFaces(Check):
-    """Accuracies on what readers take for the same faces. ``of``: the accuracies."""
+    """Accuracies that seem to be on the same faces. ``of``: the accuracies."""
 
     check: Literal["same_faces"]
     of: Ids
@@ -193,13 +193,13 @@ class SameFaces(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Texts(Check):
-    """Sentences that do not fit together, for which there is nothing to reckon: the verdict is the record's own.
+    """Sentences that do not fit together. There is nothing to compute: the record itself gives the verdict.
 
     Attributes:
-        places: where the sentences stand.
-        says: what they say, and what follows.
-        of: statements that they bear on, where there are any.
-        verdict: ours.
+        places: places of the sentences.
+        says: a summary of the sentences and the conclusion.
+        of: statements that they affect, if any.
+        verdict: our verdict.
     """
 
     check: Literal["texts"]
@@ -211,12 +211,12 @@ class Texts(Check):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Announced(Check):
-    """A result that the text promises and no place prints.
+    """A result that the text announces and the paper does not print.
 
     Attributes:
-        place: where it is promised.
-        quantity: what it is.
-        states: the sentence that promises it.
+        place: where it is announced.
+        quantity: name of the quantity.
+        states: the sentence that announces it.
     """
 
     check: Literal["announced"]
@@ -237,18 +237,20 @@ CHECKS = {
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Measured:
-    """Which result of ours corresponds to some statements. In every text ``{id}`` or another field may stand.
+    """The result of ours that corresponds to some statements.
+
+    Any text may contain ``{id}`` or another field of the statement in braces.
 
     Attributes:
-        ids: of the statements; ``*`` stands for any characters.
-        file: of the metrics folder, without its seed, such as ``resnet50_mlp``.
-        at: where in the file: keys parted by slashes, such as ``values/scores``.
-        where: what the row has, where there are rows.
+        ids: ids of the statements; ``*`` matches any characters.
+        file: name in the metrics folder, without its seed, such as ``resnet50_mlp``.
+        at: place in the file: keys separated by slashes, such as ``values/scores``.
+        where: keys and values that select the row, where the place is a table.
         value: key of the value.
         bounds: keys of the lower and the upper end of its 95 % interval.
-        over_seeds: keys of the least and the greatest value of several seeds, where there is no interval.
-        scale: by what it is multiplied to have the statement's unit.
-        name: what it is called where a statement has several.
+        over_seeds: keys of the smallest and the largest value of several seeds, where there is no interval.
+        scale: factor that converts it to the statement's unit.
+        name: label, where a statement has several results.
     """
 
     ids: Ids
@@ -264,14 +266,14 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Quoted(Measured):
-    """What a reader should quote in place of some statements, and ``because`` of what."""
+    """A result that readers should quote in place of some statements, and the reason (``because``)."""
 
     because: str
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Headline:
-    """A finding for readers in a hurry: the name of its ``check``, and what follows ``in_short``."""
+    """A finding for the short table: the name of its ``check``, and the conclusion ``in_short``."""
 
     check: str
     in_short: str
@@ -279,7 +281,7 @@ class Headline:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class NotMeasured:
-    """Why nothing of ours corresponds to some statements: ``ids`` as in :class:`Measured`, and ``because``."""
+    """Statements without a result of ours: ``ids`` as in :class:`Measured`, and the reason (``because``)."""
 
     ids: Ids
     because: str
@@ -287,21 +289,21 @@ class NotMeasured:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Record:
-    """Every number that a paper prints.
+    """All printed numbers of a paper.
 
     Attributes:
-        paper: its short name.
-        title: of the paper; ``author``, ``venue`` and ``doi`` where they are known.
-        note: a sentence that every audit of it shows.
-        readings: what the paper's word "accuracy" can mean.
-        sets: of faces, by name.
-        statements: in the order they are printed.
-        checks: of several statements together.
-        experiments: by name.
-        measured: what of ours corresponds to which statement.
-        not_measured: to which nothing does.
-        quoted: what an honest reading gives in place of the paper's claims.
-        headlines: the findings that say most.
+        paper: short name of the paper.
+        title: title of the paper; ``author``, ``venue`` and ``doi`` where they are known.
+        note: a sentence that every audit of the paper shows.
+        readings: possible meanings of the paper's word "accuracy".
+        sets: sets of faces, by name.
+        statements: printed numbers, in the order of the paper.
+        checks: checks of several statements together.
+        experiments: experiments by name.
+        measured: our results, and the statements that they correspond to.
+        not_measured: statements without a result of ours.
+        quoted: results to quote in place of the paper's claims.
+        headlines: the most telling findings.
     """
 
     paper: Id
@@ -322,37 +324,37 @@ class Record:
 
     @property
     def subjects(self) -> tuple[Statement | Announced, ...]:
-        """What can be measured: what is printed, then what is announced and not printed."""
+        """Everything that can be measured: first the printed numbers, then the announced results."""
         return (*self.statements, *(check for check in self.checks if isinstance(check, Announced)))
 
     def __getitem__(self, name: str) -> Statement:
-        """The statement with this id."""
+        """Find the statement with this id."""
         return next(statement for statement in self.statements if statement.id == name)
 
 
 def json_schema() -> dict[str, Any]:
-    """Returns the JSON Schema of a record; ``schema.json`` beside this file is it, kept in step by a test."""
+    """Build the JSON Schema of a record; a test keeps ``schema.json`` next to this file equal to it."""
     schema = TypeAdapter(Record).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def matching(ids: Iterable[str], record: Record) -> list[Statement | Announced]:
-    """Returns the record's subjects whose id is, or fits, one of ``ids``."""
+    """Find the statements and announced results whose id is, or matches, one of ``ids``."""
     patterns = list(ids)
     return [each for each in record.subjects if any(fnmatchcase(each.id, pattern) for pattern in patterns)]
 
 
 def statements_of(check: Any) -> tuple[str, ...]:
-    """Returns the ids of the statements that a check is about, each once."""
+    """List the ids of the statements that a check is about, each once."""
     named: list[str] = []
     for field in ("share", "wrong", "batch", "of", "first", "second", "gives", "bound"):
         value = getattr(check, field, ())
         if field == "of" and isinstance(check, WrongCount):
-            continue  # sets
+            continue  # these are sets
         named += [value] if isinstance(value, str) else value
     return tuple(dict.fromkeys(named))
 
 
 def is_number(value: str, *, whole: bool = False) -> bool:
-    """Returns whether a printed value is a plain number, or a whole one: digits, with decimals or without."""
+    """Check that a printed value is a plain number: digits with or without decimals, or only digits (``whole``)."""
     return re.fullmatch(r"\d+" if whole else r"\d+(\.\d+)?", value) is not None
