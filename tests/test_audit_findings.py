@@ -27,7 +27,7 @@ WORDS = [
     ("branches", "share of whole", ["categorical", "binary"], ["not as binary"]),
     ("branches", "share of none-right", ["not as binary"], []),
     ("branches", "share of odd-share", ["no number of right answers", "no number of right decisions"], ["near by"]),
-    ("branches", "share of unstated", ["does not state", "all faces that were collected"], ["no size"]),
+    ("branches", "share of unstated", ["can be 80 of 90", "outnumber the surely wrong by 60 of 90"], ["no size"]),
     ("branches", "share of unstated-odd", ["no size that is tried"], ["near by"]),
     ("branches", "share of error", [], ["accuracy"]),
     ("branches", "share of error-odd", ["no number of wrong answers", "near by"], []),
