@@ -37,6 +37,7 @@ WORDS = [
     ("example", "share of folds-other", ["no number", "in 5 folds"], ["can be"]),
     ("branches", "loss and accuracy of odd-loss", ["excludes no accuracy"], ["surer"]),
     ("chen2023", "loss and accuracy of table2-cnn-train-loss", ["must be surer", "at least"], ["excludes no"]),
+    ("liu2023", "tables-4-and-5", ["row 3: test error (%) 2.5", "row 1: validation error (%) 2.5"], ["different"]),
     ("branches", "swapped-so", ["change places"], ["different"]),
     ("branches", "swapped-other", ["different numbers"], ["change places"]),
     ("branches", "no-less", ["is no less"], ["may"]),
