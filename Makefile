@@ -67,7 +67,7 @@ replicate: arguments $(STAMP) ## run all notebooks of PROFILE; leave tables, fig
 	    "Figures: $(OUTPUT)figures/$(PROFILE)"
 
 # These in one process, all other tests beside them in another: two cores, half the time.
-CHAIN := notebooks tests/test_smoke_results.py tests/test_pipeline.py tests/test_workflow.py $(wildcard tests/test_audit*.py)
+CHAIN := notebooks tests/project/test_smoke_results.py tests/project/test_pipeline.py tests/project/test_workflow.py tests/audit
 
 test: $(STAMP) ## lint, then run every test and check every notebook's outputs
 	@$(PY) -m ruff check .

@@ -18,8 +18,8 @@ SENTENCE = re.compile(r"^.*(?:No space left on device|cannot be written|Another 
 
 
 def fuzz(examples: int) -> dict[str, object]:
-    """Damages so many files of each kind at random and has the library read them: `tests/test_fuzz.py`, for longer."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rA", "tests/test_fuzz.py"]
+    """Damage files of each kind at random and read them: `tests/datasets/test_fuzz.py`, for longer."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "tests/datasets/test_fuzz.py"]
     done = subprocess.run(
         command, cwd=PROJECT, env=os.environ | {"FER_FUZZ": str(examples)}, capture_output=True, text=True
     )

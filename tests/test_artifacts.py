@@ -18,7 +18,7 @@ from matplotlib.text import Text
 
 from fer_lib import artifacts
 from fer_lib.backend import keras
-from fer_lib.datasets import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics as evaluation
 from fer_lib.models import resnet50_mlp

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from fer_lib import expansion
+from fer_lib import augmentation
+from fer_lib.augmentation import CROPS, arithmetic, expand, parse, untouched_view, view_names
 from fer_lib.errors import FerError
-from fer_lib.expansion import CROPS, arithmetic, expand, parse, untouched_view, view_names
 from fer_lib.settings import ExpansionSettings, change
 
 DEFAULT = ExpansionSettings()
@@ -251,7 +251,7 @@ def test_the_printed_training_count_is_no_twelvefold_of_anything():
 
 @pytest.mark.parametrize("number", [2, 97, 98, 25_600, 2_268, 28_709])
 def test_factorizations_multiply_to_the_number(number):
-    factors = expansion._factorization(number).split(" · ")
+    factors = augmentation._factorization(number).split(" · ")
     assert math.prod(int(base) ** int(power or 1) for base, _, power in (f.partition("^") for f in factors)) == number
 
 

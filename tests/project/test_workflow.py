@@ -1,0 +1,350 @@
+"""The job graph, what each job asks for, and SLURM: dry runs, and one job through stand-ins for SLURM's commands."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from fer_lib.settings import load_profile
+from fer_lib.utils.files import file_sha256
+
+PROJECT = Path(__file__).parents[2]
+SLURM = PROJECT / "workflow" / "profiles" / "slurm"
+OURS = ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK", "FER_OUTPUT", "CUDA_VISIBLE_DEVICES")
+TRAININGS = ("03_", "04_", "05_", "07_comparators")
+
+# Builds the job graph as `snakemake -n` does, and the command line that the SLURM plugin would make of each job.
+PLAN = """
+import json, sys
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+params = dict(run_uuid="run", slurm_logfile="log", comment_str="", account="", partition="", workdir="")
+with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    planned = api.workflow(
+        snakefile=Path("Snakefile"), resource_settings=ResourceSettings(cores=1),
+        config_settings=ConfigSettings(config=json.loads(sys.argv[1])),
+    )
+    planned.dag(DAGSettings(forceall=True)).execute_workflow(executor="dryrun")
+    dag, jobs = planned._workflow.dag, {}
+    for job in dag.jobs:
+        needs = [Path(other.output[0]).stem for other in dag.dependencies[job]]
+        jobs[Path(job.output[0]).stem if job.output else "all"] = found = {"needs": needs, "asks": []}
+        for attempt in (1, 2, 3):
+            job.attempt = attempt
+            job.reset_params_and_resources()
+            found["asks"].append(get_submit_command(job, params) + set_gres_string(job))
+        found |= {"threads": job.threads, "device": job.resources.get("device"), "given": job.params.get("given")}
+    print("PLAN", json.dumps(jobs))
+"""
+
+
+def environment(**extra: str) -> dict[str, str]:
+    theirs = ("SBATCH_", "SLURM_", "SNAKEMAKE_")
+    kept = {name: value for name, value in os.environ.items() if name not in OURS and not name.startswith(theirs)}
+    return kept | {"PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"} | extra
+
+
+@functools.cache
+def plan(profile: str, seeds: str = "0 1 2", *, folder: Path = PROJECT, devices: str = "", **config) -> dict[str, dict]:
+    """Returns the jobs by the name of what each makes: what it needs and asks for."""
+    given = {"profile": profile, "seeds": seeds, **config}
+    command = [sys.executable, "-c", PLAN, json.dumps(given)]
+    variables = environment(CUDA_VISIBLE_DEVICES=devices)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.partition("PLAN ")[2])
+
+
+def numbers(ask: str) -> dict[str, int]:
+    """The minutes, megabytes, cores and GPUs of an sbatch command line."""
+    names = {
+        "minutes": r" -t (\d+)",
+        "megabytes": r"--mem (\d+)",
+        "cores": r"--cpus-per-task=(\d+)",
+        "gpus": r"--gpus=(\d+)",
+    }
+    found = {name: re.search(pattern, ask) for name, pattern in names.items()}
+    return {name: int(match.group(1)) for name, match in found.items() if match}
+
+
+def ancestors(jobs: dict[str, dict], name: str) -> set[str]:
+    return {name}.union(*(ancestors(jobs, other) for other in jobs[name]["needs"]))
+
+
+# --- the job graph ----------------------------------------------------------------------------------------------------
+
+
+def test_one_job_a_notebook_and_seed():
+    trained = [
+        f"{name}_seed{seed}" for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn") for seed in "012"
+    ]
+    studies = ["06_lenet_study_seed0", "07_comparators_seed0"]
+    once = ["01_data_exploration", "02_preprocessing", *studies, "08_replication_report", "all"]
+    variants = [f"03_resnet50_mlp-{name}_seed0" for name in load_profile("paper").variants if name != "float32_trunk"]
+    assert sorted(plan("paper")) == sorted([*once, *trained, *variants])
+
+
+def test_seeds_do_not_wait_for_each_other():
+    jobs = plan("paper")
+    for name in jobs:
+        if seed := re.search(r"_seed(\d)$", name):
+            others = {
+                other for other in ancestors(jobs, name) if other[:-1].endswith("_seed") and other[-1] != seed.group(1)
+            }
+            assert others == set(), name
+
+
+def test_the_report_waits_for_all():
+    jobs = plan("paper")
+    assert jobs["all"]["needs"] == ["08_replication_report"]
+    assert ancestors(jobs, "all") == set(jobs)
+    assert jobs["08_replication_report"]["given"] == "-p profile paper -y 'seeds: [0, 1, 2]'"
+
+
+def test_the_traditional_cnn_may_have_fewer_seeds():
+    jobs = plan("paper", baseline_seeds="1", trunk="openvino-bfloat16")
+    assert [name for name in jobs if name.startswith("05_")] == ["05_baseline_cnn_seed1"]
+    assert {f"03_resnet50_mlp_seed{seed}" for seed in "012"} <= set(jobs)
+    # where the frozen layers are asked for in bfloat16, float32 is a variant of that and no second run of the same
+    assert set(jobs) - set(plan("paper")) == {"03_resnet50_mlp-float32_trunk_seed0"}
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "seeds=0 1", "baseline_seeds=2"]
+    done = subprocess.run(command, cwd=PROJECT, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "baseline_seeds 2 must be among the seeds 0 1." in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """A copy of the project whose profile `varied` names two variants and whose notebook 03 says what it was given."""
+    folder = tmp_path_factory.mktemp("a copy") / "of the project"  # the blanks are on purpose
+    for name in ("fer_lib", "configs", "notebooks", "workflow"):
+        shutil.copytree(
+            PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        )
+    shutil.copy(PROJECT / "Snakefile", folder)
+    profile = yaml.safe_load((PROJECT / "configs" / "quick.yaml").read_text(encoding="utf-8"))
+    profile["variants"] = {"trunk_scaling": {"scaling": "trunk"}, "from_scratch": {"weights": "none", "epochs": 1}}
+    (folder / "configs" / "varied.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    cells = [
+        nbformat.v4.new_code_cell('profile: str = ""\nseed: int = 0', metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(
+            "import json, os\n"
+            f"names = {[*OURS[:3], 'KERAS_BACKEND']}\n"
+            "print(json.dumps([profile, seed, *(os.environ.get(name) for name in names)]))"
+        ),
+    ]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "notebooks" / "03_resnet50_mlp.ipynb"
+    )
+    return folder
+
+
+def test_a_variant_is_a_job_of_the_first_seed(copy):
+    jobs = plan("varied", "1 2", folder=copy)
+    assert [name for name in sorted(jobs) if "-" in name] == [
+        "03_resnet50_mlp-from_scratch_seed1",
+        "03_resnet50_mlp-trunk_scaling_seed1",
+    ]
+    variant = jobs["03_resnet50_mlp-from_scratch_seed1"]
+    assert variant["given"] == "-p profile varied -p seed 1 -p variant from_scratch"
+    assert variant["needs"] == ["02_preprocessing"]
+    assert set(jobs["08_replication_report"]["needs"]) >= {name for name in jobs if "-" in name}
+
+
+# --- what each job asks for -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", ["smoke", "quick", "paper"])
+def test_every_job_says_what_it_needs(profile):
+    jobs = plan(profile)
+    for name, job in jobs.items():
+        if name != "all":  # which runs nothing
+            asked = numbers(job["asks"][0])
+            assert set(asked) >= {"minutes", "megabytes", "cores"}, name
+            trains = profile != "smoke" and name.startswith(TRAININGS)
+            assert asked.get("gpus", 0) == int(trains), name
+            assert job["threads"] == 1, "threads would limit how many notebooks run side by side on one machine"
+
+
+def test_larger_profiles_ask_for_more():
+    smoke, quick, paper = (
+        {name: numbers(job["asks"][0]) for name, job in plan(profile).items()}
+        for profile in ("smoke", "quick", "paper")
+    )
+    for name in smoke.keys() - {"all"}:
+        for what in ("minutes", "megabytes"):
+            assert smoke[name][what] <= quick[name][what] <= paper[name][what], name
+    assert quick["03_resnet50_mlp_seed0"]["minutes"] < paper["03_resnet50_mlp_seed0"]["minutes"]
+
+
+def test_a_further_attempt_gets_half_as_much_again():
+    for name, job in plan("paper").items():
+        if name != "all":
+            first, second, third = map(numbers, job["asks"])
+            for what in ("minutes", "megabytes"):
+                assert (second[what], third[what]) == (first[what] * 3 // 2, first[what] * 2), name
+            assert (first["cores"], first.get("gpus")) == (third["cores"], third.get("gpus"))
+
+
+def test_a_cluster_without_gpus_is_given_more_time():
+    with_gpu, without = plan("paper"), plan("paper", gpus=0)
+    asked, instead = (numbers(jobs["03_resnet50_mlp_seed0"]["asks"][0]) for jobs in (with_gpu, without))
+    assert "gpus" not in instead
+    assert instead["minutes"] > asked["minutes"]
+
+
+def test_several_gpus_are_given_to_seeds_by_turns():
+    jobs = plan("quick", devices="2,5")
+    given = [jobs[f"03_resnet50_mlp_seed{seed}"]["device"] for seed in "012"]
+    assert given == ["CUDA_VISIBLE_DEVICES=2", "CUDA_VISIBLE_DEVICES=5", "CUDA_VISIBLE_DEVICES=2"]
+    for jobs in (plan("quick"), plan("quick", devices="3")):  # it stays as it is, as in a job that SLURM gave its GPU
+        assert {job["device"] or "" for job in jobs.values()} == {""}
+
+
+# --- SLURM ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_with_the_slurm_profile_needs_no_slurm():
+    words = ["--workflow-profile", str(SLURM), "--forceall", "--config", "profile=paper", "seeds=0 1 2"]
+    command = [sys.executable, "-m", "snakemake", "-n", *words]
+    done = subprocess.run(command, cwd=PROJECT, env=environment(SBATCH_ACCOUNT="p_1"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "slurm_account=p_1, slurm_partition=," in done.stdout + done.stderr
+    assert re.search(r"^resnet50_mlp +3$", done.stdout + done.stderr, re.M)
+
+
+STAND_INS = {
+    # runs the job at once, and calls it completed if it was
+    "sbatch": """
+printf '%s\\n' "$@" >'{log}'
+for word; do case $word in --wrap=*) command=${{word#--wrap=}};; esac; done
+SLURM_JOB_ID=7 sh -c "$command" >'{log}.out' 2>&1 && echo '7|COMPLETED' >'{log}.state' || echo '7|FAILED' >'{log}.state'
+echo 7""",
+    "srun": """
+printf '%s ' "$@" >'{log}.srun'
+while [ "${{1#-}}" != "$1" ]; do shift; done
+exec "$@" """,
+    "sacct": "[ ! -e '{log}.state' ] || cat '{log}.state'",
+    "sacctmgr": "echo mine",
+    "sinfo": "echo 'standard*'",
+    "scontrol": "echo 'MinJobAge = 300 sec'; echo 'MaxArraySize = 1001'",
+    "squeue": "",
+    "scancel": "",
+}
+
+
+@pytest.fixture
+def slurm(tmp_path) -> Path:
+    """Stand-ins for SLURM's commands in `bin`; `log` gets what sbatch was given, a word a line."""
+    (tmp_path / "bin").mkdir()
+    for name, text in STAND_INS.items():
+        path = tmp_path / "bin" / name
+        path.write_text("#!/bin/sh\n" + text.format(log=tmp_path / "log") + "\n")
+        path.chmod(0o755)
+    return tmp_path
+
+
+def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm):
+    data = slurm / "my 'real' $data: #1"
+    data.mkdir()
+    before = copy / "results" / "quick" / "notebooks" / "02_preprocessing.ipynb"
+    before.parent.mkdir(parents=True)
+    before.write_text("{}")
+    (before.parents[1] / ".made").write_text(file_sha256(before))
+    words = ["--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "5", "--retries", "0"]
+    words += ["--slurm-init-seconds-before-status-checks", "1", "results/quick/notebooks/03_resnet50_mlp_seed1.ipynb"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *words,
+        "--config",
+        "profile=quick",
+        "seeds=0 1",
+        "trunk=keras-float32",
+    ]
+    variables = environment(
+        PATH=f"{slurm / 'bin'}:{os.environ['PATH']}", PYTHONPATH=str(copy), KERAS_BACKEND="jax",
+        FER_DATA=str(data), FER_WEIGHTS="none", SBATCH_ACCOUNT="mine", SBATCH_PARTITION="gpu",
+    )  # fmt: skip
+    done = subprocess.run(command, cwd=copy, env=variables, capture_output=True, text=True, timeout=300)
+    log = slurm / "log"
+    assert done.returncode == 0, (done.stdout + done.stderr + Path(f"{log}.out").read_text())[-4000:]
+    call = shlex.join(log.read_text().splitlines())
+    assert "--export=ALL" in call
+    assert numbers(call) == numbers(plan("quick")["03_resnet50_mlp_seed1"]["asks"][0])
+    for words in ("-A mine", "-p gpu", "--comment rule_resnet50_mlp_wildcards_1"):
+        assert words in call
+    assert "--gpus=1 --nodes=1" in Path(f"{log}.srun").read_text()
+    notebook = nbformat.read(copy / "results" / "quick" / "notebooks" / "03_resnet50_mlp_seed1.ipynb", as_version=4)
+    printed = json.loads(notebook.cells[-1].outputs[0].text)
+    assert printed == ["quick", 1, str(data), "none", "keras-float32", "jax"]
+
+
+def test_results_that_came_with_the_project_do_not_pass_for_ones_made_here(tmp_path, copy):
+    """In a clone the committed results are as new as the notebooks, and would otherwise be reported as this run's."""
+    notebooks = tmp_path / "results" / "quick" / "notebooks"
+    notebooks.mkdir(parents=True)
+    names = ["01_data_exploration", "02_preprocessing", "08_replication_report"]
+    names += [f"{name}_seed0" for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn")]
+    names += ["06_lenet_study_seed0", "07_comparators_seed0"]
+    made = [notebooks / f"{name}.ipynb" for name in names]
+    for path in (report := tmp_path / "results" / "quick" / "report.html", *made):
+        path.write_text(path.stem, encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--nolock", "--config", "profile=quick"]
+    given = {"cwd": copy, "env": environment(PYTHONPATH=str(copy), FER_OUTPUT=str(tmp_path))}
+
+    def said(*words: str) -> str:
+        done = subprocess.run([*command, *words], capture_output=True, text=True, **given)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    first = said()
+    assert "was not made here" in first
+    assert [name for name in names if name not in first] == []
+    for path in (report, *made):
+        os.utime(path, (report.stat().st_mtime,) * 2)
+    record = tmp_path / "results" / "quick" / ".made"
+    record.write_text("\n".join(file_sha256(path) for path in made), encoding="utf-8")
+    assert "Nothing to be done" in said()
+    made[-1].write_text("as git brings it back", encoding="utf-8")
+    jobs = re.findall(r"^Job \d+: (\w+)", said(), re.M)
+    assert "07_comparators" in jobs
+    assert "03_resnet50_mlp" not in jobs
+
+
+@pytest.mark.parametrize("seeds", ["a b", "-1", "1.5"])
+def test_seeds_that_are_no_whole_numbers_are_named(copy, seeds):
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "profile=quick", f"seeds={seeds}"]
+    done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert f"SEEDS has {seeds.split()[0]!r}: give whole numbers from 0 on" in said
+    assert "Traceback" not in said
+
+
+def test_a_profile_with_a_mistake_stops_with_one_sentence(copy):
+    (copy / "configs" / "mistaken.yaml").write_text("description: x\nresnet50_mlp: {epoch: 3}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "profile=mistaken"]
+    done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert "has an unknown key 'epoch' in resnet50_mlp (did you mean 'epochs'?)" in said
+    assert "Traceback" not in said
+    assert "profiles.py" not in said

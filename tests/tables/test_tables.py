@@ -1,0 +1,300 @@
+"""Tables: what stands in which cell, how it is printed, and that generated faces are always said to be generated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
+from fer_lib.tables import chen2023 as tables
+from fer_lib.tables.chen2023 import Table, interval
+
+SPLITS = ("training", "validation", "testing")
+# chen2023, Table 2, as printed: loss and accuracy of training, validation and testing
+CNN_PRINTED = ["0.13", "0.9613", "2.11", "0.6314", "1.98", "0.6420"]
+MLP_PRINTED = ["1.71", "0.8580", "1.68", "0.8581", "1.78", "0.8571"]
+
+
+def small_scores(loss=1.5, categorical=0.25, binary=0.86, *, width=0.01) -> pd.DataFrame:
+    """Scores as evaluation.score returns them, each interval ``width`` to either side."""
+    values = {"loss": loss, "categorical_accuracy": categorical, "binary_accuracy": binary, "recall_happy": 0.5}
+    rows = [
+        {"metric": name, "value": value, "low": value - width, "high": value + width, "n": 9, "interval": "wilson"}
+        for name, value in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def measured(**changes) -> pd.DataFrame:
+    return tables.long_scores({split: small_scores(**changes) for split in SPLITS})
+
+
+def faces(labels, *, split="Training", synthetic=False) -> FaceDataset:
+    meta = pd.DataFrame({"label": labels, "split": split})
+    images = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1)
+    return FaceDataset(images, meta, ("angry", "happy", "sad"), "few", synthetic)
+
+
+def row(table: Table, model: str, numbers: str) -> list[str]:
+    """The six score cells of one row of Table 2."""
+    frame = table.frame.set_index(["Model", "Numbers"])
+    assert frame.index.is_unique
+    return frame.loc[(model, numbers)].to_list()
+
+
+# --- Table ------------------------------------------------------------------------------------------------------------
+
+
+def test_markdown_has_title_header_rows_and_notes():
+    frame = pd.DataFrame({"name": ["x", "y"], "faces": [28709, 3], "share": [0.25, np.nan], "kept": [True, False]})
+    lines = Table(frame, "A title", notes=("A note.", "Another.")).to_markdown().splitlines()
+    assert lines[0] == "**A title**"
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert cells[0] == ["name", "faces", "share", "kept"]
+    assert cells[2:] == [["x", "28,709", "0.25", "yes"], ["y", "3", "–", "no"]]
+    assert [line for line in lines if line][-2:] == ["A note.", "Another."]
+
+
+def test_an_index_is_shown_only_where_it_has_a_name():
+    frame = pd.DataFrame({"faces": [1]}, index=["first"])
+    assert "first" not in Table(frame, "t").to_markdown()
+    named = Table(frame.rename_axis("place"), "t")
+    assert list(named.flat().columns) == ["place", "faces"]
+    assert "first" in named.to_markdown()
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_generated_faces_are_said_everywhere_and_real_ones_nowhere(synthetic):
+    table = Table(pd.DataFrame({"a": [1]}), "A title", synthetic)
+    for text in (table.heading, table.to_markdown(), table._repr_markdown_(), repr(table)):
+        assert ("SYNTHETIC" in text) is synthetic
+        assert "A title" in text
+
+
+def test_makers_pass_the_mark_on():
+    given = {"testing": small_scores()}
+    sure = {"testing": {"faces": 1, "largest_output": 0.5, "binary_accuracy": 0.5}}
+    for synthetic in (True, False):
+        made = [
+            tables.score_table(given, title="t", synthetic=synthetic),
+            tables.chen2023_table2({}, title="t", synthetic=synthetic),
+            tables.statements_table("chen2023", {"classes": 7}, synthetic=synthetic),
+            tables.sureness_table(sure, title="t", synthetic=synthetic),
+            tables.part_sizes({"training": faces([0], synthetic=synthetic)}, title="t"),
+        ]
+        assert [table.synthetic for table in made] == [synthetic] * 5
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((0.642, 0.62621, 0.65749), "0.6420 [0.6262, 0.6575]"),
+        ((0.5, np.nan, np.nan), "0.5000"),
+        ((0.5, 0.4, np.nan), "0.5000"),
+        ((np.nan, 0.1, 0.2), "–"),
+        ((-0.01, -0.02, 0.0), "-0.0100 [-0.0200, 0.0000]"),
+    ],
+)
+def test_interval_keeps_four_decimals(numbers, text):
+    assert interval(*numbers) == text
+
+
+# --- settings, sizes, predictions -------------------------------------------------------------------------------------
+
+
+def test_table_1_sets_printed_beside_used():
+    frame = tables.chen2023_table1(ResNet50MlpSettings(dropout_rate=0.25)).frame
+    assert frame.to_numpy().tolist() == [
+        ["width_shift_range", "0.1", "0.1"],
+        ["height_shift_range", "0.1", "0.1"],
+        ["rotation_range", "15", "15.0"],
+        ["batch_size", "64", "64"],
+        ["dropout_rate", "0.5", "0.25"],
+        ["optimizer", "Adam", "Adam"],
+    ]
+
+
+def test_settings_table_holds_every_setting_and_no_folder():
+    frame = tables.settings_table(ResNet50MlpSettings(weights="/somewhere/own.h5"), title="t").frame
+    values = dict(zip(frame["setting"], frame["value"], strict=True))
+    assert set(values) == set(ResNet50MlpSettings.__dataclass_fields__)
+    assert values["weights"] == "file own.h5"
+    assert values["batch_size"] == "64"
+    filters = tables.settings_table(BaselineCnnSettings(), title="t").frame.set_index("setting")
+    assert filters.loc["convolution_filters", "value"] == "[32, 64, 128]"
+
+
+def test_part_sizes_count_each_class_and_show_the_fingerprint():
+    parts = {"training": faces([0, 0, 2]), "testing": faces([1])}
+    frame = tables.part_sizes(parts, title="t").frame.set_index("part")
+    assert frame.loc["training", ["angry", "happy", "sad", "total"]].to_list() == [2, 0, 1, 3]
+    assert frame.loc["testing", ["angry", "happy", "sad", "total"]].to_list() == [0, 1, 0, 1]
+    assert frame.loc["training", "fingerprint"] == parts["training"].fingerprint[:12]
+
+
+def test_part_sizes_of_forty_people_are_counted_without_their_names():
+    frame = tables.part_sizes({"training": faces([0, 0, 2])}, title="t", classes=False).frame
+    assert list(frame.columns) == ["part", "classes", "total", "fingerprint"]
+    assert frame.iloc[0][["classes", "total"]].to_list() == [3, 3]
+
+
+def test_settings_of_several_experiments_stand_under_their_names():
+    given = {"mlp": ResNet50MlpSettings(batch_size=7), "cnn": BaselineCnnSettings(batch_size=9)}
+    frame = tables.settings_tables(given, title="t").frame
+    assert list(frame.columns) == ["of", "setting", "value"]
+    found = frame[frame["setting"] == "batch_size"].set_index("of")["value"].to_dict()
+    assert found == {"mlp": "7", "cnn": "9"}
+    assert len(frame) == len(ResNet50MlpSettings.__dataclass_fields__) + len(BaselineCnnSettings.__dataclass_fields__)
+
+
+def test_prediction_rows_hold_face_label_and_outputs_in_order():
+    outputs = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]])
+    frame = tables.prediction_rows(faces([2, 1]), outputs)
+    assert list(frame.columns) == ["face", "label", "angry", "happy", "sad"]
+    assert frame[["face", "label"]].to_numpy().tolist() == [[0, 2], [1, 1]]
+    np.testing.assert_array_equal(frame[["angry", "happy", "sad"]], outputs)
+
+
+def test_sureness_table_shows_enough_decimals_to_tell_from_six_sevenths():
+    row_of = {"faces": 3589, "sure_right": 3, "sure_wrong": 2, "largest_output": 0.51234, "binary_accuracy": 0.8571826}
+    table = tables.sureness_table({"testing": row_of}, title="t")
+    assert table.flat().iloc[0].to_list() == ["testing", "3,589", "3", "2", "0.5123", "0.857183"]
+    assert list(table.frame.columns)[:3] == ["faces of", "faces", "sure right"]
+    assert "6/7 = 0.857143" in table.to_markdown()
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def test_long_scores_put_the_split_in_front():
+    frame = tables.long_scores({"training": small_scores(), "testing": small_scores(loss=2.0)})
+    assert list(frame.columns) == ["split", "metric", "value", "low", "high", "n", "interval"]
+    assert list(frame["split"]) == ["training"] * 4 + ["testing"] * 4
+    assert frame[(frame["split"] == "testing") & (frame["metric"] == "loss")]["value"].item() == 2.0
+
+
+def test_score_table_has_a_column_a_name_and_readable_metrics():
+    table = tables.score_table({"validation": small_scores(), "testing": small_scores(loss=2.0)}, title="t")
+    assert list(table.frame.columns) == ["validation", "testing"]
+    assert list(table.frame.index) == ["loss (nats)", "categorical accuracy", "binary accuracy", "recall: happy"]
+    assert table.frame.loc["loss (nats)", "testing"] == "2.0000 [1.9900, 2.0100]"
+    assert "loss (nats)" in table.to_markdown()
+
+
+def test_printed_scores_are_the_papers_by_split():
+    printed = tables.printed_scores("chen2023", "resnet50_mlp", "accuracy")
+    assert printed == {"training": 0.858, "validation": 0.8581, "testing": 0.8571}
+    assert tables.printed_scores("chen2023", "baseline_cnn", "loss")["validation"] == 2.11
+    assert tables.printed_scores("chen2023", "class_priors", "loss") == {}
+
+
+def test_table_2_shows_published_scores_exactly_as_printed_and_what_is_missing():
+    table = tables.chen2023_table2({}, title="t")
+    assert row(table, "Traditional CNN", "published") == CNN_PRINTED
+    assert row(table, "ResNet50 + MLP", "published") == MLP_PRINTED
+    for model in ("Traditional CNN", "ResNet50 + MLP"):
+        assert row(table, model, "not measured yet") == ["–"] * 6
+    assert len(table.frame) == 4
+    assert list(table.frame.columns[2:]) == [
+        f"{split} {metric}" for split in ("Training", "Validation", "Testing") for metric in ("loss", "accuracy")
+    ]
+
+
+def test_table_2_sets_categorical_and_binary_accuracy_apart():
+    table = tables.chen2023_table2({"resnet50_mlp": measured()}, title="t")
+    loss = "1.5000 [1.4900, 1.5100]"
+    assert row(table, "ResNet50 + MLP", "measured, categorical") == [loss, "0.2500 [0.2400, 0.2600]"] * 3
+    assert row(table, "ResNet50 + MLP", "measured, binary") == [loss, "0.8600 [0.8500, 0.8700]"] * 3
+    assert row(table, "ResNet50 + MLP", "published") == MLP_PRINTED
+    assert row(table, "Traditional CNN", "not measured yet") == ["–"] * 6
+
+
+def test_table_2_takes_each_split_from_its_own_scores():
+    values = {"training": 0.1, "validation": 0.2, "testing": 0.3}
+    long = tables.long_scores({split: small_scores(loss=value, width=np.nan) for split, value in values.items()})
+    cells = row(tables.chen2023_table2({"baseline_cnn": long}, title="t"), "Traditional CNN", "measured, binary")
+    assert cells[::2] == ["0.1000", "0.2000", "0.3000"]
+
+
+def test_class_priors_have_a_row_once_measured_and_none_published():
+    table = tables.chen2023_table2({"class_priors": measured(categorical=0.2449)}, title="t")
+    priors = table.frame[table.frame["Model"].str.startswith("Class priors")]
+    assert list(priors["Numbers"]) == ["measured, categorical", "measured, binary"]
+    assert priors.iloc[0]["Testing accuracy"] == "0.2449 [0.2349, 0.2549]"
+
+
+def test_only_the_models_asked_for_have_rows():
+    table = tables.chen2023_table2({"baseline_cnn": measured()}, title="t", only=["resnet50_mlp"])
+    assert set(table.frame["Model"]) == {"ResNet50 + MLP"}
+
+
+def test_over_seeds_of_one_is_that_seeds_own_scores():
+    own = measured()
+    pd.testing.assert_frame_equal(tables.over_seeds({4: own}), own)
+
+
+def test_over_seeds_is_the_mean_with_its_spread_and_the_outer_ends_of_the_intervals():
+    losses = [1.1, 1.4, 1.3]
+    frames = {seed: measured(loss=loss) for seed, loss in enumerate(losses)}
+    result = tables.over_seeds(frames)
+    for split in SPLITS:
+        found = result[(result["split"] == split) & (result["metric"] == "loss")].iloc[0]
+        mean, spread = np.mean(losses), np.std(losses, ddof=1)
+        assert (found["value"], found["spread"]) == pytest.approx((mean, spread))
+        own = [frame[(frame["split"] == split) & (frame["metric"] == "loss")].iloc[0] for frame in frames.values()]
+        assert (found["low"], found["high"]) == (min(row["low"] for row in own), max(row["high"] for row in own))
+        assert found["interval"] == "mean ± s.d. of 3 seeds"
+    assert len(result) == len(measured())
+    np.testing.assert_allclose(result[result["metric"] == "binary_accuracy"]["spread"], 0, atol=1e-15)
+
+
+def test_over_seeds_fits_into_table_2():
+    both = tables.over_seeds({0: measured(loss=1.0), 1: measured(loss=2.0)})
+    cells = row(tables.chen2023_table2({"resnet50_mlp": both}, title="t"), "ResNet50 + MLP", "measured, binary")
+    # the brackets hold 95 % intervals, here from the lower seed's lower end to the higher seed's higher end
+    assert cells[:2] == ["1.5000 ± 0.7071 [0.9900, 2.0100]", "0.8600 ± 0.0000 [0.8500, 0.8700]"]
+
+
+def test_at_a_glance_sets_the_test_faces_printed_beside_measured():
+    long = tables.long_scores({"training": small_scores(loss=9.0), "testing": small_scores()})
+    frame = tables.glance_table({"resnet50_mlp": long, "class_priors": long}, title="t").frame.set_index("Test faces")
+    assert list(frame.index) == [tables.MODEL_NAMES[model] for model in tables.MODEL_NAMES]
+    assert frame.loc["ResNet50 + MLP"].to_list() == [
+        "0.8571",
+        "0.2500 [0.2400, 0.2600]",
+        "0.8600 [0.8500, 0.8700]",
+        "1.78",
+        "1.5000 [1.4900, 1.5100]",
+    ]
+    assert frame.loc["Traditional CNN"].to_list() == ["0.6420", "–", "–", "1.98", "–"]
+
+
+def test_the_note_on_weights_says_whether_they_test_the_papers_claim():
+    origin = {"origin": "file own.h5", "sha256": "0123456789abcdef" * 4, "tests_transfer_claim": False}
+    note = tables.weights_note(origin)
+    assert "file own.h5, SHA-256 0123456789ab…." in note
+    assert "do not test the paper's claim" in note
+    assert "PROFILE=paper" in note
+    assert "do not test" not in tables.weights_note({**origin, "tests_transfer_claim": True})
+    assert note.startswith("Weights of ResNet50 + MLP's trunk")
+    assert tables.weights_note(origin, model="ResNet-50").startswith("Weights of ResNet-50's trunk")
+    table = tables.chen2023_table2({}, title="t", notes=[note])
+    assert note in table.to_markdown()
+
+
+# --- statements -------------------------------------------------------------------------------------------------------
+
+
+def test_statements_set_printed_beside_measured_in_the_order_given():
+    table = tables.statements_table("chen2023", {"trunk-parameters": 23587712, "classes": 7})
+    assert list(table.frame.columns) == ["place", "quantity", "printed", "measured", "unit"]
+    assert list(table.frame["printed"]) == ["23587712", "7"]
+    assert list(table.frame["measured"]) == ["23,587,712", "7"]
+    assert list(table.frame["place"]) == ["Section 2.2.1", "Section 2.1"]
+
+
+def test_an_unknown_statement_is_a_mistake_in_the_call():
+    with pytest.raises(KeyError, match="trunk-size"):
+        tables.statements_table("chen2023", {"trunk-size": 1})
