@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from side_by_side import alternate, arguments, ratio, report, say, seconds
 
-from fer_lib.datasets import FaceDataset, corpus, fer2013
+from fer_lib.datasets import corpus, fer2013
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013.csv import Rows, read_csv
 from fer_lib.datasets.readers.faults import Faults
 from fer_lib.settings import DataSettings

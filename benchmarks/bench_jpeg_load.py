@@ -16,7 +16,8 @@ from bench_csv_load import all_faces
 from PIL import Image
 from side_by_side import alternate, arguments, ratio, report, say
 
-from fer_lib.datasets import FaceDataset, fer2013
+from fer_lib.datasets import fer2013
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.utils.threads import cores
 
 FOLDERS = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}

@@ -24,7 +24,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from fer_lib.artifacts import git_state, package_versions  # noqa: E402
-from fer_lib.datasets import FaceDataset, corpus  # noqa: E402
+from fer_lib.datasets import corpus  # noqa: E402
+from fer_lib.datasets.face_dataset import FaceDataset  # noqa: E402
 from fer_lib.settings import DataSettings  # noqa: E402
 from fer_lib.utils.files import write_text  # noqa: E402
 

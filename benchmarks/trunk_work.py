@@ -11,7 +11,7 @@ from side_by_side import fer2013  # first: it makes this project's library impor
 
 from fer_lib import training
 from fer_lib.backend import keras, openvino
-from fer_lib.datasets import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.models import resnet50_mlp, trunk
 from fer_lib.settings import ResNet50MlpSettings, change
 

@@ -15,11 +15,10 @@ from fractions import Fraction
 
 from scipy import optimize
 
+from fer_lib.published.records import SCALES
+
 NEAR = 2000
 """How many faces above and below a stated size other sizes are tried."""
-
-SCALES = {"%": 100, "fraction": 1}
-"""Units of shares, each with the factor by which a share is multiplied in print."""
 
 
 def decimals(value: str) -> int:

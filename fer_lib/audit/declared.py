@@ -20,7 +20,7 @@ from fer_lib.audit.findings import (
     span,
 )
 from fer_lib.published import records
-from fer_lib.published.records import Record
+from fer_lib.published.records import SCALES, Record
 
 
 def declared(check: Any, record: Record) -> Finding:
@@ -33,7 +33,7 @@ def declared(check: Any, record: Record) -> Finding:
 def _same(check: records.Same, record: Record) -> tuple[str, str]:
     stated = [record[name] for name in check.of]
     shown = listed(dict.fromkeys(f"{as_printed(each)} ({each.place})" for each in stated))
-    if all(each.unit in checks.SCALES and records.is_number(each.value) for each in stated):
+    if all(each.unit in SCALES and records.is_number(each.value) for each in stated):
         spans = [checks.rounded_from(each.value, each.unit) for each in stated]
         alike = max(low for low, _ in spans) <= min(high for _, high in spans)
     else:
@@ -114,12 +114,12 @@ def _fills(check: records.Fills, record: Record) -> tuple[str, str]:
 
 def _at_least(check: records.AtLeast, record: Record) -> tuple[str, str]:
     bound = record[check.bound]
-    low = Fraction(bound.value) / checks.SCALES.get(bound.unit, 1)
+    low = Fraction(bound.value) / SCALES.get(bound.unit, 1)
     said, holds = [], True
     for name in check.of:
         stated = record[name]
-        value = Fraction(stated.value) / checks.SCALES.get(stated.unit, 1)
-        most = checks.rounded_from(stated.value, stated.unit)[1] if stated.unit in checks.SCALES else value
+        value = Fraction(stated.value) / SCALES.get(stated.unit, 1)
+        most = checks.rounded_from(stated.value, stated.unit)[1] if stated.unit in SCALES else value
         holds = holds and most >= low
         words = "is no less" if value >= low else "may be no less" if most >= low else "is less"
         said.append(f"{as_printed(stated)} ({stated.place}) {words} than {as_printed(bound)}")

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from fer_lib import training
+from fer_lib.augmentation import expand
 from fer_lib.comparators.base import Comparator, Part, from_decisions, resized
 from fer_lib.comparators.recipe import weights_seen
 from fer_lib.errors import FerError, nearest
-from fer_lib.expansion import expand
 from fer_lib.models import resnet50_mlp, resnet50_svm
 from fer_lib.settings import TRUNKS, ExpansionSettings, ResNet50SvmSettings, change, trunk_named
 from fer_lib.svm import classifiers

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib.datasets import FaceDataset, PhotoSet, ckplus, fer2013, genki4k, olivetti, quality
+from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013.csv import sniff_columns
 from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES, find_trees
+from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, open_source, visible
 from fer_lib.errors import FerError
 

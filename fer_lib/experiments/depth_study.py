@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.backend import DEVICES, keras
-from fer_lib.datasets import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import depth_nets
 from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash

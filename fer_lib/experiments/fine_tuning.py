@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from fer_lib import training
+from fer_lib.augmentation import expand, untouched_view
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
-from fer_lib.expansion import expand, untouched_view
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers

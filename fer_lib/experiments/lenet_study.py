@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.backend import DEVICES, keras
-from fer_lib.datasets import FaceDataset
 from fer_lib.datasets import corpus as corpora
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.experiments.lenet_training import Parts, train
 from fer_lib.faces import crops

@@ -78,9 +78,9 @@ def expanded_faces(images: np.ndarray, names: Sequence[str], *, synthetic: bool 
     """Returns every picture that one training face becomes (liu2023, section 2.1: "12 times", "cross-cut").
 
     Args:
-        images: uint8, shape (V, H, W): the V pictures of one face, as ``expansion.expand`` returns them.
-        names: V names, as ``expansion.view_names`` returns them, such as ``"flip+rotate:8, crop top left"``. Where all
-            have the same crops the figure has a row an operation and a column a crop.
+        images: uint8, shape (V, H, W): the V pictures of one face, as ``augmentation.expand`` returns them.
+        names: V names, as ``augmentation.view_names`` returns them, such as ``"flip+rotate:8, crop top left"``. Where
+            all have the same crops the figure has a row an operation and a column a crop.
         synthetic: whether to say that the face was generated.
     """
     faces = np.asarray(images) // 4 * 4 / 255  # 64 greys, as fine as an eye sees: sixty pictures make a large file

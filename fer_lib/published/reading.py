@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from fer_lib.audit.checks import SCALES
 from fer_lib.errors import FerError, nearest
 from fer_lib.published.records import (
     CHECKS,
+    SCALES,
     AtLeast,
     Experiment,
     FaceSet,

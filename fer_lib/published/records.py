@@ -21,6 +21,9 @@ Ids = Annotated[tuple[str, ...], Field(min_length=1)]
 Reading = Literal["categorical", "binary"]
 Verdict = Literal["consistent", "right only if", "cannot be right as stated"]
 
+SCALES = {"%": 100, "fraction": 1}
+"""Units of shares, each with the factor by which a share is multiplied in print."""
+
 Count = Annotated[int, Field(gt=0, le=10**7, strict=True)]
 Words = Annotated[str, Field(max_length=2000)]
 

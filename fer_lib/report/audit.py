@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_lib.audit import checks, engine
+from fer_lib.audit import engine
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.published.records import Announced, Measured, Quoted, Record, Statement, matching
+from fer_lib.published.records import SCALES, Announced, Measured, Quoted, Record, Statement, matching
 from fer_lib.tables import chen2023 as tables
 from fer_lib.tables.chen2023 import Table
 
@@ -167,8 +167,8 @@ class PaperAudit:
             subject = matching(part.ids, self.record)[0]
             found = _estimate(part, subject, self.results)
             if isinstance(found, _Estimate) and part.scale == 100:
-                shown = isinstance(subject, Statement) and subject.unit in checks.SCALES
-                printed = 100 * float(subject.value) / checks.SCALES[subject.unit] if shown else np.nan
+                shown = isinstance(subject, Statement) and subject.unit in SCALES
+                printed = 100 * float(subject.value) / SCALES[subject.unit] if shown else np.nan
                 rows.append({"name": part.name, "printed": printed, **found._asdict()})
         return pd.DataFrame(rows, columns=["name", "printed", *_Estimate._fields])
 
@@ -181,7 +181,7 @@ class PaperAudit:
         """
         rows = []
         for loss, accuracy in engine.loss_accuracy_pairs(self.record):
-            share = float(accuracy.value) / checks.SCALES[accuracy.unit]
+            share = float(accuracy.value) / SCALES[accuracy.unit]
             classes = self.record.sets[loss.of[0]].classes
             name = f"{loss.model}, printed"
             rows.append(_calibration_row(name, f"{loss.split}", share, float(loss.value), classes=classes))
@@ -200,7 +200,7 @@ class PaperAudit:
 
 def of(record: Record, results: Results) -> PaperAudit:
     """Audit a record and put the results next to it."""
-    return PaperAudit(record, results, audit.audit(record))
+    return PaperAudit(record, results, engine.audit(record))
 
 
 def measured_text(record: Record, subject: Statement | Announced, results: Results) -> str:

@@ -109,7 +109,7 @@ def expansion_table(arithmetic: pd.DataFrame) -> Table:
     """Returns what the paper's words make of its faces beside the counts after augmentation that it prints.
 
     Args:
-        arithmetic: ``expansion.arithmetic``: ``result`` is a number of images, or a ratio.
+        arithmetic: ``augmentation.arithmetic``: ``result`` is a number of images, or a ratio.
     """
     results = [f"{value:,.0f}" if value == round(value) else f"{value:,.2f}" for value in arithmetic["result"]]
     printed = [f"{value:,}" if pd.notna(value) else "–" for value in arithmetic["printed"]]

@@ -17,12 +17,12 @@ from typing import BinaryIO
 import numpy as np
 
 from fer_lib.datasets.readers.faults import Fault, Faults
+from fer_lib.datasets.readers.pictures import SIDE
 from fer_lib.errors import FerError, nearest
 from fer_lib.utils.threads import in_order
 
 CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SPLITS = ("Training", "PublicTest", "PrivateTest")
-SIDE = 48
 PIXELS = SIDE * SIDE
 
 _COLUMNS = ("emotion", "pixels", "usage")

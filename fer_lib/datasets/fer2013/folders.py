@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SIDE, SPLITS, Rows
+from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS, Rows
 from fer_lib.datasets.readers.archives import Source
 from fer_lib.datasets.readers.faults import Fault, Faults
-from fer_lib.datasets.readers.pictures import decode_face
+from fer_lib.datasets.readers.pictures import SIDE, decode_face
 from fer_lib.utils.threads import in_order
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")

@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from fer_lib.datasets.fer2013.csv import SIDE
 from fer_lib.datasets.readers.faults import Fault
 
 #: A picture of more pixels (width x height) than this is refused: 50 megapixels.
 PIXEL_LIMIT = 50_000_000
+
+#: Pixels on each side of a face of FER-2013 and of the 48×48 CK+.
+SIDE = 48
 
 #: A photo whose longer side has more pixels than this is reduced to it on reading, so that memory stays bounded.
 LONGEST_SIDE = 2048
