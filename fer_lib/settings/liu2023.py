@@ -136,9 +136,6 @@ class ResNet50SvmSettings(ResNetSettings):
         c_grid: penalties C that the grid search tries.
         gamma_grid: kernel widths that it tries, as multiples of 1 / (features · variance), scikit-learn's ``"scale"``.
         search_folds: of the grid search, grouped by subject, inside the training part.
-        svm_solver: of the final fits: ``"libsvm"``, or ``"onedal"`` where scikit-learn-intelex is installed. The latter
-            finds the same SVM within the solver's tolerance, not to the last bits and not alike on every number of
-            cores.
         fer2013_components: principal components before FER-2013's SVM, whose exact kernel takes minutes; 0 keeps all
             features (the exact kernel).
         fer2013_search_faces: FER-2013 training faces that its grid search uses.
@@ -158,7 +155,6 @@ class ResNet50SvmSettings(ResNetSettings):
     c_grid: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0, 10.0, 100.0)
     gamma_grid: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.01, 0.1, 1.0, 10.0)
     search_folds: Annotated[int, Field(ge=2)] = 3
-    svm_solver: Literal["libsvm", "onedal"] = "libsvm"
     fer2013_components: Annotated[int, Field(ge=0)] = 0
     fer2013_search_faces: Positive = 5000
 

@@ -247,8 +247,7 @@ def fit_with(
     A support vector machine is a plain SVC that :func:`fer_lib.svm.kernel_machine.fit` solved.
 
     Raises:
-        FerError: the training faces are of one class alone, a feature is not finite, or ``settings.svm_solver`` is not
-            installed.
+        FerError: the training faces are of one class alone, or a feature is not finite.
     """
     pictures, labels = examples.pictures()
     if not np.isfinite(pictures).all():
@@ -265,7 +264,7 @@ def fit_with(
             found["gamma"] = found.setdefault("gamma_multiple", 1.0) * _gamma_scale(seen)
         estimator.set_params(**{key: found[key] for key in ("C", "gamma") if key in found})
         if isinstance(estimator, SVC):
-            kernel_machine.fit(estimator, seen, labels, solver=settings.svm_solver)
+            kernel_machine.fit(estimator, seen, labels)
         else:
             estimator.fit(seen, labels)
     return Fitted(name, Pipeline([*steps, (last, estimator)]), found)

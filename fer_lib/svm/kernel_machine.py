@@ -19,16 +19,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Literal
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.svm import SVC
 
-from fer_lib.errors import FerError
-from fer_lib.utils.threads import in_threads
+from fer_lib.datasets.threads import in_threads
 
-Solver = Literal["libsvm", "onedal"]
 BLOCK_ROWS = 512  # of one matrix product: large enough for BLAS, small enough to stay in memory beside its neighbours
 KERNEL_BYTES = 4 * 10**9  # of kernel matrices that are held at the same time
 PAIR_CACHE_MEGABYTES = 200  # libsvm's own copy; more of it saves nothing where the values are there already
@@ -116,21 +113,15 @@ def kernel_values(machine: SVC, gamma: float, products: np.ndarray) -> np.ndarra
     return products
 
 
-def fit(machine: SVC, features: np.ndarray, labels: np.ndarray, *, solver: Solver = "libsvm") -> SVC:
+def fit(machine: SVC, features: np.ndarray, labels: np.ndarray) -> SVC:
     """Fits a machine whose ``gamma`` is a number (a linear one has none) and returns it.
 
     Args:
         machine: an SVC with the kernel ``"rbf"``, ``"linear"`` or ``"poly"`` and equal class weights.
         features: float64, shape (N, D).
         labels: of two classes at least, shape (N,).
-        solver: ``"libsvm"``, or ``"onedal"`` for that of scikit-learn-intelex. Its machine answers alike within the
-            solver's tolerance, but not to the last bits, and not alike on every number of cores.
-
-    Raises:
-        FerError: the solver is not installed.
     """
-    solve = {"libsvm": _solve_libsvm, "onedal": _solve_onedal}[solver]
-    return _hold(machine, features, labels, solve(machine, features, labels))
+    return _hold(machine, features, labels, _solve(machine, features, labels))
 
 
 def decision_values(machine: SVC, features: np.ndarray) -> np.ndarray:
@@ -170,7 +161,7 @@ def _fill_basis(out: np.ndarray, machine: SVC, first: np.ndarray, second: np.nda
         np.maximum(out, 0, out=out)
 
 
-def _solve_libsvm(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
+def _solve(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
     """The very problems that libsvm makes of the pairs of classes, in its order of faces."""
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     within = [_class_kernel(machine, features[rows]) for rows in members]
@@ -227,20 +218,6 @@ def _joined(members: list[np.ndarray], solved: dict[tuple[int, int], SVC]) -> So
     intercepts = np.array([-machine.intercept_[0] for machine in solved.values()])
     iterations = np.array([machine.n_iter_[0] for machine in solved.values()])
     return Solution(support, weights[:, support], intercepts, iterations)
-
-
-def _solve_onedal(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
-    try:
-        from sklearnex.svm import SVC as OneDalSVC
-    except ImportError:
-        raise FerError(
-            "svm_solver is 'onedal', but scikit-learn-intelex is not installed; install the extra `intel` of this "
-            "project, or set svm_solver to 'libsvm'."
-        ) from None
-    shared = ("C", "kernel", "degree", "gamma", "coef0", "tol", "cache_size")
-    solved = OneDalSVC(**{name: getattr(machine, name) for name in shared}).fit(features, labels)
-    sign = -1 if len(solved.classes_) == 2 else 1
-    return Solution(solved.support_, sign * solved.dual_coef_, sign * solved.intercept_, np.ravel(solved.n_iter_))
 
 
 def _hold(machine: SVC, features: np.ndarray, labels: np.ndarray, solution: Solution) -> SVC:

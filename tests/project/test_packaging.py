@@ -36,7 +36,7 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def direct_requirements():
-    """Returns what pyproject.toml asks for by name, except the extras that the lock leaves out: gpu and intel."""
+    """Returns what pyproject.toml asks for by name, except the extras that the lock leaves out."""
     extras = PROJECT["optional-dependencies"]
     in_lock = [requirement for name in ("dev", "jax", "cluster") for requirement in extras[name]]
     asked = PROJECT["dependencies"] + in_lock + PYPROJECT["build-system"]["requires"]
@@ -69,7 +69,7 @@ def test_lock_has_the_opencv_without_windows():
 
 def test_extras_and_entry_point():
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"browser", "cluster", "dev", "gpu", "intel", "jax"}
+    assert set(extras) == {"browser", "cluster", "dev", "gpu", "jax"}
     gpu = Requirement(extras["gpu"][0])
     assert (gpu.name, gpu.extras) == ("tensorflow", {"and-cuda"})
     plain = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "tensorflow")

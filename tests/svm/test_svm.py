@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import replace
 from threading import Lock
@@ -509,14 +508,11 @@ def test_no_more_kernels_are_held_than_allowed(monkeypatch):
         threads.in_threads(lambda task: 1 / task, [1, 0])
 
 
-@pytest.mark.parametrize("solver", ["libsvm", "onedal"])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_both_solvers_leave_a_plain_pipeline_that_is_saved_and_checked(solver, classes, tmp_path):
-    if solver == "onedal":
-        pytest.importorskip("sklearnex", reason="scikit-learn-intelex is not installed")
-    examples, settings = clusters(classes=classes), change(SETTINGS, svm_solver=solver)
+def test_the_solver_leaves_a_plain_pipeline_that_is_saved_and_checked(classes, tmp_path):
+    examples = clusters(classes=classes)
     given = {"C": 2.0, "gamma_multiple": 0.5}
-    fitted = classifiers.fit_with("resnet50_svm_rbf", examples, parameters=given, settings=settings)
+    fitted = svm.fit_with("resnet50_svm_rbf", examples, parameters=given, settings=SETTINGS)
     scaled = fitted.pipeline[0].transform(examples.originals).astype(np.float64)
     plain = SVC(**fitted.pipeline[-1].get_params()).fit(scaled, examples.labels)
     unseen = clusters(20, classes=classes, seed=0).originals
@@ -530,21 +526,6 @@ def test_both_solvers_leave_a_plain_pipeline_that_is_saved_and_checked(solver, c
     again = saved_models.read_pipeline(tmp_path / "svm.skops")
     np.testing.assert_array_equal(again.decision_function(unseen), fitted.pipeline.decision_function(unseen))
     assert equations.check_fitted(fitted, examples)["holds"].all()
-
-
-def test_a_solver_that_is_not_installed_is_named(people, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearnex.svm", None)
-    given = {"parameters": {"C": 1.0}, "settings": change(SETTINGS, svm_solver="onedal")}
-    with pytest.raises(FerError, match=r"scikit-learn-intelex is not installed; install .* or set svm_solver to 'libs"):
-        classifiers.fit_with("resnet50_svm_rbf", people, **given)
-    assert (
-        classifiers.fit_with("class_priors", people, parameters={}, settings=given["settings"]).name == "class_priors"
-    )
-
-
-def test_the_solver_is_one_of_two():
-    with pytest.raises(FerError, match="svm_solver"):
-        change(SETTINGS, svm_solver="oneday")
 
 
 # --- equations 2-12 ---------------------------------------------------------------------------------------------------
