@@ -34,7 +34,7 @@ else
 override PROFILE := smoke
 endif
 endif
-PROFILES := $(filter-out %schema,$(patsubst configs/%.yaml,%,$(sort $(wildcard configs/*.yaml))))
+PROFILES := $(filter-out %schema,$(patsubst fer_lib/settings/profiles/%.yaml,%,$(sort $(wildcard fer_lib/settings/profiles/*.yaml))))
 
 CLUSTERS := $(patsubst workflow/profiles/%/config.yaml,%,$(sort $(wildcard workflow/profiles/*/config.yaml)))
 

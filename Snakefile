@@ -84,7 +84,7 @@ rule untrained:
     message: "{wildcards.name}"
     input:
         notebook="notebooks/{name}.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
     output:
         notebook=f"{RESULTS}/notebooks/{{name}}.ipynb",
@@ -104,7 +104,7 @@ rule resnet50_mlp:
     message: "03_resnet50_mlp, seed {wildcards.seed}"
     input:
         notebook="notebooks/03_resnet50_mlp.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
         before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
     output:
@@ -122,7 +122,7 @@ rule resnet50_mlp_variant:
     message: "03_resnet50_mlp, variant {wildcards.variant}, seed {wildcards.seed}"
     input:
         notebook="notebooks/03_resnet50_mlp.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
         before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
     output:
@@ -142,7 +142,7 @@ rule baseline_cnn:
     message: "05_baseline_cnn, seed {wildcards.seed}"
     input:
         notebook="notebooks/05_baseline_cnn.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
         before=f"{RESULTS}/notebooks/03_resnet50_mlp_seed{{seed}}.ipynb",
     output:
@@ -160,7 +160,7 @@ rule resnet_svm:
     message: "04_resnet_svm, seed {wildcards.seed}"
     input:
         notebook="notebooks/04_resnet_svm.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
         before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
     output:
@@ -178,7 +178,7 @@ rule lenet_study:
     message: "06_lenet_study"
     input:
         notebook="notebooks/06_lenet_study.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
         before=f"{RESULTS}/notebooks/02_preprocessing.ipynb",
     output:
@@ -196,7 +196,7 @@ rule comparators:
     message: "07_comparators"
     input:
         notebook="notebooks/07_comparators.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
         before=f"{RESULTS}/notebooks/04_resnet_svm_seed{{seed}}.ipynb",
     output:
@@ -219,7 +219,7 @@ rule report:
         compared=expand(f"{RESULTS}/notebooks/05_baseline_cnn_seed{{seed}}.ipynb", seed=BASELINE_SEEDS),
         studies=expand(f"{RESULTS}/notebooks/{{study}}.ipynb", study=STUDIES),
         notebook="notebooks/08_replication_report.ipynb",
-        profile=f"configs/{PROFILE}.yaml",
+        profile=f"fer_lib/settings/profiles/{PROFILE}.yaml",
         library=LIBRARY,
     output:
         notebook=f"{RESULTS}/notebooks/08_replication_report.ipynb",

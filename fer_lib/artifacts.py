@@ -24,10 +24,18 @@ from matplotlib.figure import Figure
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.settings import PROJECT, Profile, change, load_profile, settings_dict, settings_hash
-from fer_lib.tables.chen2023 import SYNTHETIC_MARK, Table
-from fer_lib.utils import code_hash
-from fer_lib.utils.files import atomic_path, figure_png, write_text
+from fer_lib.files import atomic_path, figure_png, sources_hash, write_text
+from fer_lib.settings import (
+    CHECKOUT,
+    PROJECT,
+    Profile,
+    change,
+    load_profile,
+    profile_name,
+    settings_dict,
+    settings_hash,
+)
+from fer_lib.tables import SYNTHETIC_MARK, Table
 
 PACKAGES = (
     "keras",
@@ -233,9 +241,10 @@ def start(
 
     Args:
         notebook: its name.
-        profile: a file of ``configs/`` without its ending.
+        profile: ``"smoke"``, ``"quick"``, ``"paper"`` or a YAML file of your own.
         seed: of the run.
-        output_dir: ``results/`` and ``figures/`` are written in it; ``""`` means ``$FER_OUTPUT``, else the project.
+        output_dir: ``results/`` and ``figures/`` are written in it; ``""`` means ``$FER_OUTPUT``, else the
+            project's sources, else (installed from a wheel) the current folder.
         data_changes: settings of the profile's data, by name, such as ``{"test_split": "PublicTest"}``.
 
     Raises:
@@ -246,7 +255,7 @@ def start(
     settings = dataclasses.replace(settings, data=change(settings.data, **(data_changes or {})))
     if seed is not None and seed < 0:
         raise FerError(f"seed is {seed}; it should be 0 or more.")
-    name = Path(profile).stem  # a profile may also be a file
+    name = profile_name(profile)
     return Run(notebook, name, settings, seed, root / "results" / name, root / "figures" / name)
 
 
@@ -297,8 +306,10 @@ def _gpus() -> list[str]:
 
 
 def _git(*words: str) -> str | None:
+    if CHECKOUT is None:  # installed from a wheel: the current folder's commit is another project's
+        return None
     try:
-        done = subprocess.run(["git", "-C", str(PROJECT), *words], capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", "-C", str(CHECKOUT), *words], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 PROJECT = Path(__file__).parents[1]
-NEEDED = ("fer_lib", "notebooks", "configs", "workflow", "Snakefile")
+NEEDED = ("fer_lib", "notebooks", "workflow", "Snakefile")
 STAGE = re.compile(r"^Notebook: (\d\d_\w+)")
 # measured times: they differ between any two runs
 TIMES = re.compile(r"^comparators_cost")

@@ -159,8 +159,10 @@ def test_a_clean_and_a_changed_tree_are_told_apart(monkeypatch):
 
 
 def test_outside_a_repository_there_is_no_commit(monkeypatch, tmp_path):
-    monkeypatch.setattr(artifacts, "PROJECT", tmp_path)
+    monkeypatch.setattr(artifacts, "CHECKOUT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert artifacts.git_state() == {"commit": None, "dirty": None}
+    monkeypatch.setattr(artifacts, "CHECKOUT", None)  # installed from a wheel
     assert artifacts.git_state() == {"commit": None, "dirty": None}
 
 
@@ -175,7 +177,7 @@ def test_results_and_figures_do_not_make_the_code_dirty(monkeypatch, tmp_path):
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "first", "--no-verify")
-    monkeypatch.setattr(artifacts, "PROJECT", tmp_path)
+    monkeypatch.setattr(artifacts, "CHECKOUT", tmp_path)
     write_text(tmp_path / "results" / "smoke" / "a.csv", "1\n")
     write_text(tmp_path / "figures" / "a.svg", "<svg/>\n")
     assert artifacts.git_state() == {"commit": git("rev-parse", "HEAD").stdout.strip(), "dirty": False}

@@ -1,4 +1,4 @@
-"""The settings of each experiment: one frozen dataclass each, filled from a profile in ``configs/``.
+"""The settings of each experiment: one frozen dataclass each, filled from a profile in ``profiles/``.
 
 What a paper leaves open is a setting here; ``docs/decisions.md`` lists the alternatives and the reasons.
 """
@@ -14,7 +14,8 @@ from fer_lib.settings.liu2023 import (
     LeNetSettings,
     ResNet50SvmSettings,
 )
-from fer_lib.settings.profiles import (
+from fer_lib.settings.profile import (
+    CHECKOUT,
     PROFILES,
     PROJECT,
     Profile,
@@ -22,6 +23,8 @@ from fer_lib.settings.profiles import (
     experiment,
     json_schema,
     load_profile,
+    profile_file,
+    profile_name,
     settings_dict,
     settings_hash,
     trunk_from_environment,
@@ -29,6 +32,7 @@ from fer_lib.settings.profiles import (
 )
 
 __all__ = [
+    "CHECKOUT",
     "PROFILES",
     "PROJECT",
     "TRUNKS",
@@ -50,6 +54,8 @@ __all__ = [
     "experiment",
     "json_schema",
     "load_profile",
+    "profile_file",
+    "profile_name",
     "settings_dict",
     "settings_hash",
     "trunk_from_environment",

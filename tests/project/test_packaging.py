@@ -131,7 +131,7 @@ class Workshop:
         self.here.mkdir()
         for name in ("Makefile", "pyproject.toml", "requirements.lock"):
             shutil.copy(ROOT / name, self.here)
-        for name in ("configs", "workflow"):
+        for name in ("fer_lib/settings/profiles", "workflow"):
             shutil.copytree(ROOT / name, self.here / name)
         for tool in ("awk", "cat", "cp", "echo", "mkdir", "printf", "rm"):
             (self.bin / tool).symlink_to(shutil.which(tool))

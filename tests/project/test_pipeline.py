@@ -60,10 +60,10 @@ def run(project: Path, *words: str) -> str:
 def project(tmp_path_factory) -> Path:
     copy = tmp_path_factory.mktemp("a copy") / "of the project"  # the blanks are on purpose
     copy.mkdir()
-    for name in ("fer_lib", "notebooks", "configs", "workflow"):
+    for name in ("fer_lib", "notebooks", "workflow"):
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
     shutil.copy(PROJECT / "Snakefile", copy)
-    (copy / "configs" / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    (copy / "fer_lib" / "settings" / "profiles" / "tiny.yaml").write_text(TINY, encoding="utf-8")
     return copy
 
 
@@ -118,11 +118,13 @@ def test_a_second_run_in_one_folder_says_so_and_touches_nothing(project, tmp_pat
 
 def test_a_changed_profile_runs_again_what_depends_on_it(finished):
     project, _ = finished
-    (project / "configs" / "tiny.yaml").write_text(TINY.replace("120", "121"), encoding="utf-8")
+    (project / "fer_lib" / "settings" / "profiles" / "tiny.yaml").write_text(
+        TINY.replace("120", "121"), encoding="utf-8"
+    )
     try:
         assert "02_preprocessing" in run(project, "-n")
     finally:
-        (project / "configs" / "tiny.yaml").write_text(TINY, encoding="utf-8")
+        (project / "fer_lib" / "settings" / "profiles" / "tiny.yaml").write_text(TINY, encoding="utf-8")
 
 
 def test_every_table_and_figure_of_chen2023_is_there_with_its_provenance(finished):

@@ -132,14 +132,14 @@ def test_the_traditional_cnn_may_have_fewer_seeds():
 def copy(tmp_path_factory) -> Path:
     """A copy of the project whose profile `varied` names two variants and whose notebook 03 says what it was given."""
     folder = tmp_path_factory.mktemp("a copy") / "of the project"  # the blanks are on purpose
-    for name in ("fer_lib", "configs", "notebooks", "workflow"):
+    for name in ("fer_lib", "notebooks", "workflow"):
         shutil.copytree(
             PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         )
     shutil.copy(PROJECT / "Snakefile", folder)
-    profile = yaml.safe_load((PROJECT / "configs" / "quick.yaml").read_text(encoding="utf-8"))
+    profile = yaml.safe_load((PROJECT / "fer_lib" / "settings" / "profiles" / "quick.yaml").read_text(encoding="utf-8"))
     profile["variants"] = {"trunk_scaling": {"scaling": "trunk"}, "from_scratch": {"weights": "none", "epochs": 1}}
-    (folder / "configs" / "varied.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
+    (folder / "fer_lib" / "settings" / "profiles" / "varied.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     cells = [
         nbformat.v4.new_code_cell('profile: str = ""\nseed: int = 0', metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(
@@ -340,11 +340,13 @@ def test_seeds_that_are_no_whole_numbers_are_named(copy, seeds):
 
 
 def test_a_profile_with_a_mistake_stops_with_one_sentence(copy):
-    (copy / "configs" / "mistaken.yaml").write_text("description: x\nresnet50_mlp: {epoch: 3}\n", encoding="utf-8")
+    (copy / "fer_lib" / "settings" / "profiles" / "mistaken.yaml").write_text(
+        "description: x\nresnet50_mlp: {epoch: 3}\n", encoding="utf-8"
+    )
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "profile=mistaken"]
     done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
     assert done.returncode == 1
     said = done.stdout + done.stderr
     assert "has an unknown key 'epoch' in resnet50_mlp (did you mean 'epochs'?)" in said
     assert "Traceback" not in said
-    assert "profiles.py" not in said
+    assert "profile.py" not in said

@@ -31,6 +31,7 @@ from fer_lib.settings import (
     change,
     experiment,
     load_profile,
+    profile_name,
     settings_dict,
     settings_hash,
 )
@@ -170,8 +171,35 @@ def test_a_missing_key_is_said_to_be_missing(write_profile):
 
 
 def test_a_missing_profile_names_the_nearest():
-    with pytest.raises(FerError, match=r"no profile 'smok' \(did you mean 'smoke'\?\).*'paper', 'quick', 'smoke'"):
+    with pytest.raises(FerError, match=r"no profile 'smok' \(did you mean 'smoke'\?\).*paper, quick, smoke"):
         load_profile("smok")
+
+
+def test_a_profile_of_ones_own_is_found_from_the_current_and_from_the_callers_folder(tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text("description: my own\n", encoding="utf-8")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    assert load_profile("mine.yaml").description == "my own"
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert load_profile("mine.yaml").description == "my own"
+    with pytest.raises(
+        FerError, match=rf"No such file: {tmp_path}/notebooks/other.yaml; .* paper, quick, smoke, or a YAML"
+    ):
+        load_profile("other.yaml")
+    with pytest.raises(FerError, match="no profile 'mine'"):
+        load_profile("mine")
+    monkeypatch.setenv("FER_PROFILE", str(tmp_path / "mine.yaml"))
+    assert load_profile("mine").description == "my own"
+    assert profile_name("mine") == profile_name(tmp_path / "mine.yaml") == "mine"
+
+
+@pytest.mark.parametrize("name", ["paper", "reference", "a b", "{x}"])
+def test_a_profile_of_ones_own_needs_a_results_folder_of_its_own(tmp_path, name):
+    (tmp_path / f"{name}.yaml").write_text("description: my own\n", encoding="utf-8")
+    with pytest.raises(FerError, match="rename"):
+        profile_name(tmp_path / f"{name}.yaml")
+    assert profile_name(PROFILES / "paper.yaml") == "paper"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A profile is one file of ``configs/``: the settings of every experiment, read, checked, changed and hashed here."""
+"""Profiles: YAML files with the settings of every experiment; read, checked, changed and hashed here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,13 +28,17 @@ from fer_lib.settings.liu2023 import (
 )
 from fer_lib.utils.files import read_yaml
 
-PROJECT = Path(__file__).resolve().parents[2]
-PROFILES = PROJECT / "configs"
+PROFILES = Path(str(resources.files(__package__) / "profiles"))
+_ROOT = Path(__file__).resolve().parents[2]
+#: The folder of the project's sources; None where ``fer_lib`` was installed from a wheel.
+CHECKOUT = _ROOT if (_ROOT / "pyproject.toml").is_file() else None
+#: Where results, figures and caches go by default: the project's sources, else the current folder.
+PROJECT = CHECKOUT or Path.cwd()
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Profile:
-    """One file of ``configs/``: what a run of the whole chain is made of.
+    """The settings of a run of the whole chain, as one YAML file gives them.
 
     Attributes:
         description: one sentence on what the profile is for and what it costs.
@@ -63,19 +69,66 @@ class Profile:
     variants: dict[Annotated[str, Field(pattern="^[a-z0-9_]+$")], dict[str, Any]] = Field(default_factory=dict)
 
 
+def profile_names() -> list[str]:
+    """List the profiles that come with the package."""
+    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
+
+
+def profile_file(profile: str | Path) -> Path:
+    """Find a profile's YAML file.
+
+    Args:
+        profile: ``"smoke"``, ``"quick"`` or ``"paper"``; or a YAML file of a user's own, relative to the current folder
+            or else to the one that the command was called in (``$PWD``); or such a file's name without its ending
+            where ``$FER_PROFILE`` is its path, by which ``make`` keeps a machine's folders out of executed notebooks.
+
+    Raises:
+        FerError: there is no such profile or file.
+    """
+    given = Path(profile).expanduser()
+    if given.suffix not in (".yaml", ".yml") and len(given.parts) == 1:
+        if (own := Path(os.environ.get("FER_PROFILE", ""))).stem == str(profile):
+            return profile_file(own)
+        if str(profile) not in profile_names():
+            known = profile_names()
+            raise FerError(
+                f"There is no profile {str(profile)!r}{nearest(str(profile), known)}; give one of {', '.join(known)}, "
+                "or a YAML file of your own."
+            )
+        return PROFILES / f"{profile}.yaml"
+    tried = [Path.cwd() / given, Path(os.environ.get("PWD", ".")) / given]
+    for path in tried:
+        if path.is_file():
+            return path.resolve()
+    raise FerError(
+        f"No such file: {tried[0]}; the profile should be one of {', '.join(profile_names())}, or a YAML file."
+    )
+
+
+def profile_name(profile: str | Path) -> str:
+    """Name the results folder of a profile: its file's name without the ending.
+
+    Raises:
+        FerError: there is no such profile, or its file has a name that cannot be a results folder of its own.
+    """
+    path = profile_file(profile)
+    if path.stem in (*profile_names(), "reference") and path.resolve().parent != PROFILES.resolve():
+        raise FerError(f"{path.name} has a name that the project itself uses for results; rename the file.")
+    if not re.fullmatch(r"\w[\w.-]*", path.stem):
+        raise FerError(f"{path.name} names a results folder; rename it with letters, digits, _, - and . only.")
+    return path.stem
+
+
 def load_profile(profile: str | Path) -> Profile:
-    """Reads and validates a profile: a name such as ``"smoke"``, which means ``configs/smoke.yaml``, or a file.
+    """Read and validate a profile, given as for :func:`profile_file`.
 
     Raises:
         FerError: the file is missing or not YAML, or a key or value is wrong; the sentence names the nearest key.
     """
-    path = Path(profile) if str(profile).endswith(".yaml") else PROFILES / f"{profile}.yaml"
-    if not path.is_file():
-        known = sorted(other.stem for other in path.parent.glob("*.yaml"))
-        raise FerError(f"There is no profile {path.stem!r}{nearest(path.stem, known)}; the profiles are {known}.")
+    path = profile_file(profile)
     content = read_yaml(path)
     if not isinstance(content, dict):
-        raise FerError(f"{path.name} holds no settings; it should be a mapping as configs/smoke.yaml is.")
+        raise FerError(f"{path.name} holds no settings; it should be a mapping as the profile smoke is.")
     read = _validated(Profile, content, where=path.name)
     for name, changes in read.variants.items():
         _changed(read.resnet50_mlp, changes, where=f"{path.name}, variants.{name}")
@@ -184,7 +237,7 @@ def settings_hash(*parts: Any) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """Returns the JSON Schema of a profile; ``configs/schema.json`` is this, kept in step by a test."""
+    """Returns the JSON Schema of a profile; ``profiles/schema.json`` is this, kept in step by a test."""
     schema = TypeAdapter(Profile).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
