@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 PROJECT = Path(__file__).parents[1]
-NEEDED = ("fer_lib", "notebooks", "workflow", "Snakefile")
+NEEDED = ("fer_lib", "notebooks", "workflow")
 STAGE = re.compile(r"^Notebook: (\d\d_\w+)")
 # measured times: they differ between any two runs
 TIMES = re.compile(r"^comparators_cost")
@@ -43,7 +43,7 @@ class Chain:
 
     def start(self, output: Path) -> subprocess.Popen:
         """Starts it in a process group of its own; its output is a pipe of lines."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--rerun-incomplete", "--nolock"]
+        command = [sys.executable, "-m", "snakemake", "--rerun-incomplete", "--nolock"]
         command += [f"{output}/results/{self.profile}/notebooks/{self.until}.ipynb"] if self.until else []
         command += ["--cores", "1", "--config", f"profile={self.profile}", "seeds=0"]
         return self.command(command, output, PYTHONPATH=str(self.project), PYTHONWARNINGS="ignore")

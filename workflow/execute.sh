@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# execute.sh PYTHON NOTEBOOK EXECUTED [-p NAME VALUE ...]: papermill executes a notebook beside its place; when it is whole
-# it moves there, without what would differ from run to run. Of papermill's log, which holds every output, sed shows the
-# epochs as they end and, if a cell fails, everything from there on; what a kernel says as it is shut down is no failure.
+# execute.sh PYTHON NOTEBOOK EXECUTED [-p NAME VALUE ...]: run a notebook with papermill into a temporary file, strip what
+# differs from run to run, then move it into place. papermill's log contains every output; sed shows the ends of epochs
+# and, if a cell fails, everything from there on. Messages of a kernel that shuts down are no failure.
 set -euo pipefail
 python=$1 notebook=$2 executed=$3
 shift 3
@@ -14,6 +14,4 @@ echo "Notebook: $name"
 }
 "$python" -m nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.papermill metadata.language_info.version \
     cell.metadata.papermill cell.metadata.execution" "$executed.partial.ipynb"
-"$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' \
-    "$executed.partial.ipynb" >>"$(dirname "$executed")/../.made" # before it has its name: see made_here.smk
 mv "$executed.partial.ipynb" "$executed"

@@ -87,7 +87,8 @@ def profile_file(profile: str | Path) -> Path:
     """
     given = Path(profile).expanduser()
     if given.suffix not in (".yaml", ".yml") and len(given.parts) == 1:
-        if (own := Path(os.environ.get("FER_PROFILE", ""))).stem == str(profile):
+        own = Path(os.environ.get("FER_PROFILE", ""))
+        if own.stem == str(profile) and own.suffix in (".yaml", ".yml"):
             return profile_file(own)
         if str(profile) not in profile_names():
             known = profile_names()

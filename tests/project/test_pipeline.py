@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 from fer_lib.datasets import synthetic
 
@@ -37,13 +37,13 @@ depth_study: {blocks: [1], batch_norm: [true], steps: 2, batch_size: 4, record_e
 
 
 def environment(project: Path) -> dict[str, str]:
-    ours = ("FER_OUTPUT", "FER_DATA", "FER_WEIGHTS", "FER_TRUNK")
+    ours = ("FER_OUTPUT", "FER_DATA", "FER_WEIGHTS", "FER_TRUNK", "FER_PROFILE")
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return kept | {"PYTHONPATH": str(project), "PYTHONWARNINGS": "ignore"}
 
 
 def snakemake(project: Path, *words: str) -> list[str]:
-    base = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--cores", "1", "--rerun-incomplete"]
+    base = [sys.executable, "-m", "snakemake", "--cores", "1", "--rerun-incomplete"]
     # not the notebooks' own seed, so that one that ignored its parameter would leave files of another name
     return [*base, "--nolock", *words, "--config", "profile=tiny", "seeds=1"]
 
@@ -62,7 +62,6 @@ def project(tmp_path_factory) -> Path:
     copy.mkdir()
     for name in ("fer_lib", "notebooks", "workflow"):
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
-    shutil.copy(PROJECT / "Snakefile", copy)
     (copy / "fer_lib" / "settings" / "profiles" / "tiny.yaml").write_text(TINY, encoding="utf-8")
     return copy
 
@@ -107,8 +106,7 @@ def test_a_second_run_in_one_folder_says_so_and_touches_nothing(project, tmp_pat
     results = tmp_path / "results" / "tiny"
     results.mkdir(parents=True)
     given = {"cwd": project, "env": environment(project) | {"FER_OUTPUT": str(tmp_path)}}
-    with open(results / ".running", "w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with FileLock(results / ".running"):
         done = subprocess.run(snakemake(project), capture_output=True, text=True, **given)
     assert done.returncode == 1
     assert f"Another run is writing into {results}: wait until it has ended" in done.stderr

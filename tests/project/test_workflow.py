@@ -16,12 +16,11 @@ import nbformat
 import pytest
 import yaml
 
-from fer_lib.settings import load_profile
-from fer_lib.utils.files import file_sha256
+from fer_lib.settings import PROFILES, arguments, load_profile
 
 PROJECT = Path(__file__).parents[2]
 SLURM = PROJECT / "workflow" / "profiles" / "slurm"
-OURS = ("FER_DATA", "FER_WEIGHTS", "FER_TRUNK", "FER_OUTPUT", "CUDA_VISIBLE_DEVICES")
+OURS = (*arguments.VARIABLES.values(), "FER_OUTPUT", "CUDA_VISIBLE_DEVICES")
 TRAININGS = ("03_", "04_", "05_", "07_comparators")
 
 # Builds the job graph as `snakemake -n` does, and the command line that the SLURM plugin would make of each job.
@@ -36,7 +35,7 @@ from snakemake_executor_plugin_slurm.utils import set_gres_string
 params = dict(run_uuid="run", slurm_logfile="log", comment_str="", account="", partition="", workdir="")
 with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
     planned = api.workflow(
-        snakefile=Path("Snakefile"), resource_settings=ResourceSettings(cores=1),
+        snakefile=Path("workflow/Snakefile"), resource_settings=ResourceSettings(cores=1),
         config_settings=ConfigSettings(config=json.loads(sys.argv[1])),
     )
     planned.dag(DAGSettings(forceall=True)).execute_workflow(executor="dryrun")
@@ -94,7 +93,7 @@ def test_one_job_a_notebook_and_seed():
         f"{name}_seed{seed}" for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn") for seed in "012"
     ]
     studies = ["06_lenet_study_seed0", "07_comparators_seed0"]
-    once = ["01_data_exploration", "02_preprocessing", *studies, "08_replication_report", "all"]
+    once = ["01_data_exploration", "02_preprocessing", *studies, "08_replication_report", "report", "all"]
     variants = [f"03_resnet50_mlp-{name}_seed0" for name in load_profile("paper").variants if name != "float32_trunk"]
     assert sorted(plan("paper")) == sorted([*once, *trained, *variants])
 
@@ -111,7 +110,8 @@ def test_seeds_do_not_wait_for_each_other():
 
 def test_the_report_waits_for_all():
     jobs = plan("paper")
-    assert jobs["all"]["needs"] == ["08_replication_report"]
+    assert jobs["all"]["needs"] == ["report"]
+    assert jobs["report"]["needs"] == ["08_replication_report"]
     assert ancestors(jobs, "all") == set(jobs)
     assert jobs["08_replication_report"]["given"] == "-p profile paper -y 'seeds: [0, 1, 2]'"
 
@@ -125,7 +125,7 @@ def test_the_traditional_cnn_may_have_fewer_seeds():
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "seeds=0 1", "baseline_seeds=2"]
     done = subprocess.run(command, cwd=PROJECT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 1
-    assert "baseline_seeds 2 must be among the seeds 0 1." in done.stdout + done.stderr
+    assert "BASELINE_SEEDS=2 must be among SEEDS=0 1." in done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,6 @@ def copy(tmp_path_factory) -> Path:
         shutil.copytree(
             PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         )
-    shutil.copy(PROJECT / "Snakefile", folder)
     profile = yaml.safe_load((PROJECT / "fer_lib" / "settings" / "profiles" / "quick.yaml").read_text(encoding="utf-8"))
     profile["variants"] = {"trunk_scaling": {"scaling": "trunk"}, "from_scratch": {"weights": "none", "epochs": 1}}
     (folder / "fer_lib" / "settings" / "profiles" / "varied.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
@@ -144,7 +143,7 @@ def copy(tmp_path_factory) -> Path:
         nbformat.v4.new_code_cell('profile: str = ""\nseed: int = 0', metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(
             "import json, os\n"
-            f"names = {[*OURS[:3], 'KERAS_BACKEND']}\n"
+            "names = ['FER_DATA', 'FER_WEIGHTS', 'FER_TRUNK', 'KERAS_BACKEND']\n"
             "print(json.dumps([profile, seed, *(os.environ.get(name) for name in names)]))"
         ),
     ]
@@ -266,7 +265,6 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
     before = copy / "results" / "quick" / "notebooks" / "02_preprocessing.ipynb"
     before.parent.mkdir(parents=True)
     before.write_text("{}")
-    (before.parents[1] / ".made").write_text(file_sha256(before))
     words = ["--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "5", "--retries", "0"]
     words += ["--slurm-init-seconds-before-status-checks", "1", "results/quick/notebooks/03_resnet50_mlp_seed1.ipynb"]
     command = [
@@ -297,56 +295,21 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
     assert printed == ["quick", 1, str(data), "none", "keras-float32", "jax"]
 
 
-def test_results_that_came_with_the_project_do_not_pass_for_ones_made_here(tmp_path, copy):
-    """In a clone the committed results are as new as the notebooks, and would otherwise be reported as this run's."""
-    notebooks = tmp_path / "results" / "quick" / "notebooks"
-    notebooks.mkdir(parents=True)
-    names = ["01_data_exploration", "02_preprocessing", "08_replication_report"]
-    names += [f"{name}_seed0" for name in ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn")]
-    names += ["06_lenet_study_seed0", "07_comparators_seed0"]
-    made = [notebooks / f"{name}.ipynb" for name in names]
-    for path in (report := tmp_path / "results" / "quick" / "report.html", *made):
-        path.write_text(path.stem, encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--nolock", "--config", "profile=quick"]
-    given = {"cwd": copy, "env": environment(PYTHONPATH=str(copy), FER_OUTPUT=str(tmp_path))}
-
-    def said(*words: str) -> str:
-        done = subprocess.run([*command, *words], capture_output=True, text=True, **given)
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
-
-    first = said()
-    assert "was not made here" in first
-    assert [name for name in names if name not in first] == []
-    for path in (report, *made):
-        os.utime(path, (report.stat().st_mtime,) * 2)
-    record = tmp_path / "results" / "quick" / ".made"
-    record.write_text("\n".join(file_sha256(path) for path in made), encoding="utf-8")
-    assert "Nothing to be done" in said()
-    made[-1].write_text("as git brings it back", encoding="utf-8")
-    jobs = re.findall(r"^Job \d+: (\w+)", said(), re.M)
-    assert "07_comparators" in jobs
-    assert "03_resnet50_mlp" not in jobs
+def test_what_cannot_be_meant_stops_with_one_sentence(copy):
+    (copy / "mistaken.yaml").write_text("description: x\nresnet50_mlp: {epoch: 3}\n", encoding="utf-8")
+    said = {"profile=mistaken.yaml": "has an unknown key 'epoch' in resnet50_mlp (did you mean 'epochs'?)"}
+    said |= {"seeds=0 b": "SEEDS=0 b has 'b': give whole numbers"}
+    for given, sentence in said.items():
+        command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", given]
+        done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
+        assert done.returncode == 1
+        assert sentence in done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("seeds", ["a b", "-1", "1.5"])
-def test_seeds_that_are_no_whole_numbers_are_named(copy, seeds):
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "profile=quick", f"seeds={seeds}"]
-    done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert f"SEEDS has {seeds.split()[0]!r}: give whole numbers from 0 on" in said
-    assert "Traceback" not in said
-
-
-def test_a_profile_with_a_mistake_stops_with_one_sentence(copy):
-    (copy / "fer_lib" / "settings" / "profiles" / "mistaken.yaml").write_text(
-        "description: x\nresnet50_mlp: {epoch: 3}\n", encoding="utf-8"
-    )
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "profile=mistaken"]
-    done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert "has an unknown key 'epoch' in resnet50_mlp (did you mean 'epochs'?)" in said
-    assert "Traceback" not in said
-    assert "profile.py" not in said
+def test_a_profile_of_ones_own_names_its_results_but_no_folder(tmp_path):
+    own = tmp_path / "my 'own' {folder}" / "mine.yaml"
+    own.parent.mkdir()
+    shutil.copy(PROFILES / "quick.yaml", own)
+    assert plan(str(own), "0")["01_data_exploration"]["given"] == "-p profile mine -p draw_faces True"
+    assert arguments.read({"profile": str(own)}).environment() == {"FER_PROFILE": str(own)}

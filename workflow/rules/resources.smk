@@ -13,6 +13,7 @@ PAPER = {
     "lenet_study": (240, 240, 8),
     "comparators": (480, 1440, 32),
     "report": (30, 30, 8),
+    "page": (20, 20, 6),
 }
 QUICK = {
     "untrained": (30, 30, 8),
@@ -23,11 +24,12 @@ QUICK = {
     "lenet_study": (30, 30, 8),
     "comparators": (120, 240, 24),
     "report": (30, 30, 8),
+    "page": (20, 20, 6),
 }
 SMOKE = dict.fromkeys(PAPER, (20, 20, 6))
 COSTS = {"smoke": SMOKE, "quick": QUICK}.get(PROFILE, PAPER)
 TRAINED = ("resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm", "comparators")  # what gains from a GPU
-GPUS = 0 if PROFILE == "smoke" else int(config.get("gpus", 1))  # of a training; 0: the cluster has none
+GPUS = 0 if PROFILE == "smoke" else ASKED.gpus  # of a training; 0: the cluster has none
 
 # Several notebooks may share a GPU: none of them takes all its memory at the start.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -1,0 +1,136 @@
+"""Check the arguments of a run (`make replicate`, Snakemake): one sentence for each that cannot be meant."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_lib.errors import FerError, nearest
+from fer_lib.settings.common import WEIGHTS_NAMES
+from fer_lib.settings.profile import PROFILES, Profile, load_profile, profile_file, profile_name, trunk_named
+
+#: Snakemake's configuration, and the environment variable that gives the same where it does not.
+VARIABLES = {
+    "profile": "FER_PROFILE",
+    "seeds": "FER_SEEDS",
+    "baseline_seeds": "FER_BASELINE_SEEDS",
+    "draw_faces": "FER_DRAW_FACES",
+    "gpus": "FER_GPUS",
+    "data_dir": "FER_DATA",
+    "weights": "FER_WEIGHTS",
+    "trunk": "FER_TRUNK",
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a run of the whole chain was asked for, checked.
+
+    Attributes:
+        profile: names the results folder.
+        file: the profile's YAML file.
+        settings: the profile, read.
+        seeds: of the notebooks that train, as text.
+        baseline_seeds: those of them that train the traditional CNN.
+        draw_faces: whether figures may show real people's faces.
+        gpus: that a training asks a cluster for.
+        data: absolute path of the data folder; "" where none is given.
+        weights: a name, the absolute path of a file, or "" for the profile's own.
+        trunk: engine and precision, or "" for the profile's own.
+    """
+
+    profile: str
+    file: Path
+    settings: Profile
+    seeds: tuple[str, ...]
+    baseline_seeds: tuple[str, ...]
+    draw_faces: bool
+    gpus: int
+    data: str
+    weights: str
+    trunk: str
+
+    @property
+    def sources(self) -> list[str]:
+        """The sources of a run's numbers apart from its profile."""
+        return [self.data, self.weights, self.trunk]
+
+    @property
+    def input_file(self) -> str:
+        """The profile's file as Snakemake takes it: relative where it is the project's own, braces doubled."""
+        path = Path(os.path.relpath(self.file)) if self.file.parent == PROFILES else self.file
+        return str(path).replace("{", "{{").replace("}", "}}")
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables by which notebooks and a cluster's jobs get the paths."""
+        given = dict(zip(("FER_DATA", "FER_WEIGHTS", "FER_TRUNK"), self.sources, strict=True))
+        own = {} if self.file.parent == PROFILES else {"FER_PROFILE": str(self.file)}
+        return {name: value for name, value in given.items() if value} | own
+
+
+def read(config: Mapping[str, Any]) -> Arguments:
+    """Read and check the arguments of a run from Snakemake's configuration, or else from ``VARIABLES``.
+
+    Raises:
+        FerError: an argument is misspelt, of the wrong kind, or a path that does not exist.
+    """
+    # "--config seeds=0" arrives as a number, "draw_faces=no" as text
+    given = {name: str(config.get(name, os.environ.get(variable, ""))) for name, variable in VARIABLES.items()}
+    profile = given["profile"] or "smoke"
+    seeds = whole_numbers("SEEDS", given["seeds"] or "0")
+    baseline = whole_numbers("BASELINE_SEEDS", given["baseline_seeds"] or " ".join(seeds))
+    if not set(baseline) <= set(seeds):
+        raise FerError(f"BASELINE_SEEDS={' '.join(baseline)} must be among SEEDS={' '.join(seeds)}.")
+    if given["trunk"]:
+        trunk_named(given["trunk"], where="TRUNK")
+    return Arguments(
+        profile=profile_name(profile),
+        file=profile_file(profile),
+        settings=load_profile(profile),
+        seeds=seeds,
+        baseline_seeds=baseline,
+        draw_faces=given["draw_faces"].lower() not in ("no", "false", "0"),
+        gpus=int(one_of("GPUS", given["gpus"] or "1", ("0", "1"))),
+        data=_existing("FER_DATA", given["data_dir"], "the folder that contains the corpora"),
+        weights=given["weights"]
+        if given["weights"] in WEIGHTS_NAMES
+        else _existing("WEIGHTS", given["weights"], f"{', '.join(WEIGHTS_NAMES)} or a weights file", file=True),
+        trunk=given["trunk"],
+    )
+
+
+def whole_numbers(name: str, text: str) -> tuple[str, ...]:
+    """Split a list of whole numbers such as ``"0 1 2"``.
+
+    Raises:
+        FerError: there is none, or one of them is not a whole number from 0 on.
+    """
+    words = text.split()
+    odd = [word for word in words if not re.fullmatch(r"[0-9]+", word)]
+    if odd or not words:
+        raise FerError(f'{name}={text} has {odd[0] if odd else "no number"!r}: give whole numbers, such as "0 1 2".')
+    return tuple(dict.fromkeys(words))
+
+
+def one_of(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return ``value`` if it is one of ``choices``.
+
+    Raises:
+        FerError: it is not; the sentence names the choices.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise FerError(f"{name}={value} is unknown{nearest(value, choices)}: give one of {', '.join(choices)}.")
+    return value
+
+
+def _existing(name: str, value: str, expected: str, *, file: bool = False) -> str:
+    """An absolute path that exists, or ""."""
+    path = Path(value).expanduser()
+    if value and not (path.is_file() if file else path.exists()):
+        raise FerError(f"{name}={value}: no such file{'' if file else ' or folder'}; give {expected}.")
+    return str(path.resolve()) if value else ""

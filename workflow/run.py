@@ -1,0 +1,61 @@
+"""`make replicate` and `make report`: check the variables that the user gave to make, then call Snakemake."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake import cli
+
+sys.path.insert(0, os.getcwd())  # the library of this folder
+
+from fer_lib.errors import FerError
+from fer_lib.settings import arguments
+
+CLUSTERS = sorted(path.parent.name for path in Path("workflow/profiles").glob("*/config.yaml"))
+
+
+def main(target=""):
+    """Run the chain, or only the report (`target` "report") from the results that exist."""
+    given = {name: os.environ.get(name, "") for name in ("PROFILE", "SEEDS", "BASELINE_SEEDS", "DRAW_FACES", "GPUS")}
+    given |= {name: os.environ.get(name, "") for name in ("TRUNK", "WEIGHTS")}
+    os.environ.update({f"FER_{name}": value for name, value in given.items() if value})
+    if os.environ.get("FER_DATA") and not given["PROFILE"]:  # real data asks for the real experiment
+        os.environ["FER_PROFILE"] = "paper"
+        print("PROFILE is paper because FER_DATA is given; PROFILE=quick is the version of a few epochs.")
+    asked = arguments.read({})
+    if cluster := os.environ.get("CLUSTER", ""):
+        arguments.one_of("CLUSTER", cluster, CLUSTERS)
+    jobs = os.environ.get("JOBS") or "1"
+    if not re.fullmatch(r"[1-9]\d*", jobs):
+        raise FerError(f"JOBS={jobs} must be a number of notebooks, 1 or more.")
+    results, figures = (
+        Path(os.environ.get("FER_OUTPUT", "")).expanduser() / kind / asked.profile for kind in ("results", "figures")
+    )
+    # --nolock: a run that was killed must go on with the same command; rules/one_run.smk locks instead
+    words = ["--rerun-incomplete", "--nolock"]
+    if target == "report":
+        if not results.is_dir():
+            raise FerError(f"No such folder: {results}; run `make replicate PROFILE={asked.profile}` first.")
+        words = ["page", "--forcerun", "report", "--allowed-rules", "report", "page", *words]
+    if cluster:
+        words += [
+            "--workflow-profile",
+            f"workflow/profiles/{cluster}",
+            *(["--jobs", jobs] if os.environ.get("JOBS") else []),
+        ]
+    else:
+        words += ["--quiet", "host", "reason", "rules", "--cores", jobs]
+    try:
+        cli.main(words)
+    except SystemExit as end:
+        if end.code:
+            raise
+    print(f"Report:  {results / 'report.html'}\nTables:  {results / 'tables'}\nFigures: {figures}")
+
+
+try:
+    main(*sys.argv[1:])
+except FerError as error:
+    print(error, file=sys.stderr)
+    sys.exit(2)
