@@ -59,12 +59,6 @@ class Arguments:
         """The sources of a run's numbers apart from its profile."""
         return [self.data, self.weights, self.trunk]
 
-    @property
-    def input_file(self) -> str:
-        """The profile's file as Snakemake takes it: relative where it is the project's own, braces doubled."""
-        path = Path(os.path.relpath(self.file)) if self.file.parent == PROFILES else self.file
-        return str(path).replace("{", "{{").replace("}", "}}")
-
     def environment(self) -> dict[str, str]:
         """The environment variables by which notebooks and a cluster's jobs get the paths."""
         given = dict(zip(("FER_DATA", "FER_WEIGHTS", "FER_TRUNK"), self.sources, strict=True))
@@ -87,6 +81,8 @@ def read(config: Mapping[str, Any]) -> Arguments:
         raise FerError(f"BASELINE_SEEDS={' '.join(baseline)} must be among SEEDS={' '.join(seeds)}.")
     if given["trunk"]:
         trunk_named(given["trunk"], where="TRUNK")
+    if set("{}") & set(file := str(profile_file(profile))):
+        raise FerError(f"{file} has braces in its path, which Snakemake takes for wildcards; move the file.")
     return Arguments(
         profile=profile_name(profile),
         file=profile_file(profile),

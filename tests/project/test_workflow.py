@@ -308,7 +308,7 @@ def test_what_cannot_be_meant_stops_with_one_sentence(copy):
 
 
 def test_a_profile_of_ones_own_names_its_results_but_no_folder(tmp_path):
-    own = tmp_path / "my 'own' {folder}" / "mine.yaml"
+    own = tmp_path / "my 'own' $folder" / "mine.yaml"
     own.parent.mkdir()
     shutil.copy(PROFILES / "quick.yaml", own)
     assert plan(str(own), "0")["01_data_exploration"]["given"] == "-p profile mine -p draw_faces True"

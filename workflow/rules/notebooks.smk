@@ -5,6 +5,7 @@ LIBRARY = sorted(
     for path in Path("fer_lib").rglob("*")
     if path.suffix in (".py", ".yaml", ".json", ".css") and path.parent.name != "profiles"
 )
+PROFILE_FILE = os.path.relpath(ASKED.file) if ASKED.file.is_relative_to(os.getcwd()) else str(ASKED.file)
 
 
 def executed(name):
@@ -14,7 +15,7 @@ def executed(name):
 
 def inputs(notebook, *before):
     """The files that a notebook's run depends on: its source, the profile, the library, and runs that come before."""
-    given = {"notebook": f"notebooks/{notebook}.ipynb", "profile": ASKED.input_file, "library": LIBRARY}
+    given = {"notebook": f"notebooks/{notebook}.ipynb", "profile": PROFILE_FILE, "library": LIBRARY}
     return given | {"before": [executed(name) for name in before]}
 
 

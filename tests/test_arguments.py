@@ -1,0 +1,100 @@
+"""Arguments of a run: one sentence for each that cannot be meant, from Snakemake's configuration and from make."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fer_lib.errors import FerError
+from fer_lib.settings import PROFILES, PROJECT, arguments
+
+RUN = [sys.executable, str(PROJECT / "workflow" / "run.py")]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch):
+    for name in (*arguments.VARIABLES.values(), "FER_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_arguments_the_smoke_profile_runs_with_seed_0():
+    asked = arguments.read({})
+    assert (asked.profile, asked.seeds, asked.baseline_seeds, asked.gpus) == ("smoke", ("0",), ("0",), 1)
+    assert asked.draw_faces
+    assert asked.file == PROFILES / "smoke.yaml"
+    assert asked.environment() == {}
+
+
+def test_the_configuration_goes_before_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w.h5").touch()
+    monkeypatch.setenv("FER_SEEDS", "5")
+    monkeypatch.setenv("FER_WEIGHTS", "~/w.h5")
+    monkeypatch.setenv("FER_PROFILE", "quick")
+    given = {"seeds": 3, "draw_faces": "no", "gpus": 0, "data_dir": str(tmp_path), "trunk": "keras-bfloat16"}
+    asked = arguments.read(given)
+    assert (asked.profile, asked.seeds, asked.draw_faces, asked.gpus) == ("quick", ("3",), False, 0)
+    expected = {"FER_DATA": str(tmp_path), "FER_WEIGHTS": str(tmp_path / "w.h5"), "FER_TRUNK": "keras-bfloat16"}
+    assert asked.environment() == expected
+    assert arguments.read({"profile": "smoke"}).seeds == ("5",)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"profile": "papr"}, r"no profile 'papr' \(did you mean 'paper'\?\); give one of paper, quick, smoke"),
+        ({"profile": 'it\'s "x" $HOME'}, "no profile"),
+        ({"data_dir": "no such folder"}, "FER_DATA=no such folder: no such file or folder"),
+        ({"weights": "w.h5"}, "WEIGHTS=w.h5: no such file; give imagenet, none, random_frozen or a weights file"),
+        ({"trunk": "keras"}, "TRUNK is 'keras'.*give one of keras-float32"),
+        ({"gpus": 4}, "GPUS=4 is unknown: give one of 0, 1"),
+        ({"seeds": "a b"}, "SEEDS=a b has 'a': give whole numbers"),
+        ({"seeds": "-1"}, "SEEDS=-1 has '-1'"),
+        ({"seeds": " "}, "has 'no number'"),
+        ({"baseline_seeds": "0 3"}, "BASELINE_SEEDS=0 3 must be among SEEDS=0"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(given, words):
+    with pytest.raises(FerError, match=words) as error:
+        arguments.read(given)
+    assert "\n" not in str(error.value)
+
+
+def test_braces_in_a_profiles_path_are_refused(tmp_path):
+    (tmp_path / "{a}").mkdir()
+    (tmp_path / "{a}" / "mine.yaml").write_text("description: my own\n", encoding="utf-8")
+    with pytest.raises(FerError, match="has braces in its path"):
+        arguments.read({"profile": str(tmp_path / "{a}" / "mine.yaml")})
+
+
+def run(*words: str, **given: str) -> subprocess.CompletedProcess:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    variables = kept | {"PYTHONPATH": str(PROJECT)} | given
+    return subprocess.run([*RUN, *words], cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"CLUSTER": "pbs"}, "CLUSTER=pbs is unknown: give one of slurm."),
+        ({"JOBS": "many"}, "JOBS=many must be a number of notebooks, 1 or more."),
+        ({"PROFILE": "papr"}, "There is no profile 'papr'"),
+    ],
+)
+def test_make_stops_with_one_sentence(given, said):
+    done = run(**given)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_real_data_means_the_paper_profile_and_a_report_needs_results(tmp_path):
+    done = run("report", FER_DATA=str(tmp_path), FER_OUTPUT=str(tmp_path / "my out"))
+    assert "PROFILE is paper because FER_DATA is given" in done.stdout
+    assert f"No such folder: {tmp_path}/my out/results/paper; run `make replicate PROFILE=paper` first" in done.stderr
+    done = run("report", FER_DATA=str(tmp_path), PROFILE="quick", FER_OUTPUT=str(tmp_path / "my out"))
+    assert done.stdout == ""
+    assert "results/quick" in done.stderr
