@@ -23,8 +23,7 @@ STAMP := .venv/.installed
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo $(PY) -m uv)
 BENCHES := $(patsubst benchmarks/bench_%.py,%,$(sort $(wildcard benchmarks/bench_*.py)))
 # These in one process, all other tests in another: two cores, half the time.
-CHAIN := notebooks $(wildcard tests/project tests/audit \
-    tests/test_smoke_results.py tests/test_pipeline.py tests/test_workflow.py tests/test_audit*.py)
+CHAIN := notebooks tests/project tests/audit
 
 # TensorFlow's start-up notes would bury the lines that matter. PYTHONHASHSEED is not set: no result may depend on it.
 export TF_CPP_MIN_LOG_LEVEL ?= 2

@@ -24,7 +24,6 @@ from matplotlib.figure import Figure
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path, figure_png, sources_hash, write_text
 from fer_lib.settings import (
     CHECKOUT,
     PROJECT,
@@ -35,7 +34,9 @@ from fer_lib.settings import (
     settings_dict,
     settings_hash,
 )
-from fer_lib.tables import SYNTHETIC_MARK, Table
+from fer_lib.tables.chen2023 import SYNTHETIC_MARK, Table
+from fer_lib.utils import code_hash
+from fer_lib.utils.files import atomic_path, figure_png, write_text
 
 PACKAGES = (
     "keras",

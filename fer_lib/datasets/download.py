@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fer_lib.errors import FerError
-from fer_lib.files import atomic_path
+from fer_lib.utils.files import atomic_path
 
 _BLOCK = 2**18
 _TRIES = 3  # of one address whose connection breaks off

@@ -512,7 +512,7 @@ def test_no_more_kernels_are_held_than_allowed(monkeypatch):
 def test_the_solver_leaves_a_plain_pipeline_that_is_saved_and_checked(classes, tmp_path):
     examples = clusters(classes=classes)
     given = {"C": 2.0, "gamma_multiple": 0.5}
-    fitted = svm.fit_with("resnet50_svm_rbf", examples, parameters=given, settings=SETTINGS)
+    fitted = classifiers.fit_with("resnet50_svm_rbf", examples, parameters=given, settings=SETTINGS)
     scaled = fitted.pipeline[0].transform(examples.originals).astype(np.float64)
     plain = SVC(**fitted.pipeline[-1].get_params()).fit(scaled, examples.labels)
     unseen = clusters(20, classes=classes, seed=0).originals

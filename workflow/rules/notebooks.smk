@@ -137,4 +137,4 @@ rule page:
     resources:
         **resources_of("page"),
     shell:
-        "{sys.executable:q} -m fer_lib.report_page {input.notebook:q} {output.html:q}"
+        "{sys.executable:q} -m fer_lib.report.page {input.notebook:q} {output.html:q}"
