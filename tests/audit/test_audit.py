@@ -93,7 +93,7 @@ def test_every_statement_says_what_of_ours_it_corresponds_to_or_why_nothing(pape
 def test_every_value_that_a_record_names_stands_in_the_committed_results(paper):
     """A misspelt key would read as "not run yet" for ever."""
     record = published.record(paper)
-    quick = audit_report.load_results(PROJECT / "results" / "quick")
+    quick = audit_report.load_results(PROJECT / "results" / "reference" / "quick")
     names = {part.file for part in record.measured}
     assert names - {"{model}"} <= {re.sub(r"_seed\d+$", "", name) for name in quick}
     for statement in record.subjects:
@@ -347,7 +347,7 @@ def test_the_tables_say_synthetic_and_put_the_gravest_first():
 
 
 def test_trained_models_stand_beside_the_printed_pairs_of_loss_and_accuracy():
-    quick = audit_report.load_results(PROJECT / "results" / "quick")
+    quick = audit_report.load_results(PROJECT / "results" / "reference" / "quick")
     rows = audit_report.of(published.record("chen2023"), quick).calibration_table().frame.set_index("model")
     assert len(rows) == 6 + 3
     printed = rows.loc["resnet50_mlp, printed"].set_index("faces")
@@ -371,7 +371,7 @@ def test_the_command_prints_the_tables_and_every_finding_as_json(capsys, monkeyp
 
 
 def test_the_command_sets_the_named_results_beside_them(capsys, monkeypatch, tmp_path):
-    assert cli.main(["audit", "liu2023", "--results", str(PROJECT / "results" / "quick")]) == 0
+    assert cli.main(["audit", "liu2023", "--results", str(PROJECT / "results" / "reference" / "quick")]) == 0
     assert "98.60 [97.23, 99.68]" in capsys.readouterr().out
     monkeypatch.setenv("FER_OUTPUT", str(PROJECT))
     assert cli.main(["audit", "liu2023"]) == 0

@@ -106,7 +106,7 @@ def test_snakemake_plans_the_chain(command):
 
 def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
     block = re.search(r"<!-- glance:.*?-->\n(.*?)<!-- /glance -->", README, re.S).group(1)
-    table = (PROJECT / "results" / "paper" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
+    table = (PROJECT / "results" / "reference" / "paper" / "tables" / "chen2023_glance.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 5
     assert "(mean ± s.d. of 3 seeds" in table
@@ -124,7 +124,7 @@ def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
     for row, pattern in ((network, r"names (\d\d\.\d) % rightly"), (priors, r"\"happy\" has (\d\d\.\d) %")):
         share = float(re.search(r"\| (0\.\d{4}) (?:±|\[)", row).group(1))
         assert f"{100 * share:.1f}" == re.search(pattern, block).group(1)
-    table2 = (PROJECT / "results" / "paper" / "tables" / "chen2023_table2.md").read_text(encoding="utf-8")
+    table2 = (PROJECT / "results" / "reference" / "paper" / "tables" / "chen2023_table2.md").read_text(encoding="utf-8")
     own = next(line for line in table2.splitlines() if re.match(r"\| Traditional CNN +\| measured, categorical", line))
     training, validation, testing, loss = re.search(
         r"accuracies are (0\.\d+), (0\.\d+) and (0\.\d+) here,\swith a training loss of (0\.\d\d)", block
@@ -135,7 +135,7 @@ def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
 
 def test_the_other_readings_are_those_of_the_committed_run():
     block = re.search(r"<!-- variants chen2023:.*?-->\n(.*?)<!-- /variants chen2023 -->", README, re.S).group(1)
-    table = (PROJECT / "results" / "paper" / "tables" / "chen2023_variants.md").read_text(encoding="utf-8")
+    table = (PROJECT / "results" / "reference" / "paper" / "tables" / "chen2023_variants.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
     assert len(rows) == 2 + 3 + len(load_profile("paper").variants)
@@ -143,7 +143,7 @@ def test_the_other_readings_are_those_of_the_committed_run():
 
 def test_liu2023_at_a_glance_is_that_of_the_committed_run():
     block = re.search(r"<!-- glance liu2023:.*?-->\n(.*?)<!-- /glance liu2023 -->", README, re.S).group(1)
-    table = (PROJECT / "results" / "quick" / "tables" / "liu2023_glance.md").read_text(encoding="utf-8")
+    table = (PROJECT / "results" / "reference" / "quick" / "tables" / "liu2023_glance.md").read_text(encoding="utf-8")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 5
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
@@ -151,7 +151,7 @@ def test_liu2023_at_a_glance_is_that_of_the_committed_run():
 
 def test_table3_is_that_of_the_committed_run():
     block = re.search(r"<!-- table3 liu2023:.*?-->\n(.*?)<!-- /table3 liu2023 -->", README, re.S).group(1)
-    table = PROJECT / "results" / "paper" / "tables" / "liu2023_table3_measured_seed0.md"
+    table = PROJECT / "results" / "reference" / "paper" / "tables" / "liu2023_table3_measured_seed0.md"
     rows = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     assert len(rows) >= 2 + 15
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
@@ -163,7 +163,7 @@ def test_table3_is_that_of_the_committed_run():
 
 
 def test_what_the_systems_reach_on_fer2013_is_that_of_the_committed_run():
-    folder = PROJECT / "results" / "paper"
+    folder = PROJECT / "results" / "reference" / "paper"
     rows = (folder / "tables" / "comparators_fer2013_seed0.md").read_text("utf-8").splitlines()
     said = README.split("**What a ResNet50 can do on FER-2013:**")[1].split("\n\n")[0]
     names = ["ResNet50 + SoftMax, modern recipe"] * 2
@@ -185,7 +185,7 @@ def _intervals_in(said, rows):
 @pytest.mark.parametrize(("paper", "profile"), [("chen2023", "paper"), ("liu2023", "quick")])
 def test_the_audit_in_short_is_that_of_the_committed_run(paper, profile):
     block = re.search(rf"<!-- audit {paper}:.*?-->\n(.*?)<!-- /audit {paper} -->", README, re.S).group(1)
-    table = PROJECT / "results" / profile / "tables" / f"{paper}_audit_headlines.md"
+    table = PROJECT / "results" / "reference" / profile / "tables" / f"{paper}_audit_headlines.md"
     rows = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(published.record(paper).headlines)
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
@@ -200,7 +200,7 @@ def test_bfloat16_changes_no_more_than_another_seed():
 
     def testing(name: str) -> tuple[float, float]:
         content = json.loads(
-            (PROJECT / "results" / "paper" / "metrics" / f"resnet50_mlp{name}.json").read_text("utf-8")
+            (PROJECT / "results" / "reference" / "paper" / "metrics" / f"resnet50_mlp{name}.json").read_text("utf-8")
         )
         used, rows = content["provenance"]["settings"], content["values"]["scores"]
         assert used["trunk_precision"] == ("float32" if "float32" in name else "bfloat16")
@@ -230,7 +230,7 @@ def test_every_file_it_names_is_there(path):
 
 def test_the_paper_profiles_length_is_that_of_the_committed_run():
     said = README.split("**At the `paper` profile's length**")[1].split("\n\n")[0]
-    folder = PROJECT / "results" / "paper" / "tables"
+    folder = PROJECT / "results" / "reference" / "paper" / "tables"
     names = ("liu2023_separations_seed0", "liu2023_fer2013_seed0", "liu2023_genki4k_seed0")
     tables = [(folder / f"{name}.md").read_text(encoding="utf-8") for name in names]
     own = [
@@ -248,7 +248,7 @@ def test_the_paper_profiles_length_is_that_of_the_committed_run():
 def test_numbers_of_the_model_card_stand_in_the_tables_that_it_names():
     card = (PROJECT / "docs" / "model_card.md").read_text(encoding="utf-8")
     tables = {
-        name: (PROJECT / "results" / "quick" / "tables" / f"{name}.md").read_text(encoding="utf-8")
+        name: (PROJECT / "results" / "reference" / "quick" / "tables" / f"{name}.md").read_text(encoding="utf-8")
         for name in set(re.findall(r"liu2023_\w+_seed0", card))
     }
     quoted = re.findall(r"\d+\.\d+ \[\d+\.\d+, \d+\.\d+\]", card)

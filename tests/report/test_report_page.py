@@ -150,7 +150,7 @@ def test_the_committed_reports_in_chromium(browser, profile, width, scheme):
     complaints = []
     tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     tab.on("requestfailed", lambda request: complaints.append(request.url))
-    tab.goto((PROJECT / "results" / profile / "report.html").as_uri())
+    tab.goto((PROJECT / "results" / "reference" / profile / "report.html").as_uri())
     assert complaints == []
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert tab.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
