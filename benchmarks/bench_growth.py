@@ -16,7 +16,7 @@ import numpy as np
 import trunk_work
 from side_by_side import arguments, machine, machine_limit, say
 
-from fer_lib.artifacts import git_state, package_versions
+from fer_lib.provenance import git_state, package_versions
 from fer_lib.utils.files import write_text
 
 SIZES = (1000, 4000, 16000, 28709)  # FER-2013 has 28,709 training faces

@@ -23,9 +23,9 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from fer_lib.artifacts import git_state, package_versions  # noqa: E402
 from fer_lib.datasets import corpus  # noqa: E402
 from fer_lib.datasets.face_dataset import FaceDataset  # noqa: E402
+from fer_lib.provenance import git_state, package_versions  # noqa: E402
 from fer_lib.settings import DataSettings  # noqa: E402
 from fer_lib.utils.files import write_text  # noqa: E402
 

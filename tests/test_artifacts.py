@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
-from fer_lib import artifacts
+from fer_lib import artifacts, provenance
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
@@ -41,8 +42,9 @@ def some_faces(*, synthetic=True, seed=0) -> FaceDataset:
     return FaceDataset(images, meta, CLASSES, "fer2013", synthetic, {"rows left out": 0})
 
 
-def started(tmp_path, *, profile="smoke", seed=0, faces=None, settings=MLP, weights=NO_WEIGHTS) -> artifacts.Run:
-    run = artifacts.start("03_resnet50_mlp", profile=profile, seed=seed, output_dir=str(tmp_path))
+def started(tmp_path, *, seed=0, faces=None, settings=MLP, weights=NO_WEIGHTS, **given) -> artifacts.Run:
+    notebook = "05_baseline_cnn" if settings == CNN else "03_resnet50_mlp"
+    run = artifacts.start(notebook, seed=seed, output_dir=str(tmp_path), **given)
     run.uses(faces=some_faces() if faces is None else faces, settings=settings, weights=weights)
     return run
 
@@ -77,13 +79,11 @@ def test_each_kind_of_result_goes_to_its_place_with_provenance(tmp_path):
     assert set(written(tmp_path)) == {
         "results/smoke/tables/one_table.csv",
         "results/smoke/tables/one_table.md",
-        "results/smoke/tables/one_table.provenance.json",
         "results/smoke/metrics/one_value.json",
         "results/smoke/histories/one_history.csv",
-        "results/smoke/histories/one_history.provenance.json",
         "figures/smoke/one_figure.png",
         "figures/smoke/one_figure.svg",
-        "figures/smoke/one_figure.provenance.json",
+        "results/smoke/provenance/03_resnet50_mlp_seed0.json",
     }
 
 
@@ -93,34 +93,68 @@ def test_provenance_walks_back_to_code_settings_data_weights_and_machine(tmp_pat
     settings, faces = change(MLP, weights=str(weights)), some_faces()
     run = started(tmp_path, seed=3, settings=settings, faces=faces, weights=resnet50_mlp.weights_origin(settings))
     save_one_of_each(run)
-    records = {
-        "values": read_json(run.results / "metrics" / "one_value.json")["provenance"],
-        "table": read_json(run.results / "tables" / "one_table.provenance.json"),
-        "rows": read_json(run.results / "histories" / "one_history.provenance.json"),
-        "figure": read_json(run.figures / "one_figure.provenance.json"),
-    }
-    for found in records.values():
-        assert (found["notebook"], found["profile"], found["seed"]) == ("03_resnet50_mlp", "smoke", 3)
-        assert set(found["code"]) == {"commit", "dirty"}
-        assert found["settings"]["batch_size"] == 64
-        assert found["settings"]["weights"] == "file own.weights.h5"
-        assert found["settings_hash"] == settings_hash(settings)
-        data = found["data"]["fer2013"]
-        assert data["fingerprint"] == faces.fingerprint
-        assert data["counts"] == {"Training": 42, "PrivateTest": 28}
-        assert data["synthetic"] is True
-        assert data["notes"] == {"rows left out": 0}
-        assert found["weights"]["sha256"] == file_sha256(weights)
-        assert found["weights"]["origin"] == "file own.weights.h5"
-        assert found["engine"]["backend"] == keras.backend.backend()
-        assert found["engine"]["devices"]
-        assert found["engine"]["precision"] == "float32"
-        assert found["packages"]["keras"] == keras.__version__
-        assert {"tensorflow", "numpy", "scikit-learn", "pandas"} <= set(found["packages"])
-        assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
-        assert 0 <= found["seconds_since_start"] < 60
-        assert found["machine"]["cores"] >= 1
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["written"])
+    found = read_json(run.results / "provenance" / "03_resnet50_mlp_seed3.json")
+    assert (found["notebook"], found["profile"], found["seed"]) == ("03_resnet50_mlp", "smoke", 3)
+    assert set(found["code"]) == {"commit", "dirty"}
+    assert found["settings"]["batch_size"] == 64
+    assert found["settings"]["weights"] == "file own.weights.h5"
+    assert found["settings_hash"] == settings_hash(settings)
+    data = found["data"]["fer2013"]
+    assert data["fingerprint"] == faces.fingerprint
+    assert data["counts"] == {"Training": 42, "PrivateTest": 28}
+    assert data["synthetic"] is True
+    assert data["notes"] == {"rows left out": 0}
+    assert found["weights"]["sha256"] == file_sha256(weights)
+    assert found["weights"]["origin"] == "file own.weights.h5"
+    assert found["engine"]["backend"] == keras.backend.backend()
+    assert found["engine"]["devices"]
+    assert found["engine"]["precision"] == "float32"
+    assert found["packages"]["keras"] == keras.__version__
+    assert {"tensorflow", "numpy", "scikit-learn", "pandas"} <= set(found["packages"])
+    assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
+    assert 0 <= found["seconds_since_start"] < 60
+    assert found["machine"]["cores"] >= 1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["written"])
+    for name, digest in found["artifacts"].items():
+        folder = run.figures.parent if name.startswith("figures/") else run.results
+        assert file_sha256(folder / name.replace("figures/", "smoke/")) == digest
+    assert len(found["artifacts"]) == 6
+
+
+def test_results_name_their_provenance(tmp_path):
+    run = artifacts.start("03_resnet50_mlp", seed=2, variant="from_scratch", output_dir=str(tmp_path))
+    save_one_of_each(run)
+    file = "provenance/03_resnet50_mlp-from_scratch_seed2.json"
+    assert read_json(run.results / "metrics" / "one_value.json")["provenance"] == file
+    assert (run.results / "tables" / "one_table.md").read_text(encoding="utf-8").endswith(f"\nProvenance: `{file}`.\n")
+    with Image.open(run.figures / "one_figure.png") as picture:
+        assert picture.text["Provenance"] == file
+    assert f">{file}<" in (run.figures / "one_figure.svg").read_text(encoding="utf-8")
+    assert (run.results / file).is_file()
+
+
+def test_provenance_is_whole_whatever_the_order_in_which_facts_become_known(tmp_path):
+    run = artifacts.start("03_resnet50_mlp", output_dir=str(tmp_path))
+    run.save_table(tables.Table(pd.DataFrame({"a": [1]}), "A table"), "early")
+    run.uses(faces=some_faces(), settings=MLP, weights=NO_WEIGHTS)
+    run.save_values({"accuracy": 0.5}, "late")
+    found = provenance.made_by(run.results, "tables/early.csv")
+    assert found["settings"]["batch_size"] == 64
+    assert found["data"]["fer2013"]["fingerprint"] == some_faces().fingerprint
+
+
+def test_a_result_without_provenance_is_not_read(tmp_path):
+    run = started(tmp_path)
+    run.save_values({"accuracy": 0.5}, "v")
+    assert run.load_values("v")["v"]["provenance"]["seed"] == 0
+    path = run.results / "metrics" / "v.json"
+    whole = path.read_bytes()
+    write_text(path, whole.decode().replace("0.5", "0.9"))
+    assert run.load_values("v") == {}
+    path.write_bytes(whole)
+    assert list(run.load_values("v")) == ["v"]
+    started(tmp_path).save_values({"accuracy": 0.7}, "other")  # the run is made again, and has not come to v yet
+    assert list(run.load_values("*")) == ["other"]
 
 
 def test_every_corpus_used_is_kept_and_one_of_generated_faces_marks_the_run(tmp_path):
@@ -145,25 +179,25 @@ def test_graphics_cards_are_named_where_there_are_any(tmp_path, monkeypatch, dri
         program.write_text(f"#!/bin/sh\n{driver}\n")
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin" if driver else str(tmp_path))
-    artifacts._gpus.cache_clear()
+    provenance._gpus.cache_clear()
     assert started(tmp_path / "made").provenance()["machine"]["gpus"] == cards
-    artifacts._gpus.cache_clear()
+    provenance._gpus.cache_clear()
 
 
 def test_a_clean_and_a_changed_tree_are_told_apart(monkeypatch):
     answers = {"rev-parse": "c0ffee", "status": " M fer_lib/training.py"}
-    monkeypatch.setattr(artifacts, "_git", lambda command, *rest: answers[command])
-    assert artifacts.git_state() == {"commit": "c0ffee", "dirty": True}
+    monkeypatch.setattr(provenance, "_git", lambda command, *rest: answers[command])
+    assert provenance.git_state() == {"commit": "c0ffee", "dirty": True}
     answers["status"] = ""
-    assert artifacts.git_state() == {"commit": "c0ffee", "dirty": False}
+    assert provenance.git_state() == {"commit": "c0ffee", "dirty": False}
 
 
 def test_outside_a_repository_there_is_no_commit(monkeypatch, tmp_path):
-    monkeypatch.setattr(artifacts, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert artifacts.git_state() == {"commit": None, "dirty": None}
-    monkeypatch.setattr(artifacts, "CHECKOUT", None)  # installed from a wheel
-    assert artifacts.git_state() == {"commit": None, "dirty": None}
+    assert provenance.git_state() == {"commit": None, "dirty": None}
+    monkeypatch.setattr(provenance, "CHECKOUT", None)  # installed from a wheel
+    assert provenance.git_state() == {"commit": None, "dirty": None}
 
 
 def test_results_and_figures_do_not_make_the_code_dirty(monkeypatch, tmp_path):
@@ -177,12 +211,12 @@ def test_results_and_figures_do_not_make_the_code_dirty(monkeypatch, tmp_path):
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "first", "--no-verify")
-    monkeypatch.setattr(artifacts, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
     write_text(tmp_path / "results" / "smoke" / "a.csv", "1\n")
     write_text(tmp_path / "figures" / "a.svg", "<svg/>\n")
-    assert artifacts.git_state() == {"commit": git("rev-parse", "HEAD").stdout.strip(), "dirty": False}
+    assert provenance.git_state() == {"commit": git("rev-parse", "HEAD").stdout.strip(), "dirty": False}
     write_text(tmp_path / "code.py", "x = 2\n")
-    assert artifacts.git_state()["dirty"] is True
+    assert provenance.git_state()["dirty"] is True
 
 
 def test_no_file_names_a_folder_of_this_machine(tmp_path):
@@ -193,7 +227,7 @@ def test_no_file_names_a_folder_of_this_machine(tmp_path):
     run.save_table(tables.settings_table(settings, title="t"), "settings")
     save_one_of_each(run)
     files = written(tmp_path / "out")
-    assert len(files) == 12
+    assert len(files) == 9
     for name, content in files.items():
         assert str(tmp_path).encode() not in content, name
         assert str(PROJECT).encode() not in content, name
@@ -210,7 +244,7 @@ def test_generated_faces_mark_every_table_row_file_and_value(tmp_path, synthetic
     files = written(run.results)
     for name in ("tables/one_table.csv", "tables/one_table.md", "histories/one_history.csv"):
         assert (b"SYNTHETIC" in files[name]) is synthetic, name
-    value = json.loads(files["metrics/one_value.json"])
+    value = run.load_values("one_value")["one_value"]
     assert value["synthetic"] is synthetic
     assert value["provenance"]["data"]["fer2013"]["synthetic"] is synthetic
 
@@ -239,7 +273,7 @@ def test_rows_come_back_with_seven_digits(tmp_path):
     assert run.load_rows("p", folder="predictions", faces=faces) is not None
     others = dataclasses.replace(faces, images=faces.images + 1)
     assert run.load_rows("p", folder="predictions", faces=others) is None
-    (run.results / "predictions" / "p.provenance.json").unlink()
+    (run.results / run.provenance_file).unlink()
     assert run.load_rows("p", folder="predictions", faces=faces) is None
 
 
@@ -417,8 +451,8 @@ def test_a_profile_may_be_a_file_and_its_results_bear_its_name(tmp_path):
 def test_a_figure_says_which_faces_it_shows(tmp_path):
     run, shown = started(tmp_path, faces=some_faces(synthetic=False)), some_faces(seed=5)
     run.save_figure(simple_figure(), "f", shows=shown)
-    found = read_json(run.figures / "f.provenance.json")
-    assert found["shows"] == {"fingerprint": shown.fingerprint, "synthetic": True}
+    found = read_json(run.results / run.provenance_file)
+    assert found["shows"]["f"] == {"fingerprint": shown.fingerprint, "synthetic": True}
     assert found["data"]["fer2013"]["synthetic"] is False
 
 
@@ -673,7 +707,7 @@ def test_a_report_of_one_model_alone_and_of_real_faces_works(tmp_path):
 def test_the_report_sets_variants_beside_the_papers_own_reading(tmp_path):
     keep_training(started(tmp_path), "resnet50_mlp", skill=0.1)
     other = change(MLP, scaling="trunk", epochs=7, trunk_precision="bfloat16")
-    keep_training(started(tmp_path, settings=other), "resnet50_mlp-trunk_scaling", skill=0.9)
+    keep_training(started(tmp_path, settings=other, variant="trunk_scaling"), "resnet50_mlp-trunk_scaling", skill=0.9)
     results = reporting(tmp_path)
     frame = results.variants_table().frame.set_index("training")
     assert list(frame.index) == ["seed0", "trunk_scaling_seed0"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.audit import engine
-from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
+from fer_lib.provenance import read_values
 from fer_lib.published.records import SCALES, Announced, Measured, Quoted, Record, Statement, matching
+from fer_lib.settings import PROJECT
 from fer_lib.tables import chen2023 as tables
 from fer_lib.tables.chen2023 import Table
 
@@ -363,27 +363,20 @@ def load_results(folder: str | Path) -> dict[str, Any]:
     Raises:
         FerError: a file was not written by this project.
     """
-    found = {}
-    for path in sorted(Path(folder, "metrics").glob("*.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found[path.stem] = {key: content[key] for key in ("values", "provenance", "synthetic")}
-        except (ValueError, KeyError, TypeError):
-            raise FerError(
-                f"{path} is not a metrics file of this project; delete it and run its notebook again."
-            ) from None
-    return found
+    return read_values(Path(folder))
 
 
 def choose_results(record: Record, root: str | Path) -> tuple[str, dict[str, Any]]:
-    """Choose the fullest profile under ``root`` with a value that the record quotes: its name and its contents.
+    """Choose the fullest results with a value that the record quotes: their name and contents.
 
-    ``paper`` comes before ``quick``, and ``quick`` before ``smoke``. If no profile has one, the name is empty.
+    ``paper`` comes before ``quick``, and ``quick`` before ``smoke``; of each profile the results under ``root`` come
+    before the project's own reference. If none has such a value, the name is empty.
     """
     for profile in PROFILES:
-        results = load_results(Path(root, profile))
-        if any(_looked_up(part, matching(part.ids, record)[0], results) for part in record.quoted):
-            return profile, results
+        for name, folder in ((profile, Path(root)), (f"reference/{profile}", PROJECT / "results")):
+            results = load_results(folder / name)
+            if any(_looked_up(part, matching(part.ids, record)[0], results) for part in record.quoted):
+                return name, results
     return "", {}
 
 

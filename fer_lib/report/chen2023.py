@@ -10,11 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fer_lib import published
-from fer_lib.artifacts import Run, same_faces
+from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures
 from fer_lib.figures import hypotheses as figures_hypotheses
+from fer_lib.provenance import same_faces
 from fer_lib.report import audit as audit_report
 from fer_lib.report.audit import PaperAudit
 from fer_lib.tables import chen2023 as tables

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_lib.errors import FerError
+from fer_lib.provenance import figures_of
 
 KINDS = ("tables", "metrics", "histories", "predictions")
 SUFFIXES = {".csv", ".md", ".json", ".png"}
@@ -116,11 +117,7 @@ def _files(folder: Path) -> dict[str, dict[str, Path]]:
     if (folder / "results").is_dir():
         found = {one.name: _of_profile(one, folder / "figures" / one.name) for one in _folders(folder / "results")}
     else:
-        folder = folder.resolve()
-        parts = list(folder.parts)
-        place = max((place for place, part in enumerate(parts) if part == "results"), default=None)
-        figures = Path(*parts[:place], "figures", *parts[place + 1 :]) if place is not None else folder / "figures"
-        found = {folder.name: _of_profile(folder, figures)}
+        found = {folder.resolve().name: _of_profile(folder, figures_of(folder))}
     found = {name: files for name, files in found.items() if files}
     if not found:
         raise FerError(f"{folder} contains no results; expected {', '.join(KINDS)} in it, as a run leaves them.")
@@ -138,7 +135,7 @@ def _of_profile(results: Path, figures: Path) -> dict[str, Path]:
 
 
 def _is_compared(path: Path) -> bool:
-    left_out = path.name.startswith(".") or path.name.endswith(".provenance.json") or TIMES.search(path.name)
+    left_out = path.name.startswith(".") or TIMES.search(path.name)
     return path.is_file() and path.suffix in SUFFIXES and not left_out
 
 
@@ -219,7 +216,8 @@ def _flat(value: Any, place: str) -> Iterator[tuple[str, Value]]:
 
 
 def _text_values(path: Path) -> Iterator[tuple[str, Value]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate((line for line in lines if not line.startswith("Provenance: ")), start=1):
         for cell, text in enumerate(line.split("|"), start=1):
             # a Markdown table is as wide as its widest cell
             yield f"line {number}, cell {cell}", (re.sub(r":?-{3,}:?", "---", text).strip(), None)

@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fer_lib.artifacts import Run, same_faces
-from fer_lib.errors import FerError
+from fer_lib import provenance
+from fer_lib.artifacts import Run
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
 from fer_lib.figures import comparators as figures_comparators
 from fer_lib.figures import hypotheses as figures_hypotheses
 from fer_lib.figures import liu2023 as figures_liu2023
 from fer_lib.figures.chen2023 import not_yet
-from fer_lib.settings import change, settings_hash
+from fer_lib.settings import change
 from fer_lib.tables import chen2023 as tables
 from fer_lib.tables import comparators as tables_comparators
 from fer_lib.tables import lenet as tables_lenet
@@ -270,20 +270,7 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
             facts = {key: made.get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
             digest = {"sha256": file_sha256(run.results / "metrics" / f"{file}.json")}
             run.facts.setdefault("made_from", {})[file] = digest | facts
-        alike = {
-            settings_hash(
-                content["provenance"]["settings"],
-                same_faces(content["provenance"]),
-                content["provenance"].get("weights"),
-            )
-            for _, content in kept.values()
-        }
-        if len(alike) > 1:
-            listed = ", ".join(file for file, _ in kept.values())
-            raise FerError(
-                f"The results {listed} were not run alike (settings, faces or weights differ); run these seeds again "
-                "together, or delete those that are old."
-            )
+        provenance.check_alike({file: content["provenance"] for file, content in kept.values()})
         found.append({seed: content for seed, (_, content) in kept.items()})
     return Liu2023(run, *found)
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,17 +100,21 @@ def cached_array(path: str | Path, build: Callable[[], np.ndarray]) -> np.ndarra
     return array
 
 
-def figure_png(figure: Figure, **options: float) -> bytes:
+def figure_png(figure: Figure, *, text: Mapping[str, str] | None = None, **options: float) -> bytes:
     """Returns a figure as PNG, without the transparency that none has: the same pixels, a tenth smaller.
 
     Nor is matplotlib's version in it, which would change a committed picture at each update.
     """
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    chunks = PngInfo()
+    for name, value in (text or {}).items():
+        chunks.add_text(name, value)
     drawn, content = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", **options)
     with Image.open(drawn) as picture:
-        picture.convert("RGB").save(content, "PNG", dpi=picture.info["dpi"])
+        picture.convert("RGB").save(content, "PNG", dpi=picture.info["dpi"], pnginfo=chunks)
     return content.getvalue()
 
 

