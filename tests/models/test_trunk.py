@@ -21,9 +21,10 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import baseline_cnn, openvino_graph, resnet50_mlp, resnet50_svm, trunk
 from fer_lib.settings import PROJECT, BaselineCnnSettings, ResNet50MlpSettings, ResNet50SvmSettings, change
+from fer_lib.trunk import share_of_variation
 
 layers = keras.layers
-RANDOM = ResNet50MlpSettings(weights="random_frozen", epochs=2, batch_size=16)
+RANDOM = ResNet50MlpSettings(weights="random_frozen", scaling="trunk", epochs=2, batch_size=16)
 KERAS, OPENVINO = (SimpleNamespace(trunk_engine=name, trunk_precision="float32") for name in ("keras", "openvino"))
 
 
@@ -32,7 +33,9 @@ def has_bfloat16() -> bool:
 
 
 def pixels(count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 48, 48), dtype=np.uint8)
+    """Faces that differ: 4×4 even squares of any grey. Noise of single pixels looks the same to a trunk, face by face."""
+    squares = np.random.default_rng(seed).integers(0, 256, (count, 4, 4), dtype=np.uint8)
+    return squares.repeat(12, axis=1).repeat(12, axis=2)
 
 
 def faces_of(count: int, seed: int = 0) -> FaceDataset:
@@ -41,18 +44,20 @@ def faces_of(count: int, seed: int = 0) -> FaceDataset:
 
 
 def with_moving_averages(network: keras.Model) -> keras.Model:
-    """Batch norms of a fresh network do nothing: give each the statistics of one that was trained."""
+    """Batch norms of a fresh network do nothing: give each the statistics of one that was trained.
+
+    A ResNet's branches weigh less than its shortcuts. With equal weights, each of sixteen blocks adds a part that all
+    faces have in common, and rounding grows from block to block.
+    """
     rng = np.random.default_rng(0)
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
             gamma, beta, mean, variance = (weight.shape for weight in layer.get_weights())
             spread = (rng.uniform(0.5, 1.5, gamma), rng.normal(0, 0.2, beta), rng.normal(0, 0.2, mean))
             layer.set_weights([*spread, rng.uniform(0.5, 1.5, variance)])
+            if layer.name.endswith("_3_bn"):  # the last of a branch
+                layer.gamma.assign(layer.gamma * 0.2)
     return network
-
-
-def distance(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
 
 
 @pytest.fixture(scope="module")
@@ -134,17 +139,36 @@ def test_outputs_that_are_no_numbers_are_refused_with_their_place(value):
 # --- engines ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_difference_is_told_in_shares_of_the_variation_over_faces():
+    rng = np.random.default_rng(0)
+    reference = rng.normal(0, 0.5, (1000, 20))
+    found = reference + rng.normal(0, 0.01, reference.shape)
+    assert share_of_variation(found, reference) == pytest.approx(0.02, rel=0.05)
+    # whatever all faces have in common, in float32 as well
+    shared = np.linspace(-100, 100, 20)
+    assert share_of_variation(found + shared, reference + shared) == pytest.approx(share_of_variation(found, reference))
+    single = [(values + shared).astype(np.float32) for values in (found, reference)]
+    assert share_of_variation(*single) == pytest.approx(0.02, rel=0.05)
+
+
+def test_the_features_of_the_tests_faces_differ(model):
+    """Otherwise the tail's batch norms magnify rounding, and tests pass on some kinds of processors only."""
+    frozen, _ = trunk.split(model)
+    features = trunk.engine_of(frozen, KERAS)(network_input(faces_of(48).images, RANDOM.scaling))
+    assert np.linalg.norm(features - features.mean(axis=0)) > 0.4 * np.linalg.norm(features)
+
+
 def test_openvino_agrees_with_keras_to_five_digits(model):
     frozen, _ = trunk.split(model)
-    faces = network_input(pixels(20), "trunk")
+    faces = network_input(pixels(20), RANDOM.scaling)
     reference = trunk.engine_of(frozen, KERAS)(faces)
     found = trunk.engine_of(frozen, OPENVINO)(faces)
     assert found.dtype == np.float32
     assert found.shape == (20, 10240)
-    assert distance(found, reference) < 1e-5
+    assert share_of_variation(found, reference) < 1e-5
     # each of the two tensors, not their larger part alone
     for part in (slice(0, 8192), slice(8192, None)):
-        assert distance(found[:, part], reference[:, part]) < 1e-5
+        assert share_of_variation(found[:, part], reference[:, part]) < 1e-5
 
 
 @pytest.mark.parametrize("engine", ["keras", "openvino"])
@@ -155,10 +179,10 @@ def test_bfloat16_stays_within_two_per_cent(model, engine):
         with pytest.raises(FerError, match="trunk_precision: float32"):
             trunk.engine_of(frozen, settings)
         return
-    faces = network_input(pixels(20))
+    faces = network_input(pixels(20), RANDOM.scaling)
     found = trunk.engine_of(frozen, settings)(faces)
     assert found.dtype == np.float32
-    assert 1e-4 < distance(found, trunk.engine_of(frozen, KERAS)(faces)) < 2e-2
+    assert 1e-4 < share_of_variation(found, trunk.engine_of(frozen, KERAS)(faces)) < 2e-2
 
 
 def test_the_trunks_precision_is_its_own_whatever_trains(model):
@@ -168,10 +192,10 @@ def test_the_trunks_precision_is_its_own_whatever_trains(model):
         clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"}),
     )
     mixed.set_weights(model.get_layer("resnet50").get_weights())
-    faces = network_input(pixels(3))
+    faces = network_input(pixels(3), RANDOM.scaling)
     expected = trunk.engine_of(model.get_layer("resnet50"), KERAS)(faces)
-    assert distance(trunk.engine_of(mixed, KERAS)(faces), expected) < 1e-6
-    assert distance(trunk.engine_of(mixed, OPENVINO)(faces), expected) < 1e-5
+    assert share_of_variation(trunk.engine_of(mixed, KERAS)(faces), expected) < 1e-6
+    assert share_of_variation(trunk.engine_of(mixed, OPENVINO)(faces), expected) < 1e-5
 
 
 def test_bfloat16_needs_a_processor_that_has_it(model, monkeypatch):
@@ -226,7 +250,7 @@ def test_each_kind_of_layer_is_converted(padding):
     network = with_moving_averages(keras.Model(face, [x, layers.GlobalAveragePooling2D()(x)]))
     images = np.random.default_rng(1).random((4, 9, 11, 3), np.float32)
     reference = trunk.engine_of(network, KERAS)(images)
-    assert distance(trunk.engine_of(network, OPENVINO)(images), reference) < 1e-6
+    assert share_of_variation(trunk.engine_of(network, OPENVINO)(images), reference) < 1e-6
 
 
 def test_an_engine_is_made_once_and_anew_for_other_weights(model):
@@ -241,7 +265,7 @@ def test_an_engine_is_made_once_and_anew_for_other_weights(model):
         changed = trunk.engine_of(frozen, OPENVINO)
         faces = network_input(pixels(2))
         assert changed is not first
-        assert distance(changed(faces), first(faces)) > 1e-3
+        assert share_of_variation(changed(faces), first(faces)) > 1e-3
     finally:
         convolution.set_weights(kept)
 
@@ -260,9 +284,10 @@ def test_an_engine_goes_with_its_network():
 def test_threads_get_their_own_rows(model):
     parts = trunk.split_model(model, change(RANDOM, trunk_engine="openvino"))
     images = pixels(trunk.FACES_A_STEP * 3 + 5)
-    together = parts.features(images, scaling="unit")
-    apart = np.concatenate([parts.engine(network_input(images[start : start + 64])) for start in range(0, 197, 64)])
-    np.testing.assert_allclose(together, apart, rtol=1e-4, atol=1e-5)
+    together = parts.features(images, scaling="trunk")
+    steps = [images[start : start + 64] for start in range(0, 197, 64)]
+    apart = np.concatenate([parts.engine(network_input(step, "trunk")) for step in steps])
+    assert share_of_variation(together, apart) < 1e-5
 
 
 def test_keras_is_called_by_one_thread_at_a_time():
@@ -344,10 +369,10 @@ def test_training_the_tail_is_training_the_model(fitted):
     usual = usual_fit(RANDOM)
     for engine, ours in {"openvino": fitted, "keras": fit(change(RANDOM, trunk_engine="keras"))}.items():
         for name in ("loss", "val_loss"):  # an accuracy jumps where one output passes a threshold
-            np.testing.assert_allclose(ours.history[name], usual[name], rtol=5e-3, err_msg=f"{engine}, {name}")
+            np.testing.assert_allclose(ours.history[name], usual[name], rtol=1e-3, err_msg=f"{engine}, {name}")
     # and the comparison can fail
     other = fit(change(RANDOM, trunk_engine="openvino"), seed=5).history
-    assert not np.allclose(other["loss"], usual["loss"], rtol=5e-3)
+    assert not np.allclose(other["loss"], usual["loss"], rtol=1e-3)
 
 
 def test_frozen_layers_stay_frozen_bit_for_bit_and_the_last_four_learn(fitted):
@@ -375,7 +400,7 @@ def test_the_trunk_sees_validation_faces_once_a_run(monkeypatch):
 
 def test_predictions_run_on_the_same_engine(model):
     faces = faces_of(10)
-    plain = np.asarray(model.predict_on_batch(network_input(faces.images)))
+    plain = np.asarray(model.predict_on_batch(network_input(faces.images, RANDOM.scaling)))
     found = training.predict(model, faces, settings=change(RANDOM, trunk_engine="openvino"))
     np.testing.assert_allclose(found, plain, atol=1e-5)
     raw = training.predict(model, faces, settings=change(RANDOM, trunk_engine="openvino"), scaling="raw")
@@ -384,10 +409,10 @@ def test_predictions_run_on_the_same_engine(model):
 
 @pytest.mark.parametrize("pooling", ["average", "flatten"])
 def test_the_svms_features_come_from_the_same_engines(model, pooling):
-    settings = ResNet50SvmSettings(weights="random_frozen", pooling=pooling)
+    settings = ResNet50SvmSettings(weights="random_frozen", scaling="trunk", pooling=pooling)
     images = pixels(5)
     reference = resnet50_svm.features(model, images, settings=settings)
     found = resnet50_svm.features(model, images, settings=change(settings, trunk_engine="openvino"))
     assert found.shape == reference.shape == (5, 2048 if pooling == "average" else 8192)
     assert found.dtype == reference.dtype == np.float32
-    assert 0 < distance(found, reference) < 1e-5
+    assert 0 < share_of_variation(found, reference) < 1e-5
