@@ -42,9 +42,24 @@ def growth() -> str:
     return "\n".join(lines) + "\n"
 
 
+def differences() -> str:
+    """Returns a row an engine and scaling: how much features vary, and how far they lie from Keras' in float32."""
+    lines = [
+        "| weights | scaling | ours | variation over faces, of the norm | difference, of the variation | of the norm |",
+        "|---|---|---|---|---|---|",
+    ]
+    path = RESULTS / "features_difference.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"differences": []}
+    for row in content["differences"]:
+        cells = [content["facts"]["weights"], f"`{row['scaling']}`", row["way"], f"{row['variation_in_norm']:.2g}"]
+        cells += [f"{row['share_of_variation']:.2g}", f"{row['share_of_norm']:.2g}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def filled(page: str) -> str:
-    """Returns the page with both tables as the results have them."""
-    for name, table in {"ratios": ratios(), "growth": growth()}.items():
+    """Returns the page with the three tables as the results have them."""
+    for name, table in {"ratios": ratios(), "differences": differences(), "growth": growth()}.items():
         block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
         page = block.sub(lambda found, table=table: found[1] + table + found[2], page)
     return page
