@@ -10,7 +10,7 @@ backend, or OpenVINO on a CPU, each in float32 or bfloat16. What an engine or a 
 the features' variation over faces (:func:`share_of_variation`), which depends on weights and scaling. Where features
 vary by half of their norm, as in ``tests/test_trunk.py``, float32 agrees with Keras to 1e-5 of the variation and
 bfloat16 to 2e-2. bfloat16 is a deviation that ``docs/decisions.md`` and every result's settings declare; where features
-hardly vary, as many weights' do at 1/255, it is a large one (``docs/performance.md``).
+hardly vary, it is a large one (``docs/performance.md``).
 """
 
 from __future__ import annotations

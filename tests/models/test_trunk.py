@@ -33,7 +33,7 @@ def has_bfloat16() -> bool:
 
 
 def pixels(count: int, seed: int = 0) -> np.ndarray:
-    """Faces that differ: 4×4 even squares of any grey. Noise of single pixels looks the same to a trunk, face by face."""
+    """Faces that differ: 4×4 even squares of any grey. To a trunk, noise of single pixels looks alike in all faces."""
     squares = np.random.default_rng(seed).integers(0, 256, (count, 4, 4), dtype=np.uint8)
     return squares.repeat(12, axis=1).repeat(12, axis=2)
 
