@@ -15,8 +15,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from fer_lib.datasets.splits import search_folds
 from fer_lib.settings import ResNet50SvmSettings
-from fer_lib.svm import classifiers, kernel_machine
+from fer_lib.svm import classifiers
+from fer_lib.utils import parallel
 
 TARGET = 5
 SETTINGS = ResNet50SvmSettings()
@@ -37,8 +39,9 @@ class ScaledSVC(SVC):
 
 
 def plain_search(examples: classifiers.Examples, cores: int) -> GridSearchCV:
-    """Returns scikit-learn's search, without the final fit, which ours does not do either."""
-    folds = [(fold.train, fold.test) for fold in classifiers._search_folds(examples, SETTINGS.search_folds, 0)]
+    """Run scikit-learn's search, without the final fit, which ours does not do either."""
+    searched = search_folds(examples.labels, examples.groups, count=SETTINGS.search_folds, seed=0)
+    folds = [(fold.train, fold.test) for fold in searched]
     pipeline = Pipeline([("scaler", StandardScaler()), ("svc", ScaledSVC())])
     search = GridSearchCV(pipeline, GRID, cv=folds, refit=False, n_jobs=cores)
     return search.fit(examples.originals.astype(np.float64), examples.labels)
@@ -46,8 +49,8 @@ def plain_search(examples: classifiers.Examples, cores: int) -> GridSearchCV:
 
 def compare(examples: classifiers.Examples, cores: int, pairs: int) -> tuple[dict, dict]:
     """Returns the ratio on that many cores, and what both found; stops where they disagree."""
-    found, allowed = {}, kernel_machine.cpu_count
-    kernel_machine.cpu_count = lambda: min(cores, allowed())
+    found, allowed = {}, parallel.cores
+    parallel.cores = lambda: min(cores, allowed())
 
     def ours() -> None:
         found["ours"] = classifiers.search("resnet50_svm_rbf", examples, settings=SETTINGS)
@@ -59,7 +62,7 @@ def compare(examples: classifiers.Examples, cores: int, pairs: int) -> tuple[dic
     try:
         timed = alternate(ours, usual, pairs=pairs, warm_up=False)
     finally:
-        kernel_machine.cpu_count = allowed
+        parallel.cores = allowed
     return ratio(timed), agreement(*found["ours"], found["usual"])
 
 
@@ -86,7 +89,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="The least populated class")
     features, labels = projected_fer2013(options.data_dir, options.faces)
     examples = classifiers.Examples(features, labels)
-    cores = kernel_machine.cpu_count()
+    cores = parallel.cores()
     say(f"{len(features):,} faces, {features.shape[1]:,} features, {cores} cores")
     results, facts = {}, {}
     for number in sorted({1, cores}, reverse=True):
