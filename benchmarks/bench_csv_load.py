@@ -19,7 +19,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013.csv import Rows, read_csv
 from fer_lib.datasets.readers.faults import Faults
 from fer_lib.settings import DataSettings
-from fer_lib.utils.threads import cores
+from fer_lib.utils.parallel import cores
 
 TARGET = 8
 GENERATED = 2000  # faces where no data folder is given and no number either

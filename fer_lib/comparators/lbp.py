@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from skimage.feature import local_binary_pattern
 
-from fer_lib.utils.threads import in_threads
+from fer_lib.utils.parallel import in_threads
 
 POINTS, RADIUS = 8, 1
 BINS = {"default": 256, "nri_uniform": 59, "uniform": 10}

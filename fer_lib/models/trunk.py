@@ -29,7 +29,7 @@ from fer_lib.augmentation import network_input
 from fer_lib.backend import keras, openvino
 from fer_lib.errors import FerError
 from fer_lib.models.openvino_graph import convert
-from fer_lib.utils.threads import cores
+from fer_lib.utils.parallel import cores
 
 layers = keras.layers
 

@@ -31,7 +31,7 @@ from fer_lib.errors import FerError, nearest
 from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.svm import kernel_machine
 from fer_lib.svm.kernel_machine import Kernels, at_a_time
-from fer_lib.utils.threads import in_threads
+from fer_lib.utils.parallel import in_threads
 
 NAMES = {
     "resnet50_svm_rbf": "ResNet-50 + SVM (RBF)",

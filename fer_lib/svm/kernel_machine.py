@@ -24,7 +24,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.svm import SVC
 
-from fer_lib.utils.threads import in_threads
+from fer_lib.utils.parallel import in_threads
 
 BLOCK_ROWS = 512  # of one matrix product: large enough for BLAS, small enough to stay in memory beside its neighbours
 KERNEL_BYTES = 4 * 10**9  # of kernel matrices that are held at the same time

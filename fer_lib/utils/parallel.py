@@ -1,8 +1,7 @@
-"""Small trainings side by side: worker processes of one thread each.
+"""Parallel work: threads for OpenCV and NumPy, which release the GIL, and single-threaded processes for trainings.
 
-A step of a small network leaves little for several threads to share: as many trainings at once, each on a core of its
-own, are done sooner than one after the other on all cores. And the sums within a step, whose order follows the number
-of threads, then have the same bits however many cores there are.
+Small networks barely benefit from multithreading, so train one per core instead. One thread per training also fixes
+the order of summation, so results have the same bits on any number of cores.
 """
 
 from __future__ import annotations
@@ -12,22 +11,70 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from fer_lib.errors import FerError
-from fer_lib.utils.threads import cores
 
-__all__ = ["cores", "side_by_side"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
+_MOST = 8  # threads; more would wait for Python's own work between the tasks
 # read by TensorFlow, JAX (NPROC) and torch (OMP) as they start
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "NPROC": "1", "OMP_NUM_THREADS": "1"}
+
+
+def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yields ``function(item)`` of each item in the items' order, some of them reckoned at the same time.
+
+    ``items`` is read in the caller's thread and never more than one item a thread, and one, ahead of what was yielded:
+    memory stays bounded however long it is. What ``function`` raises is raised at its item's turn.
+    """
+    threads = min(_MOST, cores())
+    if threads == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # an error, or a reader that stops early: what has not begun is not begun
+            for future in waiting:
+                future.cancel()
+
+
+def in_threads(act: Callable[[Any], Any], tasks: Iterable[Any], *, most: int | None = None) -> list[Any]:
+    """Returns what ``act`` makes of each task, in their order; linear algebra inside runs on one thread.
+
+    Args:
+        act: does not care what runs beside it.
+        tasks: one call each.
+        most: how many run at the same time at most, where they take much memory.
+    """
+    from threadpoolctl import threadpool_limits
+
+    tasks = list(tasks)
+    with threadpool_limits(1), ThreadPoolExecutor(max(1, min(cores(), most or len(tasks), len(tasks)))) as pool:
+        return list(pool.map(act, tasks))
+
+
+def cores() -> int:
+    """Returns how many processors this process may use, in a container no more than its share of them."""
+    from joblib import cpu_count  # a tenth of a second that the command line's help need not wait for
+
+    return cpu_count()
 
 
 def side_by_side(

@@ -22,7 +22,7 @@ from fer_lib.datasets.fer2013 import csv as fer2013_csv
 from fer_lib.datasets.readers import cache as cache_module
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.errors import FerError
-from fer_lib.utils import threads
+from fer_lib.utils import parallel
 
 FACES_PER_CLASS = {"Training": 4, "PublicTest": 2, "PrivateTest": 2}
 TOTAL = 7 * 8
@@ -395,7 +395,7 @@ def test_every_number_of_three_digits_is_read_or_refused(value):
 @pytest.mark.parametrize("cores", [1, 3])
 def test_rows_keep_their_order_and_number_however_they_are_shared_out(tmp_path, monkeypatch, block, cores):
     monkeypatch.setattr(fer2013_csv, "_BLOCK", block)
-    monkeypatch.setattr(threads, "cores", lambda: cores)
+    monkeypatch.setattr(parallel, "cores", lambda: cores)
     lines = csv_lines()
     for row in (41, 17):
         lines[row - 1] = BROKEN_ROWS["emotion 9"][0](lines[row - 1])

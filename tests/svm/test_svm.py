@@ -26,7 +26,7 @@ from fer_lib.predict import models as saved_models
 from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.svm import classifiers, equations, kernel_machine
 from fer_lib.svm.classifiers import Examples
-from fer_lib.utils import threads
+from fer_lib.utils import parallel
 
 SETTINGS = ResNet50SvmSettings()
 KERNELS = ("rbf", "linear", "poly")
@@ -165,7 +165,7 @@ def test_a_search_and_a_fit_do_not_depend_on_the_number_of_cores(people, kernel,
     monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", 16)
     found = []
     for cores in (1, 4):
-        monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(parallel, "cores", lambda cores=cores: cores)
         fitted = classifiers.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
         found.append((fitted.search, fitted.pipeline[-1].dual_coef_, classifiers.decision(fitted, people.originals)))
     pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=True)
@@ -489,7 +489,7 @@ def test_a_block_of_a_basis_is_what_scikit_learn_computes(monkeypatch):
 
 def test_no_more_kernels_are_held_than_allowed(monkeypatch):
     monkeypatch.setattr(kernel_machine, "KERNEL_BYTES", 250)
-    monkeypatch.setattr(threads, "cores", lambda: 8)
+    monkeypatch.setattr(parallel, "cores", lambda: 8)
     beside, most, lock = [0], [0], Lock()
 
     def act(task):
@@ -501,11 +501,11 @@ def test_no_more_kernels_are_held_than_allowed(monkeypatch):
             beside[0] -= 1
         return -task
 
-    assert threads.in_threads(act, range(12), most=kernel_machine.at_a_time(100)) == [-task for task in range(12)]
+    assert parallel.in_threads(act, range(12), most=kernel_machine.at_a_time(100)) == [-task for task in range(12)]
     assert most[0] <= 2
-    threads.in_threads(act, range(3), most=kernel_machine.at_a_time(1000))  # one that is larger still gets its turn
+    parallel.in_threads(act, range(3), most=kernel_machine.at_a_time(1000))  # one that is larger still gets its turn
     with pytest.raises(ZeroDivisionError):
-        threads.in_threads(lambda task: 1 / task, [1, 0])
+        parallel.in_threads(lambda task: 1 / task, [1, 0])
 
 
 @pytest.mark.parametrize("classes", [2, 3])

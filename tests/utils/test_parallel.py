@@ -1,4 +1,4 @@
-"""Worker processes: results as they come, one thread, errors as one sentence; none outlives its parent."""
+"""Threads keep the items' order; worker processes have one thread, log through their parent and never outlive it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 
 from fer_lib.errors import FerError
 from fer_lib.utils import parallel
+from fer_lib.utils.parallel import in_order
 
 
 def doubled(number: int) -> int:
@@ -76,6 +77,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from test_parallel import tell_and_sleep
 from fer_lib.utils import parallel
+from fer_lib.utils.parallel import in_order
 if __name__ == "__main__":
     folder = sys.argv[1]
     parallel.side_by_side(tell_and_sleep, [(folder, 0), (folder, 1)], jobs=2, done=print)
@@ -122,3 +124,46 @@ def runs(pid: int) -> bool:
         return False
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"  # dead, nobody waited for it
+
+
+# --- threads ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[1, 3])
+def several(request, monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: request.param)
+    return request.param
+
+
+def test_results_come_in_the_items_order(several):
+    def slow_at_first(number):
+        time.sleep(0.02 if number == 0 else 0)
+        return number**2
+
+    assert list(in_order(slow_at_first, range(20))) == [number**2 for number in range(20)]
+    assert list(in_order(slow_at_first, [])) == []
+
+
+def test_no_more_is_read_than_theseveral_need(several):
+    read = []
+    results = in_order(lambda number: number, (read.append(number) or number for number in range(100)))
+    for expected in range(5):
+        assert next(results) == expected
+    assert len(read) <= 5 + several
+    results.close()
+
+
+def test_an_error_comes_at_its_item_s_turn(several):
+    results = in_order(lambda number: 1 // (number - 2), range(5))
+    assert [next(results), next(results)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_an_error_of_the_items_is_raised(several):
+    def items():
+        yield 1
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(in_order(lambda item: item, items()))

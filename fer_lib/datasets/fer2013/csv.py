@@ -19,7 +19,7 @@ import numpy as np
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import SIDE
 from fer_lib.errors import FerError, nearest
-from fer_lib.utils.threads import in_order
+from fer_lib.utils.parallel import in_order
 
 CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SPLITS = ("Training", "PublicTest", "PrivateTest")

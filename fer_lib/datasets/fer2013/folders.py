@@ -11,7 +11,7 @@ from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS, Rows
 from fer_lib.datasets.readers.archives import Source
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import SIDE, decode_face
-from fer_lib.utils.threads import in_order
+from fer_lib.utils.parallel import in_order
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
