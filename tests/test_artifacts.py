@@ -22,7 +22,7 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics as evaluation
-from fer_lib.models import resnet50_mlp
+from fer_lib.models import pretrained
 from fer_lib.report import chen2023 as report
 from fer_lib.settings import PROJECT, BaselineCnnSettings, DataSettings, ResNet50MlpSettings, change, settings_hash
 from fer_lib.tables import chen2023 as tables
@@ -91,7 +91,7 @@ def test_provenance_walks_back_to_code_settings_data_weights_and_machine(tmp_pat
     weights = tmp_path / "own.weights.h5"
     weights.write_bytes(b"some weights")
     settings, faces = change(MLP, weights=str(weights)), some_faces()
-    run = started(tmp_path, seed=3, settings=settings, faces=faces, weights=resnet50_mlp.weights_origin(settings))
+    run = started(tmp_path, seed=3, settings=settings, faces=faces, weights=pretrained.weights_origin(settings.weights))
     save_one_of_each(run)
     found = read_json(run.results / "provenance" / "03_resnet50_mlp_seed3.json")
     assert (found["notebook"], found["profile"], found["seed"]) == ("03_resnet50_mlp", "smoke", 3)
@@ -223,7 +223,7 @@ def test_no_file_names_a_folder_of_this_machine(tmp_path):
     weights = tmp_path / "secret" / "own.weights.h5"
     write_text(weights, "some weights")
     settings = change(MLP, weights=str(weights))
-    run = started(tmp_path / "out", settings=settings, weights=resnet50_mlp.weights_origin(settings))
+    run = started(tmp_path / "out", settings=settings, weights=pretrained.weights_origin(settings.weights))
     run.save_table(tables.settings_table(settings, title="t"), "settings")
     save_one_of_each(run)
     files = written(tmp_path / "out")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fer_lib.backend import keras
-from fer_lib.models.resnet50_mlp import application, freeze
+from fer_lib.models.pretrained import application
+from fer_lib.models.resnet50_mlp import freeze
 
 layers = keras.layers
 TRUNK_PARAMETERS = 14_714_688  # of the thirteen convolutions

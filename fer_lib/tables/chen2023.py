@@ -90,7 +90,7 @@ def weights_note(origin: Mapping[str, Any], *, model: str = "ResNet50 + MLP") ->
     """Returns the sentence under every table of scores: whose weights the trunk had, and whether they test the claim.
 
     Args:
-        origin: the result of :func:`fer_lib.models.resnet50_mlp.weights_origin`.
+        origin: the result of :func:`fer_lib.models.pretrained.weights_origin`.
         model: whose trunk it is.
     """
     digest = f", SHA-256 {origin['sha256'][:12]}…" if origin["sha256"] else ""

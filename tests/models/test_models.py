@@ -16,7 +16,7 @@ from keras.src.utils import file_utils
 from fer_lib import published
 from fer_lib.backend import keras
 from fer_lib.errors import FerError
-from fer_lib.models import baseline_cnn, resnet50_mlp
+from fer_lib.models import baseline_cnn, pretrained, resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings, change
 
 layers = keras.layers
@@ -91,7 +91,7 @@ SAVERS = {
 def refusal(network: keras.Model, path) -> str:
     """The sentence that a weights file is refused with: one line, with a full stop, naming the file and what to do."""
     with pytest.raises(FerError) as error:
-        resnet50_mlp.load_trunk_weights(network, path)
+        pretrained.load_trunk_weights(network, path)
     sentence = str(error.value)
     assert "\n" not in sentence
     assert sentence.endswith(".")
@@ -209,7 +209,7 @@ def test_weights_come_back_from_every_format(tmp_path, name):
     written, read = tiny_network(), tiny_network()
     SAVERS[name](written, tmp_path / name)
     assert not same_weights(written, read)
-    resnet50_mlp.load_trunk_weights(read, tmp_path / name)
+    pretrained.load_trunk_weights(read, tmp_path / name)
     assert same_weights(written, read)
 
 
@@ -305,31 +305,31 @@ def test_a_mistake_of_ours_is_not_taken_for_a_network_fault():
 )
 def test_the_origin_of_named_weights(monkeypatch, tmp_path, weights, origin, tests_claim):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    found = resnet50_mlp.weights_origin(ResNet50MlpSettings(weights=weights))
+    found = pretrained.weights_origin(weights)
     assert found == {"origin": origin, "sha256": None, "tests_transfer_claim": tests_claim}
 
 
 def test_the_origin_of_a_file_is_its_name_and_digest_without_its_folder(tmp_path):
     path = tmp_path / "own.weights.h5"
     path.write_bytes(b"some weights")
-    assert resnet50_mlp.weights_origin(ResNet50MlpSettings(weights=str(path))) == {
+    assert pretrained.weights_origin(str(path)) == {
         "origin": "file own.weights.h5",
         "sha256": hashlib.sha256(b"some weights").hexdigest(),
         "tests_transfer_claim": False,
     }
     with pytest.raises(FerError, match="There is no weights file"):
-        resnet50_mlp.weights_origin(ResNet50MlpSettings(weights=str(tmp_path / "absent.h5")))
+        pretrained.weights_origin(str(tmp_path / "absent.h5"))
 
 
 def test_imagenets_file_is_known_by_its_content_wherever_it_lies(monkeypatch, tmp_path):
     content = b"stands for the 95 MB that Keras offers"
-    monkeypatch.setattr(resnet50_mlp, "IMAGENET_MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(pretrained, "IMAGENET_MD5", hashlib.md5(content).hexdigest())
     (tmp_path / "models").mkdir()
-    for path in (tmp_path / "copy.h5", tmp_path / "models" / resnet50_mlp.IMAGENET_FILE):
+    for path in (tmp_path / "copy.h5", tmp_path / "models" / pretrained.IMAGENET_FILE):
         path.write_bytes(content)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for weights in ("imagenet", str(tmp_path / "copy.h5")):
-        found = resnet50_mlp.weights_origin(ResNet50MlpSettings(weights=weights))
+        found = pretrained.weights_origin(weights)
         assert found["tests_transfer_claim"] is True
         assert found["sha256"] == hashlib.sha256(content).hexdigest()
         assert "ImageNet" in found["origin"]
@@ -337,7 +337,7 @@ def test_imagenets_file_is_known_by_its_content_wherever_it_lies(monkeypatch, tm
 
 
 def test_the_digest_of_imagenets_file_is_the_one_keras_checks():
-    assert WEIGHTS_HASHES["resnet50"][1] == resnet50_mlp.IMAGENET_MD5
+    assert WEIGHTS_HASHES["resnet50"][1] == pretrained.IMAGENET_MD5
 
 
 # --- the traditional CNN ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from fer_lib.comparators import fer_package
 from fer_lib.errors import FerError
-from fer_lib.models import resnet50_mlp
+from fer_lib.models import pretrained
 from fer_lib.predict import models as saved_models
 from fer_lib.utils import safe_load
 from fer_lib.utils.safe_load import refuse_oversized
@@ -56,9 +56,9 @@ def small_limit(monkeypatch):
 READERS = {
     "trunk.keras": saved_models.read_network,
     "svm.skops": saved_models.read_pipeline,
-    "weights.keras": lambda path: resnet50_mlp.load_trunk_weights(None, path),
-    "weights.h5": lambda path: resnet50_mlp.load_trunk_weights(None, path),
-    "own.weights.h5": lambda path: resnet50_mlp.load_trunk_weights(None, path),
+    "weights.keras": lambda path: pretrained.load_trunk_weights(None, path),
+    "weights.h5": lambda path: pretrained.load_trunk_weights(None, path),
+    "own.weights.h5": lambda path: pretrained.load_trunk_weights(None, path),
     "emotion_model.hdf5": fer_package.read_network,
 }
 

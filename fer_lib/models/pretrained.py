@@ -1,0 +1,112 @@
+"""Networks of ``keras.applications`` with pre-trained weights, and the origin of the weights for every result."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from zipfile import BadZipFile
+
+from fer_lib.backend import keras
+from fer_lib.errors import FerError, nearest
+from fer_lib.settings import WEIGHTS_NAMES
+from fer_lib.utils.files import file_sha256
+from fer_lib.utils.safe_load import refuse_oversized
+
+# the file that Keras downloads, and the MD5 by which Keras itself checks it
+IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+IMAGENET_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
+WEIGHT_SUFFIXES = (".h5", ".keras")
+
+
+def application(network: str, weights: str, *, image_size: int = 48) -> keras.Model:
+    """Returns a network of ``keras.applications`` without top, its weights loaded, under its name in lower case.
+
+    Args:
+        network: ``"ResNet50"`` or another whose weights Keras offers.
+        weights: ``"imagenet"``, ``"none"`` or ``"random_frozen"`` (both random), or a file.
+        image_size: height and width of the faces in pixels.
+
+    Raises:
+        FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or another's.
+    """
+    from_imagenet = weights == "imagenet"
+    try:
+        trunk = getattr(keras.applications, network)(
+            include_top=False,
+            weights="imagenet" if from_imagenet else None,
+            input_shape=(image_size, image_size, 3),
+            name=network.lower(),
+        )
+    except Exception as error:  # keras raises a bare Exception where the download fails
+        if not from_imagenet or isinstance(error, (TypeError, KeyboardInterrupt)):
+            raise
+        raise FerError(
+            f"ImageNet's weights could not be downloaded ({_first_line(error)}); connect to the network once, or give "
+            "a weights file (weights=<file>), or train without them (weights=none)."
+        ) from None
+    if weights not in WEIGHTS_NAMES:
+        load_trunk_weights(trunk, weights, network=network)
+    return trunk
+
+
+def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "ResNet50") -> None:
+    """Loads a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``.
+
+    Raises:
+        FerError: one sentence where the file is missing, far too large, truncated, or of another kind or network.
+    """
+    path = _weights_file(path)
+    if path.suffix not in WEIGHT_SUFFIXES:
+        raise FerError(f"{path.name} is no weights file that Keras reads; it should end in .h5, .weights.h5 or .keras.")
+    refuse_oversized(path)
+    try:
+        trunk.load_weights(path)
+    except (OSError, EOFError, KeyError, BadZipFile) as error:
+        raise FerError(
+            f"{path.name} is truncated or no weights file at all ({_first_line(error)}); fetch it again."
+        ) from None
+    except Exception as error:  # keras, h5py and zipfile each raise their own where the contents do not fit
+        raise FerError(
+            f"{path.name} does not hold the weights of {network} without top ({_first_line(error)}); it should have "
+            f"been saved from keras.applications.{network}(include_top=False)."
+        ) from None
+
+
+def weights_origin(weights: str) -> dict[str, str | bool | None]:
+    """Returns where the trunk's weights come from, for the provenance of every result.
+
+    Keys: ``origin`` (a phrase), ``sha256`` (of the file they were read from, else None) and ``tests_transfer_claim``:
+    only ImageNet weights test the paper's claim about transfer learning. Call it once the trunk is built: ImageNet's
+    file is then in Keras' cache.
+
+    Raises:
+        FerError: there is no such weights file.
+    """
+    random = {"none": "none: trained from scratch", "random_frozen": "none: random, frozen"}
+    if weights in random:
+        return {"origin": random[weights], "sha256": None, "tests_transfer_claim": False}
+    if weights == "imagenet":
+        cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / IMAGENET_FILE
+        sha256 = file_sha256(cached) if cached.is_file() else None
+        return {"origin": "ImageNet (Keras)", "sha256": sha256, "tests_transfer_claim": True}
+    path = _weights_file(weights)
+    with open(path, "rb") as file:
+        from_imagenet = hashlib.file_digest(file, "md5").hexdigest() == IMAGENET_MD5
+    origin = f"file {path.name}" + (" (Keras' ImageNet weights)" if from_imagenet else "")
+    return {"origin": origin, "sha256": file_sha256(path), "tests_transfer_claim": from_imagenet}
+
+
+def _weights_file(path: str | Path) -> Path:
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FerError(
+            f"There is no weights file {str(path)!r}{nearest(str(path), WEIGHTS_NAMES)}; give 'imagenet', 'none', "
+            "'random_frozen' or an existing file."
+        )
+    return path
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:240].rstrip(".:") if lines else type(error).__name__
