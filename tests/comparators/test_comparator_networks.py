@@ -13,11 +13,11 @@ import pytest
 from fer_lib import comparators
 from fer_lib.augmentation import random_flips
 from fer_lib.backend import keras
-from fer_lib.comparators import base, fer_package, recipe
+from fer_lib.comparators import base, cnn_ad, fer_package, inception_v4, recipe, resnet50_attention, vgg16
 from fer_lib.datasets import synthetic
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
-from fer_lib.models import cnn_ad, inception_v4, resnet50_attention, resnet50_mlp, vgg16
+from fer_lib.models import resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 
 layers = keras.layers
