@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from fer_lib.comparators.base import Comparator
+from fer_lib.comparators.base import Comparator, read
 from fer_lib.errors import FerError, nearest
 
 SYSTEMS = {
@@ -59,7 +59,5 @@ def create(name: str, **settings: Any) -> Comparator:
 
 def load(folder: Any) -> Comparator:
     """Returns the system that :meth:`Comparator.save` wrote into a folder; raises FerError where it did not."""
-    from fer_lib.comparators.base import read
-
     name, content, parts = read(folder, known=SYSTEMS)
     return system(name).from_parts(content, parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,18 +9,15 @@ from typing import Any, ClassVar, Self
 
 import cv2
 import numpy as np
-import skops.io
 from scipy import special
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.pipeline import Pipeline
 
 from fer_lib.errors import FerError
-from fer_lib.utils.files import atomic_path, file_sha256, write_text
+from fer_lib.utils import bundle
+from fer_lib.utils.bundle import Part
 
-COMPARATOR_FILE, ARRAYS_FILE = "comparator.json", "arrays.npz"
+COMPARATOR_FILE = "comparator.json"
 FORMAT = 1
-Part = Any
-"""What a fitted system consists of: a NumPy array, a fitted scikit-learn pipeline, or a Keras network."""
 
 
 class Comparator(ClassifierMixin, BaseEstimator):
@@ -107,36 +103,15 @@ class Comparator(ClassifierMixin, BaseEstimator):
         return self.classes_[places]
 
     def save(self, folder: str | Path) -> Path:
-        """Writes the fitted system into a folder, without pickle; :func:`fer_lib.comparators.load` reads it.
-
-        ``comparator.json`` is written last and names the SHA-256 of the other files, so that parts of two saves are
-        never mixed.
-        """
-        folder, arrays, files = Path(folder), {}, {}
-        for key, part in self._parts().items():
-            if isinstance(part, np.ndarray):
-                arrays[key] = part
-                continue
-            file = folder / f"{key}{'.skops' if isinstance(part, Pipeline) else '.keras'}"
-            with atomic_path(file) as partial:
-                if isinstance(part, Pipeline):
-                    skops.io.dump(part, partial)
-                else:
-                    part.save(partial)
-            files[key] = file.name
-        with atomic_path(folder / ARRAYS_FILE) as partial:
-            np.savez_compressed(partial, **arrays)
+        """Write the fitted comparator into a folder, without pickle; :func:`fer_lib.comparators.load` reads it."""
         content = {
             "format": FORMAT,
             "name": self.name,
             "parameters": {key: _without_folder(value) for key, value in self.get_params().items()},
             "classes": self.classes_.tolist(),
             "image_shape": list(self.image_shape_),
-            "files": files,
-            "sha256": {name: file_sha256(folder / name) for name in (ARRAYS_FILE, *files.values())},
         }
-        write_text(folder / COMPARATOR_FILE, json.dumps(content, indent=2, default=list) + "\n")
-        return folder
+        return bundle.save(folder, COMPARATOR_FILE, content, self._parts())
 
     @classmethod
     def from_parts(cls, content: Mapping[str, Any], parts: Mapping[str, Part]) -> Self:
@@ -165,33 +140,19 @@ class Comparator(ClassifierMixin, BaseEstimator):
 
 
 def read(folder: str | Path, *, known: Iterable[str]) -> tuple[str, dict[str, Any], dict[str, Part]]:
-    """Returns a saved system's name, description and parts; nothing of a file that is not as it was written is run.
+    """Read a saved comparator's name, description and parts.
 
     Raises:
-        FerError: one sentence where something is missing, damaged or of another kind.
+        FerError: something is missing, damaged or of another kind; nothing of such a file is run.
     """
-    from fer_lib.predict import models as saved_models  # it brings Keras, which takes seconds
-
     folder = Path(folder)
-    try:
-        content = json.loads((folder / COMPARATOR_FILE).read_text(encoding="utf-8"))
-        whole = content["format"] == FORMAT and content["name"] in set(known)
-        files, digests = dict(content["files"]), dict(content["sha256"])
-        whole = whole and set(digests) == {ARRAYS_FILE, *files.values()}
-        whole = whole and all(Path(name).name == name for name in digests)
-    except (OSError, ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise FerError(f"{folder} holds no saved system of this project; save it anew.")
-    for name, digest in digests.items():
-        if not (folder / name).is_file() or file_sha256(folder / name) != digest:
-            raise FerError(f"{name} in {folder} is not the file that {COMPARATOR_FILE} names; save the system anew.")
-    with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
-        parts: dict[str, Part] = {key: arrays[key] for key in arrays.files}
-    for key, name in files.items():
-        reader = saved_models.read_pipeline if name.endswith(".skops") else saved_models.read_network
-        parts[key] = reader(folder / name)
-    return content["name"], content, parts
+    content = bundle.read_index(folder, COMPARATOR_FILE)
+    if content.get("format") != FORMAT or content.get("name") not in list(known):
+        raise FerError(
+            f"{folder} contains no comparator of this project (format {content.get('format')!r}, name "
+            f"{content.get('name')!r}); save it again."
+        )
+    return content["name"], content, bundle.read_parts(folder, COMPARATOR_FILE, content)
 
 
 def from_decisions(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from fer_lib.backend import keras
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings import WEIGHTS_NAMES
 from fer_lib.utils.files import file_sha256
-from fer_lib.utils.safe_load import refuse_oversized
+from fer_lib.utils.safe_load import first_line, refuse_oversized
 
 # the file that Keras downloads, and the MD5 by which Keras itself checks it
 IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -42,7 +42,7 @@ def application(network: str, weights: str, *, image_size: int = 48) -> keras.Mo
         if not from_imagenet or isinstance(error, (TypeError, KeyboardInterrupt)):
             raise
         raise FerError(
-            f"ImageNet's weights could not be downloaded ({_first_line(error)}); connect to the network once, or give "
+            f"ImageNet's weights could not be downloaded ({first_line(error)}); connect to the network once, or give "
             "a weights file (weights=<file>), or train without them (weights=none)."
         ) from None
     if weights not in WEIGHTS_NAMES:
@@ -64,11 +64,11 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "
         trunk.load_weights(path)
     except (OSError, EOFError, KeyError, BadZipFile) as error:
         raise FerError(
-            f"{path.name} is truncated or no weights file at all ({_first_line(error)}); fetch it again."
+            f"{path.name} is truncated or no weights file at all ({first_line(error)}); fetch it again."
         ) from None
     except Exception as error:  # keras, h5py and zipfile each raise their own where the contents do not fit
         raise FerError(
-            f"{path.name} does not hold the weights of {network} without top ({_first_line(error)}); it should have "
+            f"{path.name} does not hold the weights of {network} without top ({first_line(error)}); it should have "
             f"been saved from keras.applications.{network}(include_top=False)."
         ) from None
 
@@ -105,8 +105,3 @@ def _weights_file(path: str | Path) -> Path:
             "'random_frozen' or an existing file."
         )
     return path
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:240].rstrip(".:") if lines else type(error).__name__

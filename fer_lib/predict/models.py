@@ -1,23 +1,17 @@
-"""Whole models on disk: a trunk and its support vector machine in a folder, or one Keras file. No pickle anywhere.
+"""Save, load and apply whole models: a trunk with its classifier in a folder, or one Keras file. No pickle anywhere.
 
-A pickle runs whatever its author put into it. Here ``trunk.keras`` is read in Keras' safe mode, ``svm.skops`` with a
-list of the classes that this project writes, and ``model.json`` is plain JSON; it is written last and names the SHA-256
-of the other two, so that parts of two different saves are never mixed.
+A folder contains ``trunk.keras``, ``svm.skops`` and ``model.json`` (:mod:`fer_lib.utils.bundle`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import pandas as pd
-import skops.io
-from sklearn.pipeline import Pipeline
 
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
@@ -27,33 +21,13 @@ from fer_lib.models import resnet50_svm
 from fer_lib.models.trunk import in_batches, one_at_a_time, scaled
 from fer_lib.settings import ResNet50SvmSettings, change, settings_dict, trunk_from_environment
 from fer_lib.svm.classifiers import NAMES, Fitted, decision
-from fer_lib.utils.files import atomic_path, file_sha256, write_text
-from fer_lib.utils.safe_load import refuse_oversized
+from fer_lib.utils import bundle
+from fer_lib.utils.safe_load import read_network
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
 FORMAT = 1
 SCALINGS = ("unit", "trunk", "raw")
 PREDICTION_BATCH = 128
-
-# all that the pipelines of fer_lib.svm.classifiers are made of; skops trusts far more than this by itself
-TRUSTED_TYPES = frozenset(
-    {
-        "builtins.dict",
-        "builtins.list",
-        "builtins.str",
-        "builtins.tuple",
-        "numpy.float32",
-        "numpy.float64",
-        "numpy.ndarray",
-        "sklearn.decomposition._pca.PCA",
-        "sklearn.dummy.DummyClassifier",
-        "sklearn.linear_model._logistic.LogisticRegression",
-        "sklearn.pipeline.Pipeline",
-        "sklearn.preprocessing._data.StandardScaler",
-        "sklearn.svm._classes.SVC",
-    }
-)
-TRUSTED_NODES = frozenset({"DictNode", "JsonNode", "ListNode", "NdArrayNode", "ObjectNode", "TupleNode", "TypeNode"})
 
 
 @dataclass(frozen=True)
@@ -138,11 +112,6 @@ def save(folder: str | Path, model: SavedModel) -> Path:
     """
     if model.fitted is None:
         raise ValueError("the model has no fitted classifier; save its network with network.save(<file>.keras)")
-    folder = Path(folder)
-    with atomic_path(folder / TRUNK_FILE) as partial:
-        model.network.save(partial)
-    with atomic_path(folder / SVM_FILE) as partial:
-        skops.io.dump(model.fitted.pipeline, partial)
     content = {
         "format": FORMAT,
         "classifier": {"name": model.fitted.name, "parameters": dict(model.fitted.parameters)},
@@ -150,10 +119,8 @@ def save(folder: str | Path, model: SavedModel) -> Path:
         "settings": dict(model.settings),
         "face_settings": dict(model.face_settings),
         "provenance": dict(model.provenance),
-        "sha256": {name: file_sha256(folder / name) for name in (TRUNK_FILE, SVM_FILE)},
     }
-    write_text(folder / MODEL_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return folder
+    return bundle.save(folder, MODEL_FILE, content, {"trunk": model.network, "svm": model.fitted.pipeline})
 
 
 def keep(
@@ -214,19 +181,13 @@ def load(path: str | Path) -> SavedModel:
 
 
 def _load_folder(folder: Path) -> SavedModel:
-    for name in (MODEL_FILE, TRUNK_FILE, SVM_FILE):
-        if not (folder / name).is_file():
-            raise FerError(f"The model folder {folder} lacks {name}; expected {TRUNK_FILE}, {SVM_FILE}, {MODEL_FILE}.")
-    content = _content(folder / MODEL_FILE)
-    for name, expected in content["sha256"].items():
-        if file_sha256(folder / name) != expected:
-            raise FerError(f"{name} in {folder} is not the file that {MODEL_FILE} names; copy or save the model anew.")
-    trunk, pipeline = read_network(folder / TRUNK_FILE), read_pipeline(folder / SVM_FILE)
+    content = _content(folder)
+    parts = bundle.read_parts(folder, MODEL_FILE, content)
     classifier = content["classifier"]
     model = SavedModel(
-        network=trunk,
+        network=parts["trunk"],
         class_names=tuple(content["class_names"]),
-        fitted=Fitted(classifier["name"], pipeline, classifier["parameters"]),
+        fitted=Fitted(classifier["name"], parts["svm"], classifier["parameters"]),
         settings=content["settings"],
         face_settings=content["face_settings"],
         provenance=content["provenance"],
@@ -238,7 +199,7 @@ def _load_folder(folder: Path) -> SavedModel:
 def _load_network(path: Path) -> SavedModel:
     network = read_network(path)
     sidecar = path.with_name(MODEL_FILE)
-    content = _json(sidecar) if sidecar.is_file() else {}
+    content = bundle.read_json(sidecar) if sidecar.is_file() else {}
     names, settings = content.get("class_names", FER2013_CLASS_NAMES), content.get("settings", {})
     output = getattr(network, "output_shape", None)
     if not isinstance(output, tuple) or len(output) != 2 or output[1] != len(names) or len(network.input_shape) != 4:
@@ -269,96 +230,19 @@ def _check_fit(model: SavedModel, folder: Path) -> None:
         )
 
 
-def read_network(path: Path) -> keras.Model:
-    """Returns a network from a file of Keras 3, in safe mode; raises FerError where it is damaged or could run code."""
-    if not is_zipfile(path):  # Keras would read an HDF5 file of that name by its older, laxer reader
-        raise FerError(f"{path.name} is damaged or not written by Keras 3; fetch or save it anew.")
-    refuse_oversized(path)
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # keras, zipfile, h5py and json each raise their own
-        raise FerError(
-            f"{path.name} is damaged, or holds what Keras' safe mode does not load ({_first_line(error)}); fetch or "
-            "save it anew."
-        ) from None
-
-
-def read_pipeline(path: Path) -> Pipeline:
-    """Returns a fitted pipeline of this project's kind from a skops file; raises FerError, with nothing of it run."""
-    refuse_oversized(path)
-    try:
-        foreign = _foreign_parts(path)
-        if not foreign:
-            pipeline = skops.io.load(path, trusted=[])
-    except Exception as error:  # skops, zipfile, json, numpy and scikit-learn each raise their own
-        raise FerError(
-            f"{path.name} is damaged or not written by this project ({_first_line(error)}); fetch or save it anew."
-        ) from None
-    if foreign:
-        raise FerError(
-            f"{path.name} holds {', '.join(foreign[:3])}, which no classifier of this project is made of; nothing "
-            "of it was loaded: save the model anew, and do not trust this file."
-        )
-    if not isinstance(pipeline, Pipeline) or not hasattr(pipeline[-1], "classes_"):
-        raise FerError(f"{path.name} holds no fitted pipeline that ends in a classifier; save the model anew.")
-    return pipeline
-
-
-def _foreign_parts(path: Path) -> list[str]:
-    """Returns every class and node of a skops file that is not on our lists; of what is, what skops does not trust.
-
-    Raises:
-        ValueError: the file is no skops file.
-    """
-    try:
-        with ZipFile(path) as archive:
-            schema = json.loads(archive.read("schema.json"))
-    except (BadZipFile, KeyError) as error:
-        raise ValueError(f"no skops file: {error}") from None
-    foreign, waiting = set(), [schema]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            foreign |= _foreign_names(part)
-            waiting.extend(part.values())
-        elif isinstance(part, list):
-            waiting.extend(part)
-    return sorted(foreign) or skops.io.get_untrusted_types(file=path)
-
-
-def _foreign_names(node: dict[str, Any]) -> set[str]:
-    if "__loader__" not in node:
-        return set()
-    name = f"{node.get('__module__')}.{node.get('__class__')}"
-    return ({name} - TRUSTED_TYPES) | ({str(node["__loader__"])} - TRUSTED_NODES)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """Reads ``model.json`` and checks what :func:`load` takes from it."""
-    content = _json(path)
+def _content(folder: Path) -> dict[str, Any]:
+    """Read ``model.json`` and check the keys that :func:`load` uses."""
+    content, path = bundle.read_index(folder, MODEL_FILE), folder / MODEL_FILE
     kinds = {"classifier": dict, "class_names": list, "settings": dict, "face_settings": dict, "provenance": dict}
     wrong = [key for key, kind in kinds.items() if not isinstance(content.get(key), kind)]
     if content.get("format") != FORMAT:
-        raise FerError(f"{path} has the format {content.get('format')!r}; expected {FORMAT}: save the model anew.")
-    if set(content.get("sha256") or ()) != {TRUNK_FILE, SVM_FILE}:
+        raise FerError(f"{path} has the format {content.get('format')!r}; expected {FORMAT}: save the model again.")
+    if set(content["sha256"]) != {TRUNK_FILE, SVM_FILE}:
         wrong.append("sha256")
     if not wrong and (content["classifier"].get("name") not in NAMES or "parameters" not in content["classifier"]):
         wrong.append("classifier")
     if wrong:
-        raise FerError(f"{path} has no valid {wrong[0]!r}; it should be as this project wrote it: save the model anew.")
+        raise FerError(
+            f"{path} has no valid {wrong[0]!r}; it should be as this project wrote it: save the model again."
+        )
     return content
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FerError(f"{path} is no readable JSON ({_first_line(error)}); fetch or save the model anew.") from None
-    if not isinstance(content, dict):
-        raise FerError(f"{path} holds no JSON object; fetch or save the model anew.")
-    return content
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200].rstrip(".:") if lines else type(error).__name__

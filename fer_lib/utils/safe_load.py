@@ -1,24 +1,125 @@
-"""What a file of a model or its weights may claim, asked of its heads alone, before anything of it is read."""
+"""Load model files from strangers safely: no pickle, no foreign class, no oversized or external data.
+
+Each reader refuses a bad file with one sentence, and nothing of such a file is run.
+"""
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 
 from fer_lib.errors import FerError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from fer_lib.backend import keras
 
 #: Bytes, unpacked. All of FER-2013's training faces as support vectors, 2,048 features in float64, are 0.44 GiB.
 MODEL_LIMIT = 4 * 2**30
 
+# all that the pipelines of fer_lib.svm.classifiers are made of; skops trusts far more than this by itself
+TRUSTED_TYPES = frozenset(
+    {
+        "builtins.dict",
+        "builtins.list",
+        "builtins.str",
+        "builtins.tuple",
+        "numpy.float32",
+        "numpy.float64",
+        "numpy.ndarray",
+        "sklearn.decomposition._pca.PCA",
+        "sklearn.dummy.DummyClassifier",
+        "sklearn.linear_model._logistic.LogisticRegression",
+        "sklearn.pipeline.Pipeline",
+        "sklearn.preprocessing._data.StandardScaler",
+        "sklearn.svm._classes.SVC",
+    }
+)
+TRUSTED_NODES = frozenset({"DictNode", "JsonNode", "ListNode", "NdArrayNode", "ObjectNode", "TupleNode", "TypeNode"})
+
+
+def read_network(path: Path) -> keras.Model:
+    """Read a network from a file of Keras 3 in safe mode.
+
+    Raises:
+        FerError: the file is damaged, too large, or could run code.
+    """
+    from fer_lib.backend import keras  # it takes seconds to import
+
+    if not zipfile.is_zipfile(path):  # Keras would read an HDF5 file of that name by its older, laxer reader
+        raise FerError(f"{path.name} is damaged or not written by Keras 3; fetch or save it again.")
+    refuse_oversized(path)
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # keras, zipfile, h5py and json each raise their own
+        raise FerError(
+            f"{path.name} is damaged, or contains what Keras' safe mode does not load ({first_line(error)}); fetch or "
+            "save it again."
+        ) from None
+
+
+def read_pipeline(path: Path) -> Pipeline:
+    """Read a fitted pipeline of this project's classifiers from a skops file.
+
+    Raises:
+        FerError: the file is damaged, too large, or contains a class that no classifier of this project is made of.
+    """
+    import skops.io
+    from sklearn.pipeline import Pipeline
+
+    refuse_oversized(path)
+    try:
+        foreign = _foreign_parts(path)
+        if not foreign:
+            pipeline = skops.io.load(path, trusted=[])
+    except Exception as error:  # skops, zipfile, json, numpy and scikit-learn each raise their own
+        raise FerError(
+            f"{path.name} is damaged or not written by this project ({first_line(error)}); fetch or save it again."
+        ) from None
+    if foreign:
+        raise FerError(
+            f"{path.name} contains {', '.join(foreign[:3])}, which no classifier of this project is made of; nothing "
+            "of it was loaded: save the model again, and do not trust this file."
+        )
+    if not isinstance(pipeline, Pipeline) or not hasattr(pipeline[-1], "classes_"):
+        raise FerError(f"{path.name} contains no fitted pipeline that ends in a classifier; save the model again.")
+    return pipeline
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read NumPy arrays by name from an ``.npz`` file.
+
+    Raises:
+        FerError: the file is damaged, too large, or contains pickled objects.
+    """
+    refuse_oversized(path)
+    try:
+        with zipfile.ZipFile(path):  # NumPy would take other formats of this name as well
+            pass
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except Exception as error:  # numpy, zipfile and zlib each raise their own
+        raise FerError(
+            f"{path.name} is damaged or not written by this project ({first_line(error)}); fetch or save it again."
+        ) from None
+
 
 def refuse_oversized(path: str | Path) -> None:
-    """Raises FerError where a file states more than ``MODEL_LIMIT`` bytes, or points to data outside itself.
+    """Reject oversized model and weight files by their headers, and files that point to data outside themselves.
 
     Args:
-        path: a zip (``.keras``, ``.skops``) or HDF5 file (``.h5``). What is damaged, or anything else, is its reader's.
+        path: a zip (``.keras``, ``.skops``, ``.npz``) or HDF5 file (``.h5``). A damaged or another file passes: its
+            reader reports it.
+
+    Raises:
+        FerError: the file claims more than ``MODEL_LIMIT`` bytes, or points to external data.
     """
     path = Path(path)
     try:
@@ -32,8 +133,14 @@ def refuse_oversized(path: str | Path) -> None:
         )
 
 
+def first_line(error: BaseException) -> str:
+    """Shorten an error to the first line of its message, or to its class if there is none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:240].rstrip(".:") if lines else type(error).__name__
+
+
 def _stated(path: Path) -> Iterator[int]:
-    """Yields the bytes that each part of the file claims."""
+    """Yield the bytes that each part of the file claims."""
     yield path.stat().st_size
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -51,3 +158,34 @@ def _stated(path: Path) -> Iterator[int]:
                     "it was loaded: do not trust this file."
                 )
             yield from (array.nbytes for array in arrays)
+
+
+def _foreign_parts(path: Path) -> list[str]:
+    """List the classes and nodes of a skops file that we, or skops, do not trust.
+
+    Raises:
+        ValueError: the file is no skops file.
+    """
+    import skops.io
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            schema = json.loads(archive.read("schema.json"))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"no skops file: {error}") from None
+    foreign, waiting = set(), [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            foreign |= _foreign_names(part)
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return sorted(foreign) or skops.io.get_untrusted_types(file=path)
+
+
+def _foreign_names(node: dict[str, Any]) -> set[str]:
+    if "__loader__" not in node:
+        return set()
+    name = f"{node.get('__module__')}.{node.get('__class__')}"
+    return ({name} - TRUSTED_TYPES) | ({str(node["__loader__"])} - TRUSTED_NODES)

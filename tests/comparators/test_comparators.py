@@ -13,10 +13,12 @@ from sklearn.base import clone
 from fer_lib import comparators
 from fer_lib.backend import keras
 from fer_lib.comparators import fer_package
-from fer_lib.comparators.base import ARRAYS_FILE, COMPARATOR_FILE, Comparator
+from fer_lib.comparators.base import COMPARATOR_FILE, Comparator
 from fer_lib.datasets import synthetic
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
+from fer_lib.utils import bundle
+from fer_lib.utils.files import file_sha256
 
 # a few steps on faces that stay in their places: what is learnt in seconds
 STILL = {"width_shift_range": 0.0, "height_shift_range": 0.0, "rotation_range": 0.0, "batch_size": 8}
@@ -191,15 +193,25 @@ def test_unknown_names_and_parameters_name_the_nearest():
 def test_a_folder_that_was_tampered_with_is_not_read(fitted, tmp_path):
     folder = fitted("class_priors").save(tmp_path / "kept")
     content = json.loads((folder / COMPARATOR_FILE).read_text())
-    (folder / ARRAYS_FILE).write_bytes(b"x")
+    (folder / bundle.ARRAYS_FILE).write_bytes(b"x")
     with pytest.raises(FerError, match="is not the file"):
         comparators.load(folder)
-    for change in [{"format": 2}, {"name": "other"}, {"files": {"a": "../a.keras"}}, {"sha256": {}}, {"sha256": 3}]:
-        (folder / COMPARATOR_FILE).write_text(json.dumps(content | change))
-        with pytest.raises(FerError, match="holds no saved system"):
+    for key, value in {"format": 2, "name": "other", "sha256": {"../a.keras": "0"}}.items():
+        (folder / COMPARATOR_FILE).write_text(json.dumps(content | {key: value}))
+        with pytest.raises(FerError, match=key):
             comparators.load(folder)
-    (folder / COMPARATOR_FILE).write_text("[")
-    with pytest.raises(FerError, match="holds no saved system"):
-        comparators.load(folder)
-    with pytest.raises(FerError, match="holds no saved system"):
+    with pytest.raises(FerError, match=f"lacks {COMPARATOR_FILE}"):
         comparators.load(tmp_path / "none")
+
+
+def test_a_folder_with_a_list_of_its_files_is_read_too(fitted, faces, tmp_path):
+    """Earlier versions also wrote ``files``, and ``arrays.npz`` for a comparator without arrays."""
+    folder = fitted("pixels_svm").save(tmp_path / "kept")
+    np.savez_compressed(folder / bundle.ARRAYS_FILE)
+    content = json.loads((folder / COMPARATOR_FILE).read_text())
+    digests = {name: file_sha256(folder / name) for name in (bundle.ARRAYS_FILE, "svm.skops")}
+    content |= {"files": {"svm": "svm.skops"}, "sha256": digests}
+    (folder / COMPARATOR_FILE).write_text(json.dumps(content, indent=2))
+    np.testing.assert_array_equal(
+        comparators.load(folder).predict_proba(faces[1][0]), fitted("pixels_svm").predict_proba(faces[1][0])
+    )

@@ -22,11 +22,10 @@ from sklearn.svm import SVC
 
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
-from fer_lib.predict import models as saved_models
 from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.svm import classifiers, equations, kernel_machine
 from fer_lib.svm.classifiers import Examples
-from fer_lib.utils import parallel
+from fer_lib.utils import parallel, safe_load
 
 SETTINGS = ResNet50SvmSettings()
 KERNELS = ("rbf", "linear", "poly")
@@ -523,7 +522,7 @@ def test_the_solver_leaves_a_plain_pipeline_that_is_saved_and_checked(classes, t
     )  # the solver's tolerance is 1e-3
     np.testing.assert_array_equal(classifiers.predict(fitted, unseen), fitted.pipeline.predict(unseen))
     skops.io.dump(fitted.pipeline, tmp_path / "svm.skops")
-    again = saved_models.read_pipeline(tmp_path / "svm.skops")
+    again = safe_load.read_pipeline(tmp_path / "svm.skops")
     np.testing.assert_array_equal(again.decision_function(unseen), fitted.pipeline.decision_function(unseen))
     assert equations.check_fitted(fitted, examples)["holds"].all()
 

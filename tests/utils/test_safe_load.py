@@ -9,7 +9,6 @@ import pytest
 from fer_lib.comparators import fer_package
 from fer_lib.errors import FerError
 from fer_lib.models import pretrained
-from fer_lib.predict import models as saved_models
 from fer_lib.utils import safe_load
 from fer_lib.utils.safe_load import refuse_oversized
 
@@ -54,8 +53,9 @@ def small_limit(monkeypatch):
 
 
 READERS = {
-    "trunk.keras": saved_models.read_network,
-    "svm.skops": saved_models.read_pipeline,
+    "trunk.keras": safe_load.read_network,
+    "svm.skops": safe_load.read_pipeline,
+    "arrays.npz": safe_load.read_arrays,
     "weights.keras": lambda path: pretrained.load_trunk_weights(None, path),
     "weights.h5": lambda path: pretrained.load_trunk_weights(None, path),
     "own.weights.h5": lambda path: pretrained.load_trunk_weights(None, path),
@@ -66,7 +66,7 @@ READERS = {
 @pytest.mark.parametrize("name", READERS)
 def test_every_reader_refuses_what_claims_too_much(tmp_path, small_limit, name):
     path = tmp_path / name
-    zip_of_zeros(path) if name.endswith(("keras", "skops")) else h5_of_nothing(path)
+    zip_of_zeros(path) if name.endswith(("keras", "skops", "npz")) else h5_of_nothing(path)
     assert path.stat().st_size < 20_000
     with pytest.raises(FerError, match=rf"{name} states .* nothing of it was loaded: do not trust this file\.$"):
         READERS[name](path)
