@@ -10,9 +10,8 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,9 @@ from fer_lib.utils.files import atomic_path
 from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
+
+HISTORY = "history.csv"
+COUNTS = ("epoch", "step", "layer")  # the columns of a checkpoint's tables that are integers
 
 
 def set_seed(seed: int) -> None:
@@ -156,14 +158,17 @@ def train(
     Raises:
         FerError: the loss is not a number any more; the sentence says at which epoch.
     """
-    state = Checkpoints(Path(checkpoints)) if checkpoints is not None else None
-    resumed = state.latest() if state else None
-    if resumed and len(resumed[1]) > settings.epochs:
-        log.warning("the checkpoint holds %d epochs, more than asked; training starts anew", len(resumed[1]))
-        resumed = None
+    store = Checkpoints(checkpoints)
+    history = store.table()
+    if len(history) > settings.epochs:
+        log.warning("the checkpoint has %d epochs, more than the settings; training starts again", len(history))
+        history = history.iloc[:0]
+    model = None if history.empty else store.restore(len(history))
     set_seed(seed)  # after a checkpoint was read, which draws numbers of its own
-    with _precision(settings.precision):
-        model, history = resumed or (_compiled(build(), settings), pd.DataFrame())
+    if model is None:
+        history = pd.DataFrame()
+        with _precision(settings.precision):
+            model = _compiled(build(), settings)
     fitted_part, engine, validation_batches = _fitted_part(model, settings, validation)
     _complete(fitted_part, validation_batches)
     while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
@@ -181,11 +186,10 @@ def train(
         row = {"epoch": epoch + 1, **{name: float(values[-1]) for name, values in fitted.history.items()}}
         row["seconds"] = round(time.monotonic() - started, 2)
         if not math.isfinite(row["loss"]):
-            kept = f"epoch {epoch} is kept in {state.folder}" if state and epoch else "no epoch was kept"
+            kept = f"epoch {epoch} is kept in {store.folder}" if store.folder and epoch else "no epoch was kept"
             raise FerError(f"The loss is {row['loss']} in epoch {epoch + 1}; lower the learning rate ({kept}).")
         history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
-        if state:
-            state.save(model, history)
+        store.save(model, {HISTORY: history})
         _report_progress(row, settings.epochs)
     return model, history
 
@@ -209,46 +213,83 @@ def predict(
     return in_batches(scaled(one_at_a_time(model), scaling), faces.images, outputs)
 
 
-@dataclass(frozen=True)
 class Checkpoints:
-    """The state of one run in a folder: ``history.csv`` tells the whole epochs, ``epoch-NNN.keras`` is the last.
+    """The state of one training in a folder, so that a training that was killed at any moment continues.
 
-    A ``.keras`` file holds the model and the optimiser; shuffling, augmentation and dropout follow from the seed and
-    the epoch's number. The model is written before the history names it, and the former model is removed last, so
-    that a kill at any moment leaves a history whose model is there.
+    Tables (CSV) list what is done, a row an epoch or a step; a file named after the number of rows is the model after
+    them. A ``.keras`` file contains the model and the optimiser; a ``.weights.h5`` file contains their weights only.
+    Shuffling, augmentation and dropout follow from the seed and the row's number. The model is written before the table
+    that counts its rows, and the former model is removed last, so a kill at any moment leaves a table whose model is
+    there.
     """
 
-    folder: Path
+    def __init__(self, folder: str | Path | None, *, state: str = "epoch-{:03d}.keras") -> None:
+        """Take the folder for one training; None keeps nothing.
 
-    def latest(self) -> tuple[keras.Model, pd.DataFrame] | None:
-        """Returns the last whole epoch's model and history, or None where there is none or it cannot be read."""
-        history_file = self.folder / "history.csv"
-        if not history_file.is_file():
-            return None
+        Args:
+            folder: created when something is saved. The caller names it after settings, data and seed.
+            state: the name of the model's file, by the number of rows; what is before its hyphen is what a row is.
+        """
+        self.folder = None if folder is None else Path(folder)
+        self.state = state
+
+    def table(self, name: str = HISTORY) -> pd.DataFrame:
+        """Read the rows of what is done; none where there is no table or, with a warning, it cannot be read."""
+        if self.folder is None or not (self.folder / name).is_file():
+            return pd.DataFrame()
         try:
-            # Python reads a float to the last bit, so that a resumed history equals an undisturbed one
-            history = pd.read_csv(history_file, dtype=str).astype(float).astype({"epoch": int})
-            model = keras.saving.load_model(self._model_file(len(history)), safe_mode=True)
+            # Python reads a float to the last bit, so a resumed table equals an undisturbed one
+            rows = pd.read_csv(self.folder / name, dtype=str).astype(float)
+            return rows.astype({column: int for column in COUNTS if column in rows})
         except (OSError, ValueError, KeyError) as error:
-            log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)
+            self._warn(error)
+            return pd.DataFrame()
+
+    def restore(self, rows: int, model: keras.Model | None = None) -> keras.Model | None:
+        """Read the model after so many rows; None, with a warning, where it cannot be read.
+
+        Args:
+            rows: one or more, as many as a table has.
+            model: the model that takes over the weights, where weights are kept; a ``.keras`` file needs none.
+        """
+        try:
+            file = self._model_file(rows)
+            if model is None:
+                model = keras.saving.load_model(file, safe_mode=True)
+            else:
+                model.load_weights(file)
+        except (OSError, ValueError, KeyError) as error:
+            self._warn(error)
             return None
-        log.info("resumed after epoch %d", len(history))
-        return model, history
+        log.info("resumed after %s %d", self.state.partition("-")[0], rows)
+        return model
 
-    def save(self, model: keras.Model, history: pd.DataFrame) -> None:
-        """Writes the state after ``len(history)`` epochs, whole or not at all; removes what a killed run left half."""
-        with atomic_path(self._model_file(len(history))) as partial:
-            model.save(partial)
-        with atomic_path(self.folder / "history.csv") as partial:
-            history.to_csv(partial, index=False)
-        for old in self.folder.glob("epoch-*.keras"):
-            if old != self._model_file(len(history)):
-                old.unlink()
-        for half in self.folder.glob(".partial-*"):  # a model of hundreds of megabytes, perhaps
-            half.unlink(missing_ok=True)
+    def save(self, model: keras.Model | None, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Write the model and the tables, each whole or not at all; remove former models and half-written files.
 
-    def _model_file(self, epochs: int) -> Path:
-        return self.folder / f"epoch-{epochs:03d}.keras"
+        Args:
+            model: after the rows of the last table; None where the training is over and its model is not needed.
+            tables: by file name, in the order of writing.
+        """
+        if self.folder is None:
+            return
+        now = self._model_file(len(list(tables.values())[-1]))
+        if model:
+            with atomic_path(now) as partial:
+                model.save(partial) if now.suffix == ".keras" else model.save_weights(partial)
+        for name, table in tables.items():
+            with atomic_path(self.folder / name) as partial:
+                table.to_csv(partial, index=False)
+        before, _, after = self.state.replace("}", "{").split("{")
+        halves = self.folder.glob(".partial-*")  # a model of hundreds of megabytes, perhaps
+        for old in {*self.folder.glob(f"{before}*{after}"), *halves} - ({now} if model else set()):
+            old.unlink(missing_ok=True)
+
+    def _model_file(self, rows: int) -> Path:
+        return self.folder / self.state.format(rows)
+
+    def _warn(self, error: Exception) -> None:
+        log.warning("the checkpoint in %s cannot be read (%s); training starts again", self.folder.name, error)
 
 
 def _compiled(model: keras.Model, settings: TrainingSettings) -> keras.Model:

@@ -126,7 +126,7 @@ def test_a_damaged_checkpoint_starts_anew_and_says_so(undisturbed, tmp_path, cap
     run(change(TINY, epochs=1), checkpoints=tmp_path)
     (tmp_path / "epoch-001.keras").write_bytes(b"PK\x03\x04 half a file")
     _, history = run(checkpoints=tmp_path)
-    assert "starts anew" in caplog.text
+    assert "starts again" in caplog.text
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
 
 

@@ -28,9 +28,8 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import depth_nets
 from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash
-from fer_lib.training import set_seed
+from fer_lib.training import Checkpoints, set_seed
 from fer_lib.utils import code_hash
-from fer_lib.utils.files import atomic_path
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +119,8 @@ def run(
         key = settings_hash(
             _own(settings), faces.fingerprint, seed, keras.backend.backend(), DEVICES, code_hash.of(_train)
         )
-        store = _Store(Path(checkpoints) / f"{network}-seed{seed}-{key}" if checkpoints is not None else None)
+        folder = None if checkpoints is None else Path(checkpoints) / f"{network}-seed{seed}-{key}"
+        store = Checkpoints(folder, state="step-{:05d}.weights.h5")
         recorded, steps = _train(network, settings, data, seed=seed, store=store)
         norms.append(recorded.assign(**network.facts))
         losses.append(steps.assign(**network.facts))
@@ -184,59 +184,13 @@ class _Data:
     classes: int
 
 
-@dataclass(frozen=True)
-class _Store:
-    """One network in a folder: the weights and momenta after some steps, the norms, and the losses that count them.
-
-    Written in this order, so that a kill leaves norms of more steps than losses at most; None keeps nothing.
-    """
-
-    folder: Path | None
-
-    def load(self) -> tuple[list[dict[str, float]], list[float]]:
-        """Returns the norms' rows and the losses so far."""
-        if self.folder is None or not (self.folder / "losses.csv").is_file():
-            return [], []
-        losses = _read(self.folder / "losses.csv")["loss"].tolist()
-        norms = _read(self.folder / "norms.csv").astype({"step": int, "layer": int})
-        return norms[norms["step"] < len(losses)].to_dict("records"), losses
-
-    def restore(self, model: keras.Model, steps: int) -> bool:
-        """Sets the model's state to that after so many steps; False, with a warning, where it cannot be read."""
-        try:
-            model.load_weights(self._weights(steps))
-        except (OSError, ValueError, KeyError) as error:
-            log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)
-            return False
-        log.info("resumed after step %d", steps)
-        return True
-
-    def save(self, model: keras.Model, norms: list[dict[str, float]], losses: list[float], *, finished: bool) -> None:
-        """Writes the state after ``len(losses)`` steps; of a finished network the weights are not kept."""
-        if self.folder is None:
-            return
-        last = self._weights(len(losses))
-        if not finished:
-            with atomic_path(last) as partial:
-                model.save_weights(partial)
-        for name, frame in (("norms", pd.DataFrame(norms)), ("losses", _loss_frame(losses))):
-            with atomic_path(self.folder / f"{name}.csv") as partial:
-                frame.to_csv(partial, index=False)
-        for old in self.folder.glob("*.weights.h5"):
-            if finished or old != last:
-                old.unlink()
-
-    def _weights(self, steps: int) -> Path:
-        return self.folder / f"step-{steps:05d}.weights.h5"
-
-
 def _train(
-    network: Network, settings: DepthStudySettings, data: _Data, *, seed: int, store: _Store
+    network: Network, settings: DepthStudySettings, data: _Data, *, seed: int, store: Checkpoints
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    norms, losses = store.load()
+    norms, losses = _done(store)
     if not _finished(losses, settings):
         model = _fresh(network, settings, data, seed=seed)
-        if losses and not store.restore(model, len(losses)):
+        if losses and not store.restore(len(losses), model):
             model, norms, losses = _fresh(network, settings, data, seed=seed), [], []
         _step_on(model, settings, _batches(settings, data, seed=seed), norms, losses, store)
     return pd.DataFrame(norms), _loss_frame(losses)
@@ -248,7 +202,7 @@ def _step_on(
     batch: Callable[[int], tuple[np.ndarray, np.ndarray]],
     norms: list[dict[str, float]],
     losses: list[float],
-    store: _Store,
+    store: Checkpoints,
 ) -> None:
     """Trains until the steps are done, and appends to norms and losses."""
     saved = time.monotonic()
@@ -260,9 +214,22 @@ def _step_on(
             found = enumerate(keras.ops.convert_to_numpy(model.optimizer.norms).astype(float).tolist(), start=1)
             norms += [{"step": step, "layer": layer, "gradient_norm": norm} for layer, norm in found]
         if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
-            store.save(model, norms, losses, finished=False)
+            _save(store, model, norms, losses)
             saved = time.monotonic()
-    store.save(model, norms, losses, finished=True)
+    _save(store, None, norms, losses)
+
+
+def _done(store: Checkpoints) -> tuple[list[dict[str, float]], list[float]]:
+    """Read the norms' rows and the losses so far. A kill may leave norms of more steps than losses, never of fewer."""
+    norms, losses = store.table("norms.csv"), store.table("losses.csv")
+    if norms.empty or losses.empty:
+        return [], []
+    return norms[norms["step"] < len(losses)].to_dict("records"), losses["loss"].tolist()
+
+
+def _save(store: Checkpoints, model: keras.Model | None, norms: list[dict[str, float]], losses: list[float]) -> None:
+    """Write the state after ``len(losses)`` steps; the weights and momenta of a finished network are not kept."""
+    store.save(model, {"norms.csv": pd.DataFrame(norms), "losses.csv": _loss_frame(losses)})
 
 
 def _finished(losses: list[float], settings: DepthStudySettings) -> bool:
@@ -306,8 +273,3 @@ def _own(settings: DepthStudySettings) -> dict[str, Any]:
 
 def _loss_frame(losses: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"step": range(len(losses)), "loss": losses})
-
-
-def _read(path: Path) -> pd.DataFrame:
-    # Python reads a float to the last bit, so that resumed numbers equal undisturbed ones
-    return pd.read_csv(path, dtype=str).astype(float)

@@ -30,7 +30,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings, settings_hash
-from fer_lib.training import set_seed
+from fer_lib.training import HISTORY, Checkpoints, set_seed
 from fer_lib.utils.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
@@ -111,9 +111,9 @@ def train(
         settings: of this training: its ``learning_rate``, ``batch_size``, ``n_kerns`` and ``shuffle``.
         parts: the faces.
         seed: of the initial weights, and of the order of the faces where they are shuffled.
-        checkpoints: a folder for this very training; None keeps nothing. It holds ``history.csv``, the weights at the
-            best validation error (``best-NNN.weights.h5``), the last weights while training goes on, and ``row.json``
-            at its end.
+        checkpoints: a folder for this training alone; None keeps nothing. It contains ``history.csv``, the weights at
+            the best validation error (``best-NNN.weights.h5``) and after the last epoch (``epoch-NNN.weights.h5``), and
+            ``row.json`` when the training is over.
 
     Returns:
         The row: the configuration, ``best_epoch``, ``best_validation_error``, ``test_error`` (at the best validation),
@@ -131,73 +131,22 @@ def train(
             f"The training part has {len(parts.training)} faces, less than one batch of {settings.batch_size}, and "
             "only whole batches are trained on; lower the batch size."
         )
-    store = _Store(Path(checkpoints)) if checkpoints is not None else None
-    history = store.history() if store else []
+    store = Checkpoints(checkpoints, state="epoch-{:03d}.weights.h5")
+    history = store.table().to_dict("records")
     if not _stopped(history, settings, steps):
         history = _fit(settings, parts, seed=seed, history=history, store=store)
     row = _row(settings, parts, seed=seed, history=history)
-    if store:
+    if store.folder:
         write_text(store.folder / "row.json", json.dumps(row, indent=2, allow_nan=False) + "\n")
     return row, pd.DataFrame(history)
 
 
-@dataclass(frozen=True)
-class _Store:
-    """One training in a folder: ``history.csv`` tells the whole epochs, ``last-NNN.weights.h5`` are their weights.
-
-    Plain gradient descent has no state but the weights. They are written before the history that names them, and the
-    former ones are removed last.
-    """
-
-    folder: Path
-
-    def history(self) -> list[dict[str, float]]:
-        """Returns the epochs that are kept, none where there are none."""
-        path = self.folder / "history.csv"
-        if not path.is_file():
-            return []
-        # Python reads a float to the last bit, so that a resumed history equals an undisturbed one
-        return pd.read_csv(path, dtype=str).astype(float).astype({"epoch": int}).to_dict("records")
-
-    def load(self, model: keras.Model, epochs: int) -> bool:
-        """Sets the model's weights to those after so many epochs; False, with a warning, where they cannot be read."""
-        try:
-            model.load_weights(self._weights("last", epochs))
-        except (OSError, ValueError, KeyError) as error:
-            log.warning("the checkpoint in %s cannot be read (%s); training starts anew", self.folder.name, error)
-            return False
-        log.info("resumed after epoch %d", epochs)
-        return True
-
-    def save(self, model: keras.Model, history: list[dict[str, float]], best: tuple[int, list[np.ndarray]]) -> None:
-        """Writes the weights after the history's last epoch, those of the best epoch and, at last, the history."""
-        last = self._weights("last", len(history))
-        with atomic_path(last) as partial:
-            model.save_weights(partial)
-        best_epoch, best_weights = best
-        kept = self._weights("best", best_epoch)
-        if best_weights and not kept.is_file():
-            now = model.get_weights()
-            model.set_weights(best_weights)
-            with atomic_path(kept) as partial:
-                model.save_weights(partial)
-            model.set_weights(now)
-        with atomic_path(self.folder / "history.csv") as partial:
-            pd.DataFrame(history).to_csv(partial, index=False)
-        for old in self.folder.glob("*.weights.h5"):
-            if old not in (last, kept):
-                old.unlink()
-
-    def _weights(self, which: str, epoch: int) -> Path:
-        return self.folder / f"{which}-{epoch:03d}.weights.h5"
-
-
 def _fit(
-    settings: LeNetSettings, parts: Parts, *, seed: int, history: list[dict[str, float]], store: _Store | None
+    settings: LeNetSettings, parts: Parts, *, seed: int, history: list[dict[str, float]], store: Checkpoints
 ) -> list[dict[str, float]]:
     """Trains from the end of ``history`` until a rule stops it, and returns the whole history."""
     model = _model(settings, parts, seed=seed)
-    if history and not store.load(model, len(history)):
+    if history and not store.restore(len(history), model):
         model, history = _model(settings, parts, seed=seed), []
     epochs = _Epochs(model, settings, parts, seed=seed)
     best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
@@ -206,14 +155,33 @@ def _fit(
     while not _stopped(history, settings, epochs.steps):
         history = [*history, epochs.train(len(history) + 1)]
         best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
-        if store and best_epoch == len(history):
+        if store.folder and best_epoch == len(history):
             best = (best_epoch, model.get_weights())
-        if store and time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
-            store.save(model, history, best)
+        if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
+            _save(store, model, history, best)
             saved = time.monotonic()
-    if store:
-        store.save(model, history, best)
+    _save(store, model, history, best)
     return history
+
+
+def _save(
+    store: Checkpoints, model: keras.Model, history: list[dict[str, float]], best: tuple[int, list[np.ndarray]]
+) -> None:
+    """Write the weights of the best epoch, unless they are there, then those of the last epoch and the history."""
+    if store.folder is None:
+        return
+    best_epoch, best_weights = best
+    kept = store.folder / f"best-{best_epoch:03d}.weights.h5"
+    if best_weights and not kept.is_file():
+        now = model.get_weights()
+        model.set_weights(best_weights)
+        with atomic_path(kept) as partial:
+            model.save_weights(partial)
+        model.set_weights(now)
+    store.save(model, {HISTORY: pd.DataFrame(history)})
+    for old in store.folder.glob("best-*.weights.h5"):
+        if old != kept:
+            old.unlink()
 
 
 class _Epochs:

@@ -269,7 +269,7 @@ def test_damaged_weights_start_anew_and_say_so(plain_alone, tmp_path, monkeypatc
     killed(monkeypatch, tmp_path, at=3)
     next(tmp_path.glob("*/step-00003.weights.h5")).write_bytes(b"half a file")
     assert_the_same(plain_alone, depth_study.run(TINY, some_faces(), seed=1, checkpoints=tmp_path))
-    assert "starts anew" in caplog.text
+    assert "starts again" in caplog.text
 
 
 def test_a_loss_that_is_no_number_is_the_last_and_recorded(tmp_path):

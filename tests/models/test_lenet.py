@@ -374,7 +374,7 @@ def test_a_kill_between_weights_and_history_loses_one_epoch(undisturbed, parts, 
         patch.setattr(pd.DataFrame, "to_csv", killed_in_epoch_three)
         with pytest.raises(KeyboardInterrupt):
             lenet_training.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
-    assert {"last-002.weights.h5", "last-003.weights.h5"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"epoch-002.weights.h5", "epoch-003.weights.h5"} <= {path.name for path in tmp_path.iterdir()}
     _, history = lenet_training.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
 
@@ -382,9 +382,9 @@ def test_a_kill_between_weights_and_history_loses_one_epoch(undisturbed, parts, 
 def test_damaged_weights_start_anew_and_say_so(undisturbed, parts, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(lenet_training, "SECONDS_BETWEEN_SAVES", 0)
     killed(monkeypatch, parts, tmp_path, epoch=3)
-    (tmp_path / "last-002.weights.h5").write_bytes(b"half a file")
+    (tmp_path / "epoch-002.weights.h5").write_bytes(b"half a file")
     _, history = lenet_training.train(shuffled(), parts, seed=1, checkpoints=tmp_path)
-    assert "starts anew" in caplog.text
+    assert "starts again" in caplog.text
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
 
 
@@ -403,7 +403,7 @@ def test_the_kept_weights_and_both_errors_are_those_of_the_best_validation(parts
     # the same bits as those of a training that ends at the best epoch
     lenet_training.train(replace(settings, n_epochs=row["best_epoch"]), parts, checkpoints=tmp_path / "short")
     short = lenet.build(settings, image_shape=(16, 16), classes=CLASSES)
-    short.load_weights(tmp_path / "short" / f"last-{row['best_epoch']:03d}.weights.h5")
+    short.load_weights(tmp_path / "short" / f"epoch-{row['best_epoch']:03d}.weights.h5")
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), short.get_weights(), strict=True))
 
 
