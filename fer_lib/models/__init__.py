@@ -1,1 +1,1 @@
-"""One file a network, named after what the paper calls it."""
+"""Networks of both papers, the loading of pre-trained weights, and the engines of frozen trunks."""

@@ -1,4 +1,4 @@
-"""chen2023's "traditional CNN model" (Table 2). The paper prints its scores and no architecture."""
+"""chen2023's "traditional CNN model" (Table 2). The paper prints its scores but no architecture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ layers = keras.layers
 
 
 def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:
-    """Returns a plain CNN of the kind common on FER-2013: blocks of two 3×3 convolutions and a 2×2 max pooling.
+    """Build a plain CNN of the kind common on FER-2013: blocks of two 3×3 convolutions and a 2×2 max pooling.
 
     The input is float32 (N, 48, 48, 3), the output softmax probabilities (N, 7); uncompiled. A ``dropout_rate`` of 0
     leaves the dropout layers out.
@@ -26,12 +26,12 @@ def build(settings: BaselineCnnSettings, *, image_size: int = 48, classes: int =
 
 
 def hidden(model: keras.Model) -> keras.Model:
-    """Returns the part of a built network that ends with its hidden layer: faces to its units, (N, dense_units)."""
+    """Cut a built network after its hidden layer: faces to the layer's units, (N, dense_units)."""
     return keras.Model(model.input, model.get_layer("dense_relu").output, name="hidden")
 
 
 def blocks(x: keras.KerasTensor, settings: BaselineCnnSettings) -> keras.KerasTensor:
-    """Returns the maps after the blocks of convolutions: height and width are halved once a block."""
+    """Apply the blocks of convolutions; each block halves height and width."""
     initializer = settings.kernel_initializer
     for block, filters in enumerate(settings.convolution_filters, start=1):
         for number in (1, 2):
@@ -46,7 +46,7 @@ def blocks(x: keras.KerasTensor, settings: BaselineCnnSettings) -> keras.KerasTe
 
 
 def hidden_layer(x: keras.KerasTensor, settings: BaselineCnnSettings) -> keras.KerasTensor:
-    """Returns the flattened maps (N, M) after the dense layer, (N, dense_units)."""
+    """Apply the dense layer to flattened maps: (N, M) to (N, dense_units)."""
     x = layers.Dense(settings.dense_units, kernel_initializer=settings.kernel_initializer, name="dense")(x)
     return layers.ReLU(name="dense_relu")(_normalised(x, settings, "dense_bn"))
 

@@ -1,7 +1,7 @@
-"""Plain and residual networks of equal depth (He et al. 2016, section 4.2): what liu2023, section 2.2.1 argues from.
+"""Plain and residual networks of equal depth (He et al. 2016, section 4.2), the argument of liu2023, section 2.2.1.
 
-Both have the very same layers and parameters. The residual one adds, around every two convolutions, what went into
-them to what came out: "H(x)" becomes "F(x) + x" (equation 1, Figure 1).
+Both have the same layers and parameters. The residual network adds, around every two convolutions, their input to
+their output: "H(x)" becomes "F(x) + x" (equation 1, Figure 1).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ def build(
     image_size: int = 48,
     classes: int = 7,
 ) -> keras.Model:
-    """Returns a network of 6 · ``blocks`` + 2 layers, uncompiled: 6 · ``blocks`` + 1 convolutions and a dense layer.
+    """Build a network of 6 · ``blocks`` + 2 layers, uncompiled: 6 · ``blocks`` + 1 convolutions and a dense layer.
 
     The input is float32 (N, H, W, 1), the output the logits (N, classes). Where a stage doubles the feature maps, the
     shortcut is He et al.'s option A: every second pixel, the new maps zero. It has no parameters (option B's 1x1
     convolutions have), so that plain and residual networks have the same number, initial weights included.
 
     Args:
-        blocks: of two convolutions, in each of the three stages.
+        blocks: how many blocks of two convolutions each of the three stages has.
         residual: whether there are shortcuts.
         batch_norm: whether a batch norm follows each convolution; without it the convolutions have biases.
-        kernel_initializer: of the convolutions.
+        kernel_initializer: the initializer of the convolutions' weights.
         image_size: height and width of the faces in pixels.
-        classes: how many there are.
+        classes: the number of classes.
     """
 
     def convolution(x: keras.KerasTensor, maps: int, stride: int, *, relu: bool) -> keras.KerasTensor:
@@ -66,7 +66,7 @@ def build(
 
 
 def convolutions(model: keras.Model) -> list[keras.layers.Conv2D]:
-    """Returns a network's convolutions from the input to the output."""
+    """List a network's convolutions from the input to the output."""
     found = [layer for layer in model.layers if isinstance(layer, layers.Conv2D)]
     return sorted(found, key=lambda layer: int(layer.name.removeprefix("conv")))
 

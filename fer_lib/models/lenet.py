@@ -1,7 +1,7 @@
-"""liu2023's small network: the LeNet whose learning rate, batch size and n-kerns section 3.2 varies (Tables 2, 4, 5).
+"""liu2023's small network, a LeNet: section 3.2 varies its learning rate, batch size and n-kerns (Tables 2, 4, 5).
 
-The paper prints ``n-kerns``, the pool size and the faces' size. The rest is that of the public tutorial program whose
-words and settings it shares; ``docs/decisions.md`` lists what is taken from there.
+The paper prints ``n-kerns``, the pool size and the faces' size. The rest follows the public tutorial program
+whose words and settings the paper shares; ``docs/decisions.md`` lists these choices.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ layers = keras.layers
 
 
 def build(settings: LeNetSettings, *, image_shape: tuple[int, int], classes: int) -> keras.Model:
-    """Returns the network: two convolutions with max pooling, a hidden layer and a logistic regression; uncompiled.
+    """Build the network: two convolutions with max pooling, a hidden layer and a logistic regression; uncompiled.
 
     The input is float32 (N, H, W, 1), pixels divided by ``settings.pixel_divisor``. The output is the logits
-    (N, classes), not probabilities: the log likelihood of a face that the network is surely wrong about is then exact,
-    where that of a probability would be cut off at Keras' 1e-7.
+    (N, classes), not probabilities: the log likelihood of a face that the network gets confidently wrong is then exact,
+    while Keras cuts probabilities off at 1e-7.
 
     Args:
-        settings: of the study.
+        settings: the settings of the study.
         image_shape: height and width of the faces in pixels.
-        classes: how many there are.
+        classes: the number of classes.
     """
     face = keras.Input((*image_shape, 1), name="face")
     x, maps_in = face, 1
@@ -35,7 +35,7 @@ def build(settings: LeNetSettings, *, image_shape: tuple[int, int], classes: int
             kernel_initializer=_filter_initializer(settings, maps_in, maps),
             name=f"conv{number}",
         )(x)
-        # tanh grows with its argument, so that pooling before it gives the same numbers for a quarter of the tanhs
+        # tanh is monotonic, so pooling before it gives the same numbers with a quarter of the tanh calls
         x = layers.MaxPooling2D(settings.pool_size, name=f"pool{number}")(x)
         x = layers.Activation("tanh", name=f"tanh{number}")(x)
         maps_in = maps
@@ -47,9 +47,9 @@ def build(settings: LeNetSettings, *, image_shape: tuple[int, int], classes: int
 
 
 def filter_limit(settings: LeNetSettings, maps_in: int, maps_out: int) -> float:
-    """Returns the bound of a convolution's uniform initial weights: the root of 6 / (fan in + fan out).
+    """Compute the bound of a convolution's uniform initial weights: the root of 6 / (fan in + fan out).
 
-    Pooling keeps one of its pixels, so that the program divides the fan out by the pool's size.
+    The program divides the fan out by the pool's size, because pooling keeps one of its pixels.
     """
     area = settings.filter_size**2
     return math.sqrt(6 / (maps_in * area + maps_out * area / math.prod(settings.pool_size)))

@@ -1,7 +1,7 @@
-"""A Keras network of a trunk's layers as an OpenVINO graph, layer by layer, from any backend's weights.
+"""Convert a Keras network of a trunk's layers to an OpenVINO graph, layer by layer, with any backend's weights.
 
-OpenVINO's own converter wants TensorFlow, takes seconds and reports each call to its maker; the handful of layers that
-ResNets are made of map to OpenVINO's operations one to one.
+OpenVINO's own converter needs TensorFlow, takes seconds and reports each call to its maker. The few kinds of layers in
+ResNets map to OpenVINO's operations one to one.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ layers = keras.layers
 
 
 def convert(network: keras.Model) -> Any:
-    """Returns the graph (an ``openvino.Model``) of a functional network in inference mode, its weights as constants.
+    """Convert a functional network to a graph (an ``openvino.Model``) in inference mode, its weights as constants.
 
     The input is the network's, float32 (N, H, W, C). The one output is float32 (N, width): the network's outputs, each
     flattened in Keras' order of axes, one after the other.
 
     Raises:
-        FerError: the network has a layer of another kind than ResNet50 without top has.
+        FerError: the network has a kind of layer that ResNet50 without top does not have.
     """
     ov = openvino()
     ops = ov.opset13
@@ -48,7 +48,7 @@ def _inputs(layer: keras.Layer) -> list[Any]:
 
 
 def _operation(ops: Any, layer: keras.Layer, inputs: list[Any]) -> Any:
-    """One layer on tensors (N, C, H, W)."""
+    """Convert one layer, on tensors (N, C, H, W)."""
     (x, *others) = inputs
     if isinstance(layer, layers.ZeroPadding2D):
         (top, bottom), (left, right) = layer.padding
@@ -72,8 +72,8 @@ def _operation(ops: Any, layer: keras.Layer, inputs: list[Any]) -> Any:
             x = ops.add(x, other)
         return x
     raise FerError(
-        f"The layer {layer.name} ({type(layer).__name__}) is none that the OpenVINO engine computes; set trunk_engine: "
-        "keras, which computes every layer."
+        f"The OpenVINO engine cannot compute the layer {layer.name} ({type(layer).__name__}); set trunk_engine: keras, "
+        "which computes every layer."
     )
 
 
@@ -92,7 +92,7 @@ def _convolution(ops: Any, layer: keras.Layer, x: Any) -> Any:
 
 
 def _fills_two_by_two(layer: keras.Layer) -> bool:
-    """Whether a 3×3 convolution of 2×2 maps: each of its four outputs then sees all four inputs."""
+    """Tell whether a layer is a 3×3 convolution of 2×2 maps: each of its four outputs then sees all four inputs."""
     return (
         layer.kernel_size == (3, 3)
         and layer.strides == layer.dilation_rate == (1, 1)
@@ -102,7 +102,7 @@ def _fills_two_by_two(layer: keras.Layer) -> bool:
 
 
 def _two_by_two(ops: Any, layer: keras.Layer, x: Any) -> Any:
-    """Such a convolution as the one matrix product that it is, which takes half the time."""
+    """Convert such a convolution to one matrix product, which takes half the time."""
     kernel, *bias = (np.asarray(weight) for weight in layer.get_weights())
     filters = kernel.shape[3]
     matrix = np.empty((2, 2, kernel.shape[2], 2, 2, filters), np.float32)  # row, column, channel in; the same out

@@ -1,4 +1,4 @@
-"""Networks of ``keras.applications`` with pre-trained weights, and the origin of the weights for every result."""
+"""Load networks of ``keras.applications`` with pre-trained weights, and record where the weights come from."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fer_lib.settings import WEIGHTS_NAMES
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.safe_load import first_line, refuse_oversized
 
-# the file that Keras downloads, and the MD5 by which Keras itself checks it
+# the file that Keras downloads, and the MD5 with which Keras checks it
 IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
 WEIGHT_SUFFIXES = (".h5", ".keras")
 
 
 def application(network: str, weights: str, *, image_size: int = 48) -> keras.Model:
-    """Returns a network of ``keras.applications`` without top, its weights loaded, under its name in lower case.
+    """Build a network of ``keras.applications`` without top, load its weights, and name it in lower case.
 
     Args:
         network: ``"ResNet50"`` or another whose weights Keras offers.
@@ -28,7 +28,8 @@ def application(network: str, weights: str, *, image_size: int = 48) -> keras.Mo
         image_size: height and width of the faces in pixels.
 
     Raises:
-        FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or another's.
+        FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or of another
+            network.
     """
     from_imagenet = weights == "imagenet"
     try:
@@ -38,7 +39,7 @@ def application(network: str, weights: str, *, image_size: int = 48) -> keras.Mo
             input_shape=(image_size, image_size, 3),
             name=network.lower(),
         )
-    except Exception as error:  # keras raises a bare Exception where the download fails
+    except Exception as error:  # keras raises a bare Exception if the download fails
         if not from_imagenet or isinstance(error, (TypeError, KeyboardInterrupt)):
             raise
         raise FerError(
@@ -51,34 +52,39 @@ def application(network: str, weights: str, *, image_size: int = 48) -> keras.Mo
 
 
 def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "ResNet50") -> None:
-    """Loads a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``.
+    """Load a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``.
 
     Raises:
-        FerError: one sentence where the file is missing, far too large, truncated, or of another kind or network.
+        FerError: the file is missing, far too large, truncated, or of another kind or network.
     """
     path = _weights_file(path)
     if path.suffix not in WEIGHT_SUFFIXES:
-        raise FerError(f"{path.name} is no weights file that Keras reads; it should end in .h5, .weights.h5 or .keras.")
+        raise FerError(f"Keras reads no weights from {path.name}; the name should end in .h5, .weights.h5 or .keras.")
     refuse_oversized(path)
     try:
         trunk.load_weights(path)
     except (OSError, EOFError, KeyError, BadZipFile) as error:
         raise FerError(
-            f"{path.name} is truncated or no weights file at all ({first_line(error)}); fetch it again."
+            f"{path.name} is truncated or not a weights file ({first_line(error)}); fetch it again."
         ) from None
-    except Exception as error:  # keras, h5py and zipfile each raise their own where the contents do not fit
+    except Exception as error:  # keras, h5py and zipfile each raise their own errors if the contents do not fit
         raise FerError(
-            f"{path.name} does not hold the weights of {network} without top ({first_line(error)}); it should have "
+            f"{path.name} does not contain the weights of {network} without top ({first_line(error)}); it should have "
             f"been saved from keras.applications.{network}(include_top=False)."
         ) from None
 
 
 def weights_origin(weights: str) -> dict[str, str | bool | None]:
-    """Returns where the trunk's weights come from, for the provenance of every result.
+    """Describe where a trunk's weights come from, for the provenance of every result.
 
-    Keys: ``origin`` (a phrase), ``sha256`` (of the file they were read from, else None) and ``tests_transfer_claim``:
-    only ImageNet weights test the paper's claim about transfer learning. Call it once the trunk is built: ImageNet's
-    file is then in Keras' cache.
+    Call it after the trunk is built: ImageNet's file is then in Keras' cache.
+
+    Args:
+        weights: as given to :func:`application`.
+
+    Returns:
+        ``origin`` (a phrase), ``sha256`` (of the weights' file, else None) and ``tests_transfer_claim``: only ImageNet
+        weights test the paper's claim about transfer learning.
 
     Raises:
         FerError: there is no such weights file.

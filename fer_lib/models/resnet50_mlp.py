@@ -11,13 +11,13 @@ layers = keras.layers
 
 
 def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:
-    """Returns the model of section 2.2, uncompiled, its trunk loaded and frozen as the settings say.
+    """Build the model of section 2.2, uncompiled; the settings name its trunk's weights and the layers that train.
 
     The input is float32 (N, 48, 48, 3), the output softmax probabilities (N, 7). The trunk is the layer ``resnet50``;
     its output is the paper's "2*2 and 2048 channels".
 
     Raises:
-        FerError: the weights cannot be had or do not fit.
+        FerError: the weights are not available or do not fit.
     """
     trunk = build_trunk(settings, image_size=image_size)
     face = keras.Input((image_size, image_size, 3), name="face")
@@ -26,7 +26,7 @@ def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int =
 
 
 def mlp(x: keras.KerasTensor, settings: ResNet50MlpSettings, *, classes: int = 7) -> keras.KerasTensor:
-    """Returns probabilities (N, classes) from a trunk's maps, by the layers of sections 2.2.1 and 2.2.2."""
+    """Apply the layers of sections 2.2.1 and 2.2.2 to a trunk's maps; the result is probabilities (N, classes)."""
     x = layers.Dropout(settings.dropout_rate, name="feature_dropout")(x)
     x = layers.Flatten(name="feature_flatten")(x)
     x = layers.BatchNormalization(name="feature_bn")(x)
@@ -40,10 +40,11 @@ def mlp(x: keras.KerasTensor, settings: ResNet50MlpSettings, *, classes: int = 7
 
 
 def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras.Model:
-    """Returns ResNet50 without top, 23,587,712 parameters, with weights loaded and layers frozen.
+    """Build ResNet50 without top, 23,587,712 parameters, with weights loaded and layers frozen.
 
     Raises:
-        FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or another's.
+        FerError: ImageNet's weights cannot be downloaded, or a weights file is missing, truncated or of another
+            network.
     """
     trunk = application("ResNet50", settings.weights, image_size=image_size)
     freeze(trunk, trained_layers(settings))
@@ -51,18 +52,18 @@ def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras
 
 
 def trained_layers(settings: ResNet50MlpSettings) -> str:
-    """Returns which trunk layers train: ``trainable_trunk``, but a trunk from scratch (``none``) trains whole."""
+    """Choose the trunk layers that train: ``trainable_trunk``, or all if the trunk starts from scratch (``none``)."""
     return "all" if settings.weights == "none" else settings.trainable_trunk
 
 
 def freeze(trunk: keras.Model, which: str) -> None:
-    """Freezes all of a trunk's layers but those that the setting ``trainable_trunk`` names.
+    """Freeze a trunk's layers except those that the setting ``trainable_trunk`` names.
 
     "ResNet50 can only have the parameters of last four layers trained" (section 2.2.1) does not say what a layer is;
     ``docs/decisions.md`` lists the readings.
 
     Raises:
-        ValueError: ``which`` is none of the setting's values.
+        ValueError: ``which`` is not a value of the setting.
     """
     weighted = [layer for layer in trunk.layers if layer.weights]
     convolutions = [layer for layer in trunk.layers if isinstance(layer, layers.Conv2D)]
@@ -83,14 +84,14 @@ def freeze(trunk: keras.Model, which: str) -> None:
 
 
 def structure(model: keras.Model) -> dict[str, int]:
-    """Returns what the paper prints about the model's structure, read off a built model, by the statement's id.
+    """Read the numbers that the paper prints about the model's structure from a built model.
 
-    The ids are those of ``fer_lib/published/chen2023.yaml``.
+    The keys are the statements' ids in ``fer_lib/published/chen2023.yaml``.
     """
     trunk = model.get_layer("resnet50")
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
     convolutions = [layer for layer in trunk.layers if isinstance(layer, layers.Conv2D)]
-    # the fifty: the convolutions of the main path, and the classifier's dense layer that "without top" leaves out
+    # the fifty layers: the convolutions of the main path, and the dense layer that "without top" omits
     main_path = [layer for layer in convolutions if not layer.name.endswith("_0_conv")]
     return {
         "input-size": model.input_shape[1],

@@ -1,9 +1,9 @@
 """liu2023's model: ResNet-50 whose softmax is replaced by a support vector machine (sections 2.2.1 and 3.1).
 
 "ResNet with SoftMax" is fine-tuned first; its features before the softmax then go to :mod:`fer_lib.svm.classifiers`.
-Batch norms behave as Keras' do: while a layer trains it normalises by its batch, and features are always extracted
-with the moving averages (momentum 0.99). On a small corpus (392 faces are seven steps an epoch) these lag behind the
-weights, which is one reason why fine-tuning on FER-2013 is the default.
+Batch norms behave as Keras' do: a layer that trains normalises by its batch, and features are always extracted
+with the moving averages (momentum 0.99). On a small corpus (392 faces are seven steps an epoch) the averages lag behind
+the weights, which is one reason why fine-tuning on FER-2013 is the default.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ TRUNK = "resnet50"
 
 
 def build_classifier(settings: ResNet50SvmSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:
-    """Returns "ResNet with SoftMax", uncompiled, its trunk loaded and frozen as the settings say.
+    """Build "ResNet with SoftMax", uncompiled; the settings say which weights its trunk loads and which layers train.
 
-    It is what fine-tuning trains (``training.train``); where ``settings.fine_tune_on`` is ``"nothing"`` or
-    ``settings.epochs`` is 0, :func:`features` takes its trunk as it was loaded. The input is float32
+    Fine-tuning (``training.train``) trains it. If ``settings.fine_tune_on`` is ``"nothing"`` or ``settings.epochs`` is
+    0, :func:`features` uses its trunk as loaded. The input is float32
     (N, image_size, image_size, 3), the output softmax probabilities (N, classes).
 
     Raises:
-        FerError: the weights cannot be had or do not fit.
+        FerError: the weights are not available or do not fit.
     """
     trunk = build_trunk(settings, image_size=image_size)
     face = keras.Input((image_size, image_size, 3), name="face")
@@ -39,7 +39,7 @@ def build_classifier(settings: ResNet50SvmSettings, *, image_size: int = 48, cla
 
 
 def trunk_of(model: keras.Model) -> keras.Model:
-    """Returns a model's layer ``resnet50``, or the model itself where it is the trunk.
+    """Find a model's layer ``resnet50``; a trunk is returned as it is.
 
     Raises:
         ValueError: the model has no such layer.
@@ -50,12 +50,12 @@ def trunk_of(model: keras.Model) -> keras.Model:
 def features(
     model: keras.Model, images: np.ndarray, *, settings: ResNet50SvmSettings, progress: bool = False
 ) -> np.ndarray:
-    """Returns each face's features: the trunk's output, pooled, before the softmax.
+    """Compute each face's features: the trunk's output, pooled, before the softmax.
 
     Args:
-        model: the trunk, or a model that holds it.
+        model: the trunk, or a model that contains it.
         images: uint8, shape (N, H, W), or (N, V, H, W) for V views of each face.
-        settings: ``scaling`` of the pixels, ``pooling`` of the features and what the trunk runs on.
+        settings: ``scaling`` of the pixels, ``pooling`` of the features, and the trunk's engine and precision.
         progress: show a progress bar on a terminal.
 
     Returns:
@@ -66,7 +66,7 @@ def features(
     faces = images.reshape(-1, *images.shape[-2:])
     width = _width(trunk, settings.pooling)
     run = scaled(engine_of(trunk, settings), settings.scaling)
-    hidden = None if progress else True  # None hides it where there is no terminal
+    hidden = None if progress else True  # None hides the bar if there is no terminal
     with tqdm(total=len(faces), desc="features", unit="face", disable=hidden) as bar:
         pooled = in_batches(
             lambda batch: _pool(run(batch), trunk.output_shape, settings.pooling),
@@ -78,7 +78,7 @@ def features(
 
 
 def _pool(maps: np.ndarray, shape: tuple[int | None, ...], pooling: str) -> np.ndarray:
-    """Maps flattened, (N, height · width · channels), to features."""
+    """Pool flattened maps, (N, height · width · channels), to features."""
     return maps.reshape(-1, *shape[1:]).mean(axis=(1, 2)) if pooling == "average" else maps
 
 

@@ -1,4 +1,4 @@
-"""The frozen part of a network, run as fast as the machine allows.
+"""Split a network at its last frozen layer and run the frozen part, the trunk, on a fast engine.
 
 A network whose first layers are frozen is split at the last of them: what comes before is the *trunk*, which runs
 without gradients on an engine of its own, and what comes after is the *tail*, which trains in float32. In chen2023's
@@ -64,7 +64,7 @@ class SplitModel:
     tail: keras.Model
 
     def features(self, images: np.ndarray, *, scaling: str) -> np.ndarray:
-        """Returns what of faces, uint8 (N, H, W), reaches the tail: float32 (N, width)."""
+        """Compute the tail's input for faces, uint8 (N, H, W): float32 (N, width)."""
         run = scaled(self.engine, scaling)
         return in_batches(run, images, np.empty((len(images), self.tail.input_shape[1]), np.float32))
 
@@ -246,7 +246,7 @@ _engines: weakref.WeakKeyDictionary[keras.Model, dict[Any, Engine]] = weakref.We
 
 
 def _crossing_tensors(graph: keras.Model) -> list[Any]:
-    """What layers that do not depend on any trained or random layer hand on to those that do, in graph order.
+    """List the tensors from layers without trained or random ancestors to the other layers, in graph order.
 
     Empty where such layers have no weights: there is nothing worth splitting off.
     """

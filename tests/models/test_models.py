@@ -231,7 +231,7 @@ def test_a_file_cut_in_the_middle_is_called_truncated(tmp_path, name):
     network, path = tiny_network(), tmp_path / name
     SAVERS[name](network, path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "is truncated or no weights file at all" in refusal(network, path)
+    assert "is truncated or not a weights file" in refusal(network, path)
 
 
 @pytest.mark.parametrize("name", SAVERS)
@@ -239,7 +239,7 @@ def test_a_file_cut_in_the_middle_is_called_truncated(tmp_path, name):
 def test_a_file_of_another_kind_under_a_weights_name_is_refused(tmp_path, name, content):
     path = tmp_path / name
     path.write_text(content)
-    assert "is truncated or no weights file at all" in refusal(tiny_network(), path)
+    assert "is truncated or not a weights file" in refusal(tiny_network(), path)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")  # one a layer, before Keras gives up
@@ -247,14 +247,14 @@ def test_a_file_of_another_kind_under_a_weights_name_is_refused(tmp_path, name, 
 def test_weights_of_another_network_are_refused(tmp_path, trunk, name):
     path = tmp_path / name
     SAVERS[name](tiny_network(), path)
-    assert "does not hold the weights of ResNet50 without top" in refusal(trunk, path)
+    assert "does not contain the weights of ResNet50 without top" in refusal(trunk, path)
 
 
 @pytest.mark.parametrize("name", SAVERS)
 def test_weights_of_other_sizes_are_refused(tmp_path, name):
     path = tmp_path / name
     SAVERS[name](tiny_network(units=5), path)
-    assert "does not hold the weights of ResNet50 without top" in refusal(tiny_network(units=2), path)
+    assert "does not contain the weights of ResNet50 without top" in refusal(tiny_network(units=2), path)
 
 
 def test_a_missing_file_and_a_folder_are_refused_with_the_alternatives(tmp_path):
