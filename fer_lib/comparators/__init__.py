@@ -1,7 +1,7 @@
-"""Every system that liu2023 compares with, and what goes beyond: one file a system, one line in ``SYSTEMS`` each.
+"""Comparators: liu2023's, and systems beyond the papers; one file and one line in ``SYSTEMS`` for each.
 
-``create("cspl_svm", seed=0).fit(images, labels).predict(images)``: all are scikit-learn-style estimators
-(:class:`fer_lib.comparators.base.Comparator`). ``docs/comparators.md`` shows how to add one.
+All are scikit-learn-style estimators (:class:`fer_lib.comparators.base.Comparator`):
+``create("cspl_svm", seed=0).fit(images, labels).predict(images)``. ``docs/comparators.md`` shows how to add one.
 """
 
 from __future__ import annotations
@@ -28,26 +28,28 @@ SYSTEMS = {
     "resnet50_modern": "resnet50_modern:ResNet50Modern",
     "fer_package": "fer_package:FerPackage",
 }
-"""Name -> module and class; a module is imported when its system is asked for."""
+"""Name -> module and class. A module is imported when its comparator is created."""
 
 
 def system(name: str) -> type[Comparator]:
-    """Returns the class of a system; raises FerError, naming the nearest, where there is none of this name."""
+    """Find a comparator's class; raise FerError, naming the nearest, if there is none of this name."""
     if name not in SYSTEMS:
-        raise FerError(f"There is no system {name!r}{nearest(name, SYSTEMS)}; the systems are {', '.join(SYSTEMS)}.")
+        raise FerError(
+            f"There is no comparator {name!r}{nearest(name, SYSTEMS)}; the comparators are {', '.join(SYSTEMS)}."
+        )
     module, kind = SYSTEMS[name].split(":")
     return getattr(import_module(f"fer_lib.comparators.{module}"), kind)
 
 
 def create(name: str, **settings: Any) -> Comparator:
-    """Returns a new, unfitted system.
+    """Create a new, unfitted comparator.
 
     Args:
         name: a key of ``SYSTEMS``.
-        settings: any of its parameters, ``seed`` among them.
+        settings: any of its parameters, such as ``seed``.
 
     Raises:
-        FerError: there is no such system, or no such parameter; the sentence names the nearest.
+        FerError: there is no such comparator, or no such parameter; the message names the nearest.
     """
     kind = system(name)
     known = kind().get_params()
@@ -58,6 +60,6 @@ def create(name: str, **settings: Any) -> Comparator:
 
 
 def load(folder: Any) -> Comparator:
-    """Returns the system that :meth:`Comparator.save` wrote into a folder; raises FerError where it did not."""
+    """Load the comparator that :meth:`Comparator.save` wrote into a folder; raise FerError if there is none."""
     name, content, parts = read(folder, known=SYSTEMS)
     return system(name).from_parts(content, parts)

@@ -1,4 +1,4 @@
-"""A stacked autoencoder: each layer learns to write the one below down in fewer numbers, and to read it again."""
+"""A stacked autoencoder: each layer learns to encode the layer below in fewer numbers, and to decode it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fer_lib.comparators.belief import Layer
 from fer_lib.comparators.small_networks import Budget, compiled, train_epoch
 from fer_lib.training import set_seed
 
-BUDGET = Budget(epochs=1)  # its learning rate and batch size; how long follows from the number of updates
+BUDGET = Budget(epochs=1)  # for its learning rate and batch size; the number of updates sets the duration
 
 
 def fit_stacked(visible: np.ndarray, units: Sequence[int], *, updates: int, seed: int) -> list[Layer]:
-    """Returns the encoding layers, learnt from the lowest up.
+    """Train the encoding layers from the lowest up.
 
     Args:
         visible: float32 in 0-1, shape (N, D).
-        units: of each sigmoid layer.
-        updates: steps of each layer's learning, rounded up to whole rounds of all faces.
-        seed: of initial weights and the order of the faces.
+        units: the units of each sigmoid layer.
+        updates: training steps of each layer, rounded up to whole rounds of all faces.
+        seed: fixes the initial weights and the order of the faces.
     """
     encoders, rounds = [], math.ceil(updates * BUDGET.batch_size / len(visible))
     for number, hidden in enumerate(units):

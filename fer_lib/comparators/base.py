@@ -1,4 +1,4 @@
-"""What all compared systems share: fit, predict, and a folder on disk without pickle."""
+"""The comparators' common interface: fit, predict, and a folder on disk without pickle."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ FORMAT = 1
 
 
 class Comparator(ClassifierMixin, BaseEstimator):
-    """A system that learns expressions from faces and names them: scikit-learn's interface, faces for features.
+    """A system that learns to recognise expressions: scikit-learn's interface, with faces instead of features.
 
     A subclass is a plain scikit-learn estimator: its ``__init__`` takes keyword parameters with defaults, ``seed``
     among them, and stores them unchanged. It implements :meth:`_fit`, :meth:`_probabilities`, :meth:`_parts` and
-    :meth:`_restore`, and names itself by the class attributes below.
+    :meth:`_restore`, and describes itself by the class attributes below.
 
     Attributes:
         name: its key in ``fer_lib.comparators.SYSTEMS``.
-        title: as a table shows it.
-        source: where it is described.
-        differs: what was assumed, where the source leaves details open ("in the style of"); empty where nothing was.
-        tuning: what was searched for it, and on which faces: its tuning budget.
-        weights_of: what ``weights`` may be a file of, such as ``"ResNet50"``; empty where it takes none.
-        is_network: whether it is, or looks through, a neural network that could have seen other pictures before.
+        title: its name in tables.
+        source: the publication that describes it.
+        differs: the assumptions where the source leaves details open ("in the style of"); empty if there are none.
+        tuning: its tuning budget: the search, and the faces that were searched on.
+        weights_of: the network whose file ``weights`` may be, such as ``"ResNet50"``; empty if it takes none.
+        is_network: whether it is, or uses, a neural network that could have been trained on other images before.
         optional: whether it needs something that this project does not install.
-        pretrained: what its weights had seen before, such as ``"none"``; networks set it by their settings.
+        pretrained: the images that its weights were trained on before, such as ``"none"``; a network's settings set it.
         classes_: after ``fit``: the labels, sorted.
     """
 
@@ -51,23 +51,23 @@ class Comparator(ClassifierMixin, BaseEstimator):
 
     @property
     def pretrained(self) -> str:
-        """What the weights had seen before the first face of ``fit``."""
+        """The images that the weights were trained on before ``fit``."""
         return "none"
 
     def files(self) -> list[Path]:
-        """Returns the files that decide its answers, other than those that its parameters name."""
+        """List the files that its predictions depend on, besides those that its parameters name."""
         return []
 
     def fit(self, images: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> Self:
-        """Learns from faces; returns itself.
+        """Train on faces; returns the comparator itself.
 
         Args:
             images: uint8, shape (N, H, W).
             labels: int, shape (N,).
-            groups: whose face each is, shape (N,): kept together where something is searched by folds.
+            groups: the subject of each face, shape (N,); a search by folds keeps subjects together.
 
         Raises:
-            ValueError: the shapes or kinds do not fit, or there is one class only.
+            ValueError: the shapes or types do not fit, or there is only one class.
         """
         images, labels = _checked(images), np.asarray(labels)
         if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
@@ -82,10 +82,10 @@ class Comparator(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
-        """Returns the probability of each class of ``classes_`` for faces uint8 (N, H, W), float64 (N, C).
+        """Compute the probability of each class of ``classes_`` for faces uint8 (N, H, W): float64 (N, C).
 
         Raises:
-            ValueError: it is not fitted, or the faces have another size than those it learnt from.
+            ValueError: it is not fitted, or the faces have another size than the training faces.
         """
         if not hasattr(self, "classes_"):
             raise ValueError(f"{type(self).__name__} is not fitted")
@@ -98,7 +98,7 @@ class Comparator(ClassifierMixin, BaseEstimator):
         return found / found.sum(axis=1, keepdims=True)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Returns the label of the most probable class of each face, shape (N,)."""
+        """Predict the label of the most probable class of each face, shape (N,)."""
         places = self.predict_proba(images).argmax(axis=1)
         return self.classes_[places]
 
@@ -115,7 +115,7 @@ class Comparator(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def from_parts(cls, content: Mapping[str, Any], parts: Mapping[str, Part]) -> Self:
-        """Returns a fitted system from what :func:`read` read."""
+        """Rebuild a fitted comparator from the result of :func:`read`."""
         made = cls(**_tuples(content["parameters"]))
         made.classes_ = np.array(content["classes"])
         made.image_shape_ = tuple(content["image_shape"])
@@ -124,19 +124,19 @@ class Comparator(ClassifierMixin, BaseEstimator):
 
     @abstractmethod
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
-        """Learns: ``codes`` are positions in ``classes_``."""
+        """Train; ``codes`` are positions in ``classes_``."""
 
     @abstractmethod
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Returns what is proportional to the classes' probabilities, shape (N, C), for one face or more."""
+        """Compute values proportional to the classes' probabilities, shape (N, C), for one face or more."""
 
     @abstractmethod
     def _parts(self) -> dict[str, Part]:
-        """Returns what a fitted system consists of, by name."""
+        """Name the parts of a fitted comparator."""
 
     @abstractmethod
     def _restore(self, parts: Mapping[str, Part]) -> None:
-        """Takes over what :meth:`_parts` returned."""
+        """Take over the parts that :meth:`_parts` returned."""
 
 
 def read(folder: str | Path, *, known: Iterable[str]) -> tuple[str, dict[str, Any], dict[str, Part]]:
@@ -156,7 +156,7 @@ def read(folder: str | Path, *, known: Iterable[str]) -> tuple[str, dict[str, An
 
 
 def from_decisions(values: np.ndarray) -> np.ndarray:
-    """Returns softmax of an SVM's decision values (N, C): in their order, but no calibrated probabilities."""
+    """Apply softmax to an SVM's decision values (N, C): the order is kept, but the results are not calibrated."""
     return special.softmax(np.asarray(values, np.float64), axis=1)
 
 
@@ -168,17 +168,17 @@ def _checked(images: np.ndarray) -> np.ndarray:
 
 
 def _without_folder(value: Any) -> Any:
-    """A weights file is named without its folder: what is kept names no machine's path."""
+    """Remove the folder from a weights file's path, so that saved comparators name no machine's paths."""
     return Path(value).name if isinstance(value, str) else value
 
 
 def _tuples(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has lists where parameters have tuples."""
+    """Turn JSON's lists back into tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()}
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:
-    """Returns faces uint8 (N, H, W) as (N, size, size), by averages where they shrink, else by bilinear values."""
+    """Resize faces uint8 (N, H, W) to (N, size, size), by averages if they shrink, else bilinearly."""
     if images.shape[1:] == (size, size):
         return images
     how = cv2.INTER_AREA if min(images.shape[1:]) > size else cv2.INTER_LINEAR

@@ -1,7 +1,7 @@
-"""Deep belief networks: restricted Boltzmann machines, each learning from what the one below says (Hinton 2006).
+"""Deep belief networks: restricted Boltzmann machines, each trained on the output of the one below (Hinton 2006).
 
-scikit-learn's BernoulliRBM learns (persistent contrastive divergence); what it learnt is kept as plain arrays, which
-apply like, and initialise, the sigmoid layers of a network.
+scikit-learn's BernoulliRBM trains them (persistent contrastive divergence). Their weights are kept as plain arrays,
+which apply like, and initialise, the sigmoid layers of a network.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from threadpoolctl import threadpool_limits
 
 BATCH = 20
 LEARNING_RATE = 0.05
-FINE_TUNING_RATE = 0.003  # of Adam, for a network that starts from a stack; at 0.001 sigmoid layers take very long
+FINE_TUNING_RATE = 0.003  # of Adam, for a network that starts from a stack; at 0.001 sigmoid layers train very slowly
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What a restricted Boltzmann machine learnt.
+    """The weights of a trained restricted Boltzmann machine.
 
     Attributes:
         weights: between visible and hidden units, float32, shape (D, H).
@@ -34,22 +34,22 @@ class Layer:
     biases: np.ndarray
 
     def __call__(self, visible: np.ndarray) -> np.ndarray:
-        """Returns how probably each hidden unit is on, float32 (N, H), for visible units (N, D)."""
+        """Compute the probability that each hidden unit is on, float32 (N, H), for visible units (N, D)."""
         return expit(visible.astype(np.float32, copy=False) @ self.weights + self.biases)
 
 
 def fit_stack(visible: np.ndarray, units: Sequence[int], *, updates: int, seed: int) -> list[Layer]:
-    """Returns a stack of machines, learnt from the lowest up.
+    """Train a stack of Boltzmann machines from the lowest up.
 
     Args:
         visible: float32 in 0-1, shape (N, D).
         units: hidden units of each machine.
-        updates: steps of each machine, in batches of 20 faces, rounded up to whole rounds of all faces: a small and a
-            large corpus cost the same.
-        seed: of initial weights, samples and the order of the faces.
+        updates: training steps of each machine, in batches of 20 faces, rounded up to whole rounds of all faces: a
+            small and a large corpus cost the same.
+        seed: fixes the initial weights, the samples and the order of the faces.
     """
     layers, rounds = [], math.ceil(updates * BATCH / len(visible))
-    mixed = np.random.default_rng(seed).permutation(len(visible))  # faces may come class by class
+    mixed = np.random.default_rng(seed).permutation(len(visible))  # the faces may be sorted by class
     below = visible[mixed].astype(np.float32, copy=False)
     for number, hidden in enumerate(units):
         machine = BernoulliRBM(
@@ -63,7 +63,7 @@ def fit_stack(visible: np.ndarray, units: Sequence[int], *, updates: int, seed: 
 
 
 def transform(layers: Sequence[Layer], visible: np.ndarray) -> np.ndarray:
-    """Returns the highest hidden units' probabilities, float32 (N, H)."""
+    """Compute the highest hidden units' probabilities, float32 (N, H)."""
     for layer in layers:
         visible = layer(visible)
     return visible
@@ -71,11 +71,11 @@ def transform(layers: Sequence[Layer], visible: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class UnitRange:
-    """Features to 0-1, as Bernoulli units want them: by the smallest and largest value of the training faces.
+    """Scale features to 0-1 for Bernoulli units, by the smallest and largest value of the training faces.
 
     Attributes:
-        low: smallest value of each feature, float32, shape (D,).
-        span: from there to the largest, float32, shape (D,); 1 where a feature does not vary.
+        low: the smallest value of each feature, float32, shape (D,).
+        span: the difference from there to the largest, float32, shape (D,); 1 where a feature does not vary.
     """
 
     low: np.ndarray
@@ -83,19 +83,19 @@ class UnitRange:
 
     @classmethod
     def of(cls, features: np.ndarray) -> Self:
-        """Returns the range of training features (N, D)."""
+        """Measure the range of training features (N, D)."""
         low, span = features.min(axis=0), np.ptp(features, axis=0)
         return cls(low.astype(np.float32), np.where(span > 0, span, 1).astype(np.float32))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """Returns what :meth:`arrays` returned."""
+        """Rebuild a range from the result of :meth:`arrays`."""
         return cls(arrays["low"], arrays["span"])
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Returns ``low`` and ``span``, to be saved."""
+        """Name the arrays to save: ``low`` and ``span``."""
         return {"low": self.low, "span": self.span}
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Returns features (N, D) as float32 in 0-1; what lies beyond the training faces' is cut off."""
+        """Scale features (N, D) to float32 in 0-1; values beyond the training faces' range are clipped."""
         return np.clip((features - self.low) / self.span, 0, 1).astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""Always answering the training shares: what every system must beat."""
+"""A comparator that always predicts the training shares; every other comparator must beat it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fer_lib.comparators.base import Comparator, Part
 
 
 class ClassPriors(Comparator):
-    """Answers each class' share of the training faces, whatever the face."""
+    """Predict each class' share of the training faces, whatever the face."""
 
     name = "class_priors"
     title = "class priors"

@@ -1,4 +1,4 @@
-"""The "CNN + AD" of liu2023's Table 3. The paper does not resolve the abbreviation; here are two readings of it."""
+"""liu2023, Table 3, "CNN + AD": two readings of an abbreviation that the paper does not explain."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class CnnAd(Network):
     """A plain CNN with augmentation and dropout, or with adaptive pooling, trained by the shared recipe.
 
     Args:
-        reading: of "AD": ``"augmentation_dropout"`` or ``"adaptive_pooling"``.
+        reading: the meaning of "AD": ``"augmentation_dropout"`` or ``"adaptive_pooling"``.
         epochs: passes over the training faces.
-        image_size: to which faces are resized, in pixels.
-        convolution_filters: of each block of two convolutions.
+        image_size: the faces are resized to this height and width in pixels.
+        convolution_filters: the filters of each block of two convolutions.
         recipe: changes of :class:`~fer_lib.comparators.recipe.RecipeSettings`.
-        seed: of weights, dropout, shuffling and augmentation.
+        seed: fixes the weights, dropout, shuffling and augmentation.
     """
 
     name = "cnn_ad"
@@ -54,7 +54,7 @@ class CnnAd(Network):
         self.seed = seed
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
-        """Returns the uncompiled network; raises FerError where the reading is neither of the two."""
+        """Build the uncompiled network; raise FerError if the reading is neither of the two."""
         if self.reading not in READINGS:
             raise FerError(f"reading is {self.reading!r}; expected {' or '.join(READINGS)}.")
         plain = BaselineCnnSettings(convolution_filters=self.convolution_filters, normalization_momentum=MOMENTUM)
@@ -64,16 +64,16 @@ class CnnAd(Network):
 def build(
     settings: BaselineCnnSettings, *, reading: str = READINGS[0], image_size: int = 48, classes: int = 7
 ) -> keras.Model:
-    """Returns chen2023's plain CNN as "AD" reads, uncompiled.
+    """Build chen2023's plain CNN in one reading of "AD", uncompiled.
 
     The input is float32 (N, image_size, image_size, 3), the output probabilities (N, classes).
 
     Args:
-        settings: of its blocks; ``dropout_rate`` counts where dropout is the reading.
-        reading: ``"augmentation_dropout"`` is the CNN with its dropouts (moving the faces is the training's part);
+        settings: the settings of its blocks; ``dropout_rate`` counts only if the reading is dropout.
+        reading: ``"augmentation_dropout"`` is the CNN with its dropouts (the training augments the faces);
             ``"adaptive_pooling"`` has none, and averages the last maps to 3×3 before the dense layer.
         image_size: height and width of the faces in pixels.
-        classes: how many there are.
+        classes: the number of classes.
 
     Raises:
         ValueError: ``reading`` is neither, or the last maps are smaller than 3×3.
@@ -98,7 +98,7 @@ def build(
 
 
 def adaptive_average_pooling(x: keras.KerasTensor, grid: int = GRID) -> keras.KerasTensor:
-    """Returns square maps averaged to ``grid`` × ``grid`` in windows of one size, which overlap where they must.
+    """Average square maps to ``grid`` × ``grid`` in windows of one size, which overlap if necessary.
 
     Raises:
         ValueError: the maps are smaller than that.

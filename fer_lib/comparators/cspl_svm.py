@@ -14,19 +14,19 @@ from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.svm import classifiers
 
 SIZE, GRID, PATTERNS = 96, 8, "nri_uniform"  # 96×96 faces, 8×8 patches, 59 bins each
-SELECTION_FACES = 5000  # the patches of a larger corpus are selected on so many of its faces
+SELECTION_FACES = 5000  # of a larger corpus, the patches are selected on a sample of this many faces
 
 
 class CsplSvm(Comparator):
-    """Histograms of uniform local binary patterns of the patches that multi-task sparse learning selects, and an SVM.
+    """An SVM on histograms of uniform local binary patterns, in patches that multi-task sparse learning selects.
 
     Tuning budget: eight penalties of the multi-task lasso and the twelve pairs of C and gamma of ResNet-50 + SVM, each
-    on three folds of the training faces that keep people together, on 5,000 of them at most.
+    on three folds of the training faces that keep subjects together, on 5,000 of them at most.
 
     Args:
-        seed: of the folds and of the faces that are searched on.
-        common_patches: for all expressions, at most.
-        specific_patches: for each expression, at most.
+        seed: fixes the folds and the faces that are searched on.
+        common_patches: the largest number of patches for all expressions.
+        specific_patches: the largest number of patches for each expression.
     """
 
     name = "cspl_svm"
@@ -58,7 +58,7 @@ class CsplSvm(Comparator):
         self.patches_ = found.union
         self.common_patches_, self.specific_patches_ = found.common, found.specific
         examples = classifiers.Examples(self._taken(histograms), codes, groups)
-        # the machine of ResNet-50 + SVM, searched alike
+        # the same SVM and search as for ResNet-50 + SVM
         self.fitted_ = classifiers.fit_fer2013(
             "resnet50_svm_rbf", examples, settings=ResNet50SvmSettings(), seed=self.seed
         )
@@ -81,7 +81,7 @@ class CsplSvm(Comparator):
 
 
 def _histograms(images: np.ndarray) -> np.ndarray:
-    """Returns the histograms of faces uint8 (N, H, W), float32 (N, 64, 59)."""
+    """Compute the histograms of faces uint8 (N, H, W): float32 (N, 64, 59)."""
 
     def patches(faces: np.ndarray) -> np.ndarray:
         return lbp.grid_histograms(lbp.codes(resized(faces, SIZE), PATTERNS), lbp.BINS[PATTERNS], grid=GRID)

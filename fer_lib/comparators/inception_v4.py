@@ -24,11 +24,11 @@ class InceptionV4(Network):
 
     Args:
         epochs: passes over the training faces.
-        image_size: to which faces are resized, in pixels; 75 is the smallest that fits.
-        width: what the number of each convolution's maps is multiplied by; 1 is the published network.
-        blocks: how many Inception-A, -B and -C blocks there are.
+        image_size: the faces are resized to this height and width in pixels; 75 is the smallest that fits.
+        width: the factor of each convolution's number of maps; 1 is the published network.
+        blocks: the numbers of Inception-A, -B and -C blocks.
         recipe: changes of :class:`~fer_lib.comparators.recipe.RecipeSettings`.
-        seed: of weights, dropout, shuffling and augmentation.
+        seed: fixes the weights, dropout, shuffling and augmentation.
     """
 
     name = "inception_v4"
@@ -55,7 +55,7 @@ class InceptionV4(Network):
         self.seed = seed
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
-        """Returns the uncompiled network."""
+        """Build the uncompiled network."""
         return build(
             image_size=self.image_size, classes=classes, width=self.width, blocks=self.blocks, momentum=MOMENTUM
         )
@@ -70,17 +70,17 @@ def build(
     dropout_rate: float = 0.2,
     momentum: float = 0.99,
 ) -> keras.Model:
-    """Returns Inception-v4, uncompiled.
+    """Build Inception-v4, uncompiled.
 
     The input is float32 (N, image_size, image_size, 3), the output probabilities (N, classes).
 
     Args:
         image_size: height and width of the faces in pixels; the paper's is 299, the smallest that fits 75.
-        classes: how many there are.
-        width: what the number of each convolution's maps is multiplied by; 1 is the paper's network.
-        blocks: how many Inception-A, -B and -C blocks there are (Figure 9: four, seven and three).
-        dropout_rate: before the softmax ("keep 0.8").
-        momentum: of the batch norms' moving averages; the paper gives none, 0.99 is Keras'.
+        classes: the number of classes.
+        width: the factor of each convolution's number of maps; 1 is the paper's network.
+        blocks: the numbers of Inception-A, -B and -C blocks (Figure 9: four, seven and three).
+        dropout_rate: the rate before the softmax ("keep 0.8").
+        momentum: the momentum of the batch norms' moving averages; the paper gives none, 0.99 is Keras'.
 
     Raises:
         ValueError: the faces are smaller than 75 pixels.
@@ -103,7 +103,7 @@ def build(
 
 
 class _Convolutions:
-    """Makes the network's convolutions, numbered in the order in which they are made."""
+    """Make the network's convolutions, numbered in order."""
 
     def __init__(self, width: float, momentum: float) -> None:
         self.width = width
@@ -113,7 +113,7 @@ class _Convolutions:
     def __call__(
         self, x: keras.KerasTensor, maps: int, size: int | tuple[int, int], *, stride: int = 1, valid: bool = False
     ) -> keras.KerasTensor:
-        """Returns the maps after a convolution of ``size`` (rows, columns), a batch norm and a ReLU."""
+        """Apply a convolution of ``size`` (rows, columns), a batch norm and a ReLU."""
         self.number += 1
         x = layers.Conv2D(
             max(1, round(maps * self.width)), size, strides=stride, padding="valid" if valid else "same",

@@ -1,7 +1,7 @@
-"""Local binary patterns: which of a pixel's eight neighbours are at least as bright as it, and how they vary.
+"""Local binary patterns: which of a pixel's eight neighbours are at least as bright, and their variance.
 
-The neighbours stand on a circle of one pixel, the diagonal ones between pixels (Ojala, Pietikäinen and Mäenpää, IEEE
-TPAMI 2002). scikit-image computes them; beyond its border a face goes on with its outermost pixels.
+The neighbours are on a circle of radius one pixel, the diagonal ones between pixels (Ojala, Pietikäinen and Mäenpää,
+IEEE TPAMI 2002). scikit-image computes them; a face's outermost pixels are repeated beyond its border.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from fer_lib.utils.parallel import in_threads
 
 POINTS, RADIUS = 8, 1
 BINS = {"default": 256, "nri_uniform": 59, "uniform": 10}
-"""Codes of each of scikit-image's methods: all, uniform patterns by place, uniform patterns however they are turned."""
+"""Codes of each of scikit-image's methods: all, uniform ones by their rotation, and uniform ones of any rotation."""
 FACES_A_BATCH = 256
 
 
 def codes(images: np.ndarray, method: str) -> np.ndarray:
-    """Returns the pattern at each pixel, uint8 of the shape of ``images``.
+    """Compute the pattern at each pixel: uint8 of the shape of ``images``.
 
     Args:
         images: uint8, shape (N, H, W).
-        method: a key of ``BINS``; codes go from 0 to its value, exclusive.
+        method: a key of ``BINS``; its value is the number of codes, which start at 0.
     """
     return _patterns(images, method, np.uint8)
 
 
 def variances(images: np.ndarray) -> np.ndarray:
-    """Returns the variance of each pixel's neighbours in squared grey values, float32 of the shape of ``images``."""
-    return np.nan_to_num(_patterns(images, "var", np.float32), copy=False, nan=0.0)  # scikit-image's answer for none
+    """Compute the variance of each pixel's neighbours in squared grey values: float32 of the shape of ``images``."""
+    return np.nan_to_num(_patterns(images, "var", np.float32), copy=False, nan=0.0)  # NaN means no variance
 
 
 def grid_histograms(patterns: np.ndarray, bins: int, *, grid: int) -> np.ndarray:
-    """Returns how often each code stands in each patch, float32 (N, grid · grid, bins), each patch's sum 1.
+    """Compute the share of each code in each patch: float32 (N, grid · grid, bins), the sum of each patch is 1.
 
     Args:
         patterns: codes below ``bins``, integers, shape (N, H, W).
-        bins: how many codes there are.
-        grid: patches in a row and in a column; where they do not divide a side, some are a pixel longer.
+        bins: the number of codes.
+        grid: patches in a row and in a column; if they do not divide a side, some are a pixel longer.
 
     Raises:
         ValueError: a side has fewer pixels than ``grid``.
@@ -56,7 +56,7 @@ def grid_histograms(patterns: np.ndarray, bins: int, *, grid: int) -> np.ndarray
 
 
 def by_batches(act: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
-    """Returns what ``act`` makes of faces, a row each, batch by batch on all cores: only its results are kept."""
+    """Apply ``act`` to faces batch by batch on all cores, and join its results, a row for each face."""
     batches = [images[start : start + FACES_A_BATCH] for start in range(0, len(images), FACES_A_BATCH)]
     return np.concatenate(in_threads(act, batches))
 

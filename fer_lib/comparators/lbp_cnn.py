@@ -1,4 +1,4 @@
-"""liu2023, Table 3, "LBP + CNN": a picture of local binary patterns instead of the face."""
+"""liu2023, Table 3, "LBP + CNN": a network on an image of local binary patterns instead of the face."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ layers = keras.layers
 
 
 class LbpCnn(Comparator):
-    """A small convolutional network on the picture of the 256 local binary patterns.
+    """A small convolutional network on an image of the 256 local binary patterns.
 
-    Faces are shifted and turned as chen2023's (Table 1) before their patterns are taken. Tuning budget: the number of
-    epochs, at most ``epochs``, on a fifth of the people (:mod:`fer_lib.comparators.small_networks`).
+    Faces are shifted and rotated as in chen2023 (Table 1) before their patterns are computed. Tuning budget: the number
+    of epochs, at most ``epochs``, on a fifth of the subjects (:mod:`fer_lib.comparators.small_networks`).
 
     Args:
-        seed: of everything drawn.
-        filters: of each block of a 3×3 convolution, batch norm, ReLU and 2×2 max pooling.
-        dense_units: of the hidden layer, which has a batch norm of its own.
-        dropout_rate: before and after the hidden layer.
-        epochs: at most.
-        augment: whether the training faces are shifted and turned.
+        seed: fixes every random choice.
+        filters: the filters of each block of a 3×3 convolution, batch norm, ReLU and 2×2 max pooling.
+        dense_units: units of the hidden layer, which has its own batch norm.
+        dropout_rate: the rate before and after the hidden layer.
+        epochs: the largest number of epochs.
+        augment: whether the training faces are shifted and rotated.
     """
 
     name = "lbp_cnn"
@@ -77,7 +77,7 @@ class LbpCnn(Comparator):
             x = layers.ReLU(name=f"relu{number}")(x)
             x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
         x = layers.Dropout(self.dropout_rate, name="maps_dropout")(layers.Flatten(name="flatten")(x))
-        # without the norm all hidden units can fall silent in the first epochs, and the network stays at chance
+        # without the norm all hidden units can become inactive in the first epochs, and the network stays at chance
         x = layers.Dense(self.dense_units, use_bias=False, name="hidden")(x)
         x = layers.ReLU(name="hidden_relu")(layers.BatchNormalization(momentum=0.9, name="hidden_bn")(x))
         x = layers.Dropout(self.dropout_rate, name="hidden_dropout")(x)
@@ -95,5 +95,5 @@ class LbpCnn(Comparator):
 
 
 def coded(images: np.ndarray) -> np.ndarray:
-    """Returns the pictures of the patterns of faces uint8 (N, H, W), uint8 (N, H, W, 1)."""
+    """Compute the images of the patterns of faces uint8 (N, H, W): uint8 (N, H, W, 1)."""
     return lbp.codes(images, "default")[..., np.newaxis]

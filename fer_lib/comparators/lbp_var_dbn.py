@@ -14,26 +14,26 @@ from fer_lib.comparators.small_networks import Budget, Views, fit, predict
 from fer_lib.datasets.splits import sample
 
 layers = keras.layers
-PATTERNS = "uniform"  # those that do not change when a face turns: the LBP of Ojala et al.'s LBP/VAR
-VARIANCE_FACES = 2000  # whose pixels say where the bins of the variance end
+PATTERNS = "uniform"  # rotation-invariant patterns: the LBP of Ojala et al.'s LBP/VAR
+VARIANCE_FACES = 2000  # their pixels set the limits of the variance's bins
 
 
 class LbpVarDbn(Comparator):
-    """Joint histograms of rotation-invariant patterns and of the neighbours' variance, and a deep belief network.
+    """A deep belief network on joint histograms of rotation-invariant patterns and of the neighbours' variance.
 
-    The variance's bins hold equally many pixels of the training faces. The belief network's weights initialise a
+    The variance's bins contain equally many pixels of the training faces. The belief network's weights initialise a
     network of sigmoid layers with a softmax, which back-propagation trains further. Tuning budget: the number of
-    epochs, at most ``epochs``, on a fifth of the people (:mod:`fer_lib.comparators.small_networks`); nothing of the
-    belief network is searched.
+    epochs, at most ``epochs``, on a fifth of the subjects (:mod:`fer_lib.comparators.small_networks`); the belief
+    network is not searched.
 
     Args:
-        seed: of everything drawn.
+        seed: fixes every random choice.
         grid: patches in a row and in a column.
-        variance_bins: of the variance.
-        units: hidden units of each machine.
-        updates: steps of each machine's learning.
-        epochs: of back-propagation, at most.
-        copies: of each training face, shifted and turned as chen2023's (Table 1), of which each step sees any one.
+        variance_bins: the number of bins of the variance.
+        units: hidden units of each Boltzmann machine.
+        updates: training steps of each Boltzmann machine.
+        epochs: the largest number of epochs of back-propagation.
+        copies: copies of each training face, shifted and rotated as in chen2023 (Table 1); each step takes any one.
     """
 
     name = "lbp_var_dbn"
@@ -81,7 +81,7 @@ class LbpVarDbn(Comparator):
         )
 
     def _histograms(self, images: np.ndarray) -> np.ndarray:
-        """Returns the joint histograms of faces (N, H, W), float32 (N, grid · grid · 10 · variance_bins)."""
+        """Compute the joint histograms of faces (N, H, W): float32 (N, grid · grid · 10 · variance_bins)."""
         bins = lbp.BINS[PATTERNS] * self.variance_bins
 
         def joint(faces: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class LbpVarDbn(Comparator):
 
 
 def fine_tuned(stack: Sequence[Layer], classes: int) -> keras.Model:
-    """Returns a network of sigmoid layers that start with a belief network's weights, and a softmax of its own."""
+    """Build a network of sigmoid layers that start with a belief network's weights, and a new softmax."""
     x = visible = keras.Input((len(stack[0].weights),), name="visible")
     for number, layer in enumerate(stack, start=1):
         x = layers.Dense(len(layer.biases), activation="sigmoid", name=f"hidden{number}")(x)

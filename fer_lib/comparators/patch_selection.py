@@ -1,10 +1,10 @@
-"""Which patches of a face tell expressions apart: common ones for all, specific ones for each (Zhong et al. 2012).
+"""Select patches of a face that tell expressions apart: common and specific ones (Zhong et al. 2012).
 
 Their multi-task sparse learning takes or leaves a patch as a whole, for all expressions at once. scikit-learn's
-MultiTaskLasso takes or leaves a *column* for all tasks. A patch's histogram becomes few columns first: the answers of a
-ridge regression from its bins alone to each expression against the rest, each face answered by a regression that saw
-nobody of its fold. A patch's weight is the Frobenius norm of its columns' weights over all tasks; a patch whose columns
-are all left out is left out.
+MultiTaskLasso takes or leaves a *column* for all tasks. Each patch's histogram is therefore first reduced to a few
+columns: the predictions of ridge regressions from its bins to each expression against the rest, each face predicted by
+a regression that was trained without its fold. A patch's weight is the Frobenius norm of its columns' weights over all
+tasks; a patch is left out if all of its columns are.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from threadpoolctl import threadpool_limits
 
 from fer_lib.datasets.splits import Fold, search_folds
 
-RIDGE = 0.1  # a face, for standardised bins
-PENALTIES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01)  # shares of the smallest that leaves every patch out
-SPECIFIC_PENALTY = 0.1  # the same share, of each expression's own lasso; not searched
+RIDGE = 0.1  # for each face, for standardised bins
+PENALTIES = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01)  # shares of the smallest penalty that leaves every patch out
+SPECIFIC_PENALTY = 0.1  # the same share for each expression's own lasso; not searched
 FOLDS = 3
 SOLVER = {"max_iter": 5000, "tol": 1e-3}
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches that were selected.
+    """The selected patches.
 
     Attributes:
-        common: numbers of the patches for all expressions, the weightiest first.
+        common: numbers of the patches for all expressions, the largest weight first.
         specific: the same for each expression, beyond the common ones.
-        penalty: of the multi-task lasso, as a share of the smallest that leaves every patch out.
+        penalty: the multi-task lasso's penalty, as a share of the smallest that leaves every patch out.
     """
 
     common: np.ndarray
@@ -41,21 +41,21 @@ class Patches:
 
     @property
     def union(self) -> np.ndarray:
-        """All of them, ascending."""
+        """All selected patches, ascending."""
         return np.unique(np.concatenate([self.common, *self.specific]))
 
 
 def select(
     histograms: np.ndarray, codes: np.ndarray, *, groups: np.ndarray | None, most: tuple[int, int], seed: int
 ) -> Patches:
-    """Selects patches; of the eight ``PENALTIES`` it takes the largest within a standard error of the best.
+    """Select patches with the largest of the eight ``PENALTIES`` within a standard error of the best.
 
     Args:
         histograms: float, shape (N, patches, bins).
         codes: classes from 0, shape (N,).
-        groups: whose face each is, shape (N,), kept together in the three folds; None where that is unknown.
-        most: common patches (one or more), and specific patches for each expression, at most.
-        seed: of the folds.
+        groups: the subject of each face, shape (N,), kept together in the three folds; None if unknown.
+        most: the largest numbers of common patches (one or more) and of specific patches for each expression.
+        seed: fixes the folds.
 
     Raises:
         FerError: nothing can be held out.
@@ -67,7 +67,7 @@ def select(
         weights, penalty = _common_weights(answers, targets, folds)
         strengths = np.linalg.norm(weights, axis=(1, 2))
         if not strengths.any():
-            strengths[:] = 1  # no patch tells anything
+            strengths[:] = 1  # no patch is informative
         common = _strongest(strengths, most[0])
         explained = np.einsum("npc,pct->nt", answers[:, common], weights[common])
         left = targets - targets.mean(axis=0) - explained
@@ -76,12 +76,12 @@ def select(
 
 
 def discriminants(histograms: np.ndarray, targets: np.ndarray, *, folds: Sequence[Fold]) -> np.ndarray:
-    """Returns what each patch alone says of each expression, float64 (N, patches, expressions).
+    """Predict each expression from each patch alone: float64 (N, patches, expressions).
 
     Args:
         histograms: float, shape (N, patches, bins).
         targets: 1 for a face's expression, else 0, shape (N, expressions).
-        folds: a face is answered for by what was learnt from the others' part. Faces that no fold holds out get 0.
+        folds: a face is predicted from the faces of its fold's training part. Faces that no fold holds out get 0.
     """
     out = np.zeros((len(targets), histograms.shape[1], targets.shape[1]))
     for learnt, held_out in ((fold.train, fold.test) for fold in folds):
@@ -95,11 +95,11 @@ def discriminants(histograms: np.ndarray, targets: np.ndarray, *, folds: Sequenc
 
 
 def _common_weights(answers: np.ndarray, targets: np.ndarray, folds: Sequence[Fold]) -> tuple[np.ndarray, float]:
-    """Returns the multi-task lasso's weights, shape (patches, columns, tasks), and its penalty as a share."""
+    """Fit the multi-task lasso; return its weights, shape (patches, columns, tasks), and its penalty as a share."""
     columns = answers.reshape(len(answers), -1)
     centred = targets - targets.mean(axis=0)
     largest = np.linalg.norm(columns.T @ centred, axis=1).max() / len(columns)
-    penalties = np.array(PENALTIES) * (largest or 1.0)  # any penalty will do where no patch tells anything
+    penalties = np.array(PENALTIES) * (largest or 1.0)  # any penalty will do if no patch is informative
     divided = [(fold.train, fold.test) for fold in folds]
     searched = MultiTaskLassoCV(alphas=penalties, cv=divided, **SOLVER).fit(columns, targets)
     errors = searched.mse_path_.mean(axis=1)  # penalties descend
@@ -110,13 +110,13 @@ def _common_weights(answers: np.ndarray, targets: np.ndarray, folds: Sequence[Fo
 
 
 def _specific(answers: np.ndarray, left: np.ndarray, common: np.ndarray, most: int) -> np.ndarray:
-    """Returns the patches that explain best what the common ones leave of one expression.
+    """Select the patches that best explain the residuals of one expression after the common patches.
 
     Args:
-        answers: what each patch says of this expression, shape (N, patches).
-        left: of the task, shape (N,).
-        common: these are left out.
-        most: patches at most.
+        answers: the predictions of this expression from each patch, shape (N, patches).
+        left: the residuals, shape (N,).
+        common: the patches to leave out.
+        most: the largest number of patches.
     """
     others = np.setdiff1d(np.arange(answers.shape[1]), common)
     if not most or not len(others):
@@ -127,7 +127,7 @@ def _specific(answers: np.ndarray, left: np.ndarray, common: np.ndarray, most: i
 
 
 def _strongest(strengths: np.ndarray, most: int) -> np.ndarray:
-    """Returns the places of the largest that are not 0, the largest first."""
+    """Find the positions of the largest values that are not 0, the largest first."""
     order = np.argsort(-strengths, kind="stable")[:most]
     return order[strengths[order] > 0]
 

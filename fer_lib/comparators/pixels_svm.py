@@ -1,4 +1,4 @@
-"""An SVM on the grey values: what a network must beat to have learnt more than pixels tell."""
+"""An SVM on the grey values: a network must beat it to have learnt more than the pixels show."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How the compared networks are trained: the same moved faces, steps and epochs for all of them.
+"""The shared training recipe of the networks: the same augmentation, steps and epochs for all of them.
 
-Nothing here is tuned on any test face: the rates are the project's own for a network that starts from weights
-(liu2023's fine-tuning) and for one that starts from none (chen2023's), so that the tuning budget of each is one run.
+Nothing here is tuned on any test face. The learning rates are the project's own for networks with pre-trained weights
+(as in liu2023's fine-tuning) and without (as in chen2023), so the tuning budget of each network is one run.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
 from fer_lib.settings.common import STRICT, Fraction
 
 RATE_FROM_WEIGHTS, RATE_FROM_SCRATCH = 0.0001, 0.001
-UNREAD = ("kernel_initializer", "test_scaling")  # of the settings that the recipe shares with chen2023's model
-SMALLEST = 32  # pixels: what the networks of keras.applications take
-MOMENTUM = 0.9  # of the moving averages of networks from no weights: CK+'s epochs have six steps, too few for 0.99
+UNREAD = ("kernel_initializer", "test_scaling")  # settings of chen2023's model that the recipe does not use
+SMALLEST = 32  # pixels: the smallest faces for the networks of keras.applications
+MOMENTUM = 0.9  # of the moving averages of networks from scratch: CK+'s epochs have six steps, too few for 0.99
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RecipeSettings(ResNetSettings):
-    """What the networks' ``recipe`` can change, beside chen2023's Table 1 (shifts, rotation, batch size).
+    """The settings of a network's ``recipe``, besides those of chen2023's Table 1 (shifts, rotation, batch size).
 
     Attributes:
-        trainable_trunk: which layers of a trunk train; of a trunk that starts from no weights, all.
-        horizontal_flip: whether faces are mirrored at random, too.
+        trainable_trunk: the layers of a trunk that train; all, if the trunk starts from scratch.
+        horizontal_flip: whether faces are also mirrored at random.
         optimizer: Adam as chen2023 prints, or AdamW.
-        weight_decay: AdamW's.
-        schedule: of the learning rate: ``"constant"``, or ``"cosine"`` down to zero at the last step.
-        warm_up_epochs: over which a cosine's rate rises from zero to ``learning_rate`` first.
-        label_smoothing: how much of each target goes evenly to all classes.
-        validation_share: of the training faces, held out for ``early_stopping_patience``; people stay together.
+        weight_decay: AdamW's weight decay.
+        schedule: the learning rate over time: ``"constant"``, or ``"cosine"`` down to zero at the last step.
+        warm_up_epochs: the first epochs, over which a cosine's rate rises from zero to ``learning_rate``.
+        label_smoothing: the share of each target that is spread evenly over all classes.
+        validation_share: the share of training faces held out for ``early_stopping_patience``; subjects stay together.
     """
 
     trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
@@ -63,15 +63,15 @@ class RecipeSettings(ResNetSettings):
 
 
 class Network(Comparator):
-    """A network that is trained by the shared recipe; a subclass says what it is made of (:meth:`build`).
+    """A network that is trained by the shared recipe; a subclass defines its layers (:meth:`build`).
 
     Attributes:
-        own: changes of the recipe that belong to the system itself.
-        scaling: of the pixels where it starts from weights; without, they are divided by 255.
-        rate_from_scratch: the learning rate where it starts from none.
-        checkpoints: a folder for the next ``fit`` alone, set before it: a training that was killed goes on there.
+        own: changes of the recipe that belong to the comparator itself.
+        scaling: the scaling of the pixels if it starts from weights; from scratch, they are divided by 255.
+        rate_from_scratch: the learning rate if it starts from scratch.
+        checkpoints: a folder for the next ``fit`` only, set before it: a killed training continues from there.
         network_: after ``fit``: the network.
-        history_: after ``fit``: a row an epoch, as of :func:`fer_lib.training.train`; not kept on disk.
+        history_: after ``fit``: the history of :func:`fer_lib.training.train`, a row an epoch; not saved.
     """
 
     own: ClassVar[Mapping[str, Any]] = {}
@@ -88,10 +88,10 @@ class Network(Comparator):
 
     @abstractmethod
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
-        """Returns the uncompiled network: faces of ``image_size`` to probabilities (N, classes)."""
+        """Build the uncompiled network: faces of ``image_size`` to probabilities (N, classes)."""
 
     def settings(self) -> RecipeSettings:
-        """Returns the recipe with the system's own changes and the caller's; raises FerError, naming a wrong one."""
+        """Apply the comparator's and the caller's changes to the recipe; raise FerError, naming a wrong one."""
         for name in UNREAD:
             if name in (self.recipe or {}):
                 raise FerError(f"The recipe's {name} would change nothing of {self.title}; leave it out.")
@@ -127,7 +127,7 @@ class Network(Comparator):
         return self._answers(resized(images, self.image_size))
 
     def _answers(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's probabilities of faces that have its size already."""
+        """Compute the network's probabilities of faces that already have its size."""
         run = scaled(one_at_a_time(self.network_), self.settings().scaling)
         return in_batches(run, images, np.empty((len(images), len(self.classes_)), np.float32))
 
@@ -139,13 +139,13 @@ class Network(Comparator):
 
 
 def weights_seen(weights: str) -> str:
-    """Returns what a table says of a network's ``weights``."""
+    """Name a network's ``weights`` for a table."""
     names = dict(zip(WEIGHTS_NAMES, ("ImageNet", "none", "none"), strict=True))
     return names.get(weights) or f"file {Path(weights).name}"
 
 
 def compiled(model: keras.Model, settings: RecipeSettings, steps: int) -> keras.Model:
-    """Returns a network, compiled as the recipe says; an epoch has so many ``steps``."""
+    """Compile a network by the recipe; an epoch has so many ``steps``."""
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         warm, total = settings.warm_up_epochs * steps, settings.epochs * steps
@@ -168,18 +168,20 @@ def _dataset(images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -
 
 
 def _parts(faces: FaceDataset, settings: RecipeSettings, seed: int) -> tuple[FaceDataset, FaceDataset]:
-    """Returns the faces to learn from and those to stop by; these are a batch of the former where none are held out."""
+    """Split the faces for training and early stopping; if none are held out, the latter are a batch of the former."""
     share = settings.validation_share
     if settings.early_stopping_patience and not share:
-        raise FerError("The recipe has early_stopping_patience without faces to stop by; set validation_share, too.")
+        raise FerError(
+            "The recipe has early_stopping_patience but holds out no faces for it; set validation_share as well."
+        )
     if not share:
         return faces, faces.take(range(min(len(faces), settings.batch_size)))
     if "subject" not in faces.meta:
         return validation_split(faces, seed, fraction=share)
-    people = faces.meta["subject"].to_numpy()
+    subjects = faces.meta["subject"].to_numpy()
     folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, random_state=seed)
     try:
-        learn, validate = next(folds.split(people, faces.labels, people))
+        learn, validate = next(folds.split(subjects, faces.labels, subjects))
     except ValueError as error:
-        raise FerError(f"No share of the people can be held out ({error}); set validation_share to 0.") from None
+        raise FerError(f"No share of the subjects can be held out ({error}); set validation_share to 0.") from None
     return faces.take(learn), faces.take(validate)

@@ -22,12 +22,12 @@ class ResNet50Attention(Network):
     """chen2023's model with a self-attention block after its trunk, trained by the shared recipe.
 
     Args:
-        weights: of the trunk: ``"imagenet"``, ``"none"``, ``"random_frozen"`` or a file.
+        weights: the trunk's: ``"imagenet"``, ``"none"``, ``"random_frozen"`` or a file.
         epochs: passes over the training faces.
-        image_size: to which faces are resized, in pixels: 48 gives four positions, 96 nine.
-        dropout_rate: of the MLP (chen2023, Table 1).
+        image_size: the faces are resized to this height and width in pixels: 48 gives four positions, 96 nine.
+        dropout_rate: the MLP's rate (chen2023, Table 1).
         recipe: changes of :class:`~fer_lib.comparators.recipe.RecipeSettings`.
-        seed: of new weights, dropout, shuffling and augmentation.
+        seed: fixes the new weights, dropout, shuffling and augmentation.
     """
 
     name = "resnet50_attention"
@@ -55,7 +55,7 @@ class ResNet50Attention(Network):
         self.seed = seed
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
-        """Returns the uncompiled network; raises FerError where the weights cannot be had."""
+        """Build the uncompiled network; raise FerError if the weights are not available."""
         made_of = ResNet50MlpSettings(
             weights=self.weights, trainable_trunk=settings.trainable_trunk, dropout_rate=self.dropout_rate
         )
@@ -63,13 +63,13 @@ class ResNet50Attention(Network):
 
 
 def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:
-    """Returns ResNet50, a self-attention block and the MLP of section 2.2.2; uncompiled.
+    """Build ResNet50, a self-attention block and the MLP of section 2.2.2; uncompiled.
 
     The input is float32 (N, image_size, image_size, 3), the output probabilities (N, classes). The attention block has
     as many heads as the first transformers (8 of 64 units), a layer norm before it and a shortcut around it.
 
     Raises:
-        FerError: the weights cannot be had or do not fit.
+        FerError: the weights are not available or do not fit.
     """
     trunk = build_trunk(settings, image_size=image_size)
     face = keras.Input((image_size, image_size, 3), name="face")
@@ -78,7 +78,7 @@ def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int =
 
 
 def attend(maps: keras.KerasTensor) -> keras.KerasTensor:
-    """Returns maps (N, H, W, C) plus what each of their H·W positions finds at all of them."""
+    """Apply self-attention over the H·W positions of maps (N, H, W, C), and add its result to the maps."""
     height, width, channels = maps.shape[1:]
     positions = layers.Reshape((height * width, channels), name="positions")(maps)
     normed = layers.LayerNormalization(name="attention_norm")(positions)

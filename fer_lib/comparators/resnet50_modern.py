@@ -1,4 +1,4 @@
-"""The same ResNet50, fine-tuned wholly by today's habits: what the papers' network can do beyond their recipes."""
+"""ResNet50 with SoftMax, fully fine-tuned with today's methods, which go beyond the papers' recipes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from fer_lib.settings import ResNet50SvmSettings
 
 
 class ResNet50Modern(Network):
-    """ResNet50 with SoftMax: its own preprocessing, AdamW with warm-up and cosine, label smoothing, flips, both views.
+    """ResNet50 with SoftMax, its own preprocessing, AdamW with warm-up and cosine, label smoothing and flips.
 
-    A test face and its mirror image are both answered, and the answers averaged.
+    The probabilities of a test face and of its mirror image are averaged.
 
     Args:
-        weights: of the trunk: ``"imagenet"``, ``"none"``, ``"random_frozen"`` or a file.
+        weights: the trunk's: ``"imagenet"``, ``"none"``, ``"random_frozen"`` or a file.
         epochs: passes over the training faces.
-        image_size: to which faces are resized, in pixels: 96 leaves the trunk 3×3 maps, 48 leaves 2×2 at a fourth of
-            the cost.
+        image_size: the faces are resized to this height and width in pixels: the trunk's maps are 3×3 with 96, and 2×2
+            with 48, at a fourth of the cost.
         recipe: changes of :class:`~fer_lib.comparators.recipe.RecipeSettings`.
-        seed: of new weights, shuffling and augmentation.
+        seed: fixes the new weights, shuffling and augmentation.
     """
 
     name = "resnet50_modern"
@@ -59,7 +59,7 @@ class ResNet50Modern(Network):
         self.seed = seed
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
-        """Returns the uncompiled network; raises FerError where the weights cannot be had."""
+        """Build the uncompiled network; raise FerError if the weights are not available."""
         made_of = ResNet50SvmSettings(weights=self.weights, trainable_trunk=settings.trainable_trunk)
         return resnet50_svm.build_classifier(made_of, image_size=self.image_size, classes=classes)
 

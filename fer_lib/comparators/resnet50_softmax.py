@@ -1,4 +1,4 @@
-"""ResNet-50 with SoftMax on the very features that the SVM sees (liu2023, section 3.1)."""
+"""ResNet-50 with SoftMax on the same features as the SVM (liu2023, section 3.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fer_lib.comparators.resnet50_svm import ResNet50Svm
 
 
 class ResNet50Softmax(ResNet50Svm):
-    """A frozen ResNet-50's features and a softmax regression, its penalty searched; parameters as of the SVM."""
+    """A softmax regression on a frozen ResNet-50's features, its penalty searched; parameters as for the SVM."""
 
     name = "resnet50_softmax"
     title = "ResNet-50 + SoftMax"

@@ -1,4 +1,4 @@
-"""liu2023's own system, and the one it is said to be about 1 % better than: ResNet-50 + SVM, ResNet-50 + SoftMax."""
+"""ResNet-50 + SVM: liu2023's own system, printed as about 1 % better than ResNet-50 + SoftMax."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ EXPANSIONS = ("off", "none", "originals", "each_copy")
 
 
 class ResNet50Svm(Comparator):
-    """A frozen ResNet-50's features and a support vector machine with a Gaussian kernel, C and width searched.
+    """A support vector machine with a Gaussian kernel on a frozen ResNet-50's features, C and width searched.
 
     Args:
-        weights: of the trunk: ``"imagenet"``, ``"none"`` or ``"random_frozen"`` (random, and nothing trains), or a
+        weights: the trunk's: ``"imagenet"``, ``"none"`` or ``"random_frozen"`` (random, and nothing trains), or a
             file, such as a trunk that was fine-tuned on FER-2013.
-        expansion: what the final fit sees: ``"off"`` the faces; or liu2023's twelve copies of each, and of them a
+        expansion: the images of the final fit: ``"off"`` the faces; or liu2023's twelve copies of each, and of them a
             cross-cut as in :class:`~fer_lib.settings.ExpansionSettings` (``"none"``, ``"originals"``, ``"each_copy"``).
-        image_size: to which faces are resized, in pixels.
-        trunk: engine and precision of the frozen trunk, one of :data:`fer_lib.settings.TRUNKS`.
-        seed: of random weights and of the search's folds.
+        image_size: the faces are resized to this height and width in pixels.
+        trunk: the engine and precision of the frozen trunk, one of :data:`fer_lib.settings.TRUNKS`.
+        seed: fixes random weights and the search's folds.
     """
 
     name = "resnet50_svm"
@@ -75,14 +75,14 @@ class ResNet50Svm(Comparator):
             pictures = expand(resized(images, self.image_size), ExpansionSettings(cross_cut=self.expansion))
             views = resnet50_svm.features(self.trunk_, pictures, settings=self._settings())
         examples = classifiers.Examples(self._features(images), codes, groups, views)
-        # it searches on some faces where there are more than 5,000
+        # it searches on a sample if there are more than 5,000 faces
         self.fitted_ = classifiers.fit_fer2013(self.classifier, examples, settings=self._settings(), seed=self.seed)
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         return resnet50_svm.features(self.trunk_, resized(images, self.image_size), settings=self._settings())
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
-        # log-probabilities of a softmax come back as its probabilities
+        # turns the log-probabilities of a softmax back into its probabilities
         return from_decisions(classifiers.decision(self.fitted_, self._features(images)))
 
     def _parts(self) -> dict[str, Part]:

@@ -1,8 +1,8 @@
-"""Small Keras networks of the compared systems: fitted for as many epochs as served best on people held out.
+"""Small Keras networks of the comparators, trained for the number of epochs that is best on held-out subjects.
 
-The tuning budget is one number, the epochs: the network trains on four fifths of the faces, each person's kept
-together, until the loss on the last fifth has not fallen for ``patience`` epochs; then it trains anew, from the same
-initial weights, on all faces for as many epochs as were best.
+The tuning budget is one number, the epochs. The network trains on four fifths of the faces, with each subject's faces
+kept together, until the loss on the last fifth has not fallen for ``patience`` epochs. Then it trains again, from the
+same initial weights, on all faces for the best number of epochs.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ LOSS = "sparse_categorical_crossentropy"
 
 @dataclass(frozen=True)
 class Views:
-    """Features of each face and of copies of it, shifted and turned as chen2023's faces are (Table 1).
+    """Features of each face and of copies of it that are shifted and rotated as in chen2023 (Table 1).
 
-    For systems whose features take too long to be computed anew in each epoch, as a network's faces are moved anew.
+    For comparators with features that take too long to compute again in each epoch, as augmentation would require.
 
     Attributes:
-        features: float32, shape (1 + copies, N, ...): those of the untouched faces first.
+        features: float32, shape (1 + copies, N, ...); the unchanged faces come first.
     """
 
     features: np.ndarray
 
     @classmethod
     def of(cls, images: np.ndarray, describe: Callable[[np.ndarray], np.ndarray], *, copies: int, seed: int) -> Views:
-        """Returns what ``describe`` makes of faces uint8 (N, H, W) and of so many moved copies of each."""
+        """Apply ``describe`` to faces uint8 (N, H, W) and to so many moved copies of each."""
         rng = np.random.default_rng([seed, copies])
         moved = (random_affine(images, rng).round().astype(np.uint8) for _ in range(copies))
         return cls(np.stack([describe(images), *(describe(copy) for copy in moved)]))
@@ -51,21 +51,21 @@ class Views:
         return self.features.reshape(-1, *self.features.shape[2:])
 
     def inputs(self, rows: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        """Returns the untouched faces' features without a generator, those of a view of each face with one."""
+        """Take the unchanged faces' features without a generator, or one random view of each face with one."""
         return self.features[0 if rng is None else rng.integers(len(self.features), size=len(rows)), rows]
 
     def one_each(self, seed: int) -> np.ndarray:
-        """Returns the features of one view of each face, (N, ...): as many as there are faces to learn from."""
+        """Take the features of one view of each face: (N, ...)."""
         return self.inputs(np.arange(self.features.shape[1]), np.random.default_rng(seed))
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long and how fast a network learns.
+    """The largest number of epochs, and the speed of a network's training.
 
     Attributes:
-        epochs: at most.
-        learning_rate: of Adam.
+        epochs: the largest number of epochs.
+        learning_rate: Adam's.
         batch_size: faces a step.
         patience: epochs without a lower loss on the held-out faces after which the search ends.
     """
@@ -85,18 +85,18 @@ def fit(
     budget: Budget,
     seed: int,
 ) -> tuple[keras.Model, int]:
-    """Returns a trained network, and for how many epochs it was trained.
+    """Train a network; return it and the number of epochs.
 
     Args:
         build: returns the network, uncompiled, which ends in softmax; called after seeding.
         codes: classes from 0, shape (N,).
-        inputs: of rows of the N faces.
-        groups: whose face each is, shape (N,), kept together in the search; None where that is unknown.
-        budget: of the search and of the training.
-        seed: of weights, dropout, order, augmentation and what is held out.
+        inputs: maps rows of the N faces to network input.
+        groups: the subject of each face, shape (N,), kept together in the search; None if unknown.
+        budget: the budget of the search and of the training.
+        seed: fixes weights, dropout, order, augmentation and the held-out faces.
 
     Raises:
-        FerError: nothing can be held out, or the loss is no number any more.
+        FerError: nothing can be held out, or the loss is not a number.
     """
     fold = search_folds(codes, groups, count=HOLD_OUT, seed=seed)[0]
     set_seed(seed)
@@ -110,7 +110,7 @@ def fit(
         train_epoch(network, codes, rows=fold.train, inputs=inputs, batch_size=budget.batch_size, seed=now)
         losses.append(_loss(predict(network, asked), codes[fold.test]))
     network.set_weights(start)
-    compiled(network, LOSS, budget=budget)  # an optimiser without memory
+    compiled(network, LOSS, budget=budget)  # with a fresh optimiser
     for epoch in range(_best(losses)):
         rows = np.arange(len(codes))
         train_epoch(network, codes, rows=rows, inputs=inputs, batch_size=budget.batch_size, seed=(seed, epoch))
@@ -118,7 +118,7 @@ def fit(
 
 
 def compiled(network: keras.Model, loss: str, *, budget: Budget) -> keras.Model:
-    """Compiles a network for Adam and returns it."""
+    """Compile a network for Adam and return it."""
     network.compile(optimizer=keras.optimizers.Adam(budget.learning_rate), loss=loss)
     return network
 
@@ -132,10 +132,10 @@ def train_epoch(
     batch_size: int,
     seed: tuple[int, ...],
 ) -> None:
-    """Trains on each of the rows once, in an order of the seed; the first ones fill the last batch up.
+    """Train on each row once, in an order that the seed fixes; the first rows fill up the last batch.
 
     Raises:
-        FerError: the loss is no number any more.
+        FerError: the loss is not a number.
     """
     order = np.random.default_rng(seed).permutation(rows)
     steps = math.ceil(len(order) / batch_size)
@@ -147,7 +147,7 @@ def train_epoch(
 
 
 def predict(network: keras.Model, inputs: np.ndarray) -> np.ndarray:
-    """Returns the network's answers, float32 (N, outputs), in batches of one size."""
+    """Compute the network's outputs, float32 (N, outputs), in batches of one size."""
     return in_batches(one_at_a_time(network), inputs, np.empty((len(inputs), network.output_shape[1]), np.float32))
 
 
@@ -156,5 +156,5 @@ def _loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
 
 
 def _best(losses: list[float]) -> int:
-    """The epoch of the lowest loss, counted from 1; 0 before the first."""
+    """Find the epoch of the lowest loss, counted from 1; 0 before the first."""
     return int(np.argmin(losses)) + 1 if losses else 0

@@ -15,15 +15,15 @@ TRUNK_PARAMETERS = 14_714_688  # of the thirteen convolutions
 
 
 class Vgg16(Network):
-    """VGG-16 and its two dense layers, fine-tuned wholly by the shared recipe.
+    """VGG-16 and its two dense layers, fully fine-tuned by the shared recipe.
 
     Args:
-        weights: of the convolutions: ``"imagenet"``, ``"none"`` or a file.
+        weights: the convolutions': ``"imagenet"``, ``"none"`` or a file.
         epochs: passes over the training faces.
-        image_size: to which faces are resized, in pixels.
-        dense_units: of each dense layer.
+        image_size: the faces are resized to this height and width in pixels.
+        dense_units: the units of each dense layer.
         recipe: changes of :class:`~fer_lib.comparators.recipe.RecipeSettings`.
-        seed: of new weights, dropout, shuffling and augmentation.
+        seed: fixes the new weights, dropout, shuffling and augmentation.
     """
 
     name = "vgg16"
@@ -52,7 +52,7 @@ class Vgg16(Network):
         self.seed = seed
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
-        """Returns the uncompiled network; raises FerError where the weights cannot be had."""
+        """Build the uncompiled network; raise FerError if the weights are not available."""
         trained = "all" if self.weights == "none" else settings.trainable_trunk
         return build(
             self.weights,
@@ -72,21 +72,21 @@ def build(
     dense_units: int = 4096,
     dropout_rate: float = 0.5,
 ) -> keras.Model:
-    """Returns VGG-16 and its classifier: two dense layers with dropout, then SoftMax; uncompiled.
+    """Build VGG-16 and its classifier: two dense layers with dropout, then SoftMax; uncompiled.
 
     The input is float32 (N, image_size, image_size, 3), of 32 pixels or more, the output probabilities (N, classes).
     The convolutions are the layer ``vgg16``; at 48 pixels they leave 1×1 maps of 512 channels.
 
     Args:
-        weights: of the convolutions: ``"imagenet"``, ``"none"`` or a file.
-        trained: which of them train (:func:`fer_lib.models.resnet50_mlp.freeze`).
+        weights: the convolutions': ``"imagenet"``, ``"none"`` or a file.
+        trained: the layers of them that train (:func:`fer_lib.models.resnet50_mlp.freeze`).
         image_size: height and width of the faces in pixels.
-        classes: how many there are.
-        dense_units: of each dense layer; 4,096 as printed (their Table 1).
-        dropout_rate: after each of them (their section 3.1).
+        classes: the number of classes.
+        dense_units: the units of each dense layer; 4,096 as printed (their Table 1).
+        dropout_rate: the rate after each of them (their section 3.1).
 
     Raises:
-        FerError: the weights cannot be had or do not fit.
+        FerError: the weights are not available or do not fit.
     """
     trunk = application("VGG16", weights, image_size=image_size)
     freeze(trunk, trained)

@@ -87,7 +87,7 @@ def test_a_row_that_repeats_another_is_left_out():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"pixel_svm": {}}, "There is no system 'pixel_svm' .did you mean 'pixels_svm'"),
+        ({"pixel_svm": {}}, "There is no comparator 'pixel_svm' .did you mean 'pixels_svm'"),
         ({"pixels_svm": {"sed": 1}}, "pixels_svm has no parameter 'sed' .did you mean 'seed'"),
         ({"class_priors": {}}, "The reference 'pixels_svm' is none of the rows"),
     ],
