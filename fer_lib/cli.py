@@ -17,14 +17,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fer_lib import __version__
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.errors import FerError
 
 MISSED = 1
 DIFFERENT = 1
 USER_ERROR = 2
 INTERRUPTED = 130
-
-_CORPORA = ("fer2013", "ckplus", "genki4k", "olivetti")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,7 +83,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
     synth = _command(actions, "synth", _data_synth, "write generated (SYNTHETIC) faces in a corpus' own format")
     synth.add_argument("folder", metavar="FOLDER", help="a new or empty folder")
-    synth.add_argument("--corpus", choices=_CORPORA, default="fer2013", help="default: %(default)s")
+    synth.add_argument("--corpus", choices=tuple(TITLES), default="fer2013", help="default: %(default)s")
     synth.add_argument("--faces", metavar="N", type=int, help="faces in all (default: 700 of fer2013, 200 of genki4k)")
     synth.add_argument("--seed", metavar="S", type=int, default=0, help="default: %(default)s")
     synth.add_argument(

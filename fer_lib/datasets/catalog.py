@@ -1,11 +1,14 @@
-"""The corpora by name, with what their owners ask of whoever uses them."""
+"""Names, titles and licence terms of the corpora."""
 
 from __future__ import annotations
 
-#: Short name to full name, in the order in which the papers need them.
+#: Titles by short name, in the order in which the papers need the corpora.
 TITLES = {"fer2013": "FER-2013", "ckplus": "CK+", "genki4k": "GENKI-4K", "olivetti": "Olivetti faces"}
 
-#: Short name to the sentence that every report on the corpus ends with.
+#: The corpora that `fer-lib data fetch` can download; CK+ comes from its owners only.
+FETCHABLE = ("fer2013", "genki4k", "olivetti")
+
+#: Licence terms by short name; every report on a corpus ends with them.
 TERMS = {
     "fer2013": (
         "FER-2013 was released for the ICML 2013 challenge (Goodfellow et al. 2013): use it for research, under the "

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, synthetic
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers import archives
@@ -18,7 +19,6 @@ from fer_lib.utils import code_hash
 
 GENERATED_SEED = 2013
 FACES_FOR_FIGURES = 1000
-NAMES = {"fer2013": "FER-2013", "ckplus": "CK+", "genki4k": "GENKI-4K", "olivetti": "Olivetti faces"}
 
 
 def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool = False) -> FaceDataset:
@@ -112,7 +112,7 @@ def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = F
     data_dir = data_dir or os.environ.get("FER_DATA", "")
     if not data_dir:
         raise FerError(
-            f"This profile reads {NAMES[name]} and no data folder was given; set FER_DATA (or data_dir) to the folder "
+            f"This profile reads {TITLES[name]} and no data folder was given; set FER_DATA (or data_dir) to the folder "
             f"that holds {name}, or use the smoke profile, which generates faces."
         )
     return archives.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)

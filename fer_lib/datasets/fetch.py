@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_lib.datasets import genki4k
+from fer_lib.datasets.catalog import FETCHABLE, TITLES
 from fer_lib.datasets.download import download
 from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS
 from fer_lib.datasets.fer2013.folders import Tree, find_trees, place_of
@@ -37,7 +38,6 @@ from fer_lib.utils.files import atomic_path, file_sha256, write_text
 HANDLE = "msambare/fer2013/versions/1"
 
 _PAGE = "https://www.kaggle.com/datasets/msambare/fer2013"
-_CORPORA = ("fer2013", "genki4k", "olivetti")
 
 #: Where GENKI-4K stands: the restored page of its makers first. Not verified: no download was possible here.
 GENKI4K_URLS = (
@@ -84,10 +84,10 @@ def fetch(corpus: str = "fer2013", to: str | Path = "data") -> Fetched:
             f"extended-cohn-kanade-images.zip and Emotion_labels.zip into the folder {to / 'ckplus'} and run "
             f"`fer-lib data check {to}`."
         )
-    if corpus not in _CORPORA:
+    if corpus not in FETCHABLE:
         raise FerError(
-            f"The corpus {corpus!r} cannot be fetched{nearest(corpus, [*_CORPORA, 'ckplus'])}; only "
-            f"{', '.join(_CORPORA)} can: put the others into the data folder by hand."
+            f"The corpus {corpus!r} cannot be fetched{nearest(corpus, TITLES)}; only "
+            f"{', '.join(FETCHABLE)} can: put the others into the data folder by hand."
         )
     return {"fer2013": _fetch_fer2013, "genki4k": _fetch_genki4k, "olivetti": _fetch_olivetti}[corpus](to)
 

@@ -18,6 +18,7 @@ import pandas as pd
 
 from fer_lib.backend import DEVICES, keras
 from fer_lib.datasets import corpus as corpora
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.experiments.lenet_training import Parts, train
@@ -103,7 +104,7 @@ def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *,
 def named_parts(parts: dict[str, Parts]) -> dict[str, FaceDataset]:
     """Returns every part by a name such as ``"CK+: training"``."""
     return {
-        f"{corpora.NAMES[name]}: {which}": getattr(each, which)
+        f"{TITLES[name]}: {which}": getattr(each, which)
         for name, each in parts.items()
         for which in ("training", "validation", "test")
     }
