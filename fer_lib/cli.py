@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from fer_lib import __version__
-from fer_lib.datasets.catalog import TITLES
+from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.errors import FerError
 
 MISSED = 1
@@ -170,7 +170,6 @@ def _command(
 
 
 def _data_fetch(arguments: argparse.Namespace) -> None:
-    from fer_lib.datasets.catalog import TERMS
     from fer_lib.datasets.fetch import fetch
 
     fetched = fetch(arguments.corpus, arguments.to)
@@ -190,7 +189,8 @@ def _data_check(arguments: argparse.Namespace) -> None:
 
 
 def _data_synth(arguments: argparse.Namespace) -> None:
-    from fer_lib.datasets import synthetic
+    from fer_lib.datasets.readers.locate import MARKER
+    from fer_lib.datasets.synthetic import writers
 
     layouts = {"fer2013": ("csv", "icml", "folders"), "ckplus": ("official", "48x48")}.get(arguments.corpus, (None,))
     layout = arguments.layout or layouts[0]
@@ -201,16 +201,16 @@ def _data_synth(arguments: argparse.Namespace) -> None:
         )
     if arguments.faces is not None and arguments.corpus in ("ckplus", "olivetti"):
         raise FerError(f"Found --faces for {arguments.corpus}, whose generated size is fixed; leave the option out.")
-    writers = {
-        "csv": synthetic.write_fer2013_csv,
-        "icml": functools.partial(synthetic.write_fer2013_csv, icml=True),
-        "folders": synthetic.write_fer2013_folders,
-        "official": synthetic.write_ckplus,
-        "48x48": synthetic.write_ckplus48,
+    by_layout = {
+        "csv": writers.write_fer2013_csv,
+        "icml": functools.partial(writers.write_fer2013_csv, icml=True),
+        "folders": writers.write_fer2013_folders,
+        "official": writers.write_ckplus,
+        "48x48": writers.write_ckplus48,
     }
     write = (
-        writers.get(layout)
-        or {"genki4k": synthetic.write_genki4k, "olivetti": synthetic.write_olivetti}[arguments.corpus]
+        by_layout.get(layout)
+        or {"genki4k": writers.write_genki4k, "olivetti": writers.write_olivetti}[arguments.corpus]
     )
     default = {"fer2013": {"n": 700}, "genki4k": {"n": 200}}.get(arguments.corpus, {})
     sizes = default if arguments.faces is None else {"n": arguments.faces}
@@ -220,7 +220,7 @@ def _data_synth(arguments: argparse.Namespace) -> None:
     _say(
         f"Wrote {count}: {path}",
         *([few] if arguments.corpus == "ckplus" else []),
-        f"Keep {synthetic.MARKER} with them: it tells them from real faces.",
+        f"Keep {MARKER} with them: it tells them from real faces.",
         f"Next: fer-lib data check {path}",
     )
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality, synthetic
+from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers import archives
+from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
 from fer_lib.utils import code_hash
@@ -64,7 +65,7 @@ def load_ckplus(
         return _absent("ckplus", ckplus.CLASS_NAMES)
     if path is None:
         people = settings.generated_subjects
-        path = _generated("ckplus", people, lambda folder: synthetic.write_ckplus(folder, subjects=people, seed=2010))
+        path = _generated("ckplus", people, lambda folder: writers.write_ckplus(folder, subjects=people, seed=2010))
     options = {"peak_frames": settings.peak_frames, "contempt": settings.contempt}
     return ckplus.load(path, skip_bad=data.skip_bad, progress=False, **options)
 
@@ -78,7 +79,7 @@ def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "
     path = _given("genki4k", data, data_dir, missing_ok=True)
     if path is None and _is_generated(data, data_dir):
         photos = settings.generated_photos
-        path = _generated("genki4k", photos, lambda folder: synthetic.write_genki4k(folder, n=photos, seed=4000))
+        path = _generated("genki4k", photos, lambda folder: writers.write_genki4k(folder, n=photos, seed=4000))
     if path is None:
         return _absent("genki4k", genki4k.CLASS_NAMES)
     return genki4k.load(path, skip_bad=data.skip_bad, progress=False)
@@ -92,7 +93,7 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
     """
     path = _given("olivetti", data, data_dir, missing_ok=missing_ok)
     if path is None and _is_generated(data, data_dir):
-        path = _generated("olivetti", 40, lambda folder: synthetic.write_olivetti(folder, people=40, seed=400))
+        path = _generated("olivetti", 40, lambda folder: writers.write_olivetti(folder, people=40, seed=400))
     return _absent("olivetti", ()) if path is None else olivetti.load(path)
 
 
@@ -127,7 +128,7 @@ def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
 def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:
     """Returns the folder of a generated corpus, drawn once into a cache in the corpus' own format."""
     cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
-    drawn_by = code_hash.of(synthetic)  # a new drawing is a new corpus
+    drawn_by = code_hash.of(writers)  # a new drawing is a new corpus
     folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
     whole = folder.with_name(f"{folder.name}.whole")  # beside it: in it are the corpus' own files alone
     if not (folder.is_dir() and whole.is_file()):
@@ -138,6 +139,6 @@ def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:
 
 def _generated_fer2013(count: int, *, progress: bool) -> FaceDataset:
     def write(folder: Path) -> None:
-        synthetic.write_fer2013_csv(folder, n=count, seed=GENERATED_SEED)
+        writers.write_fer2013_csv(folder, n=count, seed=GENERATED_SEED)
 
     return fer2013.load(_generated("fer2013", count, write), progress=progress)

@@ -14,8 +14,8 @@ from fer_lib import comparators
 from fer_lib.augmentation import random_flips
 from fer_lib.backend import keras
 from fer_lib.comparators import base, cnn_ad, fer_package, inception_v4, recipe, resnet50_attention, vgg16
-from fer_lib.datasets import synthetic
 from fer_lib.datasets.fer2013 import CLASS_NAMES
+from fer_lib.datasets.synthetic.faces import draw_faces
 from fer_lib.errors import FerError
 from fer_lib.models import resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
@@ -44,7 +44,7 @@ def tiny(monkeypatch):
 @pytest.fixture(scope="module")
 def faces():
     labels = np.tile([3, 4, 5], 8)
-    return synthetic.draw_faces([CLASS_NAMES[label] for label in labels], 11, intensity=1.0), labels
+    return draw_faces([CLASS_NAMES[label] for label in labels], 11, intensity=1.0), labels
 
 
 # --- Inception-v4 -----------------------------------------------------------------------------------------------------

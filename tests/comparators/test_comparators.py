@@ -14,8 +14,8 @@ from fer_lib import comparators
 from fer_lib.backend import keras
 from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import COMPARATOR_FILE, Comparator
-from fer_lib.datasets import synthetic
 from fer_lib.datasets.fer2013 import CLASS_NAMES
+from fer_lib.datasets.synthetic.faces import draw_faces
 from fer_lib.errors import FerError
 from fer_lib.utils import bundle
 from fer_lib.utils.files import file_sha256
@@ -58,7 +58,7 @@ SMALL = {
 def faces():
     """Generated faces of three plain expressions: 160 to learn from, 80 to be tested on."""
     labels = np.tile([3, 4, 5], 80)
-    images = synthetic.draw_faces([CLASS_NAMES[label] for label in labels], 5, intensity=1.0)
+    images = draw_faces([CLASS_NAMES[label] for label in labels], 5, intensity=1.0)
     groups = np.arange(len(labels)) // 3
     return (images[:160], labels[:160], groups[:160]), (images[160:], labels[160:])
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fer_lib import cli
-from fer_lib.datasets import synthetic
+from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.settings import PROFILES, load_profile
 
@@ -83,11 +83,11 @@ def counted(said: str) -> tuple[int, int]:
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("fuzzed")
-    synthetic.write_fer2013_csv(folder / "csv", n=42, seed=1)
-    synthetic.write_fer2013_folders(folder / "folders", n=42, seed=1)
-    synthetic.write_ckplus48(folder / "ckplus", seed=1)
-    synthetic.write_genki4k(folder / "genki4k", n=8, seed=1)
-    synthetic.write_ckplus(folder / "photos" / "ckplus", subjects=4, sequences=2, seed=1, size=(60, 80))
+    writers.write_fer2013_csv(folder / "csv", n=42, seed=1)
+    writers.write_fer2013_folders(folder / "folders", n=42, seed=1)
+    writers.write_ckplus48(folder / "ckplus", seed=1)
+    writers.write_genki4k(folder / "genki4k", n=8, seed=1)
+    writers.write_ckplus(folder / "photos" / "ckplus", subjects=4, sequences=2, seed=1, size=(60, 80))
     return {path.name: path for path in folder.iterdir()}
 
 

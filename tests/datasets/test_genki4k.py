@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_lib.datasets import genki4k, synthetic
+from fer_lib.datasets import genki4k
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers import pictures as decoding
 from fer_lib.datasets.readers.faults import Fault
 from fer_lib.datasets.readers.pictures import decode_photo
+from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 
 COUNT = 6
@@ -188,7 +189,7 @@ def test_nothing_recognised_says_what_was_found_and_expected(tmp_path):
 
 
 def test_generated_photos_are_read(tmp_path):
-    photos = genki4k.load(synthetic.write_genki4k(tmp_path / "g", n=10, seed=1))
+    photos = genki4k.load(writers.write_genki4k(tmp_path / "g", n=10, seed=1))
     assert photos.labels.tolist() == [1] * 5 + [0] * 5
     assert photos.synthetic
     assert photos.photo(0).ndim == 2

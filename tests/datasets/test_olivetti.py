@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from fer_lib.datasets import olivetti, synthetic
+from fer_lib.datasets import olivetti
+from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 
 
@@ -192,7 +193,7 @@ def test_two_releases_in_one_folder_stop(tmp_path):
 
 
 def test_generated_faces_tell_the_people_apart(tmp_path):
-    path = synthetic.write_olivetti(tmp_path / "o", people=12, seed=3)
+    path = writers.write_olivetti(tmp_path / "o", people=12, seed=3)
     data = olivetti.load(path)
     assert data.synthetic
     alone = tmp_path / "olivettifaces.gif"

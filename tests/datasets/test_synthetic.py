@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_lib.datasets import synthetic
-from fer_lib.datasets.synthetic import ACTION_UNITS, FER2013_CLASSES, UNITS, activations, draw_faces, generate
+from fer_lib.datasets.synthetic import writers
+from fer_lib.datasets.synthetic.faces import FER2013_CLASSES, draw_faces, generate
+from fer_lib.datasets.synthetic.people import ACTION_UNITS, UNITS, activations, sample_identities, studio_conditions
+from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
 
 MIXED = list(ACTION_UNITS)
@@ -15,10 +17,10 @@ MIXED = list(ACTION_UNITS)
 
 def portrait(expression, *, person=4, intensity=1.0, side="right", **fixed):
     """One face of 96 pixels as signed integers, noiseless and frontal unless ``fixed`` says otherwise."""
-    face = synthetic.render_faces(
-        synthetic.sample_identities(person + 1, 1).take([person]),
+    face = render_faces(
+        sample_identities(person + 1, 1).take([person]),
         activations([expression], intensity, side=side),
-        conditions=synthetic.studio_conditions(1, **fixed),
+        conditions=studio_conditions(1, **fixed),
         size=96,
     )
     return face[0].astype(int)
@@ -33,7 +35,7 @@ BROWS, EYES, MOUTH = slice(30, 42), slice(43, 54), slice(66, 90)
 
 
 def test_bytes_are_the_same_on_every_machine():
-    # A change here means another drawing: raise synthetic.DRAWING with it.
+    # A change here means another drawing: raise writers.DRAWING with it.
     digest = hashlib.sha256(draw_faces(MIXED * 4, 7).tobytes()).hexdigest()
     assert digest == "55d0b29dfd82858d45dad369b92a3d4f7dfd2eb3828d69875aa68a2a21b4e739"
     digest = hashlib.sha256(draw_faces(MIXED, 7, size=(100, 120)).tobytes()).hexdigest()
@@ -45,8 +47,8 @@ def test_a_face_depends_on_its_number_and_not_on_its_neighbours():
     np.testing.assert_array_equal(many[:5], draw_faces(MIXED[:5], 3))
     assert (many[0] != draw_faces(MIXED[:1], 4)[0]).mean() > 0.5
     assert (many[0] != many[8]).mean() > 0.5  # same expression, another person
-    people = synthetic.sample_identities(6, 3)
-    np.testing.assert_array_equal(people.skin[4:], synthetic.sample_identities(2, 3, first=4).skin)
+    people = sample_identities(6, 3)
+    np.testing.assert_array_equal(people.skin[4:], sample_identities(2, 3, first=4).skin)
 
 
 def test_faces_are_grey_bytes_with_contrast():
@@ -159,11 +161,11 @@ def test_generate_takes_other_classes_and_sizes():
         (lambda: draw_faces(["happy"], 0, intensity=1.5), "expected numbers from 0 to 1"),
         (lambda: draw_faces(["happy"], -1), "the seed -1"),
         (lambda: draw_faces(["happy"], 0, size=8), "16 x 16"),
-        (lambda: draw_faces(["happy"], 0, identity=synthetic.sample_identities(2, 0)), "2 identities"),
+        (lambda: draw_faces(["happy"], 0, identity=sample_identities(2, 0)), "2 identities"),
         (lambda: generate(20, 0), "20 faces for 7 classes"),
         (lambda: generate(100, 0, classes=("happy", "happy")), "'happy'"),
         (lambda: generate(100, 0, classes=("joy", "happy")), "'joy'"),
-        (lambda: synthetic.studio_conditions(1, yav=0.1), "did you mean 'yaw'"),
+        (lambda: studio_conditions(1, yav=0.1), "did you mean 'yaw'"),
     ],
 )
 def test_mistakes_are_named(call, words):
@@ -173,7 +175,7 @@ def test_mistakes_are_named(call, words):
 
 @pytest.mark.parametrize("icml", [False, True])
 def test_fer2013_csv(tmp_path, icml):
-    path = synthetic.write_fer2013_csv(tmp_path / "fer", n=60, seed=5, icml=icml)
+    path = writers.write_fer2013_csv(tmp_path / "fer", n=60, seed=5, icml=icml)
     header = path.read_text().splitlines()[0]
     assert (path.name, header) == (
         ("icml_face_data.csv", "emotion, Usage, pixels") if icml else ("fer2013.csv", "emotion,pixels,Usage")
@@ -190,7 +192,7 @@ def test_fer2013_csv(tmp_path, icml):
 
 
 def test_fer2013_folders(tmp_path):
-    folder = synthetic.write_fer2013_folders(tmp_path, n=60, seed=5)
+    folder = writers.write_fer2013_folders(tmp_path, n=60, seed=5)
     files = sorted(p.relative_to(folder).parts for p in folder.rglob("*.jpg"))
     assert len(files) == 60
     assert {(part, emotion) for part, emotion, _ in files} == {
@@ -207,7 +209,7 @@ def test_fer2013_folders(tmp_path):
 
 
 def test_ckplus(tmp_path):
-    folder = synthetic.write_ckplus(tmp_path / "ck", subjects=3, sequences=5, seed=1, size=(60, 80))
+    folder = writers.write_ckplus(tmp_path / "ck", subjects=3, sequences=5, seed=1, size=(60, 80))
     codes = []
     for subject in ("S005", "S010", "S015"):
         for session in ("001", "002", "003", "004", "005"):
@@ -235,7 +237,7 @@ def test_ckplus(tmp_path):
 
 
 def test_genki4k(tmp_path):
-    folder = synthetic.write_genki4k(tmp_path / "genki", n=10, seed=1)
+    folder = writers.write_genki4k(tmp_path / "genki", n=10, seed=1)
     assert sorted(p.name for p in (folder / "files").iterdir()) == [f"file{k:04d}.jpg" for k in range(1, 11)]
     labels = np.loadtxt(folder / "labels.txt")
     assert labels.shape == (10, 4)
@@ -246,8 +248,8 @@ def test_genki4k(tmp_path):
 
 
 def test_ckplus48_holds_the_last_three_frames_of_the_labelled_sequences(tmp_path):
-    tree = synthetic.write_ckplus(tmp_path / "tree", subjects=3, sequences=5, seed=1, size=(60, 80))
-    folder = synthetic.write_ckplus48(tmp_path / "48", subjects=3, sequences=5, seed=1)
+    tree = writers.write_ckplus(tmp_path / "tree", subjects=3, sequences=5, seed=1, size=(60, 80))
+    folder = writers.write_ckplus48(tmp_path / "48", subjects=3, sequences=5, seed=1)
     names = {"1": "anger", "2": "contempt", "3": "disgust", "4": "fear", "5": "happy", "6": "sadness", "7": "surprise"}
     expected = set()
     for label in (tree / "Emotion").rglob("*.txt"):
@@ -260,8 +262,8 @@ def test_ckplus48_holds_the_last_three_frames_of_the_labelled_sequences(tmp_path
 
 
 def test_the_tree_of_ckplus_is_drawn_as_ever(tmp_path):
-    # Another digest means another drawing: raise synthetic.DRAWING with it.
-    folder = synthetic.write_ckplus(tmp_path, subjects=1, sequences=2, seed=4, size=(60, 80))
+    # Another digest means another drawing: raise writers.DRAWING with it.
+    folder = writers.write_ckplus(tmp_path, subjects=1, sequences=2, seed=4, size=(60, 80))
     files = sorted(folder.rglob("*.png"))
     pixels = b"".join(cv2.imread(str(p), cv2.IMREAD_UNCHANGED).tobytes() for p in files)
     assert (len(files), hashlib.sha256(pixels).hexdigest()) == (
@@ -271,7 +273,7 @@ def test_the_tree_of_ckplus_is_drawn_as_ever(tmp_path):
 
 
 def test_olivetti(tmp_path):
-    path = synthetic.write_olivetti(tmp_path / "o", people=4, seed=1)
+    path = writers.write_olivetti(tmp_path / "o", people=4, seed=1)
     with Image.open(path) as picture:
         pixels = np.array(picture.convert("L"))
     assert pixels.shape == (114, 942)
@@ -284,32 +286,32 @@ def test_olivetti(tmp_path):
     assert within < 0.75 * between
     assert "SYNTHETIC" in (tmp_path / "o" / "SYNTHETIC.txt").read_text()
     before = path.read_bytes()
-    assert synthetic.write_olivetti(tmp_path / "o", people=4, seed=1).read_bytes() == before
+    assert writers.write_olivetti(tmp_path / "o", people=4, seed=1).read_bytes() == before
     for people in (0, 3, 42):
         with pytest.raises(FerError, match=f"people={people}"):
-            synthetic.write_olivetti(tmp_path / "none", people=people)
+            writers.write_olivetti(tmp_path / "none", people=people)
     assert not (tmp_path / "none").exists()
 
 
 def test_writers_repeat_themselves_and_spare_other_folders(tmp_path):
     folder = tmp_path / "genki"
-    synthetic.write_genki4k(folder, n=3)
+    writers.write_genki4k(folder, n=3)
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    synthetic.write_genki4k(folder, n=3)
+    writers.write_genki4k(folder, n=3)
     assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     with pytest.raises(FerError, match="did not write"):
-        synthetic.write_genki4k(folder, n=4)
+        writers.write_genki4k(folder, n=4)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"")
     with pytest.raises(FerError, match="new or empty folder"):
-        synthetic.write_fer2013_csv(tmp_path / "mine", n=60)
+        writers.write_fer2013_csv(tmp_path / "mine", n=60)
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["photo.jpg"]
     with pytest.raises(FerError, match="expected a folder"):
-        synthetic.write_ckplus(tmp_path / "mine" / "photo.jpg", subjects=1)
+        writers.write_ckplus(tmp_path / "mine" / "photo.jpg", subjects=1)
     with pytest.raises(FerError, match="0 subjects"):
-        synthetic.write_ckplus(tmp_path / "none", subjects=0)
+        writers.write_ckplus(tmp_path / "none", subjects=0)
     with pytest.raises(FerError, match="n=1"):
-        synthetic.write_genki4k(tmp_path / "none", n=1)
+        writers.write_genki4k(tmp_path / "none", n=1)
     assert not (tmp_path / "none").exists()
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.datasets import synthetic
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.synthetic import writers
+from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
+from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
 from fer_lib.faces import crops
 from fer_lib.faces import mtcnn as mtcnn_engine
@@ -51,10 +53,10 @@ def album(pictures, content_key="a" * 64):
 
 def portrait(size=160, *, person=4, roll=0.0, scale=0.8):
     """A grey generated face, noiseless and frontal."""
-    return synthetic.render_faces(
-        synthetic.sample_identities(person + 1, 1).take([person]),
-        synthetic.activations(["neutral"], 1.0),
-        conditions=synthetic.studio_conditions(1, roll=roll, scale=scale),
+    return render_faces(
+        sample_identities(person + 1, 1).take([person]),
+        activations(["neutral"], 1.0),
+        conditions=studio_conditions(1, roll=roll, scale=scale),
         size=size,
     )[0]
 
@@ -392,7 +394,7 @@ def test_a_whole_photo_keeps_its_proportions():
 
 
 def test_a_folder_of_photos(networks, tmp_path):
-    synthetic.write_genki4k(tmp_path / "genki", n=6, seed=3)
+    writers.write_genki4k(tmp_path / "genki", n=6, seed=3)
     files = sorted((tmp_path / "genki" / "files").glob("*.jpg"))
     pictures = [*(cv2.imread(str(path))[..., ::-1] for path in files), BLANK, BLANK[:1, :1]]
     result = face_crops(album(pictures), FaceSettings())

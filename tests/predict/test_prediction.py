@@ -16,7 +16,9 @@ from PIL import Image
 from fer_lib import cli
 from fer_lib.backend import keras
 from fer_lib.cli import main
-from fer_lib.datasets import synthetic
+from fer_lib.datasets.synthetic.faces import generate
+from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
+from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
 from fer_lib.faces import crops
 from fer_lib.faces.crops import Detection, crop
@@ -537,10 +539,10 @@ def test_help_and_wrong_paths_answer_without_keras():
 
 
 def portrait(size=160, person=4):
-    return synthetic.render_faces(
-        synthetic.sample_identities(person + 1, 1).take([person]),
-        synthetic.activations(["happy"], 1.0),
-        conditions=synthetic.studio_conditions(1, scale=0.8),
+    return render_faces(
+        sample_identities(person + 1, 1).take([person]),
+        activations(["happy"], 1.0),
+        conditions=studio_conditions(1, scale=0.8),
         size=size,
     )[0]
 
@@ -549,7 +551,7 @@ def portrait(size=160, person=4):
 def saved(tmp_path):
     """A tiny trunk and its SVM, fitted on generated faces, under results/ as notebook 04 leaves one."""
     settings = ResNet50SvmSettings(search_folds=2, scaling="unit")
-    generated = synthetic.generate(140, 3, size=48)
+    generated = generate(140, 3, size=48)
     keras.utils.set_random_seed(0)
     photo = keras.Input((48, 48, 3))
     trunk = keras.Model(photo, keras.layers.Conv2D(6, 5, strides=12)(photo), name=resnet50_svm.TRUNK)

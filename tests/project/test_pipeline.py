@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from fer_lib import provenance
-from fer_lib.datasets import synthetic
+from fer_lib.datasets.synthetic import writers
 
 PROJECT = Path(__file__).parents[2]
 TINY = """
@@ -165,7 +165,7 @@ def test_every_table_and_figure_of_liu2023_is_there_with_its_provenance(finished
 
 
 def test_a_data_folder_without_some_corpora_leaves_their_notebooks_out(tmp_path):
-    synthetic.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=5)
+    writers.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=5)
     given = ["--config", "profile=quick", "seeds=0", f"data_dir={tmp_path / 'data'}"]
     command = [*snakemake(PROJECT, "-n")[:-3], "--forceall", *given]
     done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, text=True)
@@ -192,7 +192,7 @@ def test_no_result_names_a_folder_of_this_machine(finished):
 
 
 def test_papermill_runs_a_notebook_from_any_folder_on_a_users_data(tmp_path):
-    synthetic.write_fer2013_folders(tmp_path / "data" / "fer2013", n=120, seed=5)
+    writers.write_fer2013_folders(tmp_path / "data" / "fer2013", n=120, seed=5)
     command = [
         sys.executable, "-m", "papermill", str(PROJECT / "notebooks" / "05_baseline_cnn.ipynb"), "out.ipynb",
         "-p", "epochs", "1", "-p", "data_dir", "data", "-p", "output_dir", "mine",

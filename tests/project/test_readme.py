@@ -17,7 +17,7 @@ from papermill.inspection import inspect_notebook
 from scipy import stats
 
 from fer_lib import published
-from fer_lib.datasets import synthetic
+from fer_lib.datasets.synthetic import writers
 from fer_lib.settings import load_profile
 
 PROJECT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_make_knows_its_targets(command, tmp_path):
 
 @pytest.mark.parametrize("command", FER_LIB)
 def test_the_command_line_does_what_it_says(command, tmp_path):
-    synthetic.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=1)
+    writers.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=1)
     words = command.replace(".venv/bin/fer-lib", ".venv/bin/python -m fer_lib.cli")
     done = run(words, tmp_path, PYTHONPATH=str(PROJECT))
     assert done.returncode == 0, done.stderr

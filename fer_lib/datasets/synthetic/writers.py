@@ -1,4 +1,4 @@
-"""The corpora of liu2023 with generated faces: CK+ in both layouts, GENKI-4K and the Olivetti faces."""
+"""Write corpora of generated faces: FER-2013 and CK+ in both their layouts, GENKI-4K and the Olivetti faces."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from fer_lib.datasets.readers.locate import MARKER, OLIVETTI_COMMENT
+from fer_lib.datasets.synthetic.faces import FER2013_CLASSES, draw_corpus
 from fer_lib.datasets.synthetic.people import (
     Conditions,
     Identity,
@@ -44,6 +45,49 @@ _OLIVETTI_MOODS = (
     *("neutral", "happy", "neutral", "surprise", "neutral"),
     *("angry", "happy", "neutral", "sad", "happy"),
 )
+
+
+def write_fer2013_csv(folder: str | Path, *, n: int = 700, seed: int = 0, icml: bool = False) -> Path:
+    """Writes ``fer2013.csv``, or ``icml_face_data.csv`` with its blanks in the header, and returns its path.
+
+    Args:
+        folder: a new or empty folder.
+        n: faces in all, at least 42.
+        seed: as for ``generate``; the rows hold the faces of ``generate(n, seed)`` in drawing order.
+        icml: write Kaggle's second variant, ``emotion, Usage, pixels``.
+
+    Raises:
+        FerError: the folder holds other files, or n or the seed is out of range.
+    """
+    images, meta = draw_corpus(n, seed)
+    folder = begin_folder(folder, f"write_fer2013_csv(n={n}, seed={seed}, icml={icml})")
+    digits = [str(level) for level in range(256)]
+    lines = ["emotion, Usage, pixels" if icml else "emotion,pixels,Usage"]
+    for image, label, usage in zip(images, meta["label"], meta["split"], strict=True):
+        pixels = " ".join([digits[level] for level in image.ravel().tolist()])
+        lines.append(f"{label},{usage},{pixels}" if icml else f"{label},{pixels},{usage}")
+    return write_text(folder / ("icml_face_data.csv" if icml else "fer2013.csv"), "\n".join(lines) + "\n")
+
+
+def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0) -> Path:
+    """Writes FER-2013's folders of JPEG files, ``train/<emotion>/Training_<number>.jpg`` and so on; returns the folder.
+
+    Args:
+        folder: a new or empty folder.
+        n: faces in all, at least 42.
+        seed: as for ``generate``.
+
+    Raises:
+        FerError: the folder holds other files, or n or the seed is out of range.
+    """
+    images, meta = draw_corpus(n, seed)
+    folder = begin_folder(folder, f"write_fer2013_folders(n={n}, seed={seed})")
+    number: dict[str, int] = {}
+    for image, label, usage in zip(images, meta["label"], meta["split"], strict=True):
+        number[usage] = number.get(usage, 0) + 1
+        place = folder / ("train" if usage == "Training" else "test") / FER2013_CLASSES[label]
+        write_image(place / f"{usage}_{number[usage]}.jpg", image)
+    return folder
 
 
 def write_ckplus(
