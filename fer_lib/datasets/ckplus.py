@@ -29,6 +29,7 @@ from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import decode_face
 from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
+from fer_lib.utils.progress import bar
 
 __all__ = ["CODES", "EMOTIONS", "OFFICIAL_COUNTS", "load", "recognises"]
 
@@ -403,7 +404,7 @@ def _last(
 
 def _decoded(source: Source, root: str, members: list[str], *, faults: Faults, progress: bool) -> dict[str, np.ndarray]:
     images: dict[str, np.ndarray] = {}
-    with locate.bar("ckplus", len(members), progress=progress) as advance:
+    with bar("ckplus", len(members), progress=progress) as advance:
         for name, data in source.items(members):
             try:
                 images[name] = decode_face(data)

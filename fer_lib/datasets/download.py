@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from fer_lib.errors import FerError
 from fer_lib.utils.files import atomic_path
+from fer_lib.utils.progress import bar
 
 _BLOCK = 2**18
 _TRIES = 3  # of one address whose connection breaks off
@@ -71,14 +68,13 @@ def _refusal(url: str, to: Path, **how: Any) -> str:
 
 def _stream(url: str, to: Path, *, limit: int, by_hand: str, timeout: float) -> None:
     """Write the answer of ``url``; raise FerError where it is too long, ConnectionError where it breaks off."""
-    quiet = not sys.stderr.isatty() or bool(os.environ.get("CI"))
     request = urllib.request.Request(url, headers={"User-Agent": "fer-lib"})
     with urllib.request.urlopen(request, timeout=timeout) as answer, open(to, "wb") as file:
         stated = answer.headers.get("Content-Length", "")
         total = int(stated) if stated.isdigit() else None
-        with tqdm(total=total, unit="B", unit_scale=True, desc=Path(url).name, disable=quiet) as bar:
+        with bar(Path(url).name, total, unit="B", progress=True) as advance:
             while block := answer.read(_BLOCK):
-                bar.update(len(block))
+                advance(len(block))
                 if file.tell() + len(block) > limit:
                     most = f"{limit / 2**20:,.0f} MiB"
                     raise FerError(f"{url} gives more than {most}, too much for this corpus; {by_hand}.")

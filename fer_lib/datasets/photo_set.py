@@ -14,9 +14,9 @@ import pandas as pd
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.readers.archives import Source, content_digests, open_source
 from fer_lib.datasets.readers.faults import Fault, Faults
-from fer_lib.datasets.readers.locate import bar
 from fer_lib.datasets.readers.pictures import decode_photo
 from fer_lib.errors import FerError
+from fer_lib.utils.progress import bar
 
 
 @dataclass(frozen=True)

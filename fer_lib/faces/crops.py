@@ -16,7 +16,6 @@ import pandas as pd
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.cache import cached
-from fer_lib.datasets.readers.locate import bar
 from fer_lib.errors import FerError
 from fer_lib.faces import mtcnn as mtcnn_engine
 from fer_lib.faces.geometry import (
@@ -31,6 +30,7 @@ from fer_lib.faces.geometry import (
 )
 from fer_lib.settings import FaceSettings, settings_dict
 from fer_lib.utils import code_hash
+from fer_lib.utils.progress import bar
 
 __all__ = [
     "KINDS",

@@ -22,13 +22,13 @@ from tabulate import tabulate
 from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES
 from fer_lib.datasets.readers.archives import MEMBER_LIMIT, visible
 from fer_lib.datasets.readers.faults import Fault
-from fer_lib.datasets.readers.locate import bar
 from fer_lib.datasets.readers.pictures import decode_photo
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import Detection, annotate, choose, crop, detect
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables.chen2023 import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
+from fer_lib.utils.progress import bar
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and a wrong path is told without it
     from fer_lib.predict.models import SavedModel

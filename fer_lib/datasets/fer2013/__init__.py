@@ -31,6 +31,7 @@ from fer_lib.datasets.readers.faults import Faults
 from fer_lib.datasets.readers.locate import MARKER
 from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
+from fer_lib.utils.progress import bar
 
 __all__ = ["CLASS_NAMES", "MARKER", "OFFICIAL_CLASS_COUNTS", "OFFICIAL_COUNTS", "SPLITS", "load"]
 
@@ -197,12 +198,12 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) ->
     synthetic = locate.marked(source, layout.root)
     if layout.csv:
         with (
-            locate.bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
+            bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
             source.open(layout.csv) as stream,
         ):
             rows = read_csv(stream, origin, faults=faults, advance=advance)
     else:
-        with locate.bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
+        with bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
             rows = read_tree(source, layout.tree, faults=faults, advance=advance)
     skipped = faults.settle()
     found = dict(zip(SPLITS, np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist(), strict=True))

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-
-from tqdm import tqdm
 
 from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, open_source, visible
 from fer_lib.errors import FerError
@@ -116,14 +111,6 @@ def deviations(found: dict[str, int], official: dict[str, int], origin: str, *, 
             "it is with skip_bad=True (--skip-bad)."
         )
     return differing
-
-
-@contextmanager
-def bar(corpus: str, total: int, *, unit: str = "pictures", progress: bool) -> Iterator[Callable[[int], object]]:
-    """Yields the function that moves a progress bar on stderr; silent without a terminal and under ``CI``."""
-    shown = progress and sys.stderr.isatty() and not os.environ.get("CI")
-    with tqdm(total=total, unit=unit, unit_scale=unit == "B", desc=corpus, disable=not shown) as moving:
-        yield moving.update
 
 
 def _holds(archive: Path, recognises: Callable[[Source], bool]) -> bool:
