@@ -10,9 +10,10 @@ from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013.csv import sniff_columns
-from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES, find_trees
+from fer_lib.datasets.fer2013.folders import find_trees
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, open_source, visible
+from fer_lib.datasets.readers.pictures import is_picture_name
 from fer_lib.errors import FerError
 
 
@@ -96,7 +97,7 @@ def _holds_fer2013(source: Source) -> bool:
     if find_trees(source.names):
         return True
     for name in source.names:
-        if name.lower().endswith(IMAGE_SUFFIXES) or not source.size(name):
+        if is_picture_name(name) or not source.size(name):
             continue
         with source.open(name) as stream:
             if sniff_columns(stream.read(4096)) is not None:

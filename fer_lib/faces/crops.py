@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from fer_lib.faces.geometry import (
 )
 from fer_lib.settings import FaceSettings, settings_dict
 from fer_lib.utils import code_hash
+from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar
 
 __all__ = [
@@ -196,7 +197,10 @@ def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, ob
 def _crop_rows(photos: PhotoSet | FaceDataset, rows: range, settings: FaceSettings) -> FaceDataset:
     """Returns the crops of some photos, whole ones where no face is sure, with their facts; other meta is empty."""
     crops, facts = [], []
-    for pictures in _handfuls(photos, rows):
+    stored = isinstance(photos, FaceDataset)
+    read = (photos.images[row] if stored else photos.photo(row) for row in rows)
+    # few large photos are in memory at a time
+    for pictures in batches(read, lambda picture: picture.shape[0] * picture.shape[1], limit=_HELD_PIXELS):
         for picture, detections in zip(pictures, detect(pictures, settings), strict=True):
             face = choose(detections, picture.shape, settings)
             sure = [other for other in detections if other.confidence >= settings.min_confidence]
@@ -207,22 +211,6 @@ def _crop_rows(photos: PhotoSet | FaceDataset, rows: range, settings: FaceSettin
     images = np.stack(crops) if crops else np.empty((0, settings.size, settings.size), np.uint8)
     meta = pd.DataFrame(facts, columns=list(_FACTS)).assign(label=0, split="")
     return FaceDataset(images, meta, (), corpus=photos.corpus, synthetic=photos.synthetic)
-
-
-def _handfuls(photos: PhotoSet | FaceDataset, rows: Iterable[int]) -> Iterator[list[np.ndarray]]:
-    """Yields the photos in lists of ``_HELD_PIXELS`` at most (or one photo), so that few large ones are in memory."""
-    held: list[np.ndarray] = []
-    pixels = 0
-    for row in rows:
-        picture = photos.images[row] if isinstance(photos, FaceDataset) else photos.photo(row)
-        size = picture.shape[0] * picture.shape[1]
-        if held and pixels + size > _HELD_PIXELS:
-            yield held
-            held, pixels = [], 0
-        held.append(picture)
-        pixels += size
-    if held:
-        yield held
 
 
 def _notes(faces: FaceDataset, settings: FaceSettings) -> dict[str, object]:

@@ -19,15 +19,15 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tabulate import tabulate
 
-from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES
 from fer_lib.datasets.readers.archives import MEMBER_LIMIT, visible
 from fer_lib.datasets.readers.faults import Fault
-from fer_lib.datasets.readers.pictures import decode_photo
+from fer_lib.datasets.readers.pictures import IMAGE_SUFFIXES, decode_photo, is_picture_name
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import Detection, annotate, choose, crop, detect
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables.chen2023 import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
+from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and a wrong path is told without it
@@ -233,14 +233,14 @@ def predict_photos(
     settings = face_settings(model)
     photos = [Path(photo) for photo in photos]
     with bar("photos", len(photos), progress=progress) as advance:
-        for handful in _handfuls(photos):
-            drafts = _drafts(handful, settings, all_faces=all_faces, whole_image=whole_image)
-            for photo, some, answers in zip(handful, drafts, _answers(model, handful, drafts, settings), strict=True):
+        for batch in batches(map(_read, photos), _pixels, limit=_HELD_PIXELS, most=_TOGETHER):
+            drafts = _drafts(batch, settings, all_faces=all_faces, whole_image=whole_image)
+            for photo, some, answers in zip(batch, drafts, _answers(model, batch, drafts, settings), strict=True):
                 target = (drawings or {}).get(photo.path)
                 if target is not None and photo.picture is not None:
                     answers = _drawn(photo, some, answers, target=target, banner=_banner(model))
                 yield from answers
-            advance(len(handful))
+            advance(len(batch))
 
 
 def table(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> list[str]:
@@ -262,7 +262,7 @@ def json_text(predictions: Sequence[Prediction], model: SavedModel, path: str | 
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    named = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and visible(path.name))
+    named = (path for path in folder.iterdir() if is_picture_name(path.name) and visible(path.name))
     return sorted(path for path in named if path.is_file())
 
 
@@ -283,19 +283,8 @@ def _replaceable(file: Path) -> bool:
         return False
 
 
-def _handfuls(photos: Iterable[Path]) -> Iterator[list[_Photo]]:
-    """Yields the photos, read, in lists that fit into memory and fill the networks' batches."""
-    held: list[_Photo] = []
-    pixels = 0
-    for photo in map(_read, photos):
-        size = 0 if photo.picture is None else photo.picture.shape[0] * photo.picture.shape[1]
-        if held and (len(held) == _TOGETHER or pixels + size > _HELD_PIXELS):
-            yield held
-            held, pixels = [], 0
-        held.append(photo)
-        pixels += size
-    if held:
-        yield held
+def _pixels(photo: _Photo) -> int:
+    return 0 if photo.picture is None else photo.picture.shape[0] * photo.picture.shape[1]
 
 
 def _read(path: Path) -> _Photo:

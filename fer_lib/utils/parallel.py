@@ -77,6 +77,30 @@ def cores() -> int:
     return cpu_count()
 
 
+def batches(
+    items: Iterable[Item], size: Callable[[Item], float], *, limit: float, most: int | None = None
+) -> Iterator[list[Item]]:
+    """Yield the items in order, in lists that together stay within a size, so that few large ones are in memory.
+
+    Args:
+        items: read one at a time, never more than one ahead of what was yielded.
+        size: of one item, such as its bytes or pixels.
+        limit: size of a list; an item that is larger is a list of its own.
+        most: items in a list.
+    """
+    batch: list[Item] = []
+    total = 0.0
+    for item in items:
+        added = size(item)
+        if batch and (len(batch) == most or total + added > limit):
+            yield batch
+            batch, total = [], 0.0
+        batch.append(item)
+        total += added
+    if batch:
+        yield batch
+
+
 def side_by_side(
     function: Callable[..., Any], tasks: list[tuple[Any, ...]], *, jobs: int, done: Callable[[int, Any], None]
 ) -> None:

@@ -241,7 +241,7 @@ def test_boxes_are_in_pixels_of_the_upright_photo(detector):
     np.testing.assert_allclose(one.box, (100, 100, 600, 600), atol=6)
 
 
-def test_many_photos_are_done_in_handfuls_and_in_order(detector, monkeypatch):
+def test_many_photos_are_done_in_batches_and_in_order(detector, monkeypatch):
     monkeypatch.setattr(prediction, "_TOGETHER", 4)
     monkeypatch.setattr(prediction, "_HELD_PIXELS", 3 * 200 * 100)
     names = [write(f"{k}.png", picture(255 * (k % 2))) for k in range(7)]

@@ -167,3 +167,22 @@ def test_an_error_of_the_items_is_raised(several):
 
     with pytest.raises(OSError, match="gone"):
         list(in_order(lambda item: item, items()))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "lists"),
+    [
+        ([], None, []),
+        ([3, 3, 4, 1], None, [[3, 3, 4], [1]]),
+        ([11, 1, 9, 1], None, [[11], [1, 9], [1]]),
+        ([0, 0, 0, 0, 0], 2, [[0, 0], [0, 0], [0]]),
+    ],
+)
+def test_batches_keep_the_order_and_stay_within_the_limit(sizes, most, lists):
+    assert list(parallel.batches(iter(sizes), lambda size: size, limit=10, most=most)) == lists
+
+
+def test_batches_read_one_item_ahead():
+    read = []
+    first = next(parallel.batches((read.append(k) or k for k in range(9)), lambda item: 1, limit=2))
+    assert (first, read) == ([0, 1], [0, 1, 2])

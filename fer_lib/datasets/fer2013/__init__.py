@@ -16,7 +16,7 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
 from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS, Rows, layout_name, read_csv, sniff_columns
-from fer_lib.datasets.fer2013.folders import IMAGE_SUFFIXES, Tree, find_trees, read_tree
+from fer_lib.datasets.fer2013.folders import Tree, find_trees, read_tree
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import (
     Source,
@@ -29,6 +29,7 @@ from fer_lib.datasets.readers.archives import (
 from fer_lib.datasets.readers.cache import cached
 from fer_lib.datasets.readers.faults import Faults
 from fer_lib.datasets.readers.locate import MARKER
+from fer_lib.datasets.readers.pictures import is_picture_name
 from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.progress import bar
@@ -121,7 +122,7 @@ def _locate(path: Path) -> tuple[Path, _Layout | None]:
             return path, layout
         if named is not None:
             return _locate(named)
-        archives = [path / name for name in source.names if not _is_image(name) and archive_kind(path / name)]
+        archives = [path / name for name in source.names if not is_picture_name(name) and archive_kind(path / name)]
     return _choose_archive(path, archives), None
 
 
@@ -153,7 +154,7 @@ def _layouts(source: Source) -> list[_Layout]:
     ]
     partial = []
     for name in source.names:
-        if _is_image(name) or source.size(name) == 0:
+        if is_picture_name(name) or source.size(name) == 0:
             continue
         with source.open(name) as stream:
             columns = sniff_columns(stream.read(4096))
@@ -229,7 +230,3 @@ def _dataset(rows: Rows, notes: dict, synthetic: bool) -> FaceDataset:
         }
     )
     return FaceDataset(rows.images[order], meta, CLASS_NAMES, "fer2013", synthetic, notes)
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES)

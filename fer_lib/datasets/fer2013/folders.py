@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,10 @@ import numpy as np
 from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS, Rows
 from fer_lib.datasets.readers.archives import Source
 from fer_lib.datasets.readers.faults import Fault, Faults
-from fer_lib.datasets.readers.pictures import SIDE, decode_face
-from fer_lib.utils.parallel import in_order
+from fer_lib.datasets.readers.pictures import SIDE, decode_face, is_picture_name
+from fer_lib.utils.parallel import batches, in_order
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-
-_HANDFUL, _HANDFUL_BYTES = 64, 2**20  # pictures and bytes that a thread decodes at a time
+_BATCH, _BATCH_BYTES = 64, 2**20  # pictures and bytes that a thread decodes at a time
 
 _LABELS = {name: label for label, name in enumerate(CLASS_NAMES)}
 _LABELS |= {"anger": 0, "happiness": 3, "sadness": 4, "surprised": 5}
@@ -75,7 +73,8 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
         except Fault as fault:
             faults.add(within, within, fault)
     images: dict[str, np.ndarray] = {}
-    for decoded in in_order(_decoded, _handfuls(source.items(placed))):
+    together = batches(source.items(placed), lambda item: len(item[1]), limit=_BATCH_BYTES, most=_BATCH)
+    for decoded in in_order(_decoded, together):
         advance(len(decoded))
         for name, face in decoded:
             if isinstance(face, Fault):
@@ -92,24 +91,10 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
     )
 
 
-def _handfuls(items: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-    """Yields the pictures in lists that are worth handing to a thread; few are held where they are large."""
-    handful: list[tuple[str, bytes]] = []
-    size = 0
-    for name, data in items:
-        handful.append((name, data))
-        size += len(data)
-        if len(handful) == _HANDFUL or size > _HANDFUL_BYTES:
-            yield handful
-            handful, size = [], 0
-    if handful:
-        yield handful
-
-
-def _decoded(handful: list[tuple[str, bytes]]) -> list[tuple[str, np.ndarray | Fault]]:
+def _decoded(batch: list[tuple[str, bytes]]) -> list[tuple[str, np.ndarray | Fault]]:
     """Returns each picture's face, or what is wrong with it."""
     faces: list[tuple[str, np.ndarray | Fault]] = []
-    for name, data in handful:
+    for name, data in batch:
         try:
             faces.append((name, decode_face(data)))
         except Fault as fault:
@@ -122,14 +107,10 @@ def _tree(root: str, names: Iterable[str]) -> Tree:
     for name in names:
         parts = name[len(root) :].split("/") if name.startswith(root) else []
         # What stands in an emotion folder must be a picture; elsewhere below a split only pictures matter (no READMEs).
-        if len(parts) >= 2 and parts[0].lower() in _FOLDERS and (len(parts) == 3 or _is_image(name)):
+        if len(parts) >= 2 and parts[0].lower() in _FOLDERS and (len(parts) == 3 or is_picture_name(name)):
             members.append(name)
     prefixed = any(_prefix_rank(name) is not None for name in members)
     return Tree(root, prefixed, tuple(sorted(members)))
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def _prefix_rank(name: str) -> int | None:

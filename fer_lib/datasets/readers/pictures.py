@@ -11,6 +11,9 @@ from PIL import Image, ImageOps
 
 from fer_lib.datasets.readers.faults import Fault
 
+#: Suffixes of the picture files that are read, in lower case.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
 #: A picture of more pixels (width x height) than this is refused: 50 megapixels.
 PIXEL_LIMIT = 50_000_000
 
@@ -30,6 +33,11 @@ _SMALL = 2**14  # bytes: no picture of this size has more than some megapixels
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limits here are lower than Pillow's
+
+
+def is_picture_name(name: str) -> bool:
+    """Tell by its suffix whether a file is a picture."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def decode_face(data: bytes) -> np.ndarray:
