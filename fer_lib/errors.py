@@ -17,6 +17,17 @@ class FerError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+def one_line(error: BaseException) -> str:
+    """Put an error's text on one line, or name its type where it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of an error's text, at most 240 characters without a full stop, or name its type."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:240].rstrip(".:") if lines else type(error).__name__
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Returns ``" (did you mean 'x'?)"`` for the choice nearest to ``word``, or an empty string where none is near."""
     close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)

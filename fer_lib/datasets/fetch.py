@@ -31,7 +31,7 @@ from fer_lib.datasets.fer2013.folders import Tree, find_trees, place_of
 from fer_lib.datasets.olivetti import stretched
 from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, members_digest, open_source
 from fer_lib.datasets.readers.faults import Fault
-from fer_lib.errors import FerError, nearest
+from fer_lib.errors import FerError, nearest, one_line
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 #: The image-folder release of FER-2013 on Kaggle, its version pinned.
@@ -190,7 +190,7 @@ def _download(to: Path, corpus: str) -> Path:
     except Exception as error:  # requests', urllib3's and kagglehub's own errors: the remedy is the same for all
         if getattr(getattr(error, "response", None), "status_code", None) in (401, 403):
             raise FerError(_credentials(error, by_hand)) from error
-        raise FerError(f"Kaggle gave no download ({_shown(error)}): check the network, or {by_hand}.") from error
+        raise FerError(f"Kaggle gave no download ({_named(error)}): check the network, or {by_hand}.") from error
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=to) as partial:
         copied = Path(partial) / corpus
         shutil.copytree(downloaded, copied, ignore=shutil.ignore_patterns(".*", "__MACOSX"))
@@ -202,14 +202,14 @@ def _download(to: Path, corpus: str) -> Path:
 
 def _credentials(error: Exception, by_hand: str) -> str:
     return (
-        f"Kaggle wants credentials ({_shown(error)}): make a token at https://www.kaggle.com/settings/api and export "
+        f"Kaggle wants credentials ({_named(error)}): make a token at https://www.kaggle.com/settings/api and export "
         f"it as KAGGLE_API_TOKEN, or {by_hand}."
     )
 
 
-def _shown(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:120]}" if text else type(error).__name__
+def _named(error: Exception) -> str:
+    name, text = type(error).__name__, one_line(error)
+    return name if text == name else f"{name}: {text[:120]}"
 
 
 # --- GENKI-4K --------------------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def _fetch_olivetti(to: Path) -> Fetched:
             faces = datasets.fetch_olivetti_faces(data_home=home, shuffle=False)
         except Exception as error:  # urllib's, scikit-learn's and the file system's own: the remedy is the same for all
             raise FerError(
-                f"scikit-learn gave no Olivetti faces ({_shown(error)}): check the network, or put olivettifaces.mat "
+                f"scikit-learn gave no Olivetti faces ({_named(error)}): check the network, or put olivettifaces.mat "
                 f"or the mosaic olivettifaces.gif into {to} and run `fer-lib data check {to}`."
             ) from error
     with atomic_path(target) as partial, open(partial, "wb") as file:

@@ -26,7 +26,7 @@ from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import Source, open_source
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import PIXEL_LIMIT
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, one_line
 
 __all__ = ["FACES_PER_PERSON", "OFFICIAL_COUNTS", "TILE", "load", "recognises", "stretched"]
 
@@ -166,8 +166,7 @@ def _mosaic(data: bytes, origin: str) -> np.ndarray:
                 )
             pixels = np.array(picture.convert("L"))
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FerError(f"{origin} is truncated or damaged ({reason}); fetch the corpus again.") from error
+        raise FerError(f"{origin} is truncated or damaged ({one_line(error)}); fetch the corpus again.") from error
     tiles = pixels[:, : _COLUMNS * TILE[1]].reshape(height // TILE[0], TILE[0], _COLUMNS, TILE[1])
     return np.ascontiguousarray(tiles.swapaxes(1, 2)).reshape(-1, *TILE)
 
@@ -178,8 +177,7 @@ def _mat(data: bytes, origin: str) -> np.ndarray:
     except KeyError:
         raise FerError(f"{origin} holds no array 'faces'; expected olivettifaces.mat, 4096 x 400.") from None
     except (MatReadError, ValueError, TypeError, OSError, EOFError, MemoryError, NotImplementedError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FerError(f"{origin} is truncated or damaged ({reason}); fetch the corpus again.") from error
+        raise FerError(f"{origin} is truncated or damaged ({one_line(error)}); fetch the corpus again.") from error
     if faces.ndim != 2 or faces.shape[0] != _MAT_SIDE**2 or faces.shape[1] % FACES_PER_PERSON or not faces.size:
         raise FerError(f"{origin} holds faces of shape {faces.shape}; expected 4096 x 400, ten columns a person.")
     # A column is a face as MATLAB lays it out, column by column: the transpose of NumPy's rows.
@@ -195,10 +193,9 @@ def _npz(data: bytes, origin: str) -> np.ndarray:
             f"{origin} lacks an array ({error}); expected images (400 x 64 x 64) and target (400)."
         ) from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise FerError(
-            f"{origin} is damaged or holds pickled objects ({reason}); run `fer-lib data fetch olivetti` for plain "
-            "arrays."
+            f"{origin} is damaged or holds pickled objects ({one_line(error)}); run `fer-lib data fetch olivetti` "
+            "for plain arrays."
         ) from error
     people = len(images) // FACES_PER_PERSON if images.ndim == 3 else 0
     if not people or min(images.shape[1:]) < 16:

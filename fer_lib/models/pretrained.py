@@ -8,10 +8,10 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 from fer_lib.backend import keras
-from fer_lib.errors import FerError, nearest
+from fer_lib.errors import FerError, first_line, nearest
 from fer_lib.settings import WEIGHTS_NAMES
 from fer_lib.utils.files import file_sha256
-from fer_lib.utils.safe_load import first_line, refuse_oversized
+from fer_lib.utils.safe_load import refuse_oversized
 
 # the file that Keras downloads, and the MD5 with which Keras checks it
 IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"

@@ -15,9 +15,9 @@ import numpy as np
 import skops.io
 from sklearn.pipeline import Pipeline
 
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, first_line
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
-from fer_lib.utils.safe_load import first_line, read_arrays, read_network, read_pipeline
+from fer_lib.utils.safe_load import read_arrays, read_network, read_pipeline
 
 ARRAYS_FILE = "arrays.npz"
 Part = Any

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, first_line
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -131,12 +131,6 @@ def refuse_oversized(path: str | Path) -> None:
             f"{path.name} states {sum(sizes) / 2**30:,.0f} GiB, more than the {MODEL_LIMIT / 2**30:,.0f} that a model "
             "may have here; nothing of it was loaded: do not trust this file."
         )
-
-
-def first_line(error: BaseException) -> str:
-    """Shorten an error to the first line of its message, or to its class if there is none."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:240].rstrip(".:") if lines else type(error).__name__
 
 
 def _stated(path: Path) -> Iterator[int]:

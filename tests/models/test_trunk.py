@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from fer_lib.trunk import share_of_variation
 
 from fer_lib import backend, training
 from fer_lib.augmentation import network_input
@@ -21,6 +20,7 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import baseline_cnn, openvino_graph, resnet50_mlp, resnet50_svm, trunk
+from fer_lib.models.trunk import share_of_variation
 from fer_lib.settings import PROJECT, BaselineCnnSettings, ResNet50MlpSettings, ResNet50SvmSettings, change
 
 layers = keras.layers

@@ -217,11 +217,11 @@ def _fields(line: bytes, positions: tuple[int, int, int]) -> tuple[bytes, int, i
         raise Fault("wrong column count", f"{len(cells):,} columns rather than the 3 of the header")
     emotion, pixels, usage = (_unquote(cells[position]).strip() for position in positions)
     if emotion not in _EMOTIONS:
-        raise Fault("unknown emotion", f"the emotion {_shown(emotion)} is none of 0-6 ({', '.join(CLASS_NAMES)})")
+        raise Fault("unknown emotion", f"the emotion {_quoted(emotion)} is none of 0-6 ({', '.join(CLASS_NAMES)})")
     rank = _SPLIT_RANKS.get(usage.lower())
     if rank is None:
         hint = nearest(usage.decode("utf-8", "replace"), SPLITS)
-        raise Fault("unknown Usage", f"the Usage {_shown(usage)} is none of {', '.join(SPLITS)}{hint}")
+        raise Fault("unknown Usage", f"the Usage {_quoted(usage)} is none of {', '.join(SPLITS)}{hint}")
     return pixels, _EMOTIONS[emotion], rank
 
 
@@ -316,10 +316,10 @@ def _careful_pixels(text: bytes) -> np.ndarray:
     for position, word in enumerate(words, 1):
         if not word.isdigit():
             raise Fault(
-                "pixel that is no number", f"pixel {position:,} is {_shown(word)} rather than a number of 0-255"
+                "pixel that is no number", f"pixel {position:,} is {_quoted(word)} rather than a number of 0-255"
             )
         if len(word) > 9 or int(word) > 255:
-            raise Fault("pixel value out of range", f"pixel {position:,} is {_shown(word)} rather than 0-255")
+            raise Fault("pixel value out of range", f"pixel {position:,} is {_quoted(word)} rather than 0-255")
     return np.array([int(word) for word in words], np.uint8)
 
 
@@ -328,6 +328,6 @@ def _unquote(cell: bytes) -> bytes:
     return bare[1:-1] if len(bare) > 1 and bare[:1] == b'"' == bare[-1:] else cell.rstrip(b"\r")
 
 
-def _shown(value: bytes) -> str:
+def _quoted(value: bytes) -> str:
     text = value[:20].decode("utf-8", "replace") + ("..." if len(value) > 20 else "")
     return repr(text)

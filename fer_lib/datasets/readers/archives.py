@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, one_line
 
 #: A member read whole (one picture) is never larger than this many bytes; streams have no limit.
 MEMBER_LIMIT = 64 * 2**20
@@ -385,5 +385,4 @@ def _told_archive(path: Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    return error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)

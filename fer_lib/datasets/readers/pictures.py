@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fer_lib.datasets.readers.faults import Fault
+from fer_lib.errors import one_line
 
 #: Suffixes of the picture files that are read, in lower case.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -80,10 +81,8 @@ def decode_photo(data: bytes) -> np.ndarray:
     except _BOMBS:
         raise Fault("too large a picture", _too_large("far more pixels")) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow raises each of them on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise Fault(
-            "truncated or damaged picture", f"the picture is truncated or damaged ({reason}; {len(data):,} bytes)"
-        ) from None
+        reason = f"{one_line(error)}; {len(data):,} bytes"
+        raise Fault("truncated or damaged picture", f"the picture is truncated or damaged ({reason})") from None
 
 
 def _check_large(data: bytes) -> None:
