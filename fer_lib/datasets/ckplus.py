@@ -31,8 +31,6 @@ from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.progress import bar
 
-__all__ = ["CODES", "EMOTIONS", "OFFICIAL_COUNTS", "load", "recognises"]
-
 #: The owners' emotion codes, by the project's names (FER-2013's, and contempt).
 CODES = {0: "neutral", 1: "angry", 2: "contempt", 3: "disgust", 4: "fear", 5: "happy", 6: "sad", 7: "surprise"}
 

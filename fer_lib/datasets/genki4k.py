@@ -22,8 +22,6 @@ from fer_lib.datasets.readers.archives import Source, open_source
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.errors import FerError
 
-__all__ = ["CLASS_NAMES", "LABELS_SHA256", "OFFICIAL_COUNTS", "labels_sha256", "load", "recognises"]
-
 CLASS_NAMES = ("not smiling", "smiling")
 
 #: Photos, by the makers' page, and smiles, by their labels (liu2023, section 2.1, prints both).

@@ -28,8 +28,6 @@ from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import PIXEL_LIMIT
 from fer_lib.errors import FerError, one_line
 
-__all__ = ["FACES_PER_PERSON", "OFFICIAL_COUNTS", "TILE", "load", "recognises", "stretched"]
-
 #: People and faces, by the makers.
 OFFICIAL_COUNTS = {"people": 40, "faces": 400}
 

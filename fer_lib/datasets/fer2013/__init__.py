@@ -34,8 +34,6 @@ from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.progress import bar
 
-__all__ = ["CLASS_NAMES", "MARKER", "OFFICIAL_CLASS_COUNTS", "OFFICIAL_COUNTS", "SPLITS", "load"]
-
 #: Faces per split, by the competition (Goodfellow et al. 2013).
 OFFICIAL_COUNTS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
 
