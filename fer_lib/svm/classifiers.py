@@ -1,12 +1,12 @@
-"""Features -> support vector machine (liu2023, sections 2.2.2 and 3.1), and the classifiers it is measured against.
+"""Train liu2023's SVM on features (sections 2.2.2 and 3.1), and the classifiers that it is compared with.
 
-Every classifier is a scikit-learn pipeline with its scaler inside, so that nothing of a test face reaches a fit. Its
-penalty C and kernel width gamma are searched on the untouched training faces, in folds that keep each person's faces
-together, and the pipeline is then fitted on every view of them. That keeps the search affordable; no view of a face is
-ever in two folds, since the views come after it. The paper names neither C nor sigma.
+Every classifier is a scikit-learn pipeline with its scaler inside, so that nothing of a test face reaches a fit. The
+search tries the penalty C and the kernel width gamma on the untouched training faces, in folds that keep each subject's
+faces together. The pipeline is then fitted on every view of these faces. This keeps the search affordable, and no view
+of a face is ever in two folds, because the views are added after the search. The paper names neither C nor sigma.
 
-Each product of matrices runs on one thread here, and several run side by side (:mod:`fer_lib.svm.kernel_machine`):
-results do not depend on how many cores a machine has, and no thread of a small product waits for another.
+Each matrix product runs on one thread, and several products run side by side (:mod:`fer_lib.svm.kernel_machine`). So
+results do not depend on the number of cores, and no thread of a small product waits for another.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ NAMES = {
 }
 SEARCHED = ("resnet50_svm_rbf", "resnet50_svm_linear", "resnet50_svm_poly", "resnet50_softmax")
 POLY_DEGREE, POLY_OFFSET = 3, 1.0  # (gamma x·z + 1)^3: without the 1, gamma and C would be one parameter
-# 2,048 standardised features separate a few hundred faces by themselves, so that a softmax's best C lies decades below
-# an SVM's; a comparison of the two is fair only where it is tried
+# 2,048 standardised features separate a few hundred faces by themselves, so the best C of a softmax lies decades below
+# that of an SVM; a comparison of the two is fair only if the grid includes it
 SOFTMAX_C_GRID = (0.0001, 0.001, 0.01, 0.1, 1.0)
 PIXELS_C = 10.0
 CACHE_MEGABYTES = 1000
@@ -52,13 +52,13 @@ CACHE_MEGABYTES = 1000
 
 @dataclass(frozen=True)
 class Examples:
-    """Features of faces, to learn from or to be divided into folds.
+    """Features and labels of faces, for training or for a division into folds.
 
     Attributes:
-        originals: of the untouched faces, float, shape (N, D): the search and every test see these.
+        originals: features of the untouched faces, float, shape (N, D). The search and every test use these.
         labels: int, shape (N,).
-        groups: whose face it is, shape (N,): no group stands on both sides of the search; None where that is unknown.
-        views: of the expanded faces, float, shape (N, V, D): the final fit sees these; None fits on ``originals``.
+        groups: subject of each face, shape (N,): the search keeps each group in one fold. None if unknown.
+        views: features of all views, float, shape (N, V, D). The final fit uses these; None fits on ``originals``.
     """
 
     originals: np.ndarray
@@ -77,13 +77,13 @@ class Examples:
         return len(self.originals)
 
     def take(self, rows: np.ndarray) -> Examples:
-        """Returns the examples of the given rows, in that order."""
+        """Select rows, in the given order."""
         groups = None if self.groups is None else np.asarray(self.groups)[rows]
         views = None if self.views is None else self.views[rows]
         return Examples(self.originals[rows], self.labels[rows], groups, views)
 
     def pictures(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns what the final fit sees: features (N·V, D) and labels (N·V,), each face's label once a view."""
+        """Flatten the views for the final fit: features (N·V, D) and labels (N·V,), each label once per view."""
         if self.views is None:
             return self.originals, self.labels
         return self.views.reshape(-1, self.views.shape[2]), np.repeat(self.labels, self.views.shape[1])
@@ -91,13 +91,13 @@ class Examples:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A classifier that was searched and fitted.
+    """A fitted classifier with the parameters that the search chose.
 
     Attributes:
         name: a key of ``NAMES``.
         pipeline: the fitted scikit-learn pipeline.
-        parameters: ``C``, ``gamma`` and ``gamma_multiple``, those that the classifier has.
-        search: the table of :func:`search`; None where nothing was searched.
+        parameters: those of ``C``, ``gamma`` and ``gamma_multiple`` that the classifier has.
+        search: the table of :func:`search`; None if nothing was searched.
     """
 
     name: str
@@ -107,15 +107,15 @@ class Fitted:
 
     @property
     def classes(self) -> np.ndarray:
-        """The labels it knows, ascending: the columns of :func:`decision`."""
+        """Labels that the classifier can predict, ascending: the columns of :func:`decision`."""
         return self.pipeline.classes_
 
 
 def svm(kernel: str, settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
-    """Returns an unfitted support vector machine: scaler, principal components where ``components`` is not 0, SVC.
+    """Build an unfitted SVM: scaler, principal components if ``components`` is not 0, SVC.
 
-    Where two classes win equally many of the pairwise votes the larger decision value decides, so that the predicted
-    class is always that of the largest decision value. C is the first of the settings' grid until it is searched.
+    If two classes win equally many pairwise votes, the larger decision value decides, so that the predicted class is
+    always that of the largest decision value. C is the first of the settings' grid until the search sets it.
     """
     machine = SVC(
         kernel=kernel,
@@ -132,24 +132,24 @@ def svm(kernel: str, settings: ResNet50SvmSettings, *, components: int = 0, seed
 
 
 def softmax(*, components: int = 0, seed: int = 0) -> Pipeline:
-    """Returns an unfitted softmax on the same features: scaler, principal components, multinomial regression."""
+    """Build an unfitted softmax for the same features: scaler, principal components, multinomial regression."""
     reduction = [PCA(components, svd_solver="randomized", random_state=seed)] if components else []
     regression = LogisticRegression(C=SOFTMAX_C_GRID[0], max_iter=2000)
     return make_pipeline(StandardScaler(), *reduction, regression)
 
 
 def pixels_svm() -> Pipeline:
-    """Returns the classifier that every other must beat: an RBF machine on the raw pixels (see :func:`pixels`)."""
+    """Build the baseline that every other classifier must beat: an RBF SVM on raw pixels (see :func:`pixels`)."""
     return make_pipeline(StandardScaler(), SVC(C=PIXELS_C, cache_size=CACHE_MEGABYTES, break_ties=True))
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
-    """Returns uint8 faces (N, H, W) or views (N, V, H, W) as features float32 (N, H·W) or (N, V, H·W) in 0-1."""
+    """Flatten uint8 faces (N, H, W) or views (N, V, H, W) to float32 features (N, H·W) or (N, V, H·W) in 0-1."""
     return images.reshape(*images.shape[:-2], -1).astype(np.float32) / np.float32(255)
 
 
 def unfitted(name: str, settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
-    """Returns the unfitted pipeline of that name; raises FerError, naming the nearest, where ``NAMES`` has no such."""
+    """Build the unfitted pipeline of a name; raise FerError with the nearest name if ``NAMES`` lacks it."""
     if name.startswith("resnet50_svm_") and name in NAMES:
         return svm(name.removeprefix("resnet50_svm_"), settings, components=components, seed=seed)
     if name == "resnet50_softmax":
@@ -164,24 +164,24 @@ def unfitted(name: str, settings: ResNet50SvmSettings, *, components: int = 0, s
 def search(
     name: str, examples: Examples, *, settings: ResNet50SvmSettings, components: int = 0, seed: int = 0
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Tries every C and gamma of the settings on folds of the untouched faces that keep each group together.
+    """Grid search: try every C and gamma on folds of the untouched faces that keep each group together.
 
     A fold's scaler, components and gamma (a multiple of 1 / (D · variance), scikit-learn's ``"scale"``) come from its
-    own training part. Where there are fewer groups than ``settings.search_folds``, each group is a fold. A class that
-    a fold's training part lacks cannot be predicted there and counts as missed, for every candidate alike. Among the
-    equally accurate the smallest C wins, then the smallest gamma.
+    own training part. If there are fewer groups than ``settings.search_folds``, each group is a fold. If a fold's
+    training part lacks a class, every candidate misses the test faces of that class. Of equally accurate candidates
+    the one with the smallest C wins, then the one with the smallest gamma.
 
-    The distances of a fold are computed once for all candidates and its kernel matrix once for all C; its predictions
-    are those of the plain machine. Kernel widths are tried side by side on as many threads as there are cores.
+    The distances of a fold are computed once for all candidates, and each kernel matrix once for all C; the predictions
+    are those of a plain SVC. Kernel widths are tried side by side on as many threads as there are cores.
 
     Returns:
-        The best parameters (``C``, and ``gamma_multiple`` where the kernel has one), and a DataFrame, a row a
-        candidate: the parameters, ``accuracy`` (share of all held-out faces that are right), ``lowest_fold`` and
+        The best parameters (``C``, and ``gamma_multiple`` if the kernel has one), and a DataFrame with one row per
+        candidate: the parameters, ``accuracy`` (share of all held-out faces classified correctly), ``lowest_fold`` and
         ``highest_fold`` (accuracy), ``folds``, ``faces`` and ``chosen``.
 
     Raises:
-        FerError: nothing can be held out (one person alone, or one class), or a feature is not finite.
-        ValueError: the classifier has nothing to search.
+        FerError: nothing can be held out (only one subject or one class), or a feature is not finite.
+        ValueError: the classifier has no parameters to search.
     """
     pipeline = unfitted(name, settings, components=components, seed=seed)
     if not np.isfinite(examples.originals).all():
@@ -198,35 +198,35 @@ def search(
     shares = hits / sizes[:, np.newaxis]
     table["lowest_fold"], table["highest_fold"] = shares.min(axis=0), shares.max(axis=0)
     table["folds"], table["faces"] = len(folds), int(sizes.sum())
-    best = int(hits.sum(axis=0).argmax())  # the first of the best: candidates ascend in C, then in gamma
+    best = int(hits.sum(axis=0).argmax())  # the first of several best: candidates ascend in C, then in gamma
     table["chosen"] = np.arange(len(table)) == best
     return candidates[best], table
 
 
 def fit(name: str, examples: Examples, *, settings: ResNet50SvmSettings, components: int = 0, seed: int = 0) -> Fitted:
-    """Searches on the untouched faces, then fits on every view of them (on the faces themselves without views).
+    """Search on the untouched faces, then fit on every view of them (on the faces themselves without views).
 
     Args:
-        name: a key of ``NAMES``. ``"pixels_svm"`` (C = 10) and ``"class_priors"`` have nothing to search.
+        name: a key of ``NAMES``. ``"pixels_svm"`` (C = 10) and ``"class_priors"`` have no parameters to search.
         examples: the training faces; for ``"pixels_svm"`` their features are :func:`pixels`.
-        settings: the grids and the folds of the search.
+        settings: the grids and the number of folds of the search.
         components: principal components between scaler and classifier; 0 keeps all features.
-        seed: of the search's folds and of the principal components.
+        seed: seed of the search's folds and of the principal components.
 
     Raises:
-        FerError: the search has nothing to hold out, or the training faces are of one class alone.
+        FerError: the search has nothing to hold out, or all training faces are of one class.
     """
     return _search_and_fit(name, examples, examples, settings=settings, components=components, seed=seed)
 
 
 def fit_fer2013(name: str, examples: Examples, *, settings: ResNet50SvmSettings, seed: int = 0) -> Fitted:
-    """Searches on ``settings.fer2013_search_faces`` of the faces, drawn by class, then fits on all of them.
+    """Search on ``settings.fer2013_search_faces`` of the faces, drawn by class, then fit on all faces.
 
-    FER-2013 names no persons, so the search's folds keep none together. Between scaler and classifier stand
-    ``settings.fer2013_components`` principal components where that is not 0. One fit of the exact kernel on the 28,709
-    training faces with all 2,048 features takes some three minutes on two busy CPU cores and 4.4 GB of memory at most,
-    3 GB of it kernel matrices (:mod:`fer_lib.svm.kernel_machine`); :func:`decision` of 3,589 faces takes some 20
-    seconds.
+    FER-2013 does not name its subjects, so the search's folds cannot keep their faces together. If
+    ``settings.fer2013_components`` is not 0, the pipeline reduces the features to as many principal components. One fit
+    of the exact kernel on the 28,709 training faces with all 2,048 features takes about three minutes on two busy CPU
+    cores and at most 4.4 GB of memory, 3 GB of it kernel matrices (:mod:`fer_lib.svm.kernel_machine`);
+    :func:`decision` of 3,589 faces takes about 20 seconds.
     """
     searched = examples.take(sample(examples.labels, settings.fer2013_search_faces, seed=seed))
     components = settings.fer2013_components
@@ -242,12 +242,20 @@ def fit_with(
     components: int = 0,
     seed: int = 0,
 ) -> Fitted:
-    """Fits on every view with the given ``C`` and ``gamma_multiple``, where the classifier has them; searches nothing.
+    """Fit on every view with the given ``C`` and ``gamma_multiple``, without a search.
 
-    A support vector machine is a plain SVC that :func:`fer_lib.svm.kernel_machine.fit` solved.
+    An SVM is a plain SVC that :func:`fer_lib.svm.kernel_machine.fit` solved.
+
+    Args:
+        name: a key of ``NAMES``.
+        examples: the training faces.
+        parameters: ``C`` and ``gamma_multiple``, if the classifier has them.
+        settings: settings of the classifier.
+        components: principal components between scaler and classifier; 0 keeps all features.
+        seed: seed of the principal components.
 
     Raises:
-        FerError: the training faces are of one class alone, or a feature is not finite.
+        FerError: all training faces are of one class, or a feature is not finite.
     """
     pictures, labels = examples.pictures()
     if not np.isfinite(pictures).all():
@@ -255,7 +263,7 @@ def fit_with(
     *steps, (last, estimator) = unfitted(name, settings, components=components, seed=seed).steps
     if len(np.unique(labels)) < 2 and not isinstance(estimator, DummyClassifier):
         raise FerError(
-            f"All {len(examples)} training faces are of one class; a classifier needs faces of two classes at least."
+            f"All {len(examples)} training faces are of one class; a classifier needs faces of at least two classes."
         )
     found = dict(parameters)
     with threadpool_limits(1):
@@ -271,19 +279,20 @@ def fit_with(
 
 
 def predict(fitted: Fitted, features: np.ndarray) -> np.ndarray:
-    """Returns the predicted labels, int64 of shape (N,), of features (N, D)."""
+    """Predict labels, int64 of shape (N,), from features (N, D)."""
     machine = fitted.pipeline[-1]
-    if isinstance(machine, SVC) and machine.break_ties:  # scikit-learn's own rule then, too
+    if isinstance(machine, SVC) and machine.break_ties:  # as scikit-learn itself does then
         return fitted.classes[decision(fitted, features).argmax(axis=1)].astype(np.int64)
     return fitted.pipeline.predict(features).astype(np.int64)
 
 
 def decision(fitted: Fitted, features: np.ndarray) -> np.ndarray:
-    """Returns a value for each face and class, float64 (N, classes), the largest of which is the predicted class.
+    """Compute decision values, float64 (N, classes); the largest of a face is its predicted class.
 
-    For a support vector machine these are one-vs-rest shaped: pairwise votes won, plus the pairwise decision values
-    squeezed into ±1/3; for two classes the decision value and its negative. For the others they are log-probabilities.
-    Columns are ``fitted.classes``. Where both are wanted, the argmax of this spares :func:`predict` the same work.
+    For an SVM they are one-vs-rest: pairwise votes won, plus the pairwise decision values squeezed into ±1/3; for two
+    classes the decision value and its negative. For the other classifiers they are log-probabilities. Columns are
+    ``fitted.classes``. If you need labels as well, take the argmax instead of calling :func:`predict`, which repeats
+    the work.
     """
     if not isinstance(fitted.pipeline[-1], SVC):
         return np.asarray(fitted.pipeline.predict_log_proba(features), np.float64)
@@ -294,9 +303,9 @@ def decision(fitted: Fitted, features: np.ndarray) -> np.ndarray:
 def _search_and_fit(
     name: str, searched: Examples, examples: Examples, *, settings: ResNet50SvmSettings, components: int, seed: int
 ) -> Fitted:
-    """Searches on some faces, where the classifier has anything to search, and fits on all."""
+    """Search on ``searched`` if the classifier has parameters to search, then fit on ``examples``."""
     options = {"settings": settings, "components": components, "seed": seed}
-    unfitted(name, settings)  # an unknown name is said before anything is computed
+    unfitted(name, settings)  # reject an unknown name before computing anything
     if not name.startswith("resnet50_"):
         return fit_with(name, examples, parameters={}, **options)
     parameters, table = search(name, searched, **options)
@@ -304,7 +313,7 @@ def _search_and_fit(
 
 
 def _candidates(name: str, settings: ResNet50SvmSettings) -> list[dict[str, float]]:
-    """Ascending in C, then in gamma."""
+    """List the candidates of the grid, ascending in C, then in gamma."""
     if name == "resnet50_softmax":
         return [{"C": c} for c in SOFTMAX_C_GRID]
     if name == "resnet50_svm_linear":
@@ -314,7 +323,7 @@ def _candidates(name: str, settings: ResNet50SvmSettings) -> list[dict[str, floa
 
 
 def _fold_hits(pipeline: Pipeline, examples: Examples, fold: Fold, candidates: list[dict[str, float]]) -> list[int]:
-    """Returns how many held-out faces of a fold each candidate gets right."""
+    """Count the held-out faces of a fold that each candidate classifies correctly."""
     before = clone(pipeline[:-1])
     learnt = np.asarray(before.fit_transform(examples.originals[fold.train]), np.float64)
     held_out = np.asarray(before.transform(examples.originals[fold.test]), np.float64)
@@ -331,10 +340,10 @@ def _svc_hits(
     taught: tuple[np.ndarray, np.ndarray],
     asked: tuple[np.ndarray, np.ndarray],
 ) -> list[int]:
-    """As :func:`_fold_hits`, from the features and labels of a fold's both parts."""
+    """Do the work of :func:`_fold_hits` for an SVC, from the features and labels of both parts of a fold."""
     kernels, scale = Kernels(machine, taught[0], asked[0]), _gamma_scale(taught[0])
     hits = np.zeros(len(candidates), int)
-    widths: dict[float, list[int]] = {}  # a kernel matrix is made once for all C
+    widths: dict[float, list[int]] = {}  # each kernel matrix is computed once for all C
     for place, candidate in enumerate(candidates):
         widths.setdefault(candidate.get("gamma_multiple", place), []).append(place)
 
@@ -350,12 +359,12 @@ def _svc_hits(
 
 def _not_finite() -> FerError:
     return FerError(
-        "Some features of the training faces are not finite (NaN or infinity); look at the weights and faces that they "
-        "were computed from."
+        "Some features of the training faces are not finite (NaN or infinity); check the weights and the faces that "
+        "they were computed from."
     )
 
 
 def _gamma_scale(features: np.ndarray) -> float:
-    """Returns scikit-learn's ``gamma="scale"`` of what the kernel sees: 1 / (D · variance), 1 where nothing varies."""
+    """Compute scikit-learn's ``gamma="scale"`` of the kernel's input: 1 / (D · variance), 1 if nothing varies."""
     variance = float(np.asarray(features, np.float64).var())
     return 1 / (features.shape[1] * variance) if variance else 1.0

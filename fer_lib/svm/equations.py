@@ -1,10 +1,10 @@
-"""liu2023's equations 2-12 checked by hand: what scikit-learn fitted against what the paper prints (section 2.2.2).
+"""Check a fitted SVM against liu2023's equations 2-12 (section 2.2.2).
 
-The paper prints the dual of the soft-margin machine for two classes. A machine of seven classes is 21 such machines,
-one a pair of classes; each is checked on its own faces. Where the print slips, the row says so.
+The paper prints the dual of the soft-margin SVM for two classes. An SVM of seven classes consists of 21 such SVMs, one
+per pair of classes; each is checked on its own faces. If the print has a slip, the row's note says so.
 
-scikit-learn's solver (libsvm) keeps kernel values in single precision and stops once the optimum's conditions hold
-within its ``tol``; the tolerances here follow from the two.
+scikit-learn's solver (libsvm) keeps kernel values in single precision and stops once the optimality conditions hold
+within its ``tol``; the tolerances here follow from these two facts.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from threadpoolctl import threadpool_limits
 
 from fer_lib.svm.classifiers import Examples, Fitted
 
-SINGLE = 4 * float(np.finfo(np.float32).eps)  # of the solver's kernel values, and of the sums that it updates
-DOUBLE = 1e-9  # of sums of ours in double precision, relative to their largest term
+SINGLE = 4 * float(np.finfo(np.float32).eps)  # precision of the solver's kernel values and of the sums that it updates
+DOUBLE = 1e-9  # of our own double-precision sums, relative to their largest term
 PERTURBATIONS = 200
-EIGENVALUE_FACES = 500  # of which a kernel matrix is checked to be positive semidefinite
+EIGENVALUE_FACES = 500  # whose kernel matrix is checked to be positive semidefinite
 
 
 @dataclass(frozen=True)
 class PairMachine:
-    """The machine of one pair of classes: the alpha, y, x and b of equations 3-12.
+    """SVM of one pair of classes: the alpha, y, x and b of equations 3-12.
 
     Attributes:
-        alphas: of all n faces of both classes, 0 where a face is no support vector, shape (n,).
+        alphas: alpha of each of the n faces of both classes, 0 unless the face is a support vector, shape (n,).
         signs: y, +1 or -1, shape (n,); scikit-learn's sign: with two classes the second is +1, with more the first.
         features: x, shape (n, D).
         kernel: K(x_i, x_j), shape (n, n).
@@ -49,45 +49,45 @@ class PairMachine:
 
     @property
     def free(self) -> np.ndarray:
-        """Which faces have 0 < alpha < C; the solver sets the others to exactly 0 or C."""
+        """Mask of the faces with 0 < alpha < C; the solver sets the others to exactly 0 or C."""
         return (self.alphas > 0) & (self.alphas < self.penalties)
 
     @property
     def solver_rounding(self) -> float:
-        """How far the solver's sums over the faces may be off for its single-precision kernel values."""
+        """Largest error of the solver's sums over faces that its single-precision kernel values explain."""
         return SINGLE * max(1.0, float((np.abs(self.kernel) @ self.alphas).max()))
 
     def dual(self, alphas: np.ndarray) -> float:
-        """Returns equation 6 at these alphas."""
+        """Compute equation 6 at these alphas."""
         weighted = alphas * self.signs
         return float(0.5 * weighted @ self.kernel @ weighted - alphas.sum())
 
     def margins(self) -> np.ndarray:
-        """Returns the sum of equation 3 for each face, without b, shape (n,)."""
+        """Compute the sum of equation 3 for each face, without b, shape (n,)."""
         return self.kernel @ (self.alphas * self.signs)
 
 
 def check(
     machine: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[int, int] | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Returns, equation by equation, how far a fitted machine is from what the paper prints.
+    """Measure, equation by equation, how far a fitted SVC deviates from the paper's equations.
 
     Args:
-        machine: a fitted SVC, with a kernel of scikit-learn's names.
-        features: what it was fitted on (behind the scaler), shape (N, D).
-        labels: of these, shape (N,).
-        pair: the two labels whose machine is checked; the first two by default.
-        seed: of the random feasible changes of alpha.
+        machine: a fitted SVC with one of scikit-learn's named kernels.
+        features: the features that it was fitted on (after the scaler), shape (N, D).
+        labels: their labels, shape (N,).
+        pair: the two labels whose SVM is checked; the first two by default.
+        seed: seed of the random feasible changes of alpha.
 
     Returns:
-        A DataFrame, a row an equation: ``equation``, ``says``, ``deviation`` (the largest), ``tolerance``, ``holds``
-        and ``note`` (a slip of the print, else empty).
+        A DataFrame with one row per equation: ``equation``, ``says``, ``deviation`` (the largest), ``tolerance``,
+        ``holds`` and ``note`` (a slip of the print, else empty).
 
     Raises:
-        ValueError: the pair is not among the machine's classes, or the faces are not those it was fitted on.
+        ValueError: the pair is not among the SVC's classes, or the faces are not those it was fitted on.
     """
     pair = pair or tuple(machine.classes_[:2])
-    with threadpool_limits(1):  # as fer_lib.svm.classifiers: the same numbers whatever the number of cores
+    with threadpool_limits(1):  # as in fer_lib.svm.classifiers: the same numbers on any number of cores
         solved = pair_machine(machine, features, labels, pair=pair)
         rows = [
             *_kernel_rows(solved),
@@ -101,25 +101,25 @@ def check(
 
 
 def check_fitted(fitted: Fitted, examples: Examples) -> pd.DataFrame:
-    """Returns :func:`check` of the machine at the end of a fitted pipeline, on what stood behind its scaler."""
+    """Run :func:`check` on the SVC of a fitted pipeline and the scaled features that it was fitted on."""
     pictures, labels = examples.pictures()
     return check(fitted.pipeline[-1], fitted.pipeline[:-1].transform(pictures).astype(np.float64), labels)
 
 
 def pair_machine(machine: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[int, int]) -> PairMachine:
-    """Returns the machine of two classes out of a fitted SVC, from its public attributes.
+    """Extract the SVM of two classes from a fitted SVC's public attributes.
 
-    scikit-learn keeps one row of alpha·y less than there are classes: the machine of classes i < j has those of class
-    i's support vectors in row j - 1 and those of class j's in row i.
+    scikit-learn keeps one row of alpha·y less than there are classes. For classes i < j, the values of class i's
+    support vectors are in row j - 1 and those of class j's in row i.
 
     Raises:
-        ValueError: the pair is not among the machine's classes, or the faces are not those it was fitted on.
+        ValueError: the pair is not among the SVC's classes, or the faces are not those it was fitted on.
     """
     classes = machine.classes_.tolist()
     if len(set(pair)) != 2 or not set(pair) <= set(classes):
-        raise ValueError(f"pair is {pair}; expected two of the machine's classes {classes}")
+        raise ValueError(f"pair is {pair}; expected two of the SVC's classes {classes}")
     if not np.array_equal(np.asarray(features)[machine.support_], machine.support_vectors_):
-        raise ValueError("these are not the features that the machine was fitted on")
+        raise ValueError("these are not the features that the SVC was fitted on")
     low, high = sorted(classes.index(label) for label in pair)
     support_labels = np.repeat(np.arange(len(classes)), machine.n_support_)
     weighted = np.zeros(len(labels))  # alpha · y
@@ -141,7 +141,7 @@ def pair_machine(machine: SVC, features: np.ndarray, labels: np.ndarray, *, pair
 
 
 def kernel_values(machine: SVC, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns K(x, z) of a fitted machine, shape (rows of first, rows of second), by its definition.
+    """Compute K(x, z) of a fitted SVC from its definition, shape (rows of first, rows of second).
 
     The radial basis function is exp(-gamma · |x - z|²): equation 12 with gamma = 1 / (2 sigma²).
     """
@@ -154,16 +154,16 @@ def kernel_values(machine: SVC, first: np.ndarray, second: np.ndarray) -> np.nda
 
 
 def sigma(machine: SVC) -> float:
-    """Returns the paper's sigma (equation 12) of a fitted RBF machine: 1 / sqrt(2 gamma), in units of the features."""
+    """Compute the paper's sigma (equation 12) of a fitted RBF SVM: 1 / sqrt(2 gamma), in units of the features."""
     return float(1 / np.sqrt(2 * _gamma(machine)))
 
 
 def _gamma(machine: SVC) -> float:
-    return float(machine._gamma)  # what "scale" came to; scikit-learn has no public name for it
+    return float(machine._gamma)  # the number that "scale" became; scikit-learn has no public name for it
 
 
 def _pair_place(low: int, high: int, classes: int) -> int:
-    """Position of the pair among (0, 1), (0, 2), …, (1, 2), …"""
+    """Find the position of a pair among (0, 1), (0, 2), …, (1, 2), …"""
     return low * classes - low * (low + 1) // 2 + high - low - 1
 
 
@@ -180,7 +180,7 @@ def _kernel_rows(solved: PairMachine) -> Iterator[tuple]:
 def _dual_rows(solved: PairMachine, tolerance: float, seed: int) -> Iterator[tuple]:
     most = float(solved.penalties.max())
     now = solved.dual(solved.alphas)
-    # the stopping rule leaves each gradient within the tolerance; a change of alpha by s may still gain s · tolerance
+    # the solver stops once each gradient is within the tolerance, so changing alpha by s may still gain s · tolerance
     steps = [(np.abs(moved - solved.alphas).sum(), solved.dual(moved)) for moved in _feasible(solved, seed)]
     gain = max([0.0, *(now - then - tolerance * size for size, then in steps)])
     says = f"no feasible change of alpha lowers the objective {now:.6g} ({len(steps)} drawn at random)"
@@ -220,7 +220,7 @@ def _decision_rows(machine: SVC, solved: PairMachine, pair: tuple[int, int]) -> 
 
 
 def _pairwise_decision(machine: SVC, features: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
-    """scikit-learn's decision values of one pair of classes, shape (n,)."""
+    """Compute scikit-learn's decision values of one pair of classes, shape (n,)."""
     classes = machine.classes_.tolist()
     votes = copy.copy(machine).set_params(decision_function_shape="ovo", break_ties=False)
     values = votes.decision_function(features)
@@ -229,7 +229,7 @@ def _pairwise_decision(machine: SVC, features: np.ndarray, pair: tuple[int, int]
 
 
 def _optimality_gap(solved: PairMachine) -> float:
-    """The largest violation of the optimality conditions, as libsvm measures it before it stops (m - M)."""
+    """Compute the largest violation of the optimality conditions, as libsvm's stopping rule does (m - M)."""
     pull = solved.signs - solved.margins()  # -y times the gradient
     low, high = solved.alphas <= 0, solved.alphas >= solved.penalties
     up = np.where(solved.signs > 0, ~high, ~low)
@@ -238,10 +238,10 @@ def _optimality_gap(solved: PairMachine) -> float:
 
 
 def _feasible(solved: PairMachine, seed: int) -> Iterator[np.ndarray]:
-    """Alphas near the optimum that satisfy equations 7 and 8: pairs of faces moved along the constraint.
+    """Draw alphas near the optimum that satisfy equations 7 and 8, by moving pairs of them along the constraint.
 
-    alpha_i moves by y_i · s and alpha_j by -y_j · s, which leaves the sum of alpha · y as it is; s is drawn between the
-    bounds of both.
+    alpha_i moves by y_i · s and alpha_j by -y_j · s, which keeps the sum of alpha · y; s is drawn between the bounds of
+    both.
     """
     rng = np.random.default_rng(seed)
     for _ in range(PERTURBATIONS):

@@ -1,18 +1,19 @@
-"""The answers of scikit-learn's SVC, sooner: its kernel computed by matrix products (liu2023, section 2.2.2).
+"""Solve scikit-learn's SVC faster by computing its kernel with matrix products (liu2023, section 2.2.2).
 
-libsvm computes every kernel value by a dot product of its own, and again for each pair of classes and each candidate of
-a search. Here matrix products compute them in blocks, libsvm solves the same problems on them
-(``kernel="precomputed"``), and what it finds is put into an ordinary SVC, which is saved, reloaded and checked like any
-other. The problems are the same to the last bits of a double; libsvm itself keeps kernel values in single precision.
+libsvm computes every kernel value with a separate dot product, and repeats this for each pair of classes and each
+candidate of a search. Here matrix products compute the values in blocks, libsvm solves the same problems on them
+(``kernel="precomputed"``), and the solution is put into an ordinary SVC, which can be saved, reloaded and checked like
+any other. The problems are the same to the last bits of a double; libsvm itself keeps kernel values in single
+precision.
 
-A machine of several classes is one machine a pair of classes, and the pairs do not know of each other. They are solved
-side by side, on as many threads as there are cores. Every matrix product runs on one thread and has a shape that does
-not depend on how many there are, and so neither do the results.
+An SVC of several classes consists of one SVM per pair of classes, and the pairs are independent. They are solved side
+by side, on as many threads as there are cores. Every matrix product runs on one thread and has a shape that does not
+depend on the number of threads, so neither do the results.
 
-Memory: the kernel among the faces of each class is held as float32, as libsvm would hold it (572 MB for the 28,709
-training faces of FER-2013). That of two classes is made when their turn comes, as float64, which libsvm asks for (at
-most 1.2 GB, 590 MB on average), and as many at a time as ``KERNEL_BYTES`` allows. The whole matrix, 6.6 GB, is never
-made, and nothing is written to disk.
+Memory: the kernel among the faces of each class is kept as float32, as libsvm would keep it (572 MB for the 28,709
+training faces of FER-2013). The kernel of a pair of classes is computed when the pair is solved, as float64, which
+libsvm requires (at most 1.2 GB, 590 MB on average), and for as many pairs at a time as ``KERNEL_BYTES`` allows. The
+whole matrix, 6.6 GB, is never computed, and nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from sklearn.svm import SVC
 
 from fer_lib.utils.parallel import in_threads
 
-BLOCK_ROWS = 512  # of one matrix product: large enough for BLAS, small enough to stay in memory beside its neighbours
-KERNEL_BYTES = 4 * 10**9  # of kernel matrices that are held at the same time
-PAIR_CACHE_MEGABYTES = 200  # libsvm's own copy; more of it saves nothing where the values are there already
+BLOCK_ROWS = 512  # rows of one matrix product: many enough for BLAS, few enough to fit several into memory
+KERNEL_BYTES = 4 * 10**9  # most memory of the kernel matrices in use at the same time
+PAIR_CACHE_MEGABYTES = 200  # libsvm's own cache; a larger one saves nothing, because the values are computed already
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver found, in libsvm's order: support vectors class by class.
+    """Solution of an SVC in libsvm's order: support vectors class by class.
 
     Attributes:
         support: rows of the faces that are support vectors, shape (S,).
-        weights: alpha · y, shape (classes - 1, S), as scikit-learn's ``dual_coef_`` of more than two classes.
-        intercepts: a pair of classes each, (0, 1), (0, 2), …, in the same sign.
-        iterations: of the solver, a pair each.
+        weights: alpha · y, shape (classes - 1, S), like scikit-learn's ``dual_coef_`` of more than two classes.
+        intercepts: one per pair of classes, (0, 1), (0, 2), …, with the same sign.
+        iterations: the solver's iterations, one number per pair.
     """
 
     support: np.ndarray
@@ -49,10 +50,10 @@ class Solution:
 
 
 class Kernels:
-    """Kernel matrices of one fold for any gamma, from products or distances that are computed once.
+    """Kernel matrices of one fold for any gamma, from inner products or distances that are computed once.
 
-    An SVC that gets them (``kernel="precomputed"``) solves the very problem that it would solve on the features; it
-    only need not compute the same inner products for every candidate anew.
+    An SVC that gets them (``kernel="precomputed"``) solves the same problem as on the features, without computing the
+    same inner products again for every candidate.
     """
 
     def __init__(self, machine: SVC, learnt: np.ndarray, held_out: np.ndarray) -> None:
@@ -60,30 +61,32 @@ class Kernels:
         self.among, self.across = basis(machine, learnt), basis(machine, held_out, learnt)
 
     def __call__(self, gamma: float) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the kernel among the learnt faces (n, n) and of the held-out with the learnt faces (m, n)."""
+        """Compute the kernel among the training faces (n, n) and of the held-out with the training faces (m, n)."""
         return tuple(kernel_values(self.machine, gamma, products.copy()) for products in (self.among, self.across))
 
     @property
     def nbytes(self) -> int:
-        """Of the matrices that one call returns."""
+        """Bytes of the two matrices that one call returns."""
         return self.among.nbytes + self.across.nbytes
 
 
 def at_a_time(each_bytes: int) -> int:
-    """Returns how many tasks that hold kernel matrices of so many bytes may run at the same time."""
+    """Compute how many tasks may run at the same time if each needs ``each_bytes`` of kernel matrices."""
     return max(1, KERNEL_BYTES // max(1, each_bytes))
 
 
 def basis(machine: SVC, first: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
-    """Returns what the machine's kernel is a function of: squared distances for ``"rbf"``, else inner products.
+    """Compute the input of the SVC's kernel function: squared distances for ``"rbf"``, else inner products.
+
+    The rows are computed in blocks, several side by side.
 
     Args:
-        machine: its ``kernel`` decides.
+        machine: SVC whose ``kernel`` decides which of the two.
         first: float64, shape (n, D).
-        second: float64, shape (m, D); ``first`` by default, of which only one half is computed.
+        second: float64, shape (m, D); ``first`` by default, and then only one half is computed.
 
     Returns:
-        float64, shape (n, m), in blocks of rows side by side.
+        float64, shape (n, m).
     """
     others = first if second is None else second
     out, norms = np.empty((len(first), len(others))), _norms(others)
@@ -102,7 +105,7 @@ def basis(machine: SVC, first: np.ndarray, second: np.ndarray | None = None) -> 
 
 
 def kernel_values(machine: SVC, gamma: float, products: np.ndarray) -> np.ndarray:
-    """Turns what :func:`basis` returned into kernel values, in place, and returns it."""
+    """Turn the result of :func:`basis` into kernel values, in place, and return it."""
     if machine.kernel == "rbf":
         products *= -gamma
         return np.exp(products, out=products)
@@ -114,20 +117,20 @@ def kernel_values(machine: SVC, gamma: float, products: np.ndarray) -> np.ndarra
 
 
 def fit(machine: SVC, features: np.ndarray, labels: np.ndarray) -> SVC:
-    """Fits a machine whose ``gamma`` is a number (a linear one has none) and returns it.
+    """Fit an SVC whose ``gamma`` is a number (a linear SVC has none) and return it.
 
     Args:
         machine: an SVC with the kernel ``"rbf"``, ``"linear"`` or ``"poly"`` and equal class weights.
         features: float64, shape (N, D).
-        labels: of two classes at least, shape (N,).
+        labels: labels of at least two classes, shape (N,).
     """
     return _hold(machine, features, labels, _solve(machine, features, labels))
 
 
 def decision_values(machine: SVC, features: np.ndarray) -> np.ndarray:
-    """Returns what ``decision_function`` of a fitted machine returns (one-vs-rest shaped), by matrix products.
+    """Compute ``decision_function`` of a fitted SVC (one-vs-rest) with matrix products.
 
-    They differ from scikit-learn's in the last bits of a double alone.
+    The values differ from scikit-learn's only in the last bits of a double.
 
     Returns:
         float64, shape (N, classes), or (N,) for two classes.
@@ -152,7 +155,7 @@ def _norms(features: np.ndarray) -> np.ndarray:
 
 
 def _fill_basis(out: np.ndarray, machine: SVC, first: np.ndarray, second: np.ndarray, norms: np.ndarray) -> None:
-    """Writes a block of :func:`basis`; ``norms`` are those of ``second``."""
+    """Compute one block of :func:`basis` into ``out``; ``norms`` are those of ``second``."""
     np.matmul(first, second.T, out=out)
     if machine.kernel == "rbf":  # |x - z|² = |x|² - 2 x·z + |z|², as libsvm computes it
         out *= -2
@@ -162,7 +165,7 @@ def _fill_basis(out: np.ndarray, machine: SVC, first: np.ndarray, second: np.nda
 
 
 def _solve(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
-    """The very problems that libsvm makes of the pairs of classes, in its order of faces."""
+    """Solve the same problem for each pair of classes as libsvm, with the faces in its order."""
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     within = [_class_kernel(machine, features[rows]) for rows in members]
     pairs = list(combinations(range(len(members)), 2))
@@ -179,13 +182,13 @@ def _solve(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
         return two.fit(kernel, np.repeat([0, 1], [len(first), len(second)]))
 
     sizes = {pair: sum(len(members[place]) for place in pair) for pair in pairs}
-    by_size = sorted(pairs, key=sizes.get, reverse=True)  # the longest first: no core waits for it at the end
+    by_size = sorted(pairs, key=sizes.get, reverse=True)  # the longest first, so that no core waits for it at the end
     solved = dict(zip(by_size, in_threads(solve, by_size, most=at_a_time(8 * max(sizes.values()) ** 2)), strict=True))
     return _joined(members, {pair: solved[pair] for pair in pairs})
 
 
 def _class_kernel(machine: SVC, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The kernel among the faces of a class, made once for all pairs, and its diagonal.
+    """Compute the kernel among the faces of a class, once for all pairs, and its diagonal.
 
     libsvm keeps kernel values in single precision, but the diagonal in double.
     """
@@ -194,7 +197,7 @@ def _class_kernel(machine: SVC, features: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _fill_between(out: np.ndarray, machine: SVC, features: np.ndarray, pair: tuple[np.ndarray, np.ndarray]) -> None:
-    """Writes the kernel between the faces of two classes, given their rows, block by block."""
+    """Compute the kernel between the faces of two classes, given their rows, block by block into ``out``."""
     first, others = pair[0], features[pair[1]]
     norms = _norms(others)
     for start in range(0, len(first), BLOCK_ROWS):
@@ -204,9 +207,9 @@ def _fill_between(out: np.ndarray, machine: SVC, features: np.ndarray, pair: tup
 
 
 def _joined(members: list[np.ndarray], solved: dict[tuple[int, int], SVC]) -> Solution:
-    """One solution out of those of all pairs, given each class' rows.
+    """Join the solutions of all pairs into one, given the rows of each class.
 
-    scikit-learn turns the sign of a machine of two classes; libsvm's has the first class positive, as it is here.
+    scikit-learn flips the sign of an SVC of two classes; in libsvm, and here, the first class is positive.
     """
     weights = np.zeros((len(members) - 1, sum(map(len, members))))
     for (low, high), machine in solved.items():
@@ -221,10 +224,10 @@ def _joined(members: list[np.ndarray], solved: dict[tuple[int, int], SVC]) -> So
 
 
 def _hold(machine: SVC, features: np.ndarray, labels: np.ndarray, solution: Solution) -> SVC:
-    """Puts a solution into a machine.
+    """Put a solution into an SVC.
 
-    scikit-learn has no public way in. An ordinary fit on one face a class leaves every field that its version knows,
-    with classes, gamma and widths as they will be; then the solution's own take their place.
+    scikit-learn has no public way to do this. An ordinary fit on one face per class creates every field that the
+    installed version has, with the right classes, gamma and widths; the solution's values then replace the fitted ones.
     """
     classes, examples, codes = np.unique(labels, return_index=True, return_inverse=True)
     machine.fit(features[examples], labels[examples])
@@ -241,7 +244,7 @@ def _hold(machine: SVC, features: np.ndarray, labels: np.ndarray, solution: Solu
 
 
 def _pairwise(machine: SVC, kernel: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Equation 11's sum for each pair of classes, shape (n, pairs), from the kernel with all support vectors."""
+    """Compute equation 11's sum for each pair of classes, shape (n, pairs), from the kernel with support vectors."""
     edges = pairwise([0, *np.cumsum(counts)])
     parts = [kernel[:, start:stop] @ machine.dual_coef_[:, start:stop].T for start, stop in edges]
     pairs = combinations(range(len(counts)), 2)
@@ -249,7 +252,7 @@ def _pairwise(machine: SVC, kernel: np.ndarray, counts: np.ndarray) -> np.ndarra
 
 
 def _one_vs_rest(values: np.ndarray, classes: int) -> np.ndarray:
-    """scikit-learn's ``decision_function_shape="ovr"``: votes won, and the sums of values squeezed into ±1/3."""
+    """Compute scikit-learn's ``decision_function_shape="ovr"``: votes won plus the summed values squeezed into ±1/3."""
     votes, sums = np.zeros((2, len(values), classes))
     for place, (low, high) in enumerate(combinations(range(classes), 2)):
         value = values[:, place]

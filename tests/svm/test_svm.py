@@ -641,7 +641,7 @@ def test_a_fitted_pipeline_of_ours_obeys_the_equations():
 
 def test_other_faces_and_other_pairs_are_refused():
     machine, features, labels = machine_of(3)
-    with pytest.raises(ValueError, match="not the features that the machine was fitted on"):
+    with pytest.raises(ValueError, match="not the features that the SVC was fitted on"):
         equations.check(machine, features + 1, labels)
-    with pytest.raises(ValueError, match="expected two of the machine's classes"):
+    with pytest.raises(ValueError, match="expected two of the SVC's classes"):
         equations.check(machine, features, labels, pair=(4, 9))
