@@ -1,4 +1,4 @@
-"""Photo to face crop: "using MTCNN to crop the database for faces" (liu2023, section 2.1)."""
+"""Crop the faces out of photos: "using MTCNN to crop the database for faces" (liu2023, section 2.1)."""
 
 from __future__ import annotations
 
@@ -47,32 +47,36 @@ __all__ = [
 ]
 
 KINDS = ("found", "low confidence", "no face")
-"""What ``face_found`` says of a photo: a face sure enough, only unsure ones, none at all."""
+"""Values of ``face_found``: a face of sufficient confidence, only faces below it, no face."""
 
 CHUNK = 256
-"""Photos whose crops are cached together: what a killed run repeats at most."""
+"""How many photos' crops are cached together: a killed run repeats at most this many."""
 
 LISTED = 50
-"""How many of the missed photos the notes name."""
+"""How many missed photos the notes name at most."""
 
-_BATCH, _BATCH_PIXELS = 32, 2_000_000  # of one run of the networks
-_HELD_PIXELS = 50_000_000  # of the photos in memory at a time
-_PROPOSED = 0.8  # mtcnn's own threshold of the last network
+_BATCH, _BATCH_PIXELS = 32, 2_000_000  # at most, in one run of the networks
+_HELD_PIXELS = 50_000_000  # at most, of the photos in memory at a time
+_PROPOSED = 0.8  # mtcnn's own threshold for the last network
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _FACTS = ("face_found", "confidence", "faces_in_photo", "box_left", "box_top", "box_width", "box_height")
 
 
 def detect(images: Sequence[np.ndarray], settings: FaceSettings, *, progress: bool = False) -> list[list[Detection]]:
-    """Returns the faces in each picture, surest first, in pixels of the picture as given (liu2023, section 2.1).
+    """Detect the faces in each image, highest confidence first (liu2023, section 2.1).
 
     Args:
-        images: N pictures of any size, uint8, (H, W) for grey or (H, W, 3) for RGB; pictures of like sizes are searched
-            together, about ten times as fast as one at a time.
-        settings: ``upscale_to`` enlarges small pictures first; ``min_confidence`` below 0.8 keeps less sure faces.
+        images: N images of any size, uint8, (H, W) for grey or (H, W, 3) for RGB. Images of similar sizes are searched
+            together, which is about ten times as fast as one at a time.
+        settings: ``upscale_to`` enlarges small images first; ``min_confidence`` below 0.8 keeps faces of lower
+            confidence.
         progress: show a progress bar on a terminal.
 
+    Returns:
+        A list per image, in pixels of the image as given.
+
     Raises:
-        ValueError: a picture is not uint8 or of another shape.
+        ValueError: an image is not uint8 or has another shape.
         FerError: TensorFlow or ``mtcnn`` is not installed, or the detector's process was killed.
     """
     pictures = [checked_picture(image) for image in images]
@@ -100,32 +104,33 @@ def face_crops(
     already_cropped: bool = False,
     progress: bool = False,
 ) -> FaceDataset:
-    """Returns the grey face crops of a corpus of photos (liu2023, section 2.1).
+    """Crop the faces out of a corpus of photos, in grey (liu2023, section 2.1).
 
-    Crops are kept in pieces of ``CHUNK`` photos, by the photos' content, the settings and the detector's weights: a
-    second call reads them back without TensorFlow, and a killed one goes on where it stopped.
+    Crops are cached in pieces of ``CHUNK`` photos, under a key of the photos' content, the settings and the detector's
+    weights: a second call reads them back without TensorFlow, and after a kill the next call continues there.
 
     Args:
-        photos: a PhotoSet; a FaceDataset's images are searched just as photos are.
-        settings: of the crops.
-        cache_beside: the corpus' file or folder, for the cache beside it; None is where a PhotoSet's photos stand, and
-            for a FaceDataset keeps crops in ``$FER_CACHE`` only.
-        already_cropped: the images of this FaceDataset are face crops: return it as it is.
+        photos: a PhotoSet; the images of a FaceDataset are searched in the same way.
+        settings: settings of the crops.
+        cache_beside: file or folder of the corpus, next to which the cache is kept. None means a PhotoSet's own folder;
+            the crops of a FaceDataset are then cached in ``$FER_CACHE`` only.
+        already_cropped: the images of this FaceDataset are face crops: return it unchanged.
         progress: show a progress bar on a terminal.
 
     Returns:
-        A FaceDataset of uint8 (N, size, size) in the order of the photos. Its meta also holds ``face_found`` (one of
-        ``KINDS``), ``confidence`` and ``box_left``, ``box_top``, ``box_width``, ``box_height`` in pixels of the photo
-        (NaN without a face) and ``faces_in_photo`` (those of ``min_confidence`` or more). Its notes hold, under
-        ``"faces"``, the rule, the counts and the photos without a sure face: whole photos under ``misses="keep"``.
+        A FaceDataset of uint8 (N, size, size) in the order of the photos. Its meta has further columns: ``face_found``
+        (one of ``KINDS``), ``confidence``, ``box_left``, ``box_top``, ``box_width`` and ``box_height`` in pixels of the
+        photo (NaN without a face) and ``faces_in_photo`` (faces of ``min_confidence`` or more). ``notes["faces"]``
+        contains the rule, the counts and the photos without a face of that confidence, which ``misses="keep"`` takes
+        whole.
 
     Raises:
-        FerError: every photo is left out, or what ``detect`` raises.
-        ValueError: ``already_cropped`` photos.
+        FerError: every photo is left out, or ``detect`` fails.
+        ValueError: ``already_cropped`` is set for a PhotoSet.
     """
     if already_cropped:
         if not isinstance(photos, FaceDataset):
-            raise ValueError(f"already_cropped is for the images of a FaceDataset, not for a {type(photos).__name__}")
+            raise ValueError(f"already_cropped needs a FaceDataset of face crops, not a {type(photos).__name__}")
         return photos
     cache_beside = (cache_beside or getattr(photos, "path", None)) if len(photos) else None
     chunks = list(_chunks(photos, settings, cache_beside=cache_beside, progress=progress))
@@ -143,10 +148,10 @@ def face_crops(
 
 
 def summary(faces: FaceDataset) -> pd.DataFrame:
-    """Returns how many photos of each class MTCNN found a face in: rows the classes and "total", columns ``KINDS``.
+    """Count the photos of each class in which MTCNN found a face: rows are classes and "total", columns ``KINDS``.
 
-    The last column, ``missed``, is the fraction without a sure face. Photos that were left out are counted too, and the
-    table is of the whole corpus: of the call of ``face_crops``, whatever rows of it were taken since.
+    The last column, ``missed``, is the fraction of photos without a face of sufficient confidence. The table covers all
+    photos given to ``face_crops``, including those that were left out and those whose rows were dropped later.
 
     Raises:
         ValueError: the faces do not come from ``face_crops``.
@@ -162,14 +167,14 @@ def summary(faces: FaceDataset) -> pd.DataFrame:
 
 
 def summaries(*corpora: FaceDataset) -> dict[str, pd.DataFrame]:
-    """Returns :func:`summary` by the corpus' name, of those corpora that came as photos and hold any."""
+    """Map the name of each corpus to its :func:`summary`, for the non-empty corpora that came as photos."""
     return {faces.corpus: summary(faces) for faces in corpora if "faces" in faces.notes and len(faces)}
 
 
 def _chunks(
     photos: PhotoSet | FaceDataset, settings: FaceSettings, *, cache_beside: str | Path | None, progress: bool
 ) -> Iterator[FaceDataset]:
-    """Yields the crops and facts of ``CHUNK`` photos after the other, from the cache where it has them."""
+    """Yield the crops and facts of ``CHUNK`` photos at a time, from the cache if possible."""
     beside = cache_beside or os.environ.get("FER_CACHE")
     key = _key(photos, settings) if beside else {}
     with bar(photos.corpus, len(photos), progress=progress) as advance:
@@ -181,7 +186,7 @@ def _chunks(
 
 
 def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, object]:
-    """What the crops depend on: ``misses`` is not among it, as the photos it leaves out are cached all the same."""
+    """Build the cache key of the crops; ``misses`` is not part of it, because left-out photos are cached as well."""
     wanted = settings_dict(settings)
     wanted.pop("misses")
     return {
@@ -195,7 +200,7 @@ def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, ob
 
 
 def _crop_rows(photos: PhotoSet | FaceDataset, rows: range, settings: FaceSettings) -> FaceDataset:
-    """Returns the crops of some photos, whole ones where no face is sure, with their facts; other meta is empty."""
+    """Crop some photos, taking them whole if no face is sure, and note the facts; other meta is empty."""
     crops, facts = [], []
     stored = isinstance(photos, FaceDataset)
     read = (photos.images[row] if stored else photos.photo(row) for row in rows)
@@ -214,7 +219,7 @@ def _crop_rows(photos: PhotoSet | FaceDataset, rows: range, settings: FaceSettin
 
 
 def _notes(faces: FaceDataset, settings: FaceSettings) -> dict[str, object]:
-    """What the provenance says about the crops: the rule, the counts, and who was missed."""
+    """Describe the crops for the provenance: the rule, the counts and the missed photos."""
     found = faces.meta["face_found"]
     missed = np.flatnonzero(found != "found")
     sources = faces.meta["source"] if "source" in faces.meta else pd.Series([f"row {i}" for i in range(len(faces))])
@@ -249,14 +254,14 @@ def _without_misses(faces: FaceDataset) -> FaceDataset:
         counts = Counter(faces.meta["face_found"])
         listed = ", ".join(f"{counts[kind]:,} of {kind}" for kind in KINDS[1:] if counts[kind])
         raise FerError(
-            f"MTCNN found no sure face in any of the {len(faces):,} photos of {faces.corpus} ({listed}); expected "
-            "photos of faces, so look at some of them, or set misses: keep to take the photos whole."
+            f"MTCNN found no sure face in any of the {len(faces):,} photos of {faces.corpus} ({listed}). Check that "
+            "they show faces, or set misses: keep to take the photos whole."
         )
     return faces.take(kept)
 
 
 def _search(pictures: list[np.ndarray], settings: FaceSettings) -> list[list[Detection]]:
-    """Runs the networks on pictures that are searched in one shape; returns the faces of each in its own pixels."""
+    """Run the networks on images that are searched in one shape; return the faces of each in its own pixels."""
     copies, ratios = zip(*(searched_copy(picture, settings) for picture in pictures), strict=True)
     faces: list[list[Detection]] = [[] for _ in pictures]
     for row in mtcnn_engine.engine()(np.stack(copies), min(_PROPOSED, settings.min_confidence)):
@@ -266,7 +271,7 @@ def _search(pictures: list[np.ndarray], settings: FaceSettings) -> list[list[Det
 
 
 def _detection(row: np.ndarray, ratio: tuple[float, float]) -> Detection:
-    """One row of the last network: picture, left, top, right, bottom, confidence, x of five points, y of them."""
+    """Parse a row of the last network: image, left, top, right, bottom, confidence, x of five points, y of them."""
 
     def scaled(x: float, y: float) -> tuple[float, float]:
         return round(float(x) * ratio[0], 2), round(float(y) * ratio[1], 2)

@@ -1,6 +1,6 @@
-"""From a photo to the copy that is searched for faces, and from a face to its square crop: no network runs here.
+"""Scale photos for the face search, choose a face and cut out its square crop; no network runs here.
 
-Coordinates are (x, y) in pixels of the photo as it was given, continuous: pixel column i covers i to i + 1.
+Coordinates are (x, y) in pixels of the photo as given, and continuous: pixel column i covers i to i + 1.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from fer_lib.settings import FaceSettings
 Point = tuple[float, float]
 
 LONGEST_SIDE = 1024
-"""Photos are searched in a copy of at most this many pixels a side: faces of 20 pixels there are the smallest found."""
+"""Longest side, in pixels, of the copy of a photo that is searched; faces below 20 pixels in it are not found."""
 
-_GRID = 32  # sides are padded to a multiple of this, by the picture alone, so that its boxes depend on no neighbour
-_PADDING = 127  # grey, which the networks see as zero
-_FINEST = 8  # a crop averages at most about 8 x 8 values of a warp
-_NARROW_EYES = 0.1  # of the face box's side: eyes closer than this (a profile) do not tell which way is up
-_DRAWN_SIDE = (320, 1024)  # pixels of the longer side of an annotated picture, at least and at most
+_GRID = 32  # each image's sides are padded to a multiple of this, so that its boxes do not depend on its batch
+_PADDING = 127  # grey: zero for the networks
+_FINEST = 8  # a crop pixel averages at most about 8 x 8 values of the warp
+_NARROW_EYES = 0.1  # of the box's side: eyes closer than this (a face in profile) do not show which way is up
+_DRAWN_SIDE = (320, 1024)  # least and most pixels of an annotated image's longer side
 _BOX_COLOUR, _POINT_COLOUR = (80, 250, 120), (255, 200, 40)
 
 
@@ -32,11 +32,11 @@ class Detection:
     """One face that MTCNN found.
 
     Attributes:
-        box: left, top, width and height in pixels; it reaches beyond the photo where the face does.
-        confidence: 0…1, of the last of MTCNN's three networks.
-        left_eye: (x, y), as are the other four; left is the viewer's left.
+        box: left, top, width and height in pixels; extends beyond the photo if the face does.
+        confidence: 0…1, from the last of MTCNN's three networks.
+        left_eye: (x, y), like the other four points; left is the viewer's left.
         right_eye: the eye on the viewer's right.
-        nose: its tip.
+        nose: the tip of the nose.
         mouth_left: the corner of the mouth on the viewer's left.
         mouth_right: the corner on the viewer's right.
     """
@@ -51,40 +51,40 @@ class Detection:
 
     @property
     def centre(self) -> Point:
-        """The centre of the box."""
+        """Centre of the box."""
         left, top, width, height = self.box
         return left + width / 2, top + height / 2
 
     @property
     def roll(self) -> float:
-        """The angle of the line through the eyes in radians, positive where the right one is lower; 0 in profile."""
+        """Angle of the line through the eyes in radians, positive if the right eye is lower; 0 in profile."""
         dx, dy = self.right_eye[0] - self.left_eye[0], self.right_eye[1] - self.left_eye[1]
         return 0.0 if math.hypot(dx, dy) < _NARROW_EYES * max(self.box[2:]) else math.atan2(dy, dx)
 
 
 def checked_picture(image: np.ndarray) -> np.ndarray:
-    """Returns the picture, contiguous in memory.
+    """Check an image and make it contiguous in memory.
 
     Raises:
-        ValueError: it is not uint8 of shape (H, W) for grey or (H, W, 3) for RGB, or it is empty.
+        ValueError: it is empty, or not uint8 of shape (H, W) for grey or (H, W, 3) for RGB.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = f"{image.dtype} pixels" if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f"a picture must be a uint8 array in 0-255, not {found}; MTCNN finds nothing in 0-1")
+        raise ValueError(f"an image must be a uint8 array in 0-255, not {found}; MTCNN finds nothing in 0-1")
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
-        raise ValueError(f"a picture has the shape (H, W) or (H, W, 3), H and W at least 1, not {image.shape}")
+        raise ValueError(f"an image has the shape (H, W) or (H, W, 3), H and W at least 1, not {image.shape}")
     return np.ascontiguousarray(image)
 
 
 def searched_shape(shape: tuple[int, ...], settings: FaceSettings) -> tuple[int, int]:
-    """Returns the (height, width) in which a picture of this shape is searched: enlarged or reduced, then padded."""
+    """Compute the (height, width) in which an image of this shape is searched: enlarged or reduced, then padded."""
     scale = _searched_scale(shape, settings)
     height, width = (-(-max(1, round(side * scale)) // _GRID) * _GRID for side in shape[:2])
     return height, width
 
 
 def searched_copy(image: np.ndarray, settings: FaceSettings) -> tuple[np.ndarray, tuple[float, float]]:
-    """Returns what is searched, uint8 (*searched_shape, 3), and the picture's pixels per pixel of it in x and y."""
+    """Make the copy that is searched, uint8 (*searched_shape, 3), and return the scale (x, y) back to the image."""
     small = resized(image, _searched_scale(image.shape, settings))
     height, width = small.shape[:2]
     canvas = np.full((*searched_shape(image.shape, settings), 3), _PADDING, np.uint8)
@@ -93,14 +93,14 @@ def searched_copy(image: np.ndarray, settings: FaceSettings) -> tuple[np.ndarray
 
 
 def choose(detections: Sequence[Detection], shape: tuple[int, ...], settings: FaceSettings) -> Detection | None:
-    """Returns the face that the photo is about, or None where there is none.
+    """Choose the main face of a photo; None if there is no face.
 
-    Faces of ``settings.min_confidence`` or more go first, however small; among them ``settings.choice`` decides.
+    Faces of ``settings.min_confidence`` or more come first, however small; among them ``settings.choice`` decides.
 
     Args:
-        detections: of one photo.
-        shape: of the photo, (H, W) or (H, W, 3).
-        settings: of the crops.
+        detections: faces found in one photo.
+        shape: shape of the photo, (H, W) or (H, W, 3).
+        settings: settings of the crops.
     """
 
     def rank(face: Detection) -> tuple:
@@ -113,28 +113,28 @@ def choose(detections: Sequence[Detection], shape: tuple[int, ...], settings: Fa
 
 
 def crop_matrix(detection: Detection, settings: FaceSettings) -> np.ndarray:
-    """Returns the 2×3 matrix from the crop's coordinates (0 to ``settings.size``) to the photo's.
+    """Compute the 2×3 matrix from the crop's coordinates (0 to ``settings.size``) to the photo's.
 
-    The crop is a square around the box's centre: the longer side of the box with ``settings.margin`` of it on each
-    side, turned by the eye line where ``settings.align`` asks for it.
+    The crop is a square around the box's centre. Its side is the longer side of the box plus ``settings.margin`` of
+    that on each side. If ``settings.align`` is set, the crop is turned until the eyes are level.
     """
     side = max(detection.box[2:]) * (1 + 2 * settings.margin)
     return _square_matrix(detection.centre, side, detection.roll if settings.align else 0.0, size=settings.size)
 
 
 def crop(image: np.ndarray, detection: Detection | None, settings: FaceSettings, *, grey: bool = True) -> np.ndarray:
-    """Returns the face as a square picture: uint8 (size, size), or (size, size, 3) with ``grey=False``.
+    """Cut out a face as a square: uint8 (size, size), or (size, size, 3) with ``grey=False``.
 
-    It is one affine warp; what lies beyond the photo repeats its border, and large faces are averaged, not sampled.
+    One affine warp makes the crop. Pixels beyond the photo repeat its border; large faces are averaged, not sampled.
 
     Args:
         image: uint8, (H, W) or RGB (H, W, 3).
-        detection: the face; None takes the whole photo, its shorter side filled up by repeating the border.
-        settings: of the crops.
-        grey: return grey levels (ITU-R 601) rather than colours; a grey photo in colour has three equal channels.
+        detection: the face; None takes the whole photo and repeats the border along its shorter side.
+        settings: settings of the crops.
+        grey: return grey levels (ITU-R 601) instead of colours; with False a grey photo gets three equal channels.
 
     Raises:
-        ValueError: the picture is of another kind.
+        ValueError: the image has another type or shape.
     """
     image = checked_picture(image)
     if detection is None:
@@ -146,18 +146,18 @@ def crop(image: np.ndarray, detection: Detection | None, settings: FaceSettings,
 
 
 def annotate(image: np.ndarray, detection: Detection | None, text: str = "") -> np.ndarray:
-    """Returns a copy of the photo with the box, the five points and a label drawn: RGB uint8.
+    """Draw the box, the five points and a label on a copy of the photo: RGB uint8.
 
-    Small pictures are enlarged and large ones reduced, to 320 to 1,024 pixels of the longer side, so that the drawing
-    can be read.
+    Small photos are enlarged and large ones reduced, to 320 to 1,024 pixels of the longer side, to keep the drawing
+    legible.
 
     Args:
         image: uint8, (H, W) or RGB (H, W, 3).
-        detection: the face; None draws the label alone.
+        detection: the face; None draws only the label.
         text: the label; characters that are not ASCII become question marks.
 
     Raises:
-        ValueError: the picture is of another kind.
+        ValueError: the image has another type or shape.
     """
     picture = _as_rgb(checked_picture(image))
     scale = float(np.clip(max(picture.shape[:2]), *_DRAWN_SIDE)) / max(picture.shape[:2])
@@ -177,7 +177,7 @@ def annotate(image: np.ndarray, detection: Detection | None, text: str = "") -> 
 
 
 def resized(image: np.ndarray, scale: float) -> np.ndarray:
-    """Returns a picture of ``scale`` times the height and width, at least one pixel each, without aliasing."""
+    """Resize an image to ``scale`` times its height and width, at least one pixel each, without aliasing."""
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     if (height, width) == image.shape[:2]:
         return image
@@ -196,20 +196,20 @@ def _square_matrix(centre: Point, side: float, angle: float, *, size: int) -> np
 
 
 def _warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """The warp by a matrix between continuous coordinates; averages what falls into one pixel of the crop."""
+    """Warp by a matrix between continuous coordinates, averaging all that falls into one pixel of the crop."""
     corners = matrix @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
     limit = np.array(image.shape[1::-1])
     start = np.clip(np.floor(corners.min(axis=1)).astype(int) - 2, 0, limit - 1)
     stop = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 2, start + 1, limit)
     part = image[start[1] : stop[1], start[0] : stop[0]]
-    # A warp alone would sample a large face: it is made `fine` times finer, no photo pixel skipped, and then averaged.
+    # One warp would skip pixels of a large face: so warp `fine` times finer, without skipping any, and then average.
     step = math.hypot(matrix[0, 0], matrix[1, 0])  # pixels of the photo per pixel of the crop
-    if step > _FINEST:  # the finer warp of a face of thousands of pixels would be as large as the face
+    if step > _FINEST:  # else the warp of a face of thousands of pixels would be as large as the face
         part = resized(np.ascontiguousarray(part), 2 / step)
     ratio = np.array(part.shape[1::-1]) / (stop - start)
     fine = max(1, math.ceil(step * ratio.max() - 1e-6))
     to_source = np.column_stack([matrix[:, :2] / fine, matrix[:, 2] - start]) * ratio[:, None]
-    to_source[:, 2] += to_source[:, :2].sum(axis=1) / 2 - 0.5  # OpenCV counts from the centres of pixels
+    to_source[:, 2] += to_source[:, :2].sum(axis=1) / 2 - 0.5  # OpenCV's coordinates start at the centre of a pixel
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(part, to_source, (size * fine,) * 2, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA) if fine > 1 else warped
@@ -224,7 +224,7 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _write_label(picture: np.ndarray, text: str, corner: tuple[int, int], thickness: int) -> None:
-    """Writes in place, white on black, within the picture's borders; ``corner`` is where it would start."""
+    """Write in place, white on black, within the image's borders, as near to ``corner`` as possible."""
     if not text:
         return
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(picture.shape[:2]) / 640

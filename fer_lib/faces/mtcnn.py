@@ -1,12 +1,12 @@
-"""MTCNN's networks, in this process or in one of their own.
+"""Run the networks of the ``mtcnn`` package, in this process or in a worker process.
 
-They are those of the ``mtcnn`` package. It builds them with ``tf.keras``, whose layers compute with the Keras backend
-in use while its own steps compute with TensorFlow: under another backend they do not fit together, so there the
-networks run in a process of their own. Nothing here imports TensorFlow before a picture has to be searched.
+``mtcnn`` builds its networks with ``tf.keras``, whose layers compute with the Keras backend in use, while its own steps
+compute with TensorFlow. Under another backend the two do not fit together, so the networks then run in a worker
+process. TensorFlow is imported only when there is an image to search.
 
-``mtcnn``'s stages are run one after the other rather than by ``MTCNN.detect_faces``, which shifts the boxes of a batch
-of several sizes by each other's padding, drops a whole batch on TensorFlow's InvalidArgumentError, whatever caused it,
-and rounds every point to a pixel.
+This module calls ``mtcnn``'s stages one after the other and not ``MTCNN.detect_faces``, which shifts the boxes of a
+batch of several sizes by each other's padding, drops a whole batch on any InvalidArgumentError of TensorFlow, and
+rounds every point to a pixel.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from fer_lib.utils.files import file_sha256
 
 @functools.cache
 def engine() -> Callable[[np.ndarray, float], np.ndarray]:
-    """Returns what searches a batch: the networks here where Keras runs on TensorFlow, else in their own process."""
+    """Load the networks: in this process if Keras runs on TensorFlow, else in a worker process."""
     from fer_lib.backend import keras
 
     return _Networks() if keras.backend.backend() == "tensorflow" else _Worker()
 
 
 class _Networks:
-    """MTCNN's three networks. Called with uint8 (N, H, W, 3) and a threshold, returns float (faces, 16)."""
+    """MTCNN's three networks: call with uint8 (N, H, W, 3) and a threshold to get float (faces, 16)."""
 
     def __init__(self) -> None:
         from fer_lib.backend import keras
@@ -49,13 +49,13 @@ class _Networks:
         try:
             from mtcnn.stages import StageONet, StagePNet, StageRNet
 
-            # Named by their full paths: mtcnn would load (and unpickle) a pnet.lz4 of the working folder first.
+            # Full paths: otherwise mtcnn would first load (and unpickle) a pnet.lz4 in the working folder.
             keras.config.set_dtype_policy("float32")
             named = ((StagePNet, "pnet"), (StageRNet, "rnet"), (StageONet, "onet"))
             self._stages = [stage(weights=str(folder / f"{name}.lz4")) for stage, name in named]
         except ImportError as error:
             raise _not_installed(error) from error
-        finally:  # a run that reads its crops from the cache must draw the same numbers as one that builds networks
+        finally:  # a run that reads its crops from the cache must draw the same random numbers as one that does not
             keras.config.set_dtype_policy(policy)
             random.setstate(luck)
 
@@ -64,18 +64,18 @@ class _Networks:
 
         pixels = (batch.astype(np.float32) - 127.5) / 128
         rows, shapes = None, np.array([picture.shape for picture in batch])
-        with tf.device("CPU:0"):  # the networks are small, and boxes should not depend on the machine's GPU
+        with tf.device("CPU:0"):  # the networks are small, and boxes should not depend on a GPU
             for stage in self._stages:
                 rows = stage(
                     bboxes_batch=rows, images_normalized=pixels, images_oshapes=shapes, threshold_onet=threshold
                 )
-                if not len(rows):  # the next network fails on nothing
+                if not len(rows):  # the next network fails on an empty array
                     return np.empty((0, 16))
         return rows
 
 
 class _Worker:
-    """The networks in a process whose Keras runs on TensorFlow; called as ``_Networks`` is."""
+    """The networks in a worker process whose Keras runs on TensorFlow; called like ``_Networks``."""
 
     def __init__(self) -> None:
         settings = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -85,7 +85,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, **settings, "PYTHONPATH": os.pathsep.join(path)},
-            start_new_session=True,  # an interrupt is for this process, which then ends the other
+            start_new_session=True,  # this process handles interrupts and ends the worker
         )
 
     def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
@@ -96,10 +96,10 @@ class _Worker:
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             status = self.close()
             raise FerError(
-                f"The face detector's process ended in the middle of its work (exit status {status}), perhaps for want "
-                "of memory; free some and run again, or set KERAS_BACKEND=tensorflow to detect without that process."
+                f"The face detector's process ended unexpectedly (exit status {status}), perhaps for lack of memory. "
+                "Free some memory and run again, or set KERAS_BACKEND=tensorflow to detect faces without that process."
             ) from None
-        except BaseException:  # interrupted: an answer still on its way would be taken for the next batch's
+        except BaseException:  # interrupted: the pending answer would be taken for that of the next batch
             self.close()
             raise
         if error is not None:
@@ -107,10 +107,10 @@ class _Worker:
         return rows
 
     def close(self) -> int:
-        """Ends the process and returns its exit status; the next search starts another."""
+        """End the process and return its exit status; the next search starts another."""
         engine.cache_clear()
         try:
-            self._process.wait(timeout=1)  # where it has ended by itself its own status says why
+            self._process.wait(timeout=1)  # if it ended by itself, its own status says why
         except subprocess.TimeoutExpired:
             self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -120,10 +120,10 @@ class _Worker:
 
 
 def serve() -> None:
-    """The other process: answers batches from standard input on standard output until the input ends."""
+    """Run the worker process: answer batches from standard input on standard output until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not stand among the answers
+    os.dup2(2, 1)  # keep the output of libraries out of the answers
     networks = None
     while True:
         try:
@@ -142,7 +142,7 @@ def serve() -> None:
 
 
 def _weights_folder() -> Path:
-    """Returns the folder of mtcnn's weights without importing the package, which would import TensorFlow."""
+    """Find the folder of mtcnn's weights without importing the package, which would import TensorFlow."""
     found = find_spec("mtcnn")
     if found is None or found.origin is None:
         raise _not_installed("No module named 'mtcnn'")
@@ -151,7 +151,7 @@ def _weights_folder() -> Path:
 
 @functools.cache
 def detector_name() -> str:
-    """The detector with the first twelve digits of a hash over its weights."""
+    """Name the detector: its version and the first twelve digits of each weights file's hash."""
     folder = _weights_folder()
     hashes = [file_sha256(path)[:12] for path in sorted(folder.glob("*.lz4"))]
     return f"mtcnn {version('mtcnn')}, weights {' '.join(hashes)}"
@@ -159,6 +159,6 @@ def detector_name() -> str:
 
 def _not_installed(reason: object) -> FerError:
     return FerError(
-        f"Faces are found with mtcnn 1.0 on TensorFlow, which cannot be imported here ({reason}); install both with "
+        f"Finding faces needs mtcnn 1.0 and TensorFlow, which cannot be imported ({reason}). Install both with "
         "pip install 'mtcnn>=1.0' tensorflow, or use a corpus of face crops such as ckplus48."
     )
