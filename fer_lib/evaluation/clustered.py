@@ -1,7 +1,8 @@
-"""Accuracy where faces are not independent: those of a person, or of a recording, are right or wrong together.
+"""Accuracy of faces that are not independent, with intervals and tests by subject.
 
-Intervals come from a bootstrap over subjects: subjects, not faces, are drawn with replacement, each with all its faces
-(Field and Welsh 2007). An interval over faces would be too narrow: a second frame of a face says little that is new.
+The answers about faces of one subject, or of one recording, tend to be right or wrong together. So intervals come from
+a bootstrap over subjects: it draws subjects with replacement, each with all its faces (Field and Welsh 2007). An
+interval over faces would be too narrow, because a second frame of a face adds little information.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import pandas as pd
 
 from fer_lib.evaluation.metrics import RESAMPLES, percentiles, wilson
 
-ROUNDING = 1e-12  # what differs by less does not
+ROUNDING = 1e-12  # smaller differences count as none
 
 
 class Estimate(NamedTuple):
-    """A share or a difference of shares, with the bounds of its 95 % interval."""
+    """Share, or difference of shares, with the bounds of its 95 % interval."""
 
     value: float
     low: float
@@ -25,16 +26,16 @@ class Estimate(NamedTuple):
 
 
 def clustered_accuracy(correct: np.ndarray, groups: np.ndarray, *, seed: int = 0) -> Estimate:
-    """Returns the share of right answers with its 95 % interval over subjects.
+    """Compute the share of right answers with its 95 % interval over subjects.
 
-    Where no resample differs (every answer right, every one wrong, one subject alone), the interval is Wilson's for as
-    many independent answers as there are subjects, which is on the wide side.
+    If all resamples agree (every answer right, every answer wrong, or only one subject), the interval is Wilson's for
+    as many independent answers as there are subjects, which is rather wide.
 
     Args:
-        correct: bool, shape (N,), or (S, N) for S trainings that answered for the same N faces. Answers for different
-            faces, such as those of several drawn test sets, are put one after the other.
+        correct: bool, shape (N,), or (S, N) for S trainings that answered for the same N faces. Concatenate answers for
+            different faces, such as those of several drawn test sets.
         groups: the subject (or sequence) of each face, shape (N,).
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         ValueError: the shapes do not fit, or there are no faces.
@@ -51,19 +52,19 @@ def clustered_accuracy(correct: np.ndarray, groups: np.ndarray, *, seed: int = 0
 def compare_clustered(
     first_correct: np.ndarray, second_correct: np.ndarray, groups: np.ndarray, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Compares two models' right answers for the same faces, pairing face by face and drawing subject by subject.
+    """Compare two models on the same faces, pairing face by face and resampling subject by subject.
 
     Args:
         first_correct: bool, shape (N,), or (S, N) for S trainings.
-        second_correct: of the same faces in the same order, the same shape.
+        second_correct: the second model's answers about the same faces in the same order, the same shape.
         groups: the subject of each face, shape (N,).
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Returns:
-        ``difference`` (accuracy of the first minus that of the second), its 95 % interval ``low``, ``high`` (where no
-        resample differs, such as of two models that are right about the same faces: :func:`_unvaried`),
-        ``only_first`` and ``only_second`` (answers that one alone got right), ``n``, ``n_subjects`` and ``p_value``:
-        exact, of the permutation test that exchanges the models' answers subject by subject, two-sided.
+        ``difference`` (accuracy of the first minus that of the second), its 95 % interval ``low``, ``high``
+        (:func:`_unvaried` if all resamples agree, such as when both models are right about the same faces),
+        ``only_first`` and ``only_second`` (answers that only this model got right), ``n``, ``n_subjects`` and
+        ``p_value``: exact and two-sided, of the permutation test that exchanges the models' answers subject by subject.
 
     Raises:
         ValueError: the shapes do not fit, or there are no faces.
@@ -93,15 +94,18 @@ def compare_clustered(
 def difference_between(
     first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], *, seed: int = 0
 ) -> Estimate:
-    """Returns the first accuracy minus the second, over different faces of (partly) the same subjects.
+    """Compare two accuracies on different faces of (partly) the same subjects.
 
-    Of use where the two were asked about different test faces, such as those of two ways to divide a corpus. A subject
-    drawn brings its faces to both.
+    Use it for two sets of test faces, such as those of two ways to divide a corpus. A drawn subject brings its faces to
+    both.
 
     Args:
         first: right answers, bool (N,) or (S, N), and the subjects of their faces (N,).
-        second: the same of the other; N and S may differ.
-        seed: of the bootstrap.
+        second: the same for the second accuracy; N and S may differ.
+        seed: seed of the bootstrap.
+
+    Returns:
+        The first accuracy minus the second.
 
     Raises:
         ValueError: shapes do not fit, or there are no faces.
@@ -110,7 +114,7 @@ def difference_between(
     first_hits, first_answers = _per_subject(*first, names=names)
     second_hits, second_answers = _per_subject(*second, names=names)
     draws = _draws(len(names), seed)
-    with np.errstate(invalid="ignore"):  # a resample may hold no subject of one side
+    with np.errstate(invalid="ignore"):  # a resample may contain no subject of one side
         drawn = (draws @ first_hits) / (draws @ first_answers) - (draws @ second_hits) / (draws @ second_answers)
     drawn = drawn[np.isfinite(drawn)]
     value = float(first_hits.sum() / first_answers.sum() - second_hits.sum() / second_answers.sum())
@@ -119,9 +123,9 @@ def difference_between(
 
 
 def _unvaried(difference: float, subjects: int) -> tuple[float, float]:
-    """Bounds of a difference in which no resample differs: by as much as Wilson's interval of 0 answers reaches up.
+    """Bound a difference that is the same in all resamples: plus and minus the upper end of Wilson's interval at 0.
 
-    Not to have seen a subject that differs does not mean that there is none; with few subjects it means little.
+    Subjects that differ may exist although none was seen, above all if there are few subjects.
     """
     _, reach = wilson(0, subjects)
     return max(difference - reach, -1.0), min(difference + reach, 1.0)
@@ -130,7 +134,7 @@ def _unvaried(difference: float, subjects: int) -> tuple[float, float]:
 def _per_subject(
     correct: np.ndarray, groups: np.ndarray, *, names: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Right answers and answers of each subject, in the order of ``names``, else of the sorted subjects."""
+    """Count right answers and all answers of each subject, in the order of ``names``, else of the sorted subjects."""
     correct, groups = np.atleast_2d(np.asarray(correct)), np.asarray(groups)
     if correct.ndim != 2 or correct.shape[1:] != groups.shape:
         shapes = f"answers have shape {correct.shape}, subjects {groups.shape}"
@@ -149,18 +153,18 @@ def _per_subject(
 
 
 def _draws(subjects: int, seed: int) -> np.ndarray:
-    """How often each subject stands in each resample, shape (RESAMPLES, subjects)."""
+    """Draw how often each subject is in each resample, shape (RESAMPLES, subjects)."""
     rng = np.random.default_rng([seed, 2])
     return rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=RESAMPLES)
 
 
 def _exchange_p_value(gains: np.ndarray) -> float:
-    """Two-sided p-value of the sum of whole numbers whose signs are coin tosses: all 2^G sign patterns, counted."""
+    """Compute the exact two-sided p-value of a sum of whole numbers under random signs: all 2^G sign patterns."""
     steps = np.abs(gains[gains != 0]).astype(int)
     shares = np.zeros(2 * steps.sum() + 1)
     middle = steps.sum()
     shares[middle] = 1.0
-    for step in steps:  # what rolls over the edge is zero, for the edge is the sum of all steps
+    for step in steps:  # only zeros roll over the edge, because the edge is the sum of all steps
         shares = (np.roll(shares, step) + np.roll(shares, -step)) / 2
     sums = np.abs(np.arange(len(shares)) - middle)
     return float(min(1.0, shares[sums >= abs(int(gains.sum()))].sum()))

@@ -1,8 +1,8 @@
 """Metrics with their 95 % intervals, and comparisons paired on the same faces.
 
-Two accuracies are always told apart. Categorical accuracy is the share of faces whose largest output is the true class.
-Keras' binary accuracy is the share of correct entries among N·C yes/no decisions "output > 0.5"; with seven classes a
-model that is never more than 50 % sure scores exactly 6/7 = 0.8571 whatever it has learnt.
+The project always distinguishes two accuracies. Categorical accuracy is the share of faces whose largest output is the
+true class. Keras' binary accuracy is the share of correct entries among N·C yes/no decisions "output > 0.5"; with seven
+classes, a model whose outputs never exceed 0.5 scores exactly 6/7 = 0.8571, whatever it has learned.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ SMALLEST_PROBABILITY = 1e-7  # keras.config.epsilon(): keeps the cross-entropy f
 def score(
     probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...], *, seed: int = 0
 ) -> pd.DataFrame:
-    """Returns every metric of one model on one set of faces, each with a 95 % interval.
+    """Compute every metric of one model on one set of faces, each with a 95 % interval.
 
     Args:
         probabilities: float, shape (N, C).
         labels: int, shape (N,).
         class_names: C names.
-        seed: of the bootstrap over faces.
+        seed: seed of the bootstrap over faces.
 
     Returns:
-        A DataFrame, a row a metric: ``metric``, ``value``, ``low``, ``high``, ``n`` (faces it is over), ``interval``
-        (Wilson for shares of faces, else percentile bootstrap over faces). ``loss`` is in nats.
+        A DataFrame with one row per metric: ``metric``, ``value``, ``low``, ``high``, ``n`` (number of faces) and
+        ``interval`` (Wilson for shares of faces, else percentile bootstrap over faces). ``loss`` is in nats.
 
     Raises:
         ValueError: the shapes do not fit or a probability is not a number.
@@ -59,10 +59,10 @@ def score(
 
 
 def history_scores(history: pd.DataFrame) -> pd.DataFrame:
-    """Returns the last epoch's training values as :func:`score` returns scores, without intervals.
+    """Convert the last epoch's training values to the form of :func:`score`, without intervals.
 
-    They are Keras' running means over the epoch, with dropout and augmentation on: what ``fit`` prints as training loss
-    and accuracy, and what chen2023's Table 2 most likely shows.
+    They are Keras' running means over the epoch, with dropout and augmentation on: ``fit`` prints them as training loss
+    and accuracy, and chen2023's Table 2 most likely shows them.
     """
     last = history.iloc[-1]
     names = ("loss", "categorical_accuracy", "binary_accuracy")
@@ -70,10 +70,10 @@ def history_scores(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def sureness(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Returns what Keras' binary accuracy is made of: 6/7 + (sure and right - sure and wrong) / 7N.
+    """Split Keras' binary accuracy into its parts: 6/7 + (sure and right - sure and wrong) / 7N.
 
-    A face is sure where its largest output exceeds 0.5. Keys: ``faces`` (N), ``sure_right``, ``sure_wrong``,
-    ``largest_output`` and ``binary_accuracy`` by that identity, for C classes (C-1)/C + (right - wrong) / CN.
+    The model is sure of a face if its largest output exceeds 0.5. Keys: ``faces`` (N), ``sure_right``, ``sure_wrong``,
+    ``largest_output`` and ``binary_accuracy`` by this identity, which for C classes is (C-1)/C + (right - wrong) / CN.
     """
     classes = probabilities.shape[1]
     sure = probabilities.max(axis=1) > 0.5
@@ -89,36 +89,36 @@ def sureness(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def active_units(units: np.ndarray) -> dict[str, int]:
-    """Returns how many ``units`` a layer has and how many of them are ``active``, above 0 for any face.
+    """Count the ``units`` of a layer and how many of them are ``active``: above 0 for at least one face.
 
-    A ReLU that no face sets off passes on nothing and learns nothing any more.
+    A ReLU that is 0 for every face passes nothing on and cannot learn any more.
 
     Args:
-        units: of a layer that ends in a ReLU, shape (N, units).
+        units: outputs of a layer that ends in a ReLU, shape (N, units).
     """
     return {"units": units.shape[1], "active": int((units > 0).any(axis=0).sum())}
 
 
 def cross_entropies(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns each face's cross-entropy in nats, shape (N,): chen2023's equation 1, with the minus it lacks."""
+    """Compute each face's cross-entropy in nats, shape (N,): chen2023's equation 1 with the missing minus sign."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return -np.log(np.clip(true, SMALLEST_PROBABILITY, 1.0))
 
 
 def binary_hits(probabilities: np.ndarray, labels: np.ndarray, *, threshold: float = 0.5) -> np.ndarray:
-    """Returns which of the N·C decisions "output > threshold" are correct as Keras counts them, bool (N, C)."""
+    """Mark which of the N·C decisions "output > threshold" Keras counts as correct, bool (N, C)."""
     truth = np.arange(probabilities.shape[1]) == labels[:, np.newaxis]
     return (probabilities > threshold) == truth
 
 
 def class_priors(training_labels: np.ndarray, faces: int, *, classes: int = 7) -> np.ndarray:
-    """Returns the probabilities of a model that always answers the training part's class shares, shape (faces, C)."""
+    """Compute the probabilities of a model that always answers the training part's class shares, shape (faces, C)."""
     shares = np.bincount(training_labels, minlength=classes) / len(training_labels)
     return np.tile(shares, (faces, 1))
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
-    """Returns faces per true class (rows) and predicted class (columns)."""
+    """Count faces per true class (rows) and predicted class (columns)."""
     _check(probabilities, labels, len(class_names))
     cells = metrics.confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(len(class_names)))
     return pd.DataFrame(
@@ -127,10 +127,10 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> pd.DataFrame:
-    """Returns the reliability curve of the largest output (Guo et al. 2017), a row a non-empty bin of equal width.
+    """Compute the reliability curve of the largest output (Guo et al. 2017), one row per non-empty bin of equal width.
 
-    Columns: ``confidence`` (mean largest output), ``accuracy`` (share of faces right) with its Wilson interval ``low``,
-    ``high``, and ``faces``. A bin holds the confidences in (lower edge, upper edge].
+    Columns: ``confidence`` (mean largest output), ``accuracy`` (share of faces classified correctly) with its Wilson
+    interval ``low``, ``high``, and ``faces``. A bin contains the confidences in (lower edge, upper edge].
     """
     _check(probabilities, labels, probabilities.shape[1])
     confidences = probabilities.max(axis=1)
@@ -154,18 +154,18 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10
 
 
 def calibration_error(curve: pd.DataFrame) -> float:
-    """Returns the expected calibration error of a reliability curve: the faces' mean |accuracy - confidence|."""
+    """Compute the expected calibration error of a reliability curve: the faces' mean |accuracy - confidence|."""
     return float(np.average((curve["accuracy"] - curve["confidence"]).abs(), weights=curve["faces"]))
 
 
 def compare_paired(first: np.ndarray, second: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> dict[str, float]:
-    """Compares two models' categorical accuracy on the same faces.
+    """Compare two models' categorical accuracy on the same faces.
 
     Args:
         first: probabilities, shape (N, C).
         second: probabilities of the same faces in the same order, shape (N, C).
         labels: int, shape (N,).
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Returns:
         ``difference`` (first minus second), its 95 % interval ``low``, ``high`` (bootstrap over faces), the faces that
@@ -190,14 +190,14 @@ def compare_paired(first: np.ndarray, second: np.ndarray, labels: np.ndarray, *,
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Returns the p-values of one family of comparisons, adjusted by Holm's method (1979), in the order given.
+    """Adjust the p-values of one family of comparisons by Holm's method (1979), keeping their order.
 
-    Calling different what has an adjusted p below 0.05 makes one false claim or more about the whole family in at most
-    5 % of the cases, however the comparisons hang together. Comparisons are different questions; the seeds of one
-    comparison are repeats of the same question, and are no family.
+    If every difference with an adjusted p below 0.05 is claimed, the family contains a false claim in at most 5 % of
+    the cases, however the comparisons depend on each other. The comparisons of a family ask different questions; the
+    seeds of one comparison repeat the same question and are no family.
 
     Args:
-        p_values: shape (K,), each in 0–1; NaN where a row has no test, which counts for nothing and stays NaN.
+        p_values: shape (K,), each in 0–1; NaN for a row without a test, which is not counted and stays NaN.
     """
     adjusted = np.array(p_values, dtype=np.float64)
     tested = np.isfinite(adjusted)
@@ -207,24 +207,24 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def wilson(hits: float, n: int) -> tuple[float, float]:
-    """Returns the bounds of Wilson's 95 % interval of ``hits`` right answers among ``n``; of parts of answers, too."""
+    """Compute Wilson's 95 % interval of ``hits`` right answers among ``n``; ``hits`` may be a fraction."""
     low, high = proportion_confint(hits, n, alpha=1 - CONFIDENCE, method="wilson")
     return float(max(low, 0)), float(min(high, 1))
 
 
 def roc_auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Returns the area under the ROC curve with its 95 % interval (DeLong et al. 1988, on the logit scale).
+    """Compute the area under the ROC curve with its 95 % interval (DeLong et al. 1988, on the logit scale).
 
-    Where the scores tell the two apart without a mistake, the estimated variance is zero, and of a single positive or
-    negative there is none; the interval is then Wilson's for as many answers as the smaller of the two has, which is on
-    the wide side.
+    If the scores separate positives and negatives perfectly, the estimated variance is zero; with a single positive or
+    negative there is no estimate. The interval is then Wilson's for as many answers as the smaller class has, which is
+    rather wide.
 
     Args:
-        scores: float, shape (N,); higher means more surely positive.
+        scores: float, shape (N,); a higher score means more certainly positive.
         labels: bool, shape (N,).
 
     Returns:
-        ``value``, ``low``, ``high`` and ``n``; without a positive or without a negative the three are NaN.
+        ``value``, ``low``, ``high`` and ``n``; the first three are NaN if there are no positives or no negatives.
     """
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels).astype(bool)
     _check_answers(scores, labels)
@@ -232,7 +232,7 @@ def roc_auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     if not len(found) or not len(passed):
         return {"value": np.nan, "low": np.nan, "high": np.nan, "n": len(labels)}
     ranks = stats.rankdata(scores)
-    # of each positive, the share of negatives below it; of each negative, the share of positives above it
+    # for each positive, the share of negatives below it; for each negative, the share of positives above it
     below = (ranks[labels] - stats.rankdata(found)) / len(passed)
     above = 1 - (ranks[~labels] - stats.rankdata(passed)) / len(found)
     value = float(below.mean())
@@ -247,17 +247,17 @@ def roc_auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def roc_curve(scores: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Returns the ROC curve: columns ``false_positive_rate`` and ``true_positive_rate``, from (0, 0) to (1, 1)."""
+    """Compute the ROC curve: columns ``false_positive_rate`` and ``true_positive_rate``, from (0, 0) to (1, 1)."""
     false_positives, true_positives, _ = metrics.roc_curve(labels, scores)
     return pd.DataFrame({"false_positive_rate": false_positives, "true_positive_rate": true_positives})
 
 
 def pose_terciles(angles: np.ndarray, *, name: str = "yaw") -> pd.Categorical:
-    """Returns each photo's third by how far the head is turned to either side, named such as ``"yaw to 4.1°"``.
+    """Divide photos into thirds by how far the head is turned, named like ``"yaw to 4.1°"``.
 
     Args:
-        angles: radians, shape (N,), as ``meta["yaw"]`` of GENKI-4K has them; NaN where unknown.
-        name: of the angle.
+        angles: radians, shape (N,), as in ``meta["yaw"]`` of GENKI-4K; NaN if unknown.
+        name: name of the angle.
     """
     degrees = np.abs(np.degrees(np.asarray(angles, dtype=np.float64)))
     first, second = np.nanquantile(degrees, [1 / 3, 2 / 3])
@@ -273,16 +273,16 @@ def smile_scores(
     answers: np.ndarray | None = None,
     groups: pd.Categorical | np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Returns how well a model tells smiles: over all photos and in each group (liu2023's GENKI-4K test).
+    """Score a model's smile detection, over all photos and in each group (liu2023's GENKI-4K test).
 
     Args:
-        scores: float, shape (N,); higher means a surer smile, such as the probability of "happy".
+        scores: float, shape (N,); a higher score means a more certain smile, such as the probability of "happy".
         smiling: bool, shape (N,): the labels.
-        answers: bool, shape (N,): where the model says "smile"; None: where the score is above 0.5.
-        groups: a name a photo, shape (N,), such as :func:`pose_terciles`; None: no groups.
+        answers: bool, shape (N,): True where the model answers "smile"; None means where the score is above 0.5.
+        groups: a group name for each photo, shape (N,), such as :func:`pose_terciles`; None means no groups.
 
     Returns:
-        A row for ``"all"`` and for each group: ``group``, ``photos``, ``smiles``, ``accuracy`` with
+        One row for ``"all"`` and one for each group: ``group``, ``photos``, ``smiles``, ``accuracy`` with
         ``accuracy_low``, ``accuracy_high`` (Wilson) and ``auc`` with ``auc_low``, ``auc_high`` (DeLong).
 
     Raises:
@@ -304,7 +304,7 @@ def smile_scores(
 
 
 def percentiles(values: np.ndarray) -> tuple[float, float]:
-    """Returns the bounds between which 95 % of resampled values lie."""
+    """Compute the bounds between which 95 % of the resampled values lie."""
     tail = 100 * (1 - CONFIDENCE) / 2
     return tuple(np.percentile(values, [tail, 100 - tail]))
 
@@ -346,7 +346,7 @@ def _wilson(metric: str, hits: int, n: int) -> dict[str, object]:
 
 def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> dict[str, object]:
     value = float(values.mean())
-    if np.ptp(values) == 0:  # nothing varies, so no resample differs
+    if np.ptp(values) == 0:  # all values are equal, so all resamples agree
         return _row(metric, value, (value, value), len(values), "bootstrap")
     drawn = stats.bootstrap(
         (values,),
@@ -361,24 +361,24 @@ def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> dict[st
 
 
 def _resampled_confusions(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Confusion matrices of faces resampled within each class, shape (RESAMPLES, C, C).
+    """Draw confusion matrices by resampling faces within each class, shape (RESAMPLES, C, C).
 
-    Drawing faces of a class is drawing the cells of its row. Class sizes stay, so that no class vanishes from a mean
-    over classes.
+    Drawing faces of a class means drawing the cells of its row. Class sizes stay the same, so that no class is missing
+    from a mean over classes.
     """
     rows = [rng.multinomial(row.sum(), row / max(row.sum(), 1), size=RESAMPLES) for row in cells]
     return np.stack(rows, axis=1)
 
 
 def _macro_f1(cells: np.ndarray) -> np.ndarray:
-    """Macro F1 of confusion matrices (…, C, C), over the classes that occur as truth or prediction."""
+    """Compute the macro F1 of confusion matrices (…, C, C), over the classes that occur as truth or prediction."""
     hits = np.diagonal(cells, axis1=-2, axis2=-1).astype(float)
     total = cells.sum(axis=-1) + cells.sum(axis=-2)
     return _mean_where(2 * hits, total)
 
 
 def _balanced(cells: np.ndarray) -> np.ndarray:
-    """Mean recall of confusion matrices (…, C, C), over the classes that have faces."""
+    """Compute the mean recall of confusion matrices (…, C, C), over the classes that have faces."""
     return _mean_where(np.diagonal(cells, axis1=-2, axis2=-1).astype(float), cells.sum(axis=-1))
 
 

@@ -1,7 +1,7 @@
-"""Do the models tell a smile on photographs of another corpus? (liu2023, section 2.1, "publicly available GENKI-4K")
+"""Smile detection by expression models on another corpus (liu2023, section 2.1, "publicly available GENKI-4K").
 
-GENKI-4K is labelled smile or no smile; a model of expressions answers "smile" where happy is its first choice. The
-paper announces the test and prints no number of it.
+GENKI-4K is labelled smile or no smile; an expression model answers "smile" if happy is its first choice. The paper
+announces the test but prints no result of it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ COLUMNS = [
 
 
 def happy_margins(decisions: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
-    """Returns how far happy is ahead of the best other class, shape (N,): above 0 the model's first choice is happy.
+    """Compute the margin of happy over the best other class, shape (N,); above 0 the model answers happy.
 
     Args:
-        decisions: a value for each face and class, shape (N, C), the largest of which is the predicted class.
-        class_names: C names, ``"happy"`` among them.
+        decisions: a value for each face and class, shape (N, C); the largest of a face is its predicted class.
+        class_names: C names, including ``"happy"``.
     """
     happy = class_names.index(HAPPY)
     return decisions[:, happy] - np.delete(decisions, happy, axis=1).max(axis=1)
@@ -44,11 +44,11 @@ def happy_margins(decisions: np.ndarray, class_names: tuple[str, ...]) -> np.nda
 def margins_of(
     machines: Mapping[str, tuple[classifiers.Fitted, FaceDataset]], features: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Returns each machine's :func:`happy_margins` of the same faces.
+    """Compute each classifier's :func:`happy_margins` for the same faces.
 
     Args:
-        machines: a name to a fitted machine and the faces that it was fitted on.
-        features: of the faces to be answered for, shape (N, D).
+        machines: maps a name to a fitted classifier and the faces that it was fitted on.
+        features: features of the faces to predict, shape (N, D).
     """
     margins = {}
     for name, (fitted, taught) in machines.items():
@@ -59,15 +59,15 @@ def margins_of(
 
 
 def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.DataFrame:
-    """Returns each model's accuracy and ROC-AUC, over all photos and by thirds of the head's yaw.
+    """Compute each model's accuracy and ROC-AUC, over all photos and by thirds of the head's yaw.
 
     Args:
-        margins: a model's name to its :func:`happy_margins` of the photos.
+        margins: maps a model's name to its :func:`happy_margins` for the photos.
         photos: GENKI-4K's face crops; label 1 is a smile.
 
     Returns:
-        The rows of :func:`fer_lib.evaluation.metrics.smile_scores` with a column ``model`` in front; below the yaw
-        thirds the photos with and without a sure face, where the crops say so.
+        The rows of :func:`fer_lib.evaluation.metrics.smile_scores` with a column ``model`` in front. If the crops
+        record it, rows for photos with and without a sure face follow the yaw thirds.
     """
     if not len(photos) or not margins:
         return pd.DataFrame(columns=COLUMNS)
@@ -85,7 +85,7 @@ def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.Dat
 
 
 def roc_curves(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> dict[str, pd.DataFrame]:
-    """Returns each model's ROC curve on the photos; nothing where there are none."""
+    """Compute each model's ROC curve on the photos; empty if there are no photos."""
     if not len(photos):
         return {}
     return {model: metrics.roc_curve(margin, photos.labels == 1) for model, margin in margins.items()}
