@@ -1,9 +1,9 @@
-"""Every compared system on the same faces, folds and seeds: liu2023's Table 3 as a measured one.
+"""Train and test every comparator on the same faces, folds and seeds: a measured version of liu2023's Table 3.
 
-The systems are those of :mod:`fer_lib.comparators`; the divisions of CK+ are those of
-:mod:`fer_lib.experiments.protocols`, the same draws as for the paper's own model. Each system learns from a fold's
-training faces alone and answers for its test faces; :mod:`fer_lib.experiments.comparison_scores` makes scores,
-intervals and paired tests of the answers.
+The comparators are those of :mod:`fer_lib.comparators`; the divisions of CK+ are those of
+:mod:`fer_lib.experiments.protocols`, with the same draws as for the paper's own model. Each comparator learns only from
+a fold's training faces and answers for its test faces; :mod:`fer_lib.experiments.comparison_scores` computes scores,
+intervals and paired tests from the answers.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 
-TIMED_FACES = 128  # answered to measure faces a second: the test faces, again and again
+TIMED_FACES = 128  # faces answered to measure speed: the test faces, repeated as often as needed
 COST = ["system", "train_faces", "train_seconds", "faces_a_second"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A system with its parameters, as a table shows it.
+    """Comparator with its parameters: one row of the settings and of the table.
 
     Attributes:
-        name: its key in the settings: the system, and after a hyphen what sets it apart.
+        name: key in the settings: the comparator's name, then a hyphen and a word if the row is a variation of it.
         system: a key of :data:`fer_lib.comparators.SYSTEMS`.
-        parameters: of the system, by name.
+        parameters: the comparator's parameters by name.
     """
 
     name: str
@@ -55,62 +55,62 @@ class Row:
     parameters: Mapping[str, Any]
 
     def create(self) -> Comparator:
-        """Returns the system, unfitted."""
+        """Create the comparator, unfitted."""
         return comparators.create(self.system, **self.parameters)
 
     @cached_property
     def key(self) -> str:
-        """A name for files, which changes with the parameters, the code of the system and the files it looks for."""
+        """Name for files; it changes with the parameters, the comparator's code and the files that it looks for."""
         named = {key: _content(each) if isinstance(each, str) else each for key, each in self.parameters.items()}
         named["files"] = [file_sha256(path) for path in comparators.create(self.system, **self.parameters).files()]
         return f"{self.name}-{settings_hash(named, code_hash.of(comparators.system(self.system)))}"
 
 
 def _content(parameter: str) -> str:
-    """A file's content, wherever it lies; else the parameter, or the name of the file that is not there."""
+    """Hash the file that a parameter names; if there is none, return the last part of the parameter."""
     path = Path(parameter)
     return file_sha256(path) if path.is_file() else path.name
 
 
 def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int) -> list[Row]:
-    """Returns the rows of the settings, each with all that decides its answers; a row that repeats another is left out.
+    """List the rows of the settings, each with all parameters that decide its answers; skip repeated rows.
 
     Args:
         given: ``settings.ckplus_rows`` or ``settings.fer2013_rows``.
-        settings: whose weights and trunk the systems get that have any.
-        epochs: of each network whose row does not say.
-        seed: of every system.
+        settings: settings with the weights and the trunk of the comparators that have them.
+        epochs: number of epochs of each network whose row does not set it.
+        seed: seed of every comparator.
 
     Raises:
-        FerError: there is no such system or parameter, or ``settings.reference`` is no row, or an optional one.
+        FerError: there is no such comparator or parameter, or ``settings.reference`` is not a row or is optional.
     """
     found: dict[str, Row] = {}
     for name, changes in given.items():
         system = name.split("-")[0]
         kind = comparators.system(system)
         parameters = _defaults(kind, settings, epochs=epochs, seed=seed) | dict(changes)
-        known = comparators.create(system, **parameters).get_params()  # names a parameter that does not exist
+        known = comparators.create(system, **parameters).get_params()  # raises if a parameter does not exist
         found.setdefault(settings_hash({"system": system, **known}), Row(name, system, parameters))
     names = [row.name for row in found.values()]
     if settings.reference not in names:
         hint = nearest(settings.reference, names)
-        raise FerError(f"The reference {settings.reference!r} is none of the rows{hint}: {', '.join(names)}.")
+        raise FerError(f"The reference {settings.reference!r} is not a row{hint}; the rows are {', '.join(names)}.")
     if comparators.system(settings.reference.split("-")[0]).optional:
-        raise FerError(f"The reference {settings.reference!r} may be missing on another machine; name another row.")
+        raise FerError(f"The reference {settings.reference!r} may be missing on another computer; name another row.")
     return list(found.values())
 
 
 def divisions(
     faces: FaceDataset, settings: ComparatorSettings, division: Any, *, seed: int
 ) -> list[protocols.Division]:
-    """Returns the divisions that are compared on: the first of those of notebook 04, people apart for folds.
+    """List the divisions to compare on: the first of notebook 04's, and of its folds those with subjects apart.
 
     Raises:
         FerError: a class has too few faces for them, or ``settings.separations`` names one that ``division`` lacks.
     """
     missing = [kind for kind in settings.separations if kind not in division.separations]
     if missing:
-        raise FerError(f"separations names {missing[0]!r}, which ckplus does not; it has {division.separations}.")
+        raise FerError(f"separations names {missing[0]!r}, which ckplus lacks; it has {division.separations}.")
     found = [
         each
         for each in protocols.divisions(faces, division, seed)
@@ -123,18 +123,18 @@ def divisions(
 def run_ckplus(
     rows: Sequence[Row], found: Sequence[protocols.Division], faces: FaceDataset, *, checkpoints: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Trains and tests every system on every fold; what is in ``checkpoints`` already is not done again.
+    """Train and test every comparator on every fold, except those whose answers are in ``checkpoints`` already.
 
     Args:
-        rows: the systems.
+        rows: the comparators.
         found: the divisions.
         faces: N faces, with their subjects.
-        checkpoints: a folder for these very faces and divisions.
+        checkpoints: a folder for exactly these faces and divisions.
 
     Returns:
-        The answers, a row a tested face and system, as :func:`fer_lib.experiments.protocols.run` returns them for test
-        faces (``classifier`` is the row's name); and the costs, a row a training: ``system``, ``train_faces``,
-        ``train_seconds``, ``faces_a_second`` (answered).
+        The answers, one row per tested face and comparator, in the form of :func:`fer_lib.experiments.protocols.run`
+        for test faces (``classifier`` is the row's name); and the costs, one row per training: ``system``,
+        ``train_faces``, ``train_seconds``, ``faces_a_second`` (answered).
     """
     people = groups_of(faces, "subjects")
     jobs = [(row, each, number) for row in rows for each in found for number in range(len(each.folds))]
@@ -165,12 +165,12 @@ def run_ckplus(
 
 @dataclass(frozen=True)
 class WholeAnswers:
-    """What every system answers for faces of other corpora, having learnt from one.
+    """Answers of comparators that were each trained on one whole part of a corpus.
 
     Attributes:
-        probabilities: a row's name -> a name of the faces asked about -> float32, shape (N, C).
-        costs: a row a training, as of :func:`run_ckplus`.
-        missing: the rows that could not be had, a name -> the sentence that says why: what is not installed.
+        probabilities: maps a row's name to a map from the name of the tested faces to float32, shape (N, C).
+        costs: one row per training, as from :func:`run_ckplus`.
+        missing: maps the name of a row that could not be run to the reason, such as a package that is not installed.
     """
 
     probabilities: Mapping[str, Mapping[str, np.ndarray]]
@@ -181,13 +181,13 @@ class WholeAnswers:
 def run_whole(
     rows: Sequence[Row], learn: FaceDataset, asked: Mapping[str, np.ndarray], *, checkpoints: Path
 ) -> WholeAnswers:
-    """Trains every system on one part of a corpus, and asks it about others; what is in ``checkpoints`` is kept.
+    """Train every comparator on one part of a corpus and test it on others, except those in ``checkpoints`` already.
 
     Args:
-        rows: the systems.
-        learn: N faces.
-        asked: a name to faces uint8 of the same size, shape (M, H, W); one of them may be none at all.
-        checkpoints: a folder for these very faces.
+        rows: the comparators.
+        learn: N training faces.
+        asked: maps a name to test faces, uint8 of the same size, shape (M, H, W); M may be 0.
+        checkpoints: a folder for exactly these faces.
     """
     answers, costs, missing = {}, [], {}
     for place, row in enumerate(rows, start=1):
@@ -215,14 +215,14 @@ def run_whole(
 
 
 class _Made(NamedTuple):
-    """A fitted system, and how long it took."""
+    """Fitted comparator and the seconds that its training took."""
 
     system: Comparator
     seconds: float
 
 
 def _forget_epochs(path: Path) -> None:
-    """Deletes the epochs of a system whose answers are on disk; a kill may have come between the two."""
+    """Delete the epochs of a comparator whose answers are on disk, in case a kill prevented it before."""
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
 
 
@@ -237,13 +237,13 @@ def _trained(row: Row, images: np.ndarray, labels: np.ndarray, groups: np.ndarra
 
 
 def _seconds_so_far(epochs: Path) -> float:
-    """How long the epochs took that an earlier process trained."""
+    """Sum the seconds of the epochs that an earlier process trained."""
     history = epochs / "history.csv"
     return float(pd.read_csv(history)["seconds"].sum()) if history.is_file() else 0.0
 
 
 def _faces_a_second(system: Comparator, images: np.ndarray) -> float:
-    """How many faces a fitted system, which has answered before, answers for in a second."""
+    """Measure how many faces a fitted comparator answers per second; it must have answered before."""
     many = np.resize(images, (TIMED_FACES, *images.shape[1:]))
     started = time.monotonic()
     system.predict_proba(many)
@@ -251,7 +251,7 @@ def _faces_a_second(system: Comparator, images: np.ndarray) -> float:
 
 
 def _defaults(kind: type[Comparator], settings: ComparatorSettings, *, epochs: int, seed: int) -> dict[str, Any]:
-    """The parameters of a system that follow from the settings of all."""
+    """Derive a comparator's parameters from the settings that all comparators share."""
     known = kind().get_params()
     given: dict[str, Any] = {"seed": seed}
     if "weights" in known:

@@ -1,6 +1,6 @@
-"""What the compared systems' answers come to: scores, paired tests, costs, and what tables call them.
+"""Turn the comparators' predictions into scores, paired tests, costs and display names.
 
-:mod:`fer_lib.experiments.comparison` trains the systems; nothing here decides what they answer.
+:mod:`fer_lib.experiments.comparison` trains the comparators and collects their answers.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from fer_lib.experiments.comparison import COST, Row, WholeAnswers
 OWN_CLASSIFIER = "resnet50_svm_rbf"
 OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
 APART = {"none": "from no weights"}
-"""What stands after a row's hyphen -> what its title says; else the word itself."""
+"""Maps the word after a row name's hyphen to the words of its title; other words are shown as they are."""
 AGAINST = ["classifier", "protocol", "separation", "difference", "low", "high", "p_value", "holm"]
 FROZEN = ("resnet50_svm", "resnet50_softmax")
-"""Systems whose trunk never trains, whatever its weights."""
+"""Comparators whose trunk never trains, whatever its weights."""
 
 
 def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
-    """Returns the answers with those of the paper's own model in front, where notebook 04 tested it on the same faces.
+    """Put the paper's own model in front of the answers, if notebook 04 tested it on the same faces.
 
     Args:
-        answers: of :func:`fer_lib.experiments.comparison.run_ckplus`.
-        own: notebook 04's predictions of the same seed; None where it has not run.
+        answers: answers from :func:`fer_lib.experiments.comparison.run_ckplus`.
+        own: notebook 04's predictions with the same seed; None if it has not run.
     """
     where = ["protocol", "separation", "draw", "fold"]
     if own is None:
@@ -47,10 +47,11 @@ def with_own(answers: pd.DataFrame, own: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.DataFrame:
-    """Returns each system's accuracy minus the reference's on the same faces: a row a system, protocol and separation.
+    """Compare each comparator with the reference on the same faces: one row per comparator, protocol and separation.
 
-    Columns as of :func:`fer_lib.experiments.protocols.paired`, with ``classifier`` and ``holm``: the p-value adjusted
-    for all systems of one protocol and separation.
+    The difference is the comparator's accuracy minus the reference's. Columns are those of
+    :func:`fer_lib.experiments.protocols.paired`, with ``classifier`` and ``holm``: the p-value adjusted for all
+    comparators of one protocol and separation.
     """
     others = [name for name in answers["classifier"].unique() if name != reference]
     frames = [protocols.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others]
@@ -62,7 +63,7 @@ def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.Dat
 
 
 def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, reference: str) -> pd.DataFrame:
-    """Returns a row a system: both accuracies of the faces asked about, and the difference to the reference.
+    """Score each comparator on the tested faces, one row each: both accuracies and the difference to the reference.
 
     Columns: ``system``; ``categorical_accuracy`` and ``binary_accuracy``, each with ``_low`` and ``_high`` (Wilson's
     interval, and a bootstrap over faces); ``macro_f1`` likewise; ``difference``, ``difference_low``,
@@ -84,7 +85,7 @@ def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, refer
 
 
 def predicted(answers: WholeAnswers, faces: FaceDataset, *, asked: str = "testing") -> pd.DataFrame:
-    """Returns each face's label and every system's answer about it, a row a face, to be kept."""
+    """Tabulate each face's label and every comparator's answer, one row per face, to be saved."""
     labels = {"label": faces.labels}
     return pd.DataFrame(labels | {name: found[asked].argmax(axis=1) for name, found in answers.probabilities.items()})
 
@@ -92,9 +93,9 @@ def predicted(answers: WholeAnswers, faces: FaceDataset, *, asked: str = "testin
 def smile_margins(
     answers: WholeAnswers, class_names: tuple[str, ...], *, asked: str = "smiles"
 ) -> dict[str, np.ndarray]:
-    """Returns how far happy is ahead of the best other expression for each face asked about, a row's name -> (M,).
+    """Compute the margin of happy over the best other expression for each tested face, by row name, shape (M,).
 
-    A system that gives every face the same answer tells nothing and is left out.
+    Comparators that give every face the same answer are left out, because their margins say nothing.
     """
     found = {name: each[asked] for name, each in answers.probabilities.items()}
     margins = {name: generalisation.happy_margins(shares, class_names) for name, shares in found.items() if len(shares)}
@@ -102,17 +103,17 @@ def smile_margins(
 
 
 def mean_costs(costs: pd.DataFrame) -> pd.DataFrame:
-    """Returns the mean cost of a training, a row a system in their order."""
+    """Compute the mean cost of a training, one row per comparator in their order."""
     return costs.groupby("system", sort=False)[COST[1:]].mean().reset_index()
 
 
 def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
-    """Returns what tables say of each row, by its name, and of the paper's own model.
+    """Describe each row by name, and the paper's own model, for the tables.
 
     Returns:
-        ``title``: with an asterisk where the system is in the style of a source that says too little. ``weights``: what
-        its network had seen before; "no network" where it has none, "none, frozen at random" where its trunk keeps the
-        random weights that it is made with.
+        ``title``: ends with an asterisk if the comparator is in the style of a source that gives too few details.
+        ``weights``: the data of its network's pretraining; "no network" if it has none, "none, frozen at random" if its
+        trunk keeps its random initial weights.
     """
     found = {protocols.OWN: OWN_SYSTEM}
     for row in rows:
@@ -136,13 +137,13 @@ def panels(
     costs: Mapping[str, pd.DataFrame],
     systems: Mapping[str, Mapping[str, str]],
 ) -> dict[str, pd.DataFrame]:
-    """Returns what the figure of cost shows: a title to a row a system with its accuracy, its cost and its weights.
+    """Build the panels of the cost figure: map a title to one row per comparator with accuracy, cost and weights.
 
     Args:
-        scores: ``protocols.scores`` on CK+; of its protocols and separations the last is taken.
+        scores: ``protocols.scores`` on CK+; the last of its protocols and separations is shown.
         whole: :func:`whole_scores` on FER-2013.
-        costs: ``"CK+"`` and ``"FER-2013"`` to :func:`mean_costs`.
-        systems: of :func:`described`.
+        costs: maps ``"CK+"`` and ``"FER-2013"`` to :func:`mean_costs`.
+        systems: descriptions from :func:`described`.
     """
     strict = scores[["protocol", "separation"]].iloc[-1]
     ckplus = scores[(scores[["protocol", "separation"]] == strict).all(axis=1)].rename(columns={"classifier": "system"})

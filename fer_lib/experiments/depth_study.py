@@ -1,8 +1,8 @@
-"""The vanishing gradient, measured: its norm in each layer of plain and residual networks of equal depth.
+"""Measure the vanishing gradient: gradient norms in each layer of plain and residual networks of equal depth.
 
-Both papers argue for ResNet from it (liu2023, section 2.2.1; chen2023, section 2.2.1) and neither measures it. He et
-al. 2016, section 4.1, say of their plain networks with batch norm that gradients do *not* vanish; so each network also
-runs without batch norm, as both papers' argument has it.
+Both papers argue for ResNet with the vanishing gradient (liu2023, section 2.2.1; chen2023, section 2.2.1) and neither
+measures it. He et al. 2016, section 4.1, report that in their plain networks with batch norm gradients do *not* vanish;
+so each network also runs without batch norm, the case of both papers' argument.
 
 How to read the norms: without batch norm and biases a plain ReLU network is homogeneous in each kernel, so that the
 product of kernel and gradient is the same in every layer (Euler). Its gradients then vanish in all layers alike, with
@@ -35,29 +35,30 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_SAVES = 20.0
 MOMENTUM = 0.9
-# He et al.'s with batch norm. Without it theirs doubles a residual network's variance with every block, until it
-# overflows; Keras' default, which a paper that names none used, is the one under which a plain network's gradient dies
+# With batch norm, He et al.'s initialisation. Without it, theirs doubles a residual network's variance with every block
+# until it overflows. Keras' default, which a paper that names none used, is the one that makes a plain network's
+# gradient vanish
 INITIALIZERS = {True: "he_normal", False: "glorot_uniform"}
 
 
 class RecordingSGD(keras.optimizers.SGD):
-    """Gradient descent with momentum that keeps the norms of the last step's gradients of the convolutions' kernels.
+    """Gradient descent with momentum that records the gradient norms of the convolutions' kernels in the last step.
 
     The norms are those of the gradient of the mean loss, before momentum. They are a variable of the optimizer, so that
-    a compiled step, under any backend, writes them.
+    a compiled step can write them under any backend.
     """
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Adds the norms' variable: one a kernel, in the order of the variables."""
+        """Add the variable of the norms: one value per kernel, in the order of the variables."""
         if self.built:
             return
         super().build(variables)
-        # of all variables the convolutions' kernels alone have four dimensions
+        # only the convolutions' kernels have four dimensions
         self._kernels = [place for place, variable in enumerate(variables) if len(variable.shape) == 4]
         self.norms = self.add_variable((len(self._kernels),), initializer="zeros", name="gradient_norms")
 
     def apply(self, grads: list[Any], trainable_variables: list[keras.Variable] | None = None) -> Any:
-        """Records the norms, then steps."""
+        """Record the norms, then step."""
         norms = [keras.ops.norm(keras.ops.reshape(grads[place], (-1,))) for place in self._kernels]
         self.norms.assign(keras.ops.concatenate([keras.ops.reshape(norm, (1,)) for norm in norms]))
         return super().apply(grads, trainable_variables)
@@ -73,7 +74,7 @@ class Network:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The columns that tell its rows: ``network`` (plain or residual), ``layers`` and ``batch_norm``."""
+        """Columns that identify the network: ``network`` (plain or residual), ``layers`` and ``batch_norm``."""
         kind = "residual" if self.residual else "plain"
         return {"network": kind, "layers": 6 * self.blocks + 2, "batch_norm": self.batch_norm}
 
@@ -83,7 +84,7 @@ class Network:
 
 
 def networks(settings: DepthStudySettings) -> list[Network]:
-    """Returns the networks that the settings ask for: plain and residual of each depth, with and without batch norm."""
+    """List the networks that the settings ask for: plain and residual of each depth, with and without batch norm."""
     return [
         Network(blocks, residual, batch_norm)
         for batch_norm, blocks, residual in product(settings.batch_norm, settings.blocks, (False, True))
@@ -93,24 +94,25 @@ def networks(settings: DepthStudySettings) -> list[Network]:
 def run(
     settings: DepthStudySettings, faces: FaceDataset, *, seed: int = 0, checkpoints: str | Path | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Trains each network for some steps on the same batches and returns its gradients' norms and its losses.
+    """Train each network for some steps on the same batches and record its gradient norms and losses.
 
     Args:
-        settings: of the study.
-        faces: the training part to draw ``settings.faces`` faces from.
-        seed: of the draw, of the initial weights, which a plain network and its residual twin share, and of the order.
-        checkpoints: a folder in which each network keeps a folder of its own, named after its settings, faces, seed,
-            code, backend and devices: a finished network costs nothing the second time, a killed one goes on with the
-            same numbers. None keeps nothing.
+        settings: settings of the study.
+        faces: the training part from which ``settings.faces`` faces are drawn.
+        seed: seed of the draw, of the order and of the initial weights, which a plain network and its residual twin
+            share.
+        checkpoints: a folder in which each network has its own folder, named after its settings, faces, seed, code,
+            backend and devices: a finished network is read back, an interrupted one continues with the same numbers.
+            None saves nothing.
 
     Returns:
-        The norms, a row a recorded step and convolution: ``network``, ``layers``, ``batch_norm``, ``step`` (from 0: the
-        gradient at the initial weights), ``layer`` (from 1, the convolution nearest to the input) and
-        ``gradient_norm`` (L2, of the mean loss by the kernel). The losses, a row a step: the same three columns,
-        ``step`` and ``loss`` (nats, mean of the batch). A loss that is no finite number is the last of its network.
+        The norms, one row per recorded step and convolution: ``network``, ``layers``, ``batch_norm``, ``step`` (from 0:
+        the gradient at the initial weights), ``layer`` (from 1, the convolution nearest to the input) and
+        ``gradient_norm`` (L2, of the mean loss by the kernel). The losses, one row per step: the same three columns,
+        ``step`` and ``loss`` (nats, mean of the batch). A loss that is not finite is the last of its network.
 
     Raises:
-        FerError: there are fewer faces than one batch has.
+        FerError: there are fewer faces than one batch needs.
     """
     data = _draw(settings, faces, seed=seed)
     norms, losses = [], []
@@ -134,12 +136,12 @@ def run(
 
 
 def summary(gradients: pd.DataFrame, losses: pd.DataFrame) -> pd.DataFrame:
-    """Returns a row a network: how large its gradient is in the first layer, and how far its loss falls.
+    """Summarise each network in one row: the size of its gradient in the first layer and the fall of its loss.
 
     Columns: ``network``, ``layers``, ``batch norm``; ``first layer, start`` and ``first layer, end``: the norm of the
-    gradient in the convolution nearest to the face, at the first and the last record; ``first / last, start``: the same
-    over that in the convolution nearest to the output; ``loss, start`` and ``loss, end`` (nats, mean of ten steps at
-    most).
+    gradient in the convolution nearest to the input, at the first and the last record; ``first / last, start``: this
+    norm at the first record, divided by that of the convolution nearest to the output; ``loss, start`` and
+    ``loss, end`` (nats, mean of at most ten steps).
     """
     rows = []
     for (network, layers, batch_norm), own in gradients.groupby(["network", "layers", "batch_norm"], sort=False):
@@ -158,7 +160,7 @@ def summary(gradients: pd.DataFrame, losses: pd.DataFrame) -> pd.DataFrame:
 
 
 def compiled(network: Network, settings: DepthStudySettings, *, image_size: int, classes: int) -> keras.Model:
-    """Returns a network of the study with its recording optimizer, built."""
+    """Build a network of the study and compile it with its recording optimizer."""
     model = depth_nets.build(
         network.blocks,
         residual=network.residual,
@@ -177,7 +179,7 @@ def compiled(network: Network, settings: DepthStudySettings, *, image_size: int,
 
 @dataclass(frozen=True)
 class _Data:
-    """The drawn faces: ``pixels`` float32 (N, H, W, 1) of mean 0 and deviation 1, ``labels`` int (N,)."""
+    """Drawn faces: ``pixels`` float32 (N, H, W, 1) with mean 0 and standard deviation 1, ``labels`` int (N,)."""
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -204,11 +206,11 @@ def _step_on(
     losses: list[float],
     store: Checkpoints,
 ) -> None:
-    """Trains until the steps are done, and appends to norms and losses."""
+    """Train until all steps are done, appending to norms and losses."""
     saved = time.monotonic()
     while not _finished(losses, settings):
         step = len(losses)
-        model.reset_metrics()  # older versions of Keras 3 return the mean since then
+        model.reset_metrics()  # older versions of Keras 3 return the mean since the last reset
         losses.append(float(model.train_on_batch(*batch(step))))
         if step % settings.record_every == 0:
             found = enumerate(keras.ops.convert_to_numpy(model.optimizer.norms).astype(float).tolist(), start=1)
@@ -242,11 +244,11 @@ def _fresh(network: Network, settings: DepthStudySettings, data: _Data, *, seed:
 
 
 def _draw(settings: DepthStudySettings, faces: FaceDataset, *, seed: int) -> _Data:
-    """Draws the faces, for a corpus may stand class by class, and scales them; all of them where there are fewer."""
+    """Draw faces at random, because a corpus may be sorted by class, and scale them; take all if there are fewer."""
     count = min(settings.faces, len(faces))
     if count < settings.batch_size:
         raise FerError(
-            f"There are {count} faces, less than one batch of {settings.batch_size}; lower the batch size or give more."
+            f"There are {count} faces, less than one batch of {settings.batch_size}; lower batch_size or add faces."
         )
     drawn = faces.take(np.random.default_rng(seed).permutation(len(faces))[:count])
     pixels = drawn.images.astype(np.float32)[..., np.newaxis]
@@ -254,7 +256,7 @@ def _draw(settings: DepthStudySettings, faces: FaceDataset, *, seed: int) -> _Da
 
 
 def _batches(settings: DepthStudySettings, data: _Data, *, seed: int) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
-    """Returns the function from a step to its batch: whole batches of an order that each epoch draws anew."""
+    """Make the function from a step to its batch; each epoch draws a new order and uses only whole batches."""
     per_epoch = len(data.labels) // settings.batch_size
 
     def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -267,7 +269,7 @@ def _batches(settings: DepthStudySettings, data: _Data, *, seed: int) -> Callabl
 
 
 def _own(settings: DepthStudySettings) -> dict[str, Any]:
-    """Returns the settings that change one network's numbers: not which networks there are."""
+    """Select the settings that change one network's numbers, without those that only list the networks."""
     return {name: value for name, value in settings_dict(settings).items() if name not in ("blocks", "batch_norm")}
 
 

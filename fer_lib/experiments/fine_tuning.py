@@ -1,7 +1,7 @@
-"""A trunk that has learnt expressions, and the features it gives (liu2023, section 1).
+"""Fine-tune a trunk on expressions and compute its features (liu2023, section 1).
 
 "Non-expression databases are used for training models and fine-tuning network parameters using expression data." The
-expression data is FER-2013 here: the abstract names it, and none of CK+'s people is known to be in it, so that one
+expression data is FER-2013 here: the abstract names it, and none of CK+'s subjects is known to be in it, so that one
 trunk serves every division of CK+.
 """
 
@@ -27,14 +27,17 @@ from fer_lib.utils.files import cached_array
 def fine_tune(
     settings: ResNet50SvmSettings, *, learn: FaceDataset, validate: FaceDataset, seed: int, checkpoints: Path | None
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Returns ResNet-50 with SoftMax, fine-tuned where the settings say so, and its history (empty where they do not).
+    """Build ResNet-50 with SoftMax and fine-tune it if the settings say so.
 
     Args:
-        settings: ``fine_tune_on`` and ``epochs`` decide whether anything is learnt.
+        settings: ``fine_tune_on`` and ``epochs`` decide whether anything is trained.
         learn: the faces to fine-tune on.
         validate: the faces to validate on after each epoch.
-        seed: of the new layer, of shuffling and of augmentation.
+        seed: seed of the new layer, of shuffling and of augmentation.
         checkpoints: as for :func:`fer_lib.training.train`.
+
+    Returns:
+        The network and its history, which is empty without fine-tuning.
     """
     build = partial(resnet50_svm.build_classifier, settings, classes=len(learn.class_names))
     if not is_fine_tuned(settings):
@@ -44,7 +47,7 @@ def fine_tune(
 
 
 def is_fine_tuned(settings: ResNet50SvmSettings) -> bool:
-    """Returns whether the settings ask for any fine-tuning."""
+    """Tell whether the settings ask for any fine-tuning."""
     return settings.fine_tune_on != "nothing" and settings.epochs > 0
 
 
@@ -56,18 +59,18 @@ def examples_of(
     settings: ResNet50SvmSettings,
     checkpoints: Path,
 ) -> classifiers.Examples:
-    """Returns what a classifier sees of faces: their own features, and those of every picture they expand to.
+    """Compute the features of faces and of all their views, for a classifier.
 
     Args:
         model: ResNet-50 with SoftMax.
         faces: N faces with their subjects.
-        expanding: which pictures each face expands to.
-        settings: of the pixels' scaling and the pooling.
-        checkpoints: a folder for this very model and these very faces; what is kept there is read back.
+        expanding: settings that decide the views of each face.
+        settings: settings of the pixels' scaling and the pooling.
+        checkpoints: a folder for exactly this model and these faces; features saved there are read back.
     """
     features = partial(resnet50_svm.features, model, settings=settings)
     views = cached_array(checkpoints / "views.npy", lambda: features(expand(faces.images, expanding)))
-    place = untouched_view(expanding)  # a cross-cut of each copy leaves no picture whole
+    place = untouched_view(expanding)  # None if a cross-cut of each copy leaves no view whole
     own = features(faces.images) if place is None else views[:, place]
     return classifiers.Examples(own, faces.labels, groups_of(faces, "subjects"), views)
 
@@ -81,11 +84,11 @@ def fer2013_answers(
     seed: int,
     checkpoints: Path,
 ) -> tuple[classifiers.Fitted, dict[str, np.ndarray]]:
-    """Returns an RBF machine on all of FER-2013's training faces, and what each model answers on its test faces.
+    """Fit an RBF SVM on all of FER-2013's training faces, and score each model on its test faces.
 
     Returns:
-        The machine, and scores (N, C) of ``"resnet50_svm_rbf"`` and, where the network was fine-tuned, first of its own
-        ``"resnet50_softmax"``.
+        The SVM, and scores (N, C) of ``"resnet50_svm_rbf"``, preceded by those of the network's own
+        ``"resnet50_softmax"`` if it was fine-tuned.
     """
     features = partial(resnet50_svm.features, model, settings=settings)
     seen = cached_array(checkpoints / "fer2013.npy", lambda: features(learn.images))

@@ -1,8 +1,8 @@
-"""Hypothesis H3: liu2023's Tables 4 and 5 (section 3.2) come from a set of forty classes, such as forty people's faces.
+"""Test hypothesis H3: liu2023's Tables 4 and 5 (section 3.2) come from forty classes, such as forty people's faces.
 
-The errors that the paper prints are placed among those that :mod:`fer_lib.experiments.lenet_study` measures from
-several initial weights on each corpus. Nothing here trains; ``results`` is what
-:func:`fer_lib.experiments.lenet_study.run_all` returns.
+The errors that the paper prints are compared with those that :mod:`fer_lib.experiments.lenet_study` measures from
+several initial weights on each corpus. This module trains nothing; ``results`` comes from
+:func:`fer_lib.experiments.lenet_study.run_all`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PAPER = "liu2023"
 TABLES = {"learning_rate": ("Table 4", "Learning-rate"), "n_kerns": ("Table 5", "n-kerns")}
-# a part of the held-out faces to the columns of its error and of the number of its faces
+# maps a part of the held-out faces to the columns of its error and of the number of its faces
 MEASURED = {"validation": ("best_validation_error", "validation_faces"), "test": ("test_error", "test_faces")}
 
 PRINTED = ["place", "sweep", "setting", "part", "printed"]
@@ -36,11 +36,11 @@ COLUMNS = [
 
 
 def printed_errors() -> pd.DataFrame:
-    """Returns every error that the study's tables and section 3.2.2 print, a row each, in per cent.
+    """List every error that the study's tables and section 3.2.2 print, one row each, in per cent.
 
     Columns: ``place`` (table and row, or section), ``sweep`` (of :func:`fer_lib.experiments.lenet_study.rows`),
     ``setting`` (the value that the row sweeps) and ``printed``, both strings as printed, and ``part``
-    (``"validation"`` or ``"test"``). The 97.5 % of section 3.2.2 is said of five batch sizes and stands once for each.
+    (``"validation"`` or ``"test"``). Section 3.2.2 gives 97.5 % for five batch sizes, so it has five rows.
     """
     rows = []
     for sweep, (table, head) in TABLES.items():
@@ -55,20 +55,20 @@ def printed_errors() -> pd.DataFrame:
 
 
 def against_printed(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns each printed error beside the trainings of its row, for each corpus and order of the faces.
+    """Compare each printed error with the trainings of its row, for each corpus and order of the faces.
 
-    A row that the study did not train (a profile may leave out batch sizes) is left out.
+    Rows that the study did not train are left out; a profile may skip batch sizes.
 
     Args:
-        results: a row a training: ``corpus``, ``sweep``, ``order``, the configuration, ``seed``,
+        results: one row per training: ``corpus``, ``sweep``, ``order``, the configuration, ``seed``,
             ``best_validation_error``, ``test_error`` (fractions), ``validation_faces``, ``test_faces``, ``classes``.
 
     Returns:
-        The columns of :func:`printed_errors`; ``corpus``, ``order``, ``batch_size`` (trained with) and ``runs``; the
-        measured errors' ``min``, ``median`` and ``max``, in per cent; how many runs are ``at_or_below`` and
-        ``at_or_above`` the printed error, at its precision, both also with their ``_share`` and its 95 % Wilson
-        interval, ``_low`` and ``_high``; ``measured``: how many runs have the very error; ``inside``: whether it lies
-        within the runs' range; ``faces``; ``reachable``: whether some count of them is printed so;
+        The columns of :func:`printed_errors`; ``corpus``, ``order``, ``batch_size`` (of the trainings) and ``runs``;
+        the measured errors' ``min``, ``median`` and ``max``, in per cent; how many runs are ``at_or_below`` and
+        ``at_or_above`` the printed error, at its precision, each also with its ``_share`` and the share's 95 % Wilson
+        interval, ``_low`` and ``_high``; ``measured``: how many runs have exactly this error; ``inside``: whether it
+        lies within the runs' range; ``faces``; ``reachable``: whether some number of wrong faces rounds to it;
         ``chance``: the error of guessing in per cent; ``verdict``: all this in words.
     """
     groups = results.groupby(["corpus", "order", "sweep"], sort=False)
@@ -82,13 +82,14 @@ def against_printed(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def tally(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns, for each corpus and order, how the printed errors lie: a row for validation, for test, for both.
+    """Count the printed errors that the trainings reproduce: for each corpus and order a row per part and for both.
 
-    Columns: ``corpus``, ``order``, ``part`` (``"both"`` too), ``printed`` (errors there are), ``inside`` (within the
-    range of the trainings), ``measured`` (the error of at least one), ``reachable`` (counts of the held-out faces).
+    Columns: ``corpus``, ``order``, ``part`` (``"both"`` too), ``printed`` (number of printed errors), ``inside``
+    (within the range of the trainings), ``measured`` (the error of at least one training) and ``reachable`` (possible
+    with the number of held-out faces).
 
     Args:
-        rows: of :func:`against_printed`.
+        rows: rows from :func:`against_printed`.
     """
     found = []
     for (corpus, order), own in rows.groupby(["corpus", "order"], sort=False):
@@ -101,14 +102,15 @@ def tally(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def class_runs(parts: Mapping[str, Parts]) -> pd.DataFrame:
-    """Returns how many faces of a class stand in a row, beside section 3.2.2's "10 samples of each class".
+    """Count how many faces of one class follow each other, next to section 3.2.2's "10 samples of each class".
 
-    A row for what the paper says, then two a corpus: of all its faces, class by class, and of those that train, in the
-    order of the unshuffled epochs. Columns: ``of``; ``faces`` and ``classes``; ``in_a_row_min``, ``in_a_row_max``;
-    ``batch_size``, which the paper says this of; ``batch_min`` and ``batch_max``: how many classes such a batch has.
+    The first row is the paper's. Each corpus has two more: of all its faces, class by class, and of its training faces,
+    in the order of the unshuffled epochs. Columns: ``of``; ``faces`` and ``classes``; ``in_a_row_min``,
+    ``in_a_row_max``; ``batch_size``, of which the paper says this; ``batch_min`` and ``batch_max``: the number of
+    classes in such a batch.
 
     Args:
-        parts: of :func:`fer_lib.experiments.lenet_study.load_parts`.
+        parts: parts from :func:`fer_lib.experiments.lenet_study.load_parts`.
     """
     said = published.load(PAPER).set_index("id")["value"]
     names = ("section322-in-a-row", "section322-batch-of-two", "section322-classes")
@@ -126,10 +128,10 @@ def class_runs(parts: Mapping[str, Parts]) -> pd.DataFrame:
 
 
 def printed_batch(results: pd.DataFrame) -> str:
-    """Returns what the row that Tables 4 and 5 share gives with the batch size that they print, where it was not used.
+    """Describe the errors of the row that Tables 4 and 5 share at their printed batch size, if another one was used.
 
-    On Olivetti faces the rows of both tables are trained with the tutorial program's batch size; section 3.2.2's sweep
-    has the printed one as well. Returns an empty string where there is no such training.
+    On the Olivetti faces, the rows of both tables are trained with the tutorial program's batch size; section 3.2.2's
+    sweep also contains the printed one. The text is empty if there is no such training.
     """
     statements = published.load(PAPER).set_index("id")["value"]
     size, rate = statements["section324-batch-size"], statements["section324-learning-rate"]
@@ -148,12 +150,12 @@ def printed_batch(results: pd.DataFrame) -> str:
 
 
 def _setting(value: Any) -> str:
-    """A swept value as the paper prints it: ``"0.05"``, ``"56"``, ``"[20,50]"``."""
+    """Format a swept value as the paper prints it: ``"0.05"``, ``"56"``, ``"[20,50]"``."""
     return value if isinstance(value, str) else f"{value:g}"
 
 
 def _placed(error: Mapping[str, str], trainings: pd.DataFrame) -> dict[str, Any]:
-    """One printed error among the trainings of its row: the columns that :func:`against_printed` adds."""
+    """Compare one printed error with the trainings of its row: the columns that :func:`against_printed` adds."""
     column, held_out = MEASURED[error["part"]]
     faces = int(trainings[held_out].iloc[0])
     found = [Fraction(100 * round(share * faces), faces) for share in trainings[column]]
@@ -168,7 +170,7 @@ def _placed(error: Mapping[str, str], trainings: pd.DataFrame) -> dict[str, Any]
         "max": percent.max(),
         **_share("at_or_below", below, runs),
         **_share("at_or_above", above, runs),
-        "measured": below + above - runs,  # those that are both
+        "measured": below + above - runs,  # runs that are both
         "inside": bool(below and above),
         "faces": faces,
         "reachable": bool(reachable_counts(error["printed"], "%", faces)),
@@ -194,7 +196,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
 
 
 def _runs(labels: np.ndarray, size: int) -> dict[str, int]:
-    """How long the runs of one label are, and how many labels a whole batch has, the last one left out if cut short."""
+    """Measure the lengths of runs of one label, and the number of labels in each whole batch."""
     starts = np.flatnonzero(np.diff(labels, prepend=labels[0] - 1))
     lengths = np.diff(starts, append=len(labels))
     batches = [len(np.unique(labels[start : start + size])) for start in range(0, len(labels) - size + 1, size)]

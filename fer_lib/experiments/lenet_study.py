@@ -1,7 +1,7 @@
-"""liu2023's hyper-parameter study (section 3.2, Tables 4 and 5): one LeNet, many short trainings side by side.
+"""Run liu2023's hyper-parameter study (section 3.2, Tables 4 and 5): one LeNet, many short trainings side by side.
 
-:mod:`fer_lib.experiments.lenet_training` is one training; here is which faces and which rows there are, and what comes
-of them.
+:mod:`fer_lib.experiments.lenet_training` runs one training; this module chooses the faces and the rows and summarises
+the results.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 
-OLIVETTI_FACES = 10  # of each person: eight to learn from, one to validate on, one to test
+OLIVETTI_FACES = 10  # of each subject: eight train, one validates, one tests
 STUDY_FIELDS = ("corpora", "olivetti_batch_size", "orders", "learning_rates", "n_kerns_grid", "batch_sizes", "seeds")
 CONFIGURATION = ["order", "learning_rate", "batch_size", "n_kerns"]
 
 
 def olivetti_parts(faces: FaceDataset) -> Parts:
-    """Returns the tutorial program's division: of each person's ten faces eight, one and one, person by person.
+    """Divide the Olivetti faces as the tutorial program does: eight, one and one of each subject's ten faces.
 
     Raises:
-        FerError: the rows are not ten faces of each person, one person after the other.
+        FerError: the rows are not ten faces of each subject, subject by subject.
     """
     people = len(faces.class_names)
     if not np.array_equal(faces.labels, np.repeat(np.arange(people), OLIVETTI_FACES)):
         raise FerError(
             f"The {len(faces)} faces of {faces.corpus} are not {OLIVETTI_FACES} of each of {people} people, one person "
-            "after the other; give the whole corpus as its loader returns it."
+            "after the other; pass the whole corpus as its loader returns it."
         )
     number = np.arange(len(faces)) % OLIVETTI_FACES
     return Parts(faces.take(number < 8), faces.take(number == 8), faces.take(number == 9))
 
 
 def ckplus_parts(faces: FaceDataset, settings: LeNetSettings, *, seed: int = 0) -> Parts:
-    """Returns 56, 7 and 7 faces of each class drawn at random, each part class by class in the corpus' order.
+    """Draw 56, 7 and 7 faces of each class at random; each part is sorted by class, then in the corpus' order.
 
-    "the training dataset is 392 and both the valid dataset and test dataset are 49" (section 3.2.2). Frames are drawn,
-    not people, as printed: the parts share people, and pictures of one sequence.
+    "the training dataset is 392 and both the valid dataset and test dataset are 49" (section 3.2.2). As printed, frames
+    are drawn, not subjects: the parts share subjects, and frames of one sequence.
 
     Raises:
         FerError: a class has too few faces.
@@ -77,16 +77,16 @@ def ckplus_parts(faces: FaceDataset, settings: LeNetSettings, *, seed: int = 0) 
 
 
 def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *, seed: int = 0) -> dict[str, Parts]:
-    """Returns the parts of each corpus that the settings name and the data folder holds.
+    """Load the parts of each corpus that the settings name and the data folder contains.
 
     Args:
-        settings: of the study.
-        profile: which CK+, and how its photos are cropped.
+        settings: settings of the study.
+        profile: the profile, which decides the release of CK+ and how its photos are cropped.
         data_dir: as for :func:`fer_lib.datasets.corpus.load_ckplus`.
-        seed: of the drawing of CK+'s faces.
+        seed: seed of the random draw of CK+'s faces.
 
     Raises:
-        FerError: neither corpus is there, or one is damaged.
+        FerError: neither corpus exists, or one is damaged.
     """
     parts = {}
     if "ckplus" in settings.corpora:
@@ -102,7 +102,7 @@ def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *,
 
 
 def named_parts(parts: dict[str, Parts]) -> dict[str, FaceDataset]:
-    """Returns every part by a name such as ``"CK+: training"``."""
+    """Map names such as ``"CK+: training"`` to the parts."""
     return {
         f"{TITLES[name]}: {which}": getattr(each, which)
         for name, each in parts.items()
@@ -111,10 +111,10 @@ def named_parts(parts: dict[str, Parts]) -> dict[str, FaceDataset]:
 
 
 def rows(settings: LeNetSettings, corpus: str) -> list[tuple[str, LeNetSettings]]:
-    """Returns the rows of the study on one corpus: the sweep that a row belongs to and the settings of its training.
+    """List the rows of the study on one corpus: the sweep that a row belongs to and the settings of its training.
 
-    ``"learning_rate"`` is Table 4, ``"n_kerns"`` Table 5, ``"batch_size"`` section 3.2.2; each row stands once for each
-    order of the faces. The same settings may stand in several sweeps; :func:`run` trains them once.
+    ``"learning_rate"`` is Table 4, ``"n_kerns"`` Table 5, ``"batch_size"`` section 3.2.2; each row occurs once for each
+    order of the faces. Several sweeps may contain the same settings; :func:`run` trains them once.
     """
     base = replace(settings, batch_size=settings.olivetti_batch_size) if corpus == "olivetti" else settings
     found = []
@@ -128,7 +128,7 @@ def rows(settings: LeNetSettings, corpus: str) -> list[tuple[str, LeNetSettings]
 
 @dataclass(frozen=True)
 class _Training:
-    """One training of the study, and the folder that keeps it."""
+    """One training of the study, and the folder that it is saved in."""
 
     settings: LeNetSettings
     parts: Parts
@@ -142,7 +142,7 @@ class _Training:
 
     @property
     def cost(self) -> float:
-        """Its time at most, in steps of one face: a step has a part that its number of faces does not change."""
+        """Estimate of the longest training time; a step costs a fixed part plus a part for each face."""
         size = self.settings.batch_size
         return self.settings.n_epochs * (len(self.parts.training) // size) * (10 + size) * sum(self.settings.n_kerns)
 
@@ -155,28 +155,28 @@ def run(
     checkpoints: str | Path | None = None,
     jobs: int | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Trains every row of the study on one corpus from ``settings.seeds`` initial weights, each configuration once.
+    """Train every row of the study on one corpus from ``settings.seeds`` initial weights, each configuration once.
 
-    The faces are the same for all rows and seeds: what differs between two seeds of a row is the initial weights alone
-    (and the order, where it is shuffled), what differs between two rows is the hyper-parameter alone.
+    The faces are the same for all rows and seeds. Two seeds of a row differ only in the initial weights (and in the
+    order, if it is shuffled); two rows differ only in the hyper-parameter.
 
     Args:
-        settings: of the study.
+        settings: settings of the study.
         parts: the faces.
-        corpus: ``"ckplus"`` or ``"olivetti"``: whose batch size is the base one.
-        checkpoints: a folder in which each training keeps a folder of its own, named after its settings, faces, seed,
-            code, backend and devices: a finished training costs nothing the second time, a killed one goes on. Two
-            processes may share it if they train different rows. None keeps nothing.
+        corpus: ``"ckplus"`` or ``"olivetti"``; decides the base batch size.
+        checkpoints: a folder in which each training has its own folder, named after its settings, faces, seed, code,
+            backend and devices: a finished training is read back, an interrupted one continues. Two processes may share
+            it if they train different rows. None saves nothing.
         jobs: how many trainings run at the same time, each in a worker process of one thread, so that their number
-            changes no bit of the results. 0 trains here, one after the other, with all of the backend's threads. None
-            is a worker a core, or 0 where there is a GPU, which one process has to itself.
+            changes no bit of the results. 0 trains in this process, one after the other, with all of the backend's
+            threads. None means one worker per core, or 0 if there is a GPU, which only one process should use.
 
     Returns:
-        The results, a row a sweep, configuration and seed (see :func:`fer_lib.experiments.lenet_training.train`), and
-        the histories, a row an epoch of each training, without its loss, of which the paper says nothing.
+        The results, one row per sweep, configuration and seed (see :func:`fer_lib.experiments.lenet_training.train`),
+        and the histories, one row per epoch of each training, without its loss, about which the paper says nothing.
 
     Raises:
-        FerError: a training cannot be done, or a worker died; what is finished is kept.
+        FerError: a training fails, or a worker died; finished trainings are kept.
     """
     return run_all(settings, {corpus: parts}, checkpoints=checkpoints, jobs=jobs)
 
@@ -184,7 +184,7 @@ def run(
 def run_all(
     settings: LeNetSettings, parts: dict[str, Parts], *, checkpoints: str | Path | None = None, jobs: int | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns :func:`run` of every corpus, put together: results and histories."""
+    """Call :func:`run` for every corpus together and return all results and histories."""
     if jobs is None:
         jobs = parallel.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
     study = {name: rows(settings, name) for name in parts}
@@ -209,11 +209,11 @@ def run_all(
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns a row a configuration of each sweep: medians and ranges over the seeds, errors in per cent.
+    """Summarise each configuration of each sweep: medians and ranges over the seeds, errors in per cent.
 
     Columns: ``corpus``, ``sweep``, the configuration, ``runs``; ``validation``, ``test`` and ``epoch``, each as median,
     ``_min`` and ``_max``, at the best validation error; ``at_chance``: the share of runs whose best validation error is
-    within one face of that of guessing, 1 - 1 / classes.
+    within one face of the error of guessing, 1 - 1 / classes.
     """
     chance, face = 1 - 1 / results["classes"], 1 / results["validation_faces"]
     errors = results.assign(
@@ -232,9 +232,9 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _train_all(trainings: list[_Training], *, jobs: int) -> list[tuple[dict[str, Any], pd.DataFrame]]:
-    """Returns the row and the history of each training, in their order; trains those that are not finished."""
+    """Train what is not finished; return the row and the history of each training, in their order."""
     found = {place: _train(each) for place, each in enumerate(trainings) if each.is_finished}
-    # seed by seed, so that a run stopped half-way is a study of fewer seeds; long ones first, so that no core idles
+    # seed by seed, so that an interrupted run is a study of fewer seeds; long ones first, so that no core idles
     left = [place for place in range(len(trainings)) if place not in found]
     left.sort(key=lambda place: (trainings[place].seed, -trainings[place].cost))
     started, cost = time.monotonic(), sum(trainings[place].cost for place in left)
@@ -260,14 +260,14 @@ def _train_all(trainings: list[_Training], *, jobs: int) -> list[tuple[dict[str,
 
 def _train(training: _Training) -> tuple[dict[str, Any], pd.DataFrame]:
     result = train(training.settings, training.parts, seed=training.seed, checkpoints=training.folder)
-    # the weights of a finished one: two hundred of them would fill fifteen gigabytes
+    # remove the weights of a finished training: those of two hundred trainings would take fifteen gigabytes
     for weights in training.folder.glob("*.weights.h5") if training.folder is not None else ():
         weights.unlink()
     return result
 
 
 def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int, threads: str) -> str:
-    """Returns the name of one training's folder: it changes with all that changes its numbers."""
+    """Name the folder of one training, after everything that its numbers depend on."""
     own = {name: value for name, value in settings_dict(settings).items() if name not in STUDY_FIELDS}
     key = settings_hash(own, parts.fingerprint, seed, keras.backend.backend(), DEVICES, threads, code_hash.of(train))
     order = "shuffled" if settings.shuffle else "unshuffled"

@@ -1,14 +1,14 @@
-"""One training of liu2023's LeNet (section 3.2): its faces, the tutorial program's loop and patience, resuming.
+"""Run one training of liu2023's LeNet (section 3.2) with the tutorial program's loop and patience; resume it if killed.
 
-The training loop is that of the public tutorial program whose settings the paper shares: plain gradient descent over
-whole batches in a fixed order, a validation after each epoch, and the patience rule of :func:`follow`. It differs in
-three places, each on purpose:
+The training loop is that of the public tutorial program with the same settings as the paper: plain gradient descent
+over whole batches in a fixed order, a validation after each epoch, and the patience rule of :func:`follow`. It differs
+in three places on purpose:
 
-* The program also evaluates whole batches alone, so that with 49 faces and batches of 56 it would measure nothing.
-  Here all held-out faces are evaluated; ``whole_batch_faces`` says how many the program would have counted.
-* Where patience runs out in the middle of an epoch, the program trains up to that step and throws the result away,
-  because it validates at the end of an epoch only. Here that part of an epoch is not trained.
-* The test error is measured after each epoch, for the curves; the one reported stands at the best validation error.
+* The program evaluates only whole batches as well, so with 49 faces and batches of 56 it would measure nothing. Here
+  all held-out faces are evaluated; ``whole_batch_faces`` is the number that the program would have counted.
+* If patience runs out in the middle of an epoch, the program trains up to that step and discards the result, because
+  it validates only at the end of an epoch. Here that part of an epoch is not trained.
+* The test error is measured after each epoch, for the curves; the reported one is that at the best validation error.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SECONDS_BETWEEN_SAVES = 20.0  # the weights have 36 MB; writing them each epoch 
 
 @dataclass(frozen=True)
 class Parts:
-    """The faces of one study: to learn from, in the order of the unshuffled epochs, to validate on and to test."""
+    """Training, validation and test faces of one study; the training faces are in the order of unshuffled epochs."""
 
     training: FaceDataset
     validation: FaceDataset
@@ -48,31 +48,31 @@ class Parts:
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return len(self.training.class_names)
 
     @property
     def faces(self) -> FaceDataset:
-        """All faces, with the part that each stands in as its split."""
+        """All faces; the split of each is the part that it belongs to."""
         parts = {"training": self.training, "validation": self.validation, "testing": self.test}
         meta = pd.concat([part.meta.assign(split=name) for name, part in parts.items()], ignore_index=True)
         return replace(self.training, images=np.concatenate([part.images for part in parts.values()]), meta=meta)
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits of the three parts' pixels and labels, in row order."""
+        """Hash of the three parts' pixels and labels in row order, twelve hexadecimal digits."""
         return settings_hash([part.fingerprint for part in (self.training, self.validation, self.test)])
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the patience rule knows after some epochs.
+    """State of the patience rule after some epochs.
 
     Attributes:
-        best_epoch: from 1; 0 before the first epoch.
+        best_epoch: number of the best epoch, from 1; 0 before the first epoch.
         best_error: the lowest validation error so far; infinite before the first epoch.
         patience: the step, counted from 0, after which training stops.
-        out_of_patience: whether it stops before another validation.
+        out_of_patience: whether training stops before another validation.
     """
 
     best_epoch: int = 0
@@ -82,11 +82,11 @@ class Progress:
 
 
 def follow(errors: list[float], settings: LeNetSettings, *, steps_per_epoch: int) -> Progress:
-    """Returns what the tutorial program's patience rule makes of the validation errors of the epochs so far.
+    """Apply the tutorial program's patience rule to the validation errors of the epochs so far.
 
-    An error lower than the best is the new best. One that is lower than 0.99 of it, at step t, also lets training go on
-    to step 2t at least. Training stops at the first step, counted from 0, that has reached the patience; the validation
-    at that step, if it ends an epoch, still counts.
+    An error lower than the best is the new best. If it is lower than 0.99 of the old best, at step t, training also
+    continues to at least step 2t. Training stops at the first step, counted from 0, that has reached the patience; the
+    validation at that step, if it ends an epoch, still counts.
     """
     best_epoch, best = 0, math.inf
     patience: float = settings.patience or math.inf
@@ -97,7 +97,7 @@ def follow(errors: list[float], settings: LeNetSettings, *, steps_per_epoch: int
             best_epoch, best = epoch, error
     last_step = len(errors) * steps_per_epoch - 1
     reached = bool(errors) and patience <= last_step
-    # the next validation is at this step's end of an epoch; a stop in any step before it leaves nothing to measure
+    # the next validation is at the end of the next epoch; after a stop before it there is nothing to measure
     before_next = patience <= last_step + steps_per_epoch - 1
     return Progress(best_epoch, best, patience, reached or before_next)
 
@@ -105,10 +105,10 @@ def follow(errors: list[float], settings: LeNetSettings, *, steps_per_epoch: int
 def train(
     settings: LeNetSettings, parts: Parts, *, seed: int = 0, checkpoints: str | Path | None = None
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Trains one LeNet, or resumes it, and returns what the paper's tables print about it, with its history.
+    """Train or resume one LeNet; return its row for the paper's tables and its history.
 
     Args:
-        settings: of this training: its ``learning_rate``, ``batch_size``, ``n_kerns`` and ``shuffle``.
+        settings: settings of this training: its ``learning_rate``, ``batch_size``, ``n_kerns`` and ``shuffle``.
         parts: the faces.
         seed: of the initial weights, and of the order of the faces where they are shuffled.
         checkpoints: a folder for this training alone; None keeps nothing. It contains ``history.csv``, the weights at
@@ -118,9 +118,9 @@ def train(
     Returns:
         The row: the configuration, ``best_epoch``, ``best_validation_error``, ``test_error`` (at the best validation),
         ``last_validation_error``, ``last_test_error``, ``epochs``, ``steps``, ``stopped`` (``"patience"``,
-        ``"n_epochs"`` or ``"loss not finite"``) and counts of faces. The history: a row an epoch, ``epoch`` (from 1),
+        ``"n_epochs"`` or ``"loss not finite"``) and counts of faces. The history, a row per epoch: ``epoch`` (from 1),
         ``loss`` (nats, mean of the steps' batches), ``validation_error``, ``test_error`` and ``seconds``. Errors are
-        fractions. A loss that is no finite number ends the training and is recorded, not raised.
+        fractions. A loss that is not finite ends the training; it is recorded and raises no error.
 
     Raises:
         FerError: the training part is smaller than one batch.
@@ -129,7 +129,7 @@ def train(
     if not steps:
         raise FerError(
             f"The training part has {len(parts.training)} faces, less than one batch of {settings.batch_size}, and "
-            "only whole batches are trained on; lower the batch size."
+            "training uses only whole batches; lower batch_size."
         )
     store = Checkpoints(checkpoints, state="epoch-{:03d}.weights.h5")
     history = store.table().to_dict("records")
@@ -144,7 +144,7 @@ def train(
 def _fit(
     settings: LeNetSettings, parts: Parts, *, seed: int, history: list[dict[str, float]], store: Checkpoints
 ) -> list[dict[str, float]]:
-    """Trains from the end of ``history`` until a rule stops it, and returns the whole history."""
+    """Train from the end of ``history`` until a rule stops the training, and return the whole history."""
     model = _model(settings, parts, seed=seed)
     if history and not store.restore(len(history), model):
         model, history = _model(settings, parts, seed=seed), []
@@ -185,21 +185,21 @@ def _save(
 
 
 class _Epochs:
-    """Trains one epoch after the other and measures the held-out faces after each."""
+    """Trainer that measures the held-out faces after each epoch."""
 
     def __init__(self, model: keras.Model, settings: LeNetSettings, parts: Parts, *, seed: int) -> None:
         self.model = model
         self.seed = seed
         self.settings = settings
         self.pixels, self.labels = _arrays(parts.training, settings), parts.training.labels
-        # validation and test faces in one batch: they are few
+        # validation and test faces are few enough for one batch
         self.held_out = np.concatenate([_arrays(parts.validation, settings), _arrays(parts.test, settings)])
         self.held_out_labels = np.concatenate([parts.validation.labels, parts.test.labels])
         self.validation_faces = len(parts.validation)
         self.steps = len(parts.training) // settings.batch_size
 
     def train(self, epoch: int) -> dict[str, float]:
-        """Trains one epoch, counted from 1, and returns its row of the history."""
+        """Train one epoch, counted from 1, and return its row of the history."""
         started = time.monotonic()
         loss = self._train(epoch)
         wrong = np.asarray(self.model.predict_on_batch(self.held_out)).argmax(axis=1) != self.held_out_labels
@@ -212,14 +212,14 @@ class _Epochs:
         }
 
     def _train(self, epoch: int) -> float:
-        """Returns the mean of the steps' losses, or the first that is no finite number, at which it stops."""
+        """Train on all batches; return the mean loss, or stop at the first loss that is not finite and return it."""
         size, order = self.settings.batch_size, np.arange(len(self.labels))
         if self.settings.shuffle:
             order = np.random.default_rng([self.seed, epoch]).permutation(order)
         losses = []
         for start in range(0, self.steps * size, size):
             rows = order[start : start + size]
-            self.model.reset_metrics()  # older versions of Keras 3 return the mean since then
+            self.model.reset_metrics()  # older versions of Keras 3 return the mean since the last reset
             losses.append(float(self.model.train_on_batch(self.pixels[rows], self.labels[rows])))
             if not math.isfinite(losses[-1]):
                 return losses[-1]
@@ -227,11 +227,11 @@ class _Epochs:
 
 
 def _model(settings: LeNetSettings, parts: Parts, *, seed: int) -> keras.Model:
-    """Returns the compiled network with the initial weights of a seed; it is the same object for the next seed."""
+    """Set a compiled network to the initial weights of a seed; every seed gets the same object."""
     image_shape = parts.training.images.shape[1:3]
     set_seed(seed)
     fresh = lenet.build(settings, image_shape=image_shape, classes=parts.classes)
-    # what does not change the compiled step is left out of the key
+    # leave settings that do not change the compiled step out of the cache key
     model = _compiled(replace(settings, learning_rate=1.0, shuffle=False), image_shape, parts.classes)
     model.set_weights(fresh.get_weights())
     model.optimizer.learning_rate = settings.learning_rate
@@ -240,10 +240,10 @@ def _model(settings: LeNetSettings, parts: Parts, *, seed: int) -> keras.Model:
 
 @lru_cache(maxsize=16)
 def _compiled(settings: LeNetSettings, image_shape: tuple[int, int], classes: int) -> keras.Model:
-    """Returns a network whose step is compiled once: mean negative log likelihood, plain gradient descent.
+    """Build and compile a network once: mean negative log likelihood, plain gradient descent.
 
-    A study trains each configuration from several seeds. A network of its own for each training would cost a second
-    and, because TensorFlow keeps the variables of a compiled step, 36 MB that are never given back.
+    A study trains each configuration from several seeds. A separate network for each training would cost a second and,
+    because TensorFlow keeps the variables of a compiled step, 36 MB that are never freed.
     """
     model = lenet.build(settings, image_shape=image_shape, classes=classes)
     model.compile(
@@ -254,7 +254,7 @@ def _compiled(settings: LeNetSettings, image_shape: tuple[int, int], classes: in
 
 
 def _arrays(faces: FaceDataset, settings: LeNetSettings) -> np.ndarray:
-    """Returns the network's input, float32 (N, H, W, 1)."""
+    """Scale images to the network's input, float32 (N, H, W, 1)."""
     return (faces.images[..., np.newaxis] / settings.pixel_divisor).astype(np.float32)
 
 
@@ -263,7 +263,7 @@ def _errors(history: list[dict[str, float]]) -> list[float]:
 
 
 def _stopped(history: list[dict[str, float]], settings: LeNetSettings, steps_per_epoch: int) -> str:
-    """Returns why training stops after these epochs; an empty string where it goes on."""
+    """Tell why training stops after these epochs; empty if it continues."""
     if history and not math.isfinite(history[-1]["loss"]):
         return "loss not finite"
     if len(history) >= settings.n_epochs:

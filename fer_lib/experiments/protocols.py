@@ -1,9 +1,9 @@
-"""liu2023's evaluation: its 56 + 14 faces a class and five folds, each with frames, sequences and subjects kept apart.
+"""Evaluate classifiers as liu2023 does: 56 + 14 faces a class and five folds, in three separations each.
 
-The paper divides CK+ once, by frames (section 2.1, Table 1). Frames of one sequence are nearly the same picture, and
-frames of one person share the person; so the same classifiers are scored here at the same training size in three
-separations, and the differences between them are the leaks. Each classifier also answers for the faces that it learnt
-from: one reading of the printed accuracy is that of training and test pictures together.
+The paper divides CK+ once, by frames (section 2.1, Table 1). Frames of one sequence are nearly the same image, and
+frames of one subject show the same face. So this module scores the same classifiers at the same training size with
+frames at random, sequences apart and subjects apart; the differences are the leaks. Each classifier also answers for
+its training faces, because one reading of the printed accuracy is that of training and test images together.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from fer_lib.utils.progress import time_left
 log = logging.getLogger(__name__)
 
 OWN = "liu2023"
-"""What the paper's own model is called where other systems stand beside it (:mod:`fer_lib.experiments.comparison`)."""
+"""Name of the paper's own model among the comparators (:mod:`fer_lib.experiments.comparison`)."""
 PER_CLASS = "per class"
 FOLDS = "folds"
 LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"]
-"""Columns of :func:`leaks` where there is one separation alone, and so no row."""
+"""Columns of :func:`leaks` if there is only one separation, and so no row."""
 TRAINING, TESTING, TOGETHER = "training", "testing", "together"
 KEYS = ["protocol", "separation", "classifier"]
 
 
 @dataclass(frozen=True)
 class Division:
-    """One way to divide a corpus.
+    """One division of a corpus into training and test faces.
 
     Attributes:
         protocol: ``"per class"`` (Table 1's 56 + 14) or ``"folds"``.
-        separation: ``"frames"``, ``"sequences"`` or ``"subjects"``: what is kept apart.
-        draw: 0, 1, …: the draw with this number, of the same protocol and separation.
-        folds: one of the 56 + 14, or as many as there are folds.
+        separation: ``"frames"``, ``"sequences"`` or ``"subjects"``: the units that are kept apart.
+        draw: number of the draw among those of the same protocol and separation: 0, 1, …
+        folds: all folds; ``"per class"`` has one.
     """
 
     protocol: str
@@ -56,12 +56,12 @@ class Division:
 
     @property
     def name(self) -> str:
-        """A name for files: ``"folds-subjects-0"``."""
+        """Name for files, such as ``"folds-subjects-0"``."""
         return f"{self.protocol.replace(' ', '_')}-{self.separation}-{self.draw}"
 
 
 def divisions(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[Division]:
-    """Returns every division that the settings ask for; those of one protocol train on equally many faces.
+    """Draw every division that the settings ask for; those of one protocol train on equally many faces.
 
     Raises:
         FerError: a class has too few faces, sequences or subjects for them.
@@ -83,7 +83,7 @@ def divisions(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[D
 
 
 def class_counts(division: Division, faces: FaceDataset) -> pd.DataFrame:
-    """Returns the faces of each class (rows) in the first fold's training and testing part (columns): Table 1's."""
+    """Count the faces of each class (rows) in the first fold's training and testing part (columns), as in Table 1."""
     fold, classes = division.folds[0], len(faces.class_names)
     parts = {"training": fold.train, "testing": fold.test}
     counts = {name: np.bincount(faces.labels[rows], minlength=classes) for name, rows in parts.items()}
@@ -91,12 +91,12 @@ def class_counts(division: Division, faces: FaceDataset) -> pd.DataFrame:
 
 
 def chance(faces: FaceDataset) -> float:
-    """Returns the accuracy of guessing where all classes have equally many test faces."""
+    """Compute the accuracy of guessing if all classes have equally many test faces."""
     return 1 / len(faces.class_names)
 
 
 def sizes(found: Iterable[Division], faces: FaceDataset) -> pd.DataFrame:
-    """Returns a row a protocol and separation: training and test faces a fold, and what the two parts share."""
+    """Tabulate each protocol and separation: training and test faces per fold, and what the two parts share."""
     rows = []
     for division in found:
         if division.draw:
@@ -120,7 +120,7 @@ def sizes(found: Iterable[Division], faces: FaceDataset) -> pd.DataFrame:
 
 
 def classifiers(kernels: Iterable[str]) -> tuple[str, ...]:
-    """Returns the classifiers on the network's features: an SVM of each kernel, the paper's first, and SoftMax."""
+    """List the classifiers on the network's features: an SVM of each kernel, the paper's first, and SoftMax."""
     others = [kernel for kernel in kernels if kernel != "rbf"]
     return (*(f"resnet50_svm_{kernel}" for kernel in ("rbf", *others)), "resnet50_softmax")
 
@@ -134,25 +134,25 @@ def run(
     seed: int = 0,
     checkpoints: Path,
 ) -> pd.DataFrame:
-    """Trains and tests every classifier on every fold; what is in ``checkpoints`` already is not done again.
+    """Train and test every classifier on every fold, except those whose answers are in ``checkpoints`` already.
 
-    Beside the classifiers on the network's features stand an SVM on raw pixels and the class priors. Each also answers
-    for its fold's own training faces, the untouched originals of what it learnt from.
+    Besides the classifiers on the network's features there are an SVM on raw pixels and the class priors. Each also
+    answers for its fold's training faces, in their untouched form.
 
     Args:
         found: the divisions.
-        examples: of the network's features: of each face its own, which every test sees, and those of its views, which
-            a classifier learns from.
+        examples: the network's features: those of each face itself, which every test uses, and those of its views,
+            which the classifiers train on.
         faces: N faces.
         settings: the grids.
-        seed: of the grid search's folds.
-        checkpoints: a folder for this very experiment.
+        seed: seed of the grid search's folds.
+        checkpoints: a folder for exactly this experiment.
 
     Returns:
-        A DataFrame, a row an answered face and classifier: ``protocol``, ``separation``, ``draw``, ``fold``,
+        A DataFrame with one row per answered face and classifier: ``protocol``, ``separation``, ``draw``, ``fold``,
         ``classifier``, ``part`` (``"training"`` or ``"testing"``), ``face`` (its row in ``faces``), ``label``,
-        ``predicted``, and the chosen ``C`` and ``gamma``. Every score of a model is of :func:`testing` alone;
-        :func:`together` sets the others beside it.
+        ``predicted``, and the chosen ``C`` and ``gamma``. A model's scores use only :func:`testing`; :func:`together`
+        shows the training faces next to them.
     """
     frames, started, trained = [], time.monotonic(), 0
     jobs = [(division, number) for division in found for number in range(len(division.folds))]
@@ -161,7 +161,7 @@ def run(
         if not path.is_file():
             fold = division.folds[number]
             kernels = settings.kernels if division.protocol == PER_CLASS else settings.kernels_in_folds
-            # the row that every other must beat, and the one that knows nothing but how many faces each class has
+            # pixels_svm is the baseline to beat; class_priors knows only how many faces each class has
             raw = svm.Examples(svm.pixels(faces.images), examples.labels, examples.groups)
             seen = dict.fromkeys(classifiers(kernels), examples) | {"pixels_svm": raw, "class_priors": raw}
             rows = [_test(name, each, fold, settings=settings, seed=seed) for name, each in seen.items()]
@@ -176,14 +176,14 @@ def run(
 
 
 def testing(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Returns the answers about test faces, without ``part``; a frame without that column has no others."""
+    """Select the answers about test faces and drop ``part``; a frame without that column has no others."""
     if "part" not in predictions:
         return predictions
     return predictions[predictions["part"] == TESTING].drop(columns="part").reset_index(drop=True)
 
 
 def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
-    """Returns a row a protocol, separation and classifier: accuracy over all draws with its subject-bootstrap interval.
+    """Score each protocol, separation and classifier: accuracy over all draws with its subject-bootstrap interval.
 
     Columns: ``protocol``, ``separation``, ``classifier``, ``accuracy``, ``low``, ``high``, ``faces`` (tested faces),
     ``wrong``, ``draws``, ``accuracy_min`` and ``accuracy_max`` over draws.
@@ -203,32 +203,32 @@ def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
 
 
 def printed_accuracy() -> float:
-    """Returns the accuracy that liu2023's Table 3 prints for its own algorithm, as a fraction: 0.986."""
+    """Read the accuracy that liu2023's Table 3 prints for its own algorithm, as a fraction: 0.986."""
     return float(published.load("liu2023").set_index("id")["value"]["table3-own"]) / 100
 
 
 def together(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
-    """Returns a row a protocol, separation and classifier: accuracy on training faces, test faces and both together.
+    """Score each protocol, separation and classifier on training faces, test faces and both together.
 
-    The paper says neither which pictures its 98.60 % are of nor how they were divided (section 3.1, Table 3). "Both
-    together" counts the answers of a fold's two parts alike, so that in k folds a face counts up to k times.
+    The paper does not say which images its 98.60 % covers or how they were divided (section 3.1, Table 3). "Both
+    together" counts every answer about a fold's two parts once, so that in k folds a face counts up to k times.
 
     Args:
-        predictions: of :func:`run`, with ``part``.
-        faces: the faces that it was given.
+        predictions: predictions from :func:`run`, with ``part``.
+        faces: the faces that :func:`run` was given.
 
     Returns:
-        ``protocol``, ``separation``, ``classifier``, ``printed`` (a fraction), and for each of ``training``,
-        ``testing`` and ``together``: the accuracy under that name; with ``_low`` and ``_high`` its 95 % interval
-        (bootstrap over subjects: all answers about a person, of all draws and folds, stay together); with ``_faces``
-        and ``_wrong`` the answers and how many of them are wrong; with ``_holds_printed`` whether the printed value
-        lies within the interval.
+        One row each: ``protocol``, ``separation``, ``classifier``, ``printed`` (a fraction), and for each of
+        ``training``, ``testing`` and ``together``: the accuracy under that name; ``_low`` and ``_high``: its 95 %
+        interval (bootstrap over subjects: all answers about a subject, of all draws and folds, stay together);
+        ``_faces`` and ``_wrong``: the number of answers and of wrong answers; ``_holds_printed``: whether the printed
+        value lies within the interval.
 
     Raises:
-        ValueError: the predictions have no column ``part``: they are of an older form, of test faces alone.
+        ValueError: the predictions have no column ``part``: they are in an older form, about test faces only.
     """
     if "part" not in predictions:
-        raise ValueError("the predictions have no column 'part'; expected answers about training faces, too")
+        raise ValueError("the predictions have no column 'part'; expected answers about training faces as well")
     subjects, printed = groups_of(faces, "subjects"), printed_accuracy()
     rows = []
     for key, answers in predictions.groupby(KEYS, sort=False):
@@ -245,9 +245,10 @@ def together(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
 
 
 def paired(predictions: pd.DataFrame, faces: FaceDataset, *, first: str, second: str) -> pd.DataFrame:
-    """Returns the first classifier's accuracy minus the second's on the same faces, a row a protocol and separation.
+    """Compare two classifiers on the same faces, one row per protocol and separation: first accuracy minus second.
 
-    The interval is a bootstrap over subjects, the p-value a permutation that swaps a subject's answers as a block.
+    The interval is from a bootstrap over subjects, the p-value from a permutation test that swaps all answers of a
+    subject together.
     """
     subjects = groups_of(faces, "subjects")
     rows = []
@@ -265,10 +266,10 @@ def paired(predictions: pd.DataFrame, faces: FaceDataset, *, first: str, second:
 
 
 def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
-    """Returns what each separation costs: accuracy with frames at random minus accuracy with more kept apart.
+    """Measure the leaks: accuracy with frames at random minus accuracy with sequences or subjects apart.
 
-    In the folds every face is tested in each separation: the comparison is paired on the same faces. The 56 + 14 faces
-    are others in each separation; their difference has no p-value. A row a protocol, classifier and separation:
+    The folds test every face in each separation, so the comparison is paired on the same faces. The 56 + 14 faces
+    differ between separations, so their difference has no p-value. One row per protocol, classifier and separation:
     ``protocol``, ``classifier``, ``separation``, ``difference``, ``low``, ``high``, ``p_value``, ``n_subjects``.
     """
     predictions, subjects = testing(predictions), groups_of(faces, "subjects")
@@ -296,10 +297,10 @@ def leaks(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
 
 
 def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.DataFrame:
-    """Returns a row a model that answered for one test part: its accuracy, and its difference to the first model.
+    """Score models that answered for one test part, one row each: accuracy, and difference to the first model.
 
     Args:
-        answers: a name to scores, shape (N, C), the largest of which is the answer.
+        answers: maps a name to scores, shape (N, C); the largest score of a face is the answer.
         labels: int, shape (N,).
 
     Returns:
@@ -325,7 +326,7 @@ def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.Data
 def _test(
     classifier: str, examples: svm.Examples, fold: Fold, *, settings: ResNet50SvmSettings, seed: int
 ) -> pd.DataFrame:
-    """Trains one classifier on a fold's training faces and returns its answers about them and the test faces."""
+    """Train one classifier on a fold's training faces and return its answers about them and the test faces."""
     fitted = svm.fit(classifier, examples.take(fold.train), settings=settings, seed=seed)
     answers = []
     for part, rows in ((TRAINING, fold.train), (TESTING, fold.test)):
@@ -337,7 +338,7 @@ def _test(
 
 
 def _right(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Whether the answer about each tested face (rows: draw, face) is right, a column a value of ``by``."""
+    """Tabulate whether the answer about each tested face (rows: draw, face) is right; columns are values of ``by``."""
     right = predictions.assign(right=predictions["label"] == predictions["predicted"])
     return right.pivot_table(index=["draw", "face"], columns=by, values="right", sort=False).astype(bool)
 

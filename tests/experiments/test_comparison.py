@@ -89,7 +89,7 @@ def test_a_row_that_repeats_another_is_left_out():
     [
         ({"pixel_svm": {}}, "There is no comparator 'pixel_svm' .did you mean 'pixels_svm'"),
         ({"pixels_svm": {"sed": 1}}, "pixels_svm has no parameter 'sed' .did you mean 'seed'"),
-        ({"class_priors": {}}, "The reference 'pixels_svm' is none of the rows"),
+        ({"class_priors": {}}, "The reference 'pixels_svm' is not a row"),
     ],
 )
 def test_a_wrong_row_is_one_sentence(given, sentence):
@@ -98,7 +98,7 @@ def test_a_wrong_row_is_one_sentence(given, sentence):
 
 
 def test_what_may_be_missing_is_no_reference():
-    with pytest.raises(FerError, match="may be missing on another machine"):
+    with pytest.raises(FerError, match="may be missing on another computer"):
         rows({"fer_package": {}}, reference="fer_package")
 
 
@@ -143,7 +143,7 @@ def test_the_divisions_are_the_first_of_notebook_04(found, people):
         np.testing.assert_array_equal(each.folds[0].test, theirs[each.name].folds[0].test)
     folds = comparison.divisions(people, settings(fold_seeds=1), DIVISION, seed=0)
     assert [each.name for each in folds][-1] == "folds-subjects-0"
-    with pytest.raises(FerError, match="separations names 'subjects', which ckplus does not"):
+    with pytest.raises(FerError, match="separations names 'subjects', which ckplus lacks"):
         comparison.divisions(people, settings(), CkPlusSettings(separations=("frames",)), seed=0)
 
 
