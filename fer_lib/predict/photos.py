@@ -1,7 +1,8 @@
-"""From a photo to an expression: read, find the faces, crop, classify, draw. Nothing here prints.
+"""Predict the expressions in photos: read, find the faces, crop, classify, draw. Nothing here prints.
 
-It is liu2023's pipeline on pictures of one's own: MTCNN, then the crop, then the network and its classifier. A photo
-without a sure face is told apart from one that cannot be read, and neither stops the others.
+This is liu2023's pipeline for a user's own photos: MTCNN, then the crop, then the network and its classifier. A photo
+without a sure face (one of sufficient confidence) and a photo that cannot be read are different outcomes; neither stops
+the others.
 """
 
 from __future__ import annotations
@@ -30,41 +31,41 @@ from fer_lib.utils.files import atomic_path, reason_of
 from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar
 
-if TYPE_CHECKING:  # Keras takes seconds to import, and a wrong path is told without it
+if TYPE_CHECKING:  # Keras takes seconds to import, and reporting a wrong path does not need it
     from fer_lib.predict.models import SavedModel
 
 FOUND, WHOLE, UNSURE, NO_FACE, UNREADABLE = "found", "whole photo", "low confidence", "no face", "unreadable"
 
-_TOGETHER, _HELD_PIXELS = 128, 50_000_000  # photos in memory at a time, and their pixels
+_TOGETHER, _HELD_PIXELS = 128, 50_000_000  # at most, of the photos in memory at a time
 _DRAWN_BY = "fer-lib predict"
-PREFERRED = "ckplus_svm_"  # of several models, what the paper is about
+PREFERRED = "ckplus_svm_"  # first choice among several models: liu2023's own
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _HEADERS = ("file", "face", "label", "score", "second best", "score", "MTCNN", "box: left, top, width, height")
 _KINDS_OF_SCORE = {
-    "probability": "Scores are the network's own probabilities of the classes; nobody has calibrated them.",
+    "probability": "Scores are the network's class probabilities; they are not calibrated.",
     "decision value": (
-        "Scores are decision values of a support vector machine: the largest gives the label, and none of them is a "
-        "probability."
+        "Scores are decision values of a support vector machine, not probabilities; the largest one decides the label."
     ),
 }
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one face, or why a photo has no answer.
+    """Prediction for one face, or the reason why a photo has none.
 
     Attributes:
-        file: the photo's path as it was given.
-        outcome: ``"found"`` (a sure face), ``"whole photo"`` (classified without a sure face, as was asked for),
+        file: the photo's path as given.
+        outcome: ``"found"`` (a sure face), ``"whole photo"`` (classified without a sure face, as requested),
             ``"low confidence"`` (only unsure faces), ``"no face"`` or ``"unreadable"``.
-        face: 1 for the face that the photo is about, 2 and so on for the others; None without a sure face.
-        label: the class; None without an answer.
-        scores: of every class, by name; None for a class that the model never learnt. Empty without an answer.
-        confidence: MTCNN's for the face, or for the surest candidate where none is sure; None without any.
-        box: of a sure face: left, top, width and height in pixels of the upright photo.
-        landmarks: of a sure face: the (x, y) of eyes, nose and corners of the mouth, by name.
-        drawing: the file that shows it; None where none was asked for or written.
-        problem: one sentence that names the photo, where something went wrong or no face was sure.
+        face: 1 for the photo's main face, 2 and so on for the others; None without a sure face.
+        label: the predicted class; None without an answer.
+        scores: score of every class by name; None for a class that the model was not trained on. Empty without an
+            answer.
+        confidence: MTCNN's confidence in the face, or in the best candidate if none is sure; None without candidates.
+        box: left, top, width and height of a sure face in pixels of the upright photo.
+        landmarks: (x, y) of eyes, nose and corners of the mouth of a sure face, by name.
+        drawing: the file with the drawing; None if none was requested or written.
+        problem: one sentence that names the photo, if something went wrong or no face was sure.
     """
 
     file: str
@@ -85,18 +86,18 @@ class Prediction:
 
     @property
     def failed(self) -> bool:
-        """Whether an error stands in the way: the photo cannot be read, or its drawing not be written."""
+        """Whether an error occurred: the photo cannot be read, or its drawing cannot be written."""
         return self.problem is not None and not self.missed
 
     def ranked(self) -> list[tuple[str, float]]:
-        """Returns the classes that have a score, with it, the best first; the label is the first of them."""
+        """Sort the classes that have a score, best first; the label is the first of them."""
         known = [(name, score) for name, score in self.scores.items() if score is not None]
         return sorted(known, key=lambda entry: (entry[0] != self.label, -entry[1]))
 
 
 @dataclass(frozen=True)
 class _Photo:
-    """A photo in memory: its picture, and pixels of the file per pixel of the picture; or why there is none."""
+    """Photo in memory: its pixels and the pixels of the file per pixel in memory, or the reason why it has none."""
 
     path: Path
     picture: np.ndarray | None = None
@@ -106,7 +107,7 @@ class _Photo:
 
 @dataclass(frozen=True)
 class _Draft:
-    """What is to become a prediction: of which face, and of what kind."""
+    """Face or photo that will become a prediction, with its outcome."""
 
     outcome: str
     face: int | None = None
@@ -114,18 +115,18 @@ class _Draft:
 
 
 def find_photos(paths: Iterable[str | Path]) -> list[Path]:
-    """Returns the photos at ``paths``, each once: files as they are, and the pictures directly in a folder by name.
+    """List the photos at ``paths``, each once: files as given, and the photos directly in a folder, by name.
 
-    A path without a picture stays in the list, so that its own sentence says so and the others are done.
+    A path without a photo stays in the list, so that it gets its own error message and the others are still processed.
 
     Raises:
-        FerError: nothing stands at any of the paths.
+        FerError: none of the paths exists.
     """
     paths = [Path(path) for path in paths]
     if not any(path.exists() for path in paths):
-        others = f" (nor at the {len(paths) - 1} other paths)" if len(paths) > 1 else ""
+        others = f" (nor any of the {len(paths) - 1} other paths)" if len(paths) > 1 else ""
         where = _shown(paths[0]) if paths else "no path"
-        raise FerError(f"There is no file or folder at {where}{others}; check the path.")
+        raise FerError(f"No such file or folder: {where}{others}; check the path.")
     photos: list[Path] = []
     for path in paths:
         photos.extend(_pictures_in(path) or [path] if path.is_dir() else [path])
@@ -133,21 +134,21 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def find_model(root: str | Path = "") -> Path:
-    """Returns the model under ``results/*/models`` of a folder: the only one, or the only one taught on CK+.
+    """Find the model under ``results/*/models`` of a folder: the only one, or the only one trained on CK+.
 
     Args:
-        root: the folder; ``""`` means ``$FER_OUTPUT``, else this one.
+        root: the folder; ``""`` means ``$FER_OUTPUT``, else the current folder.
 
     Raises:
-        FerError: there is none, or more than one: the sentence lists them.
+        FerError: there is no model, or more than one; the message lists them.
     """
     root = Path(root or os.environ.get("FER_OUTPUT") or ".").expanduser()
     found = sorted(root.glob("results/*/models/*"))
     found = [path for path in found if visible(path.name) and (path.is_dir() or path.suffix == ".keras")]
     if not found:
         raise FerError(
-            "No model stands under results/*/models of this folder; run notebook 04_resnet_svm, or give --model a "
-            "model's folder or .keras file."
+            "There is no model under results/*/models of this folder. Run notebook 04_resnet_svm, or name a model's "
+            "folder or .keras file with --model."
         )
     own = [path for path in found if path.name.startswith(PREFERRED)]
     if len(own) == 1:
@@ -159,19 +160,19 @@ def find_model(root: str | Path = "") -> Path:
 
 
 def face_settings(model: SavedModel) -> FaceSettings:
-    """Returns how photos become the model's faces: as it was trained, else by default, at the size that it takes.
+    """Determine the crop settings for a model: those of its training, else the defaults, at its input size.
 
     Raises:
-        FerError: the settings are not valid, or the model takes no square faces of a fixed size.
+        FerError: the settings are not valid, or the model does not take square faces of a fixed size.
     """
     height, width = model.image_size
     if height is None or height != width:
-        raise FerError(f"The model takes pictures of {height} x {width} pixels; expected square faces of a fixed size.")
+        raise FerError(f"The model takes images of {height} x {width} pixels; expected square faces of a fixed size.")
     return change(FaceSettings(), **{**model.face_settings, "size": height})
 
 
 def trained_on(model: SavedModel) -> str:
-    """Returns the corpora that the model learnt from, marked SYNTHETIC where any was generated, or ``"unknown"``."""
+    """Name the corpora that the model was trained on, marked SYNTHETIC if any was generated, or ``"unknown"``."""
     data = model.provenance.get("data")
     entries = data.items() if isinstance(data, Mapping) else ()
     corpora = {
@@ -182,18 +183,18 @@ def trained_on(model: SavedModel) -> str:
 
 
 def drawing_files(photos: Sequence[Path], folder: str | Path) -> dict[Path, Path]:
-    """Returns a PNG file in ``folder``, which is made, for each photo: none is a file that something else wrote.
+    """Choose a PNG file in ``folder`` for each photo and create the folder; never overwrite another program's file.
 
     Raises:
-        FerError: the folder is a file, or holds a photo of this very run: a drawing would be taken for one the next
-            time.
+        FerError: the folder is a file, or it contains a photo of this run: the next run would take the drawings for
+            photos.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
-        raise FerError(f"{_shown(folder)}, where the drawings should go, is a file; name a folder.")
+        raise FerError(f"The folder for the drawings, {_shown(folder)}, is a file; name a folder.")
     held = {place for photo in photos for place in (photo.parent.resolve(), photo.resolve().parent)}
     if folder.resolve() in held:
-        raise FerError(f"{_shown(folder)} holds the photos themselves; name another folder for the drawings.")
+        raise FerError(f"{_shown(folder)} contains the photos themselves; name another folder for the drawings.")
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     files = {}
@@ -217,18 +218,20 @@ def predict_photos(
     drawings: Mapping[Path, Path] | None = None,
     progress: bool = False,
 ) -> Iterator[Prediction]:
-    """Yields a prediction a face, or one a photo without any, in the order of the photos; some dozens at a time.
+    """Predict photos: yield one prediction per face, or one for a photo without a face, in the order of the photos.
+
+    Photos are processed some dozens at a time.
 
     Args:
-        model: from ``saved_models.load``.
+        model: a model from ``saved_models.load``.
         photos: the files.
-        all_faces: classify every sure face, the most fitting first, rather than that one alone.
-        whole_image: classify a photo without a sure face as a whole: right for pictures that are face crops already.
-        drawings: a PNG file for each photo that is to be drawn with its faces and labels (:func:`drawing_files`).
+        all_faces: classify every sure face, the main one first, and not only the main one.
+        whole_image: classify a photo without a sure face as a whole; use it for photos that are face crops already.
+        drawings: maps each photo that should be drawn with its faces and labels to a PNG file (:func:`drawing_files`).
         progress: show a progress bar on a terminal.
 
     Raises:
-        FerError: the model's settings do not fit, or what ``detect`` raises. A photo's own fault is in its prediction.
+        FerError: the model's settings are not valid, or ``detect`` fails. Faults of one photo are in its prediction.
     """
     settings = face_settings(model)
     photos = [Path(photo) for photo in photos]
@@ -244,19 +247,19 @@ def predict_photos(
 
 
 def table(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> list[str]:
-    """Returns the lines of a table, a row a prediction, and what has to be known to read it."""
+    """Format predictions as the lines of a table, one row each, with the notes needed to read it."""
     origin = trained_on(model)
     lines = tabulate([_row(one) for one in predictions], headers=_HEADERS, disable_numparse=True).splitlines()
     if origin.startswith(SYNTHETIC_MARK):
-        lines.insert(0, f"{origin}: the model learnt from drawings, so its answers say nothing about people.")
-    lines += ["", f"Model: {_shown(path)}; learnt from: {origin}.", _KINDS_OF_SCORE[model.score_kind]]
+        lines.insert(0, f"{origin}: the model was trained on drawings, so its answers say nothing about people.")
+    lines += ["", f"Model: {_shown(path)}; trained on: {origin}.", _KINDS_OF_SCORE[model.score_kind]]
     if any(one.outcome == WHOLE for one in predictions):
         lines.append("Photos marked (whole photo) show no sure face and were classified as a whole.")
     return lines
 
 
 def json_text(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> str:
-    """Returns a JSON list, an object a prediction, with all of its scores; a class never learnt has the score null."""
+    """Format predictions as a JSON list, one object each, with all scores; classes without training have score null."""
     origin = {"model": str(path), "trained_on": trained_on(model), "score_kind": model.score_kind}
     return json.dumps([_plain(one) | origin for one in predictions], indent=2, allow_nan=False)
 
@@ -267,13 +270,13 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 
 def _shown(path: str | Path) -> str:
-    """A path as messages name it: in one line, whatever characters it holds."""
+    """Format a path for messages: in one line, whatever characters it contains."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
 
 
 def _replaceable(file: Path) -> bool:
-    """Whether nothing stands there, or a drawing of an earlier run."""
+    """Tell whether the file does not exist or is a drawing of an earlier run."""
     if not file.exists() and not file.is_symlink():
         return True
     try:
@@ -292,29 +295,29 @@ def _read(path: Path) -> _Photo:
         return _Photo(path, problem=f"{_shown(path)}: {reason}.")
 
     if path.is_dir():
-        return refused(f"the folder holds no picture ({', '.join(IMAGE_SUFFIXES)}); its subfolders are not searched")
+        return refused(f"the folder contains no photo ({', '.join(IMAGE_SUFFIXES)}); its subfolders are not searched")
     try:
         if path.exists() and not path.is_file():
-            return refused("this is no regular file; give a picture")
+            return refused("not a regular file; give a photo")
         with open(path, "rb") as file:
             data = file.read(MEMBER_LIMIT + 1)
         if len(data) > MEMBER_LIMIT:
-            return refused(f"the file is larger than the {MEMBER_LIMIT // 2**20} MiB that are read; give a smaller one")
+            return refused(f"the file is larger than the limit of {MEMBER_LIMIT // 2**20} MiB; give a smaller one")
         picture = decode_photo(data)
     except FileNotFoundError:
-        return refused("there is no such file; check the path")
+        return refused("no such file; check the path")
     except OSError as error:
         return refused(f"the file cannot be read ({error.strerror or error}); check its permissions")
     except Fault as fault:
         return refused(f"{fault.detail}; give another photo")
-    with Image.open(io.BytesIO(data)) as whole:  # large photos were reduced, alike in both directions
+    with Image.open(io.BytesIO(data)) as whole:  # large photos were reduced by the same factor in both directions
         return _Photo(path, picture, ratio=max(whole.size) / max(picture.shape[:2]))
 
 
 def _drafts(
     photos: Sequence[_Photo], settings: FaceSettings, *, all_faces: bool, whole_image: bool
 ) -> list[list[_Draft]]:
-    """Returns what becomes of each photo; unreadable ones are not searched."""
+    """Find the faces of each photo and decide its outcome; unreadable photos are not searched."""
     found = iter(detect([photo.picture for photo in photos if photo.picture is not None], settings))
     drafts = []
     for photo in photos:
@@ -333,7 +336,7 @@ def _drafts(
 
 
 def _in_order(faces: list[Detection], photo: _Photo, settings: FaceSettings) -> list[Detection]:
-    """The faces as ``choose`` would take them one after the other."""
+    """Sort faces into the order in which ``choose`` would take them."""
     waiting, ordered = list(faces), []
     while waiting:
         ordered.append(choose(waiting, photo.picture.shape, settings))
@@ -344,7 +347,7 @@ def _in_order(faces: list[Detection], photo: _Photo, settings: FaceSettings) -> 
 def _answers(
     model: SavedModel, photos: Sequence[_Photo], drafts: Sequence[Sequence[_Draft]], settings: FaceSettings
 ) -> list[list[Prediction]]:
-    """Classifies all faces at once and returns the predictions of each photo."""
+    """Classify all faces at once and return the predictions of each photo."""
     crops = [
         crop(photo.picture, draft.detection if draft.outcome == FOUND else None, settings)
         for photo, some in zip(photos, drafts, strict=True)
@@ -364,15 +367,15 @@ def _asked(prediction: Prediction) -> bool:
 
 
 def _facts(photo: _Photo, draft: _Draft, settings: FaceSettings) -> Prediction:
-    """What is known of a face before it is classified."""
+    """Build a prediction with the facts that are known before the face is classified."""
     file, face = _shown(photo.path), draft.detection
     confidence = None if face is None else float(face.confidence)
-    mend = "so it was not classified: give a photo with a clearer face, or --whole-image for a picture that is a face"
+    mend = "so it was not classified: give a photo with a clearer face, or --whole-image if it is a face crop"
     problem = {
         UNREADABLE: photo.problem,
         NO_FACE: f"{file}: no face was found, {mend}.",
         UNSURE: (
-            f"{file}: no face is sure (MTCNN's confidence is {confidence or 0:.3f}, below "
+            f"{file}: no sure face was found (MTCNN's confidence is {confidence or 0:.3f}, below "
             f"{settings.min_confidence:g}), {mend}."
         ),
     }.get(draft.outcome)
@@ -388,7 +391,7 @@ def _times(values: Iterable[float], ratio: float) -> tuple[float, ...]:
 
 
 def _scored(row: dict[str, Any]) -> dict[str, Any]:
-    """Label and scores of a row of ``SavedModel.predict`` as plain values."""
+    """Convert the label and scores of a row of ``SavedModel.predict`` to plain values."""
     label = str(row.pop("label"))
     return {"label": label, "scores": {name: float(s) if math.isfinite(s) else None for name, s in row.items()}}
 
@@ -396,12 +399,12 @@ def _scored(row: dict[str, Any]) -> dict[str, Any]:
 def _drawn(
     photo: _Photo, drafts: Sequence[_Draft], answers: Sequence[Prediction], *, target: Path, banner: str
 ) -> list[Prediction]:
-    """Writes the drawing of a photo and returns its predictions with the file's name, or why it is not there."""
+    """Write the drawing of a photo; return its predictions with the drawing's file, or the reason why it failed."""
     alone = f"({answers[0].outcome}) {_label(answers[0])}".strip() if answers[0].outcome != FOUND else ""
     picture = annotate(photo.picture, None, ". ".join(filter(None, [alone, banner])))
-    # annotate has brought the photo to a size that it draws on as it is: the faces follow
+    # annotate has resized the photo to a size that it keeps from now on: scale the faces likewise
     ratio = max(picture.shape[:2]) / max(photo.picture.shape[:2])
-    for draft, one in reversed(list(zip(drafts, answers, strict=True))):  # the first face's label lies on top
+    for draft, one in reversed(list(zip(drafts, answers, strict=True))):  # the first face's label is drawn last, on top
         if draft.detection is not None:
             picture = annotate(picture, _moved(draft.detection, ratio), _label(one) if draft.outcome == FOUND else "")
     made_by = PngImagePlugin.PngInfo()
@@ -431,7 +434,7 @@ def _label(prediction: Prediction) -> str:
 
 
 def _row(prediction: Prediction) -> list[str]:
-    """One line of the table."""
+    """Format one line of the table."""
     ranked = [(name, f"{score:.3f}") for name, score in prediction.ranked()[:2]]
     best, second = [*ranked, ("", ""), ("", "")][:2]
     label = best[0] if prediction.outcome == FOUND else f"{best[0]} ({prediction.outcome})".strip()
@@ -447,7 +450,7 @@ def _row(prediction: Prediction) -> list[str]:
 
 
 def _plain(prediction: Prediction) -> dict[str, Any]:
-    """A prediction's attributes as JSON has them, and the label's score."""
+    """Convert a prediction to plain values for JSON, with the label's score."""
     ranked = prediction.ranked()
     return {
         "file": prediction.file,

@@ -137,12 +137,12 @@ def test_folders_give_their_pictures_by_name_and_each_once(tmp_path):
 
 
 def test_nothing_at_any_path_is_told_at_once(tmp_path):
-    with pytest.raises(FerError, match=r"no file or folder at a\.jpg \(nor at the 1 other paths\)"):
+    with pytest.raises(FerError, match=r"No such file or folder: a\.jpg \(nor any of the 1 other paths\)"):
         find_photos(["a.jpg", "b.jpg"])
 
 
 def test_the_only_model_is_found_and_several_are_listed(tmp_path, monkeypatch):
-    with pytest.raises(FerError, match="No model stands"):
+    with pytest.raises(FerError, match="There is no model under"):
         find_model()
     folder = tmp_path / "results" / "quick" / "models" / "resnet50_svm"
     folder.mkdir(parents=True)
@@ -150,7 +150,7 @@ def test_the_only_model_is_found_and_several_are_listed(tmp_path, monkeypatch):
     (folder.parent / "notes.md").touch()
     assert find_model().resolve() == folder
     monkeypatch.setenv("FER_OUTPUT", str(tmp_path / "elsewhere"))
-    with pytest.raises(FerError, match="No model stands"):
+    with pytest.raises(FerError, match="There is no model under"):
         find_model()
     monkeypatch.setenv("FER_OUTPUT", str(tmp_path))
     assert find_model() == folder
@@ -264,14 +264,14 @@ def test_every_bad_picture_has_its_own_sentence_and_the_others_are_done(detector
     Image.new("L", (9000, 6000)).save("huge.png")
     os.mkfifo("pipe.png")
     words = {
-        "gone.jpg": "there is no such file",
+        "gone.jpg": "no such file",
         "text.jpg": "cannot be decoded as a picture",
         "empty.jpg": "the file is empty",
         "dot.png": "1 x 1 pixels",
         "cut.png": "truncated or damaged",
-        "nothing": "the folder holds no picture",
+        "nothing": "the folder contains no photo",
         "huge.png": "more than the 50 megapixels",
-        "pipe.png": "no regular file",
+        "pipe.png": "not a regular file",
     }
     found = list(predict_photos(StubModel(), find_photos([*words, "good.png"])))
     for one, (name, said) in zip(found, words.items(), strict=False):
@@ -295,7 +295,7 @@ def test_a_file_that_may_not_be_read_or_is_too_long(detector, tmp_path, monkeypa
     monkeypatch.setattr(prediction, "MEMBER_LIMIT", 2**20)
     (tmp_path / "film.jpg").write_bytes(bytes(2**20 + 1))
     film, good = predict_photos(StubModel(), ["film.jpg", "good.png"])
-    assert "larger than the 1 MiB" in film.problem
+    assert "larger than the limit of 1 MiB" in film.problem
     assert good.label == "dark"
 
     def refuse(*_):
@@ -358,7 +358,7 @@ def test_drawings_never_replace_what_others_wrote(detector, tmp_path):
     assert Image.open("drawn/y.png").mode == "L"
     alike = drawing_files([tmp_path / "a" / "x.png", tmp_path / "b" / "X.png"], "new")
     assert [path.name for path in alike.values()] == ["x.png", "X_2.png"]  # where a disk takes x for X
-    with pytest.raises(FerError, match="a holds the photos themselves"):
+    with pytest.raises(FerError, match="a contains the photos themselves"):
         drawing_files(find_photos(["y.png"]), "a")
     with pytest.raises(FerError, match="is a file; name a folder"):
         drawing_files(photos, "a/x.png")
@@ -386,11 +386,11 @@ def test_the_table_says_what_its_numbers_are(detector):
     assert rows[2] == "two.png 1 dark 128.000 bright -128.000 0.950 10, 10, 60, 60"
     assert rows[3] == "blank.png (no face)"
     assert rows[4] == "'odd\\nname.png' (unreadable)"
-    assert "Model: m; learnt from: unknown." in rows
+    assert "Model: m; trained on: unknown." in rows
     assert "none of them is a probability" in rows[-1]
     model.score_kind = "probability"
     whole = prediction.table(list(predict_photos(model, ["blank.png"], whole_image=True)), model, "m")
-    assert whole[-2].startswith("Scores are the network's own probabilities")
+    assert whole[-2].startswith("Scores are the network's class probabilities")
     assert "classified as a whole" in whole[-1]
 
 
@@ -433,7 +433,7 @@ def test_the_command_prints_all_and_tells_the_rest(stub, capsys, tmp_path):
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith("SYNTHETIC: generated faces (ckplus): the model learnt from drawings")
-    assert "Model: m; learnt from: SYNTHETIC" in out
+    assert "Model: m; trained on: SYNTHETIC" in out
 
     write("blank.png", picture())
     assert main(["predict", "blank.png", "a.png", "--model", "m"]) == 1
@@ -502,7 +502,7 @@ def test_an_interrupted_run_shows_what_it_has(stub, capsys, monkeypatch):
 def test_the_model_that_was_used_is_named_and_a_missing_one_told(stub, capsys, monkeypatch, tmp_path):
     write("a.png", picture(0))
     assert main(["predict", "a.png"]) == 2
-    assert "No model stands under results/*/models" in capsys.readouterr().err
+    assert "no model under results/*/models" in capsys.readouterr().err
     (tmp_path / "results" / "quick" / "models" / "only").mkdir(parents=True)
     assert main(["predict", "a.png"]) == 0
     assert "Model: results/quick/models/only" in capsys.readouterr().out
@@ -532,7 +532,7 @@ def test_help_and_wrong_paths_answer_without_keras():
     wrong = program.format(["predict", "gone.jpg"], "'torch'")
     done = subprocess.run([sys.executable, "-c", wrong], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "fer-lib: error: There is no file or folder at gone.jpg; check the path.\n"
+    assert done.stderr == "fer-lib: error: No such file or folder: gone.jpg; check the path.\n"
 
 
 # --- the whole way ----------------------------------------------------------------------------------------------------
