@@ -1,6 +1,6 @@
-"""The settings of each experiment: one frozen dataclass each, filled from a profile in ``profiles/``.
+"""Settings of the experiments: one frozen dataclass each, read from a profile in ``profiles/``.
 
-What a paper leaves open is a setting here; ``docs/decisions.md`` lists the alternatives and the reasons.
+Everything that a paper leaves open is a setting; ``docs/decisions.md`` lists the alternatives and the reasons.
 """
 
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings, ResNetSettings, TrainingSettings

@@ -1,4 +1,4 @@
-"""Check the arguments of a run (`make replicate`, Snakemake): one sentence for each that cannot be meant."""
+"""Check the arguments of a run (`make replicate`, Snakemake); reject mistakes with one sentence each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_lib.errors import FerError, nearest
 from fer_lib.settings.common import WEIGHTS_NAMES
 from fer_lib.settings.profile import PROFILES, Profile, load_profile, profile_file, profile_name, trunk_named
 
-#: Snakemake's configuration, and the environment variable that gives the same where it does not.
+#: Keys of Snakemake's configuration, and the environment variable that is read if the key is missing.
 VARIABLES = {
     "profile": "FER_PROFILE",
     "seeds": "FER_SEEDS",
@@ -28,17 +28,17 @@ VARIABLES = {
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a run of the whole chain was asked for, checked.
+    """Checked arguments of a run of the whole chain.
 
     Attributes:
-        profile: names the results folder.
+        profile: name of the profile and of its results folder.
         file: the profile's YAML file.
-        settings: the profile, read.
-        seeds: of the notebooks that train, as text.
-        baseline_seeds: those of them that train the traditional CNN.
+        settings: the profile's settings.
+        seeds: seeds of the notebooks that train, as text.
+        baseline_seeds: those of the seeds that also train the traditional CNN.
         draw_faces: whether figures may show real people's faces.
-        gpus: that a training asks a cluster for.
-        data: absolute path of the data folder; "" where none is given.
+        gpus: number of GPUs that a training requests on a cluster.
+        data: absolute path of the data folder; "" if none is given.
         weights: a name, the absolute path of a file, or "" for the profile's own.
         trunk: engine and precision, or "" for the profile's own.
     """
@@ -56,11 +56,11 @@ class Arguments:
 
     @property
     def sources(self) -> list[str]:
-        """The sources of a run's numbers apart from its profile."""
+        """Sources of a run's numbers besides its profile: data, weights and trunk."""
         return [self.data, self.weights, self.trunk]
 
     def environment(self) -> dict[str, str]:
-        """The environment variables by which notebooks and a cluster's jobs get the paths."""
+        """Build the environment variables that pass the paths to notebooks and to a cluster's jobs."""
         given = dict(zip(("FER_DATA", "FER_WEIGHTS", "FER_TRUNK"), self.sources, strict=True))
         own = {} if self.file.parent == PROFILES else {"FER_PROFILE": str(self.file)}
         return {name: value for name, value in given.items() if value} | own
@@ -125,7 +125,7 @@ def one_of(name: str, value: str, choices: Iterable[str]) -> str:
 
 
 def _existing(name: str, value: str, expected: str, *, file: bool = False) -> str:
-    """An absolute path that exists, or ""."""
+    """Check that a path exists and make it absolute; keep ""."""
     path = Path(value).expanduser()
     if value and not (path.is_file() if file else path.exists()):
         raise FerError(f"{name}={value}: no such file{'' if file else ' or folder'}; give {expected}.")

@@ -1,4 +1,4 @@
-"""Profiles: YAML files with the settings of every experiment; read, checked, changed and hashed here."""
+"""Read, check, change and hash profiles: YAML files with the settings of every experiment."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from fer_lib.utils.files import read_yaml
 
 PROFILES = Path(str(resources.files(__package__) / "profiles"))
 _ROOT = Path(__file__).resolve().parents[2]
-#: The folder of the project's sources; None where ``fer_lib`` was installed from a wheel.
+#: The folder of the project's sources; None if ``fer_lib`` was installed from a wheel.
 CHECKOUT = _ROOT if (_ROOT / "pyproject.toml").is_file() else None
-#: Where results, figures and caches go by default: the project's sources, else the current folder.
+#: Default folder for results, figures and caches: the project's sources, else the current folder.
 PROJECT = CHECKOUT or Path.cwd()
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Profile:
-    """The settings of a run of the whole chain, as one YAML file gives them.
+    """Settings of a run of the whole chain, read from one YAML file.
 
     Attributes:
         description: one sentence on what the profile is for and what it costs.
-        data: which faces.
+        data: the FER-2013 faces and their division.
         resnet50_mlp: chen2023's model.
         baseline_cnn: chen2023's traditional CNN.
-        ckplus: liu2023's corpus and how it is divided.
+        ckplus: liu2023's corpus and its divisions.
         faces: liu2023's face crops.
         expansion: liu2023's twelve-fold augmentation and "cross-cut".
         resnet50_svm: liu2023's model.
         lenet: liu2023's hyper-parameter study.
-        comparators: the systems that liu2023 compares with, and those beyond the papers.
-        depth_study: plain against residual networks of equal depth, which both papers argue from.
-        variants: other readings of ``resnet50_mlp`` to run beside it, such as other weights: a name to its changes.
+        comparators: the comparators of liu2023's Table 3, and others.
+        depth_study: plain against residual networks of equal depth, both papers' argument for ResNet.
+        variants: other readings of ``resnet50_mlp`` to run as well, such as other weights: maps a name to its changes.
     """
 
     description: str
@@ -78,9 +78,9 @@ def profile_file(profile: str | Path) -> Path:
     """Find a profile's YAML file.
 
     Args:
-        profile: ``"smoke"``, ``"quick"`` or ``"paper"``; or a YAML file of a user's own, relative to the current folder
-            or else to the one that the command was called in (``$PWD``); or such a file's name without its ending
-            where ``$FER_PROFILE`` is its path, by which ``make`` keeps a machine's folders out of executed notebooks.
+        profile: ``"smoke"``, ``"quick"`` or ``"paper"``; or your own YAML file, relative to the current folder or else
+            to the one that the command was called in (``$PWD``); or the name of your file without its ending if
+            ``$FER_PROFILE`` is its path. ``make`` uses the last form to keep local folders out of executed notebooks.
 
     Raises:
         FerError: there is no such profile or file.
@@ -110,7 +110,7 @@ def profile_name(profile: str | Path) -> str:
     """Name the results folder of a profile: its file's name without the ending.
 
     Raises:
-        FerError: there is no such profile, or its file has a name that cannot be a results folder of its own.
+        FerError: there is no such profile, or its file has a name that cannot be that of a results folder.
     """
     path = profile_file(profile)
     if path.stem in (*profile_names(), "reference") and path.resolve().parent != PROFILES.resolve():
@@ -124,12 +124,12 @@ def load_profile(profile: str | Path) -> Profile:
     """Read and validate a profile, given as for :func:`profile_file`.
 
     Raises:
-        FerError: the file is missing or not YAML, or a key or value is wrong; the sentence names the nearest key.
+        FerError: the file is missing or not YAML, or a key or value is wrong; the message names the nearest key.
     """
     path = profile_file(profile)
     content = read_yaml(path)
     if not isinstance(content, dict):
-        raise FerError(f"{path.name} holds no settings; it should be a mapping as the profile smoke is.")
+        raise FerError(f"{path.name} contains no settings; it should be a YAML mapping, like the profile smoke.")
     read = _validated(Profile, content, where=path.name)
     for name, changes in read.variants.items():
         _changed(read.resnet50_mlp, changes, where=f"{path.name}, variants.{name}")
@@ -145,15 +145,16 @@ def experiment(
     epochs: int = 0,
     changes: dict | None = None,
 ) -> Any:
-    """Returns the settings of one experiment of a profile, with what a notebook's parameters cell changes.
+    """Build the settings of one experiment from a profile and the changes of a notebook's parameters cell.
 
     Args:
-        profile: as read by :func:`load_profile`.
+        profile: a profile from :func:`load_profile`.
         section: a field of :class:`Profile`, such as ``"resnet50_mlp"``.
-        variant: one of the profile's ``variants``; ``""`` is none of them.
-        weights: of the trunk; ``""`` keeps the profile's, or takes ``$FER_WEIGHTS`` where the profile reads real data.
-            ``$FER_TRUNK`` likewise names engine and precision, such as ``openvino-bfloat16``. A variant's own go first.
-        epochs: 0 keeps the profile's.
+        variant: one of the profile's ``variants``; ``""`` means none.
+        weights: weights of the trunk; ``""`` keeps the profile's, or takes ``$FER_WEIGHTS`` if the profile reads real
+            data. ``$FER_TRUNK`` likewise sets engine and precision, such as ``openvino-bfloat16``. A variant's own
+            settings override both variables.
+        epochs: number of epochs; 0 keeps the profile's.
         changes: any other settings by name.
 
     Raises:
@@ -174,29 +175,29 @@ def experiment(
 
 
 def change(settings: Any, **changes: Any) -> Any:
-    """Returns a copy of a settings dataclass with ``changes``, validated as a profile's values are.
+    """Copy a settings dataclass with ``changes``, validated like a profile's values.
 
     Raises:
-        FerError: an unknown key (the sentence names the nearest) or a value that does not fit.
+        FerError: a key is unknown (the message names the nearest one) or a value does not fit.
     """
     return _changed(settings, changes, where=type(settings).__name__)
 
 
 def trunk_from_environment() -> dict[str, str]:
-    """Returns ``trunk_engine`` and ``trunk_precision`` as ``$FER_TRUNK`` names them; nothing where it is not set.
+    """Read ``trunk_engine`` and ``trunk_precision`` from ``$FER_TRUNK``; empty if it is not set.
 
     Raises:
-        FerError: it is none of ``TRUNKS``.
+        FerError: the variable is not one of ``TRUNKS``.
     """
     trunk = os.environ.get("FER_TRUNK")
     return trunk_named(trunk, where="FER_TRUNK") if trunk else {}
 
 
 def trunk_named(trunk: str, *, where: str = "trunk") -> dict[str, str]:
-    """Returns ``trunk_engine`` and ``trunk_precision`` of a trunk such as ``"openvino-bfloat16"``.
+    """Split a trunk's name such as ``"openvino-bfloat16"`` into ``trunk_engine`` and ``trunk_precision``.
 
     Raises:
-        FerError: it is none of ``TRUNKS``; the sentence says ``where`` it stands.
+        FerError: the name is not one of ``TRUNKS``; the message says ``where`` it was given.
     """
     if trunk not in TRUNKS:
         raise FerError(f"{where} is {trunk!r}{nearest(trunk, TRUNKS)}; give one of {', '.join(TRUNKS)}.")
@@ -204,7 +205,7 @@ def trunk_named(trunk: str, *, where: str = "trunk") -> dict[str, str]:
 
 
 def _from_environment(settings: Any, profile: Profile) -> dict[str, str]:
-    """What a user's environment says of the trunk; the smoke profile stays the same on every machine."""
+    """Read weights and trunk from the environment; the smoke profile ignores it to be the same on every computer."""
     if profile.data.source != "folder" or not hasattr(settings, "trunk_engine"):
         return {}
     weights = {"weights": os.environ["FER_WEIGHTS"]} if os.environ.get("FER_WEIGHTS") else {}
@@ -212,10 +213,10 @@ def _from_environment(settings: Any, profile: Profile) -> dict[str, str]:
 
 
 def settings_dict(settings: Any) -> dict[str, Any]:
-    """Returns a settings dataclass, or several by name, as plain dictionaries, lists and numbers, fit for JSON.
+    """Convert a settings dataclass, or several by name, to plain dictionaries, lists and numbers for JSON.
 
-    A weights file, at any depth, is named without its folder: no result names a machine's path. Its SHA-256 stands
-    beside it there.
+    Weights files, at any depth, are named without their folder, so that no result contains a local path; results
+    record the file's SHA-256 as well.
     """
     return _without_folders(json.loads(json.dumps(settings, default=dataclasses.asdict)))
 
@@ -232,13 +233,13 @@ def _without_folders(plain: Any) -> Any:
 
 
 def settings_hash(*parts: Any) -> str:
-    """Returns twelve hexadecimal digits that change when any of the JSON-able parts or settings does."""
+    """Hash settings and other JSON-able parts to twelve hexadecimal digits."""
     plain = [settings_dict(part) if dataclasses.is_dataclass(part) else part for part in parts]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def json_schema() -> dict[str, Any]:
-    """Returns the JSON Schema of a profile; ``profiles/schema.json`` is this, kept in step by a test."""
+    """Build the JSON Schema of a profile; a test keeps ``profiles/schema.json`` equal to it."""
     schema = TypeAdapter(Profile).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -255,10 +256,10 @@ def _validated(kind: type, content: dict[str, Any], *, where: str) -> Any:
 
 
 def _sentence(kind: type, error: ValidationError, where: str) -> str:
-    """One sentence for the first of pydantic's errors, with the count of the others."""
+    """Describe the first of pydantic's errors in one sentence, with the number of further errors."""
     first, more = error.errors()[0], error.error_count() - 1
     *parents, key = [str(step) for step in first["loc"]] or ["?"]
-    also = f" ({more} more like it)" if more else ""
+    also = f" (and {more} more like this)" if more else ""
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         names = _keys(kind, parents)
         section = f" in {'.'.join(parents)}" if parents else ""
@@ -272,7 +273,7 @@ def _sentence(kind: type, error: ValidationError, where: str) -> str:
 
 
 def _keys(kind: type, parents: list[str]) -> list[str]:
-    """The field names at a place in nested settings."""
+    """List the field names at a place in nested settings."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for parent in parents:
         default = fields[parent].default if parent in fields else None

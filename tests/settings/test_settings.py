@@ -161,7 +161,7 @@ def test_a_bad_value_is_named_with_its_place(write_profile, section, words):
 
 
 def test_several_errors_are_counted(write_profile):
-    with pytest.raises(FerError, match=r"\(1 more like it\)"):
+    with pytest.raises(FerError, match=r"\(and 1 more like this\)"):
         load_profile(write_profile("description: x\nresnet50_mlp: {epochs: 0, batch_size: 0}\n"))
 
 
@@ -207,8 +207,8 @@ def test_a_profile_of_ones_own_needs_a_results_folder_of_its_own(tmp_path, name)
     [
         ("a: [", r"mine\.yaml is not YAML \(line 1\)"),
         ("a: &a 1\nb: *a", "has a YAML alias"),
-        ("- 1\n", "holds no settings"),
-        ("", "holds no settings"),
+        ("- 1\n", "contains no settings"),
+        ("", "contains no settings"),
     ],
 )
 def test_what_is_no_mapping_is_said_in_one_sentence(write_profile, text, words):
