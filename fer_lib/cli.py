@@ -1,8 +1,8 @@
-"""The command line ``fer-lib``: thin words around the library.
+"""Command line ``fer-lib``: a thin layer over the library.
 
-Exit status: 0 when all went well, 1 where ``predict`` left a photo without an answer for want of a sure face or
-``compare`` found a difference, 2 for an error that the user can mend (one sentence on stderr), 130 when interrupted.
-Whatever is slow to import is imported by the command that needs it, so that ``fer-lib --help`` answers at once.
+Exit status: 0 on success, 1 if ``predict`` found no sure face in a photo or ``compare`` found a difference, 2 for an
+error that the user can fix (one sentence on stderr), 130 when interrupted. Each command imports its slow packages
+itself, so that ``fer-lib --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status; argparse's own errors leave by SystemExit with status 2."""
+    """Run the command line and return its exit status; argparse's own errors raise SystemExit with status 2."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(format="fer-lib: %(message)s", level=logging.WARNING)
     try:
@@ -36,12 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FerError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # The reader (head, less) has closed: no more output, and none at the interpreter's exit either.
+        # The reader (head, less) has closed the pipe: print nothing more, not even at the interpreter's exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror or error}{where}; check that the path exists and may be read and written.")
+        return _fail(f"{error.strerror or error}{where}; check that the path exists and is readable and writable.")
     except KeyboardInterrupt:
         sys.stderr.write("fer-lib: interrupted.\n")
         return INTERRUPTED
@@ -58,7 +58,9 @@ def _say(*lines: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fer-lib", description="Tools around the replication's notebooks.")
+    parser = argparse.ArgumentParser(
+        prog="fer-lib", description="Tools for the replication of two papers on facial expression recognition."
+    )
     parser.add_argument("--version", action="version", version=f"fer-lib {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_data(commands)
@@ -69,16 +71,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:
-    data = commands.add_parser("data", help="fetch, check or generate the corpora", description="The four corpora.")
+    data = commands.add_parser(
+        "data", help="fetch, check or generate the corpora", description="Fetch, check or generate the four corpora."
+    )
     actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    fetch = _command(actions, "fetch", _data_fetch, "download a corpus and check what came")
-    fetch.add_argument("corpus", metavar="CORPUS", help="fer2013, genki4k or olivetti (ckplus: says how to get it)")
+    fetch = _command(actions, "fetch", _data_fetch, "download a corpus and verify it")
+    fetch.add_argument("corpus", metavar="CORPUS", help="fer2013, genki4k or olivetti (ckplus: prints how to get it)")
     fetch.add_argument("--to", metavar="FOLDER", default="data", help="the data folder (default: %(default)s)")
 
-    check = _command(actions, "check", _data_check, "read a corpus, or all of a data folder, and say what it holds")
-    check.add_argument("path", metavar="PATH", help="a corpus' file, archive or folder, or a data folder")
-    check.add_argument("--skip-bad", action="store_true", help="leave faulty pictures out and count them")
+    check = _command(actions, "check", _data_check, "read and summarise a corpus, or all corpora of a data folder")
+    check.add_argument("path", metavar="PATH", help="a corpus (file, archive or folder) or a data folder")
+    check.add_argument("--skip-bad", action="store_true", help="leave faulty images out and count them")
     check.add_argument("--no-cache", action="store_true", help="neither read nor write the parse cache")
 
     synth = _command(actions, "synth", _data_synth, "write generated (SYNTHETIC) faces in a corpus' own format")
@@ -94,35 +98,35 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:
-    predict = _command(commands, "predict", _predict, "find the faces in photos and name their expressions")
+    predict = _command(commands, "predict", _predict, "find the faces in photos and predict their expressions")
     predict.add_argument(
-        "photos", metavar="PHOTO", nargs="+", help="a picture, or a folder: the pictures directly in it"
+        "photos", metavar="PHOTO", nargs="+", help="a photo, or a folder with photos (without subfolders)"
     )
     predict.add_argument(
         "--model",
         metavar="MODEL",
-        help="a model's folder or .keras file (default: the one under results/*/models here, or the one taught on CK+)",
+        help="a model's folder or .keras file (default: the only one under results/*/models, or else trained on CK+)",
     )
     predict.add_argument("--json", action="store_true", help="print a JSON list with the scores of all classes")
     predict.add_argument(
-        "--annotate", metavar="FOLDER", help="also write each photo as PNG with boxes, landmarks and labels"
+        "--annotate", metavar="FOLDER", help="also save each photo as PNG with boxes, landmarks and labels"
     )
     predict.add_argument(
         "--whole-image",
         action="store_true",
-        help="classify a photo without a sure face as a whole, and mark it so: for pictures that are face crops",
+        help="classify a photo without a sure face as a whole, and mark it; for photos that are face crops already",
     )
-    predict.add_argument("--all-faces", action="store_true", help="classify every sure face, not the largest one alone")
+    predict.add_argument("--all-faces", action="store_true", help="classify every sure face, not only the largest")
     predict.epilog = (
-        "Faces are found by MTCNN with the settings that the model was trained with. Exit status: 0 where every photo "
-        "has an answer; 1 where some photo shows no sure face (told on stderr as no face or low confidence) and "
-        "--whole-image is not given; 2 for an error: a photo that cannot be read, or no model. The other photos are "
-        "done and printed all the same."
+        "MTCNN finds the faces, with the settings that the model was trained with. A face is sure if MTCNN's "
+        "confidence reaches their threshold. Exit status: 0 if every photo has an answer; 1 if a photo shows no sure "
+        "face (reported on stderr) and --whole-image is not given; 2 for an error: a photo that cannot be read, or no "
+        "model. The other photos are classified and printed in any case."
     )
 
 
 def _add_audit(commands: argparse._SubParsersAction) -> None:
-    audit = _command(commands, "audit", _audit, "ask of printed numbers whether they can be right")
+    audit = _command(commands, "audit", _audit, "check whether published numbers are possible")
     audit.add_argument(
         "papers",
         metavar="PAPER",
@@ -132,7 +136,7 @@ def _add_audit(commands: argparse._SubParsersAction) -> None:
     audit.add_argument(
         "--results",
         metavar="FOLDER",
-        help="a profile's results to set beside them (default: the fullest under results/ that has any)",
+        help="results of a profile to compare with (default: the most complete ones under results/)",
     )
     audit.add_argument("--json", action="store_true", help="print a JSON list of every finding")
 
@@ -142,22 +146,24 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
         commands, "compare", _compare, "compare two folders of results, such as yours with the reference"
     )
     compare.add_argument(
-        "first", metavar="A", help="a profile's results, such as results/paper, or a folder with results and figures"
+        "first", metavar="A", help="results of a profile, such as results/paper, or a folder with results and figures"
     )
     compare.add_argument("second", metavar="B", help="the other folder, such as results/reference/paper")
     compare.add_argument(
-        "--rtol", metavar="R", type=float, default=0.0, help="relative tolerance of numbers (default: %(default)s)"
+        "--rtol", metavar="R", type=float, default=0.0, help="relative tolerance for numbers (default: %(default)s)"
     )
     compare.add_argument(
         "--within-intervals",
         action="store_true",
-        help="accept estimates that lie inside each other's 95 %% intervals",
+        help="accept estimates that lie within each other's 95 %% intervals",
     )
-    compare.add_argument("--numbers-only", action="store_true", help="accept the same numbers in other words")
+    compare.add_argument(
+        "--numbers-only", action="store_true", help="accept different wording if the numbers are the same"
+    )
     compare.add_argument("--json", action="store_true", help="print the differences as JSON")
     compare.epilog = (
         "Tables, metrics, histories and predictions are compared value by value, figures pixel by pixel; provenance "
-        "and measured times are left out. Exit status: 0 where nothing differs, 1 where something does, 2 for an error."
+        "and measured times are left out. Exit status: 0 if nothing differs, 1 if something does, 2 for an error."
     )
 
 
@@ -174,7 +180,7 @@ def _data_fetch(arguments: argparse.Namespace) -> None:
 
     fetched = fetch(arguments.corpus, arguments.to)
     done = "Fetched" if fetched.downloaded else "Already there:"
-    checked = "every file is the manifest's" if fetched.verified else "the manifest does not speak of this release"
+    checked = "every file matches the manifest" if fetched.verified else "the manifest does not cover this release"
     said = [f"{done} {fetched.path}."] if fetched.remarks else [f"{done} {fetched.path}; {checked}."]
     _say(*said, *fetched.remarks, f"Next: fer-lib data check {fetched.path}", TERMS[arguments.corpus])
 
@@ -195,9 +201,9 @@ def _data_synth(arguments: argparse.Namespace) -> None:
     layouts = {"fer2013": ("csv", "icml", "folders"), "ckplus": ("official", "48x48")}.get(arguments.corpus, (None,))
     layout = arguments.layout or layouts[0]
     if layout not in layouts:
-        known = f"its layouts are {', '.join(layouts)}" if layouts[0] else "it has one only"
+        known = f"its layouts are {', '.join(layouts)}" if layouts[0] else "it has only one layout"
         raise FerError(
-            f"Found --layout {layout} for {arguments.corpus}; {known}: leave the option out or name another."
+            f"--layout {layout} does not fit {arguments.corpus}; {known}. Leave the option out or name another layout."
         )
     if arguments.faces is not None and arguments.corpus in ("ckplus", "olivetti"):
         raise FerError(f"Found --faces for {arguments.corpus}, whose generated size is fixed; leave the option out.")
@@ -216,7 +222,7 @@ def _data_synth(arguments: argparse.Namespace) -> None:
     sizes = default if arguments.faces is None else {"n": arguments.faces}
     path = write(arguments.folder, seed=arguments.seed, **sizes)
     count = f"{sizes['n']:,} SYNTHETIC faces" if sizes else f"SYNTHETIC {arguments.corpus}"
-    few = "Too few for the profiles quick and paper, which take 70 of a class; smoke draws its own."
+    few = "Too few faces for the profiles quick and paper, which need 70 of each class; smoke generates its own."
     _say(
         f"Wrote {count}: {path}",
         *([few] if arguments.corpus == "ckplus" else []),
@@ -232,7 +238,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     drawings = prediction.drawing_files(photos, arguments.annotate) if arguments.annotate else None
     path = arguments.model or prediction.find_model()
     from fer_lib.predict import (
-        models as saved_models,  # after what is told without Keras, which takes seconds to import
+        models as saved_models,  # imported late: Keras takes seconds, and the errors above do not need it
     )
 
     model = saved_models.load(path)
@@ -241,7 +247,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     try:
         for one in prediction.predict_photos(model, photos, drawings=drawings, progress=True, **asked):
             done.append(one)
-    finally:  # a run that is interrupted shows what it has
+    finally:  # an interrupted run prints the photos that it has finished
         if arguments.json:
             _say(prediction.json_text(done, model, path))
         elif done:
@@ -260,7 +266,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     from fer_lib.report import audit as audit_report
 
     if arguments.results and not os.path.isdir(arguments.results):
-        raise FerError(f"There is no folder {arguments.results}; name a profile's results, such as results/quick.")
+        raise FerError(f"No such folder: {arguments.results}; name the results of a profile, such as results/quick.")
     names = arguments.papers or published.papers()
     files = {name: os.path.exists(name) or name.lower().endswith((".yaml", ".yml")) for name in names}
     records = [read(name) if is_file else published.record(name) for name, is_file in files.items()]
@@ -280,7 +286,7 @@ def _audit(arguments: argparse.Namespace) -> None:
         if record.measured:
             _say("", f"Measured: {profile or f'nothing under {arguments.results or root} yet'}.")
     if arguments.json:
-        _say(json.dumps(every, indent=2))  # in ASCII, whatever a record of others holds
+        _say(json.dumps(every, indent=2))  # in ASCII, whatever a user's record contains
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -174,7 +174,7 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
 def test_fetch_reports(monkeypatch, capsys, tmp_path):
     from fer_lib.datasets import fetch as fetch_module
 
-    answers = {True: "every file is the manifest's", None: "does not speak of this release"}
+    answers = {True: "matches the manifest", None: "does not cover this release"}
     for verified, words in answers.items():
         fetched = fetch_module.Fetched(tmp_path / "fer2013", downloaded=verified is True, verified=verified)
         monkeypatch.setattr(fetch_module, "fetch", lambda corpus, to, fetched=fetched: fetched)
@@ -270,9 +270,9 @@ def test_check_of_something_else_names_the_corpora(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--corpus", "genki4k", "--layout", "csv"], "Found --layout csv for genki4k; it has one only"),
+        (["--corpus", "genki4k", "--layout", "csv"], "--layout csv does not fit genki4k; it has only one layout"),
         (["--corpus", "ckplus", "--layout", "csv"], "its layouts are official, 48x48"),
-        (["--corpus", "olivetti", "--faces", "9"], "Found --faces for olivetti"),
+        (["--corpus", "olivetti", "--faces", "9"], "--faces does not fit olivetti"),
         (["--corpus", "genki4k", "--faces", "1"], "n=1"),
     ],
 )
