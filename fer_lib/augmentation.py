@@ -1,4 +1,4 @@
-"""Augment faces: chen2023's random shifts and rotations, and liu2023's twelve-fold expansion with "cross-cut".
+"""Augment faces: chen2023's random shifts and rotations, liu2023's twelve-fold expansion with "cross-cut".
 
 chen2023 (section 2.1, Table 1) augments at random during training. The semantics are those of Keras'
 ImageDataGenerator (uniform rotation, uniform shifts, bilinear interpolation, nearest fill), computed with OpenCV
@@ -7,8 +7,8 @@ outside the model, because Keras' random layers inside a model are slow on a CPU
 liu2023 (sections 2.1 and 2.2) expands the training faces once: "Expand the data to 12 times the original data using
 data augmentation techniques (flip, brightness adjustment, and other operations), in addition to performing a cross-cut
 on each training data (test images were not used for this operation), i.e., 25600 (2268) images." The paper does not say
-which operations, what is cut and how the two counts come about; :func:`arithmetic` sets the counts next to those that
-the paper's own words give.
+which operations it used, which images it cut and how it arrived at the two counts; :func:`arithmetic` compares them
+with the counts that the paper's own words give.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import pandas as pd
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings import ExpansionSettings
 
-# Subtracted by ``keras.applications.resnet50.preprocess_input`` from blue, green and red; a test holds them in step.
+# ``keras.applications.resnet50.preprocess_input`` subtracts these from blue, green and red; a test compares them.
 IMAGENET_BGR_MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
 
-# the centre first: it is the crop nearest to the whole face
+# the centre comes first, because it is the crop nearest to the whole face
 CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")
 NUMBERS = {"original": 0, "flip": 0, "brightness": 1, "contrast": 1, "rotate": 1, "zoom": 1, "shift": 2}
 EXAMPLES = {
@@ -51,11 +51,11 @@ def random_affine(
     height_shift_range: float = 0.1,
     rotation_range: float = 15.0,
 ) -> np.ndarray:
-    """Returns each face rotated and shifted at random, as ImageDataGenerator does (chen2023, Table 1).
+    """Rotate and shift each face at random, as ImageDataGenerator does (chen2023, Table 1).
 
     Args:
         images: uint8 or float32, shape (N, H, W) or (N, H, W, 3), any pixel scale.
-        rng: source of the N rotations and shifts.
+        rng: random generator of the N rotations and shifts.
         width_shift_range: shifts are uniform in ± this fraction of W.
         height_shift_range: shifts are uniform in ± this fraction of H.
         rotation_range: rotations are uniform in ± this many degrees.
@@ -81,7 +81,7 @@ def random_affine(
 
 
 def random_flips(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns each face, (N, H, W) or (N, H, W, 3), mirrored left to right with probability one half."""
+    """Mirror each face, (N, H, W) or (N, H, W, 3), left to right with probability one half."""
     mirrored = images.copy()
     chosen = rng.random(len(images)) < 0.5
     mirrored[chosen] = images[chosen][:, :, ::-1]
@@ -89,11 +89,12 @@ def random_flips(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def affine_matrix(angle: float, row_shift: float, column_shift: float, *, height: int, width: int) -> np.ndarray:
-    """Returns the 2×3 matrix from output to input pixels (x, y) that ImageDataGenerator uses.
+    """Compute the 2×3 matrix from output to input pixels (x, y) that ImageDataGenerator uses.
 
     An output pixel p shows the input pixel R(p - c + t) + c, with c the centre (H/2 - 0.5, W/2 - 0.5), R the rotation
-    by ``angle`` degrees and t the shift in pixels, in (row, column) order; OpenCV wants (x, y) = (column, row). Keras 3
-    itself swaps the two axes (its height shift moves columns); with equal ranges on square faces nothing differs.
+    by ``angle`` degrees and t the shift in pixels, in (row, column) order; OpenCV expects (x, y) = (column, row).
+    Keras 3 itself swaps the two axes (its height shift moves columns); with equal ranges on square faces this makes no
+    difference.
     """
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     centre_row, centre_column = height / 2 - 0.5, width / 2 - 0.5
@@ -107,7 +108,7 @@ def affine_matrix(angle: float, row_shift: float, column_shift: float, *, height
 
 
 def network_input(images: np.ndarray, scaling: str = "unit") -> np.ndarray:
-    """Returns faces as the network takes them: float32 of shape (N, H, W, 3), normalised.
+    """Convert faces to a network's input: float32 of shape (N, H, W, 3), normalised.
 
     Args:
         images: uint8 or float32 in 0-255, shape (N, H, W) for grey (repeated into three channels) or (N, H, W, 3).
@@ -115,7 +116,7 @@ def network_input(images: np.ndarray, scaling: str = "unit") -> np.ndarray:
             ``keras.applications.resnet50.preprocess_input``; ``"raw"`` leaves 0-255 ("raw images on the testing set").
 
     Raises:
-        ValueError: ``scaling`` is none of these.
+        ValueError: ``scaling`` has another value.
     """
     pixels = images.astype(np.float32)
     if pixels.ndim == 3:
@@ -130,9 +131,9 @@ def network_input(images: np.ndarray, scaling: str = "unit") -> np.ndarray:
 
 
 def expand(images: np.ndarray, settings: ExpansionSettings) -> np.ndarray:
-    """Returns every view of each training face, the same for the same face wherever it stands.
+    """Compute every view of each training face; the views of a face do not depend on the other faces.
 
-    Views stand in the order of :func:`view_names`. Rotations (clockwise, in degrees), zooms and shifts interpolate
+    Views are in the order of :func:`view_names`. Rotations (clockwise, in degrees), zooms and shifts interpolate
     bilinearly and repeat the border; brightness multiplies the pixels, contrast their distance from the face's mean.
 
     Args:
@@ -157,10 +158,10 @@ def expand(images: np.ndarray, settings: ExpansionSettings) -> np.ndarray:
 
 
 def view_names(settings: ExpansionSettings) -> tuple[str, ...]:
-    """Returns the V views' names in order, such as ``"flip+rotate:8"`` and ``"flip+rotate:8, crop top left"``.
+    """Name the V views in order, such as ``"flip+rotate:8"`` and ``"flip+rotate:8, crop top left"``.
 
-    With the cross-cut ``"each_copy"`` the crops take the place of the copies (12 · 5 = 60), so that no view is a whole
-    face; with ``"originals"`` the crops of the face itself follow the copies (12 + 5 = 17).
+    With the cross-cut ``"each_copy"`` the crops replace the copies (12 · 5 = 60), so that no view is a whole face; with
+    ``"originals"`` the crops of the face itself follow the copies (12 + 5 = 17).
     """
     if settings.cross_cut == "each_copy":
         return tuple(f"{operation}, crop {crop}" for operation in settings.operations for crop in CROPS)
@@ -170,31 +171,31 @@ def view_names(settings: ExpansionSettings) -> tuple[str, ...]:
 
 
 def untouched_view(settings: ExpansionSettings) -> int | None:
-    """Returns which view is the untouched face, or None where there is none (as with cross-cut ``"each_copy"``)."""
+    """Find the index of the untouched face among the views; None if there is none (cross-cut ``"each_copy"``)."""
     names = view_names(settings)
     return names.index("original") if "original" in names else None
 
 
 def parse(operation: str) -> tuple[Step, ...]:
-    """Returns an operation's steps: ``"flip+rotate:8"`` is ``(("flip", ()), ("rotate", (8.0,)))``.
+    """Parse the steps of an operation: ``"flip+rotate:8"`` is ``(("flip", ()), ("rotate", (8.0,)))``.
 
     Raises:
-        FerError: a step is unknown, has another count of numbers or a number out of range.
+        FerError: a step is unknown, has the wrong count of numbers or a number out of range.
     """
     return tuple(_parse_step(text.strip(), operation) for text in operation.split("+"))
 
 
 def arithmetic(settings: ExpansionSettings, *, train: int = 392, test: int = 98) -> pd.DataFrame:
-    """Returns what the paper's words give beside the 25,600 training and 2,268 test images it prints (section 2.1).
+    """Compare the image counts that the paper's words give with its printed 25,600 and 2,268 (section 2.1).
 
     Args:
-        settings: the last training row is what they make of the training faces.
-        train: training faces (Table 1).
-        test: test faces (Table 1).
+        settings: settings whose number of views is the last training row.
+        train: number of training faces (Table 1).
+        test: number of test faces (Table 1).
 
     Returns:
-        A DataFrame, a row a reading: ``part``, ``reading``, ``calculation``, ``result`` (images, or a ratio where the
-        calculation divides), ``printed`` (the count printed for that part; None for a ratio) and ``verdict``:
+        A DataFrame with one row per reading: ``part``, ``reading``, ``calculation``, ``result`` (images, or a ratio if
+        the calculation divides), ``printed`` (the count printed for that part; None for a ratio) and ``verdict``:
         ``"equal"`` or ``"not equal"`` to the printed count; for a ratio ``"whole"`` or ``"not whole"``.
     """
     views = len(view_names(settings))
@@ -218,7 +219,7 @@ def arithmetic(settings: ExpansionSettings, *, train: int = 392, test: int = 98)
 
 
 def _ratios(train: int, test: int) -> Iterator[dict[str, object]]:
-    """What would have to be whole numbers, were the printed counts made by the printed steps."""
+    """Compute ratios that would be whole numbers if the printed steps had produced the printed counts."""
     for part, printed, faces in (("training", PRINTED_TRAINING, train), ("test", PRINTED_TEST, test)):
         primes = _factorization(printed)
         yield _ratio(part, f"pictures a face; {printed:,} = {primes}", printed, faces)
@@ -247,7 +248,7 @@ def _row(part: str, reading: str, calculation: str, result: float, printed: int 
 
 
 def _factorization(number: int) -> str:
-    """``"2^2 · 3^4 · 7"`` for 2,268."""
+    """Write a number as a product of prime powers: ``"2^2 · 3^4 · 7"`` for 2,268."""
     powers, divisor = [], 2
     while number > 1:
         exponent = 0
@@ -295,7 +296,7 @@ def _views(image: np.ndarray, operations: list[tuple[Step, ...]], settings: Expa
 
 
 def _copy(image: np.ndarray, steps: tuple[Step, ...]) -> np.ndarray:
-    """Computes in float, so that the steps of one operation are rounded once."""
+    """Apply the steps of one operation in float, so that pixels are rounded only once."""
     pixels = image.astype(np.float32)
     for name, numbers in steps:
         pixels = _step(pixels, name, numbers)
@@ -315,7 +316,7 @@ def _step(pixels: np.ndarray, name: str, numbers: tuple[float, ...]) -> np.ndarr
 
 
 def _warped(pixels: np.ndarray, name: str, numbers: tuple[float, ...]) -> np.ndarray:
-    """Rotates or zooms about the centre, or shifts, by the matrix from output to input pixels."""
+    """Rotate or zoom about the centre, or shift, by the matrix from output to input pixels."""
     height, width = pixels.shape
     if name == "rotate":
         matrix = affine_matrix(numbers[0], 0.0, 0.0, height=height, width=width)
@@ -334,7 +335,7 @@ def _warped(pixels: np.ndarray, name: str, numbers: tuple[float, ...]) -> np.nda
 
 
 def _crops(image: np.ndarray, fraction: float) -> Iterator[np.ndarray]:
-    """The crops in the order of ``CROPS``, each enlarged to the face's size."""
+    """Cut the crops in the order of ``CROPS`` and enlarge each to the face's size."""
     height, width = image.shape
     rows, columns = max(1, round(height * fraction)), max(1, round(width * fraction))
     low, right = height - rows, width - columns

@@ -1,8 +1,8 @@
-"""What computes: Keras, and OpenVINO where it is asked for, imported without what they would do on the side.
+"""Import Keras and (on request) OpenVINO without start-up logging or telemetry.
 
-TensorFlow's C++ writes notes to standard error on start-up, which would stand at the head of every notebook and bury
-the lines that matter; TF_CPP_MIN_LOG_LEVEL does not reach the ones written before its logger is set up.
-``FER_NATIVE_LOG=1`` lets them through. OpenVINO's Python package reports its own import to its makers.
+TensorFlow's C++ code writes notes to standard error on start-up, which would appear at the top of every notebook and
+bury the lines that matter; TF_CPP_MIN_LOG_LEVEL does not suppress those written before its logger is set up.
+``FER_NATIVE_LOG=1`` shows them. OpenVINO's Python package reports each import to its makers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import ModuleType
 
 @contextmanager
 def _native_stderr_hidden() -> Iterator[None]:
-    """Points file descriptor 2 to the null device; Python's own errors are exceptions and still come through."""
+    """Point file descriptor 2 to the null device; Python's own errors are exceptions and still get through."""
     if os.environ.get("FER_NATIVE_LOG"):
         yield
         return
@@ -36,21 +36,21 @@ def _native_stderr_hidden() -> Iterator[None]:
 with _native_stderr_hidden():
     import keras
 
-    DEVICES = [str(name) for name in keras.distribution.list_devices()] or ["cpu"]  # looks for GPUs, loudly
+    DEVICES = [str(name) for name in keras.distribution.list_devices()] or ["cpu"]  # looks for GPUs and logs about it
 
 if not os.environ.get("FER_NATIVE_LOG"):
-    # it warns of networks that are made anew again and again, which a comparison of many cannot do without
+    # it warns about networks that are built again and again, which a comparison of many cannot avoid
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def openvino() -> ModuleType:
-    """Returns OpenVINO, imported so that it sends nothing: without the package that would, it does not try.
+    """Import OpenVINO without its telemetry package, so that it sends nothing.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: OpenVINO is not installed.
     """
     silenced = {name: sys.modules.get(name) for name in ("openvino_telemetry", "openvino_telemetry.backend")}
-    sys.modules.update(dict.fromkeys(silenced))  # None: an import of it fails, and OpenVINO has a stub for that
+    sys.modules.update(dict.fromkeys(silenced))  # None makes an import fail, and OpenVINO then uses a stub
     try:
         import openvino
     finally:

@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend."""
+"""FerError: the exception for problems that the user can fix."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 
 class FerError(Exception):
-    """Something the user can mend: one sentence says what was found, what was expected and what to do.
+    """Problem that the user can fix; the message says in a sentence what was found, what was expected and what to do.
 
-    The command line prints the sentence alone and exits with status 2; a notebook shows it alone, too.
+    The command line prints only the message and exits with status 2; a notebook also shows only the message.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """Returns what IPython shows in place of the frames."""
+        """Format the error for IPython, without a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -29,6 +29,6 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Returns ``" (did you mean 'x'?)"`` for the choice nearest to ``word``, or an empty string where none is near."""
+    """Suggest the choice nearest to ``word``: ``" (did you mean 'x'?)"``, or an empty string if none is near."""
     close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,4 +1,4 @@
-"""Whole files or nothing: the atomic write that artifacts, checkpoints and caches share; and files of plain values."""
+"""Atomic writes for results, checkpoints and caches; YAML, PNG and array files; file hashes."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from fer_lib.errors import FerError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# of the system's errors those that a user mends; HDF5 gives them as words alone
+# errors of the operating system that a user can fix; HDF5 gives only their text
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-YAML_LIMIT = 2**20  # bytes: some hundred printed numbers take 50 kB
+YAML_LIMIT = 2**20  # bytes: a record of some hundred printed numbers takes 50 kB
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path``; renames it when the block ends well, removes it when it fails.
+    """Yield a temporary path next to ``path``; rename it if the block succeeds, remove it if the block fails.
 
     The temporary name keeps the suffixes of ``path``, because writers such as Keras choose the format by them. A killed
-    process leaves at most a hidden ``.partial-*`` file behind, never half of ``path``.
+    process leaves at most a hidden ``.partial-*`` file, never half of ``path``.
 
     Raises:
-        FerError: the disk is full, or nothing may be written there.
+        FerError: the disk is full, or the folder is not writable.
     """
     path = Path(path)
     try:
@@ -58,30 +58,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def reason_of(error: Exception) -> str:
-    """Returns why :func:`atomic_path` could not write: what the system said, without the rest of a sentence."""
+    """Extract the reason why :func:`atomic_path` could not write, in the words of the operating system."""
     why = error.__cause__ or error
     return str(getattr(why, "strerror", None) or why)
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Writes ``text`` as UTF-8 to ``path``, whole or not at all, and returns the path."""
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all, and return the path."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return Path(path)
 
 
 def read_yaml(path: Path) -> Any:
-    """Returns what a YAML file of ours or of a user's holds: plain values, no objects.
+    """Read a YAML file that contains only plain values.
 
     Raises:
-        FerError: it is over 1 MB, not YAML, or has an alias, by which few lines can stand for billions.
+        FerError: the file is over 1 MB, is not YAML, or has an alias, with which few lines can expand to billions.
     """
     if path.stat().st_size > YAML_LIMIT:
-        raise FerError(f"{path.name} is larger than a file of settings or of printed numbers can be (1 MB).")
+        raise FerError(f"{path.name} is larger than 1 MB, the limit for files of settings or of printed numbers.")
     try:
         text = path.read_text(encoding="utf-8")
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise FerError(f"{path.name} has a YAML alias (*name), which is not read here; write it out.")
+            raise FerError(f"{path.name} has a YAML alias (*name), which is not supported; write the value out.")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -90,7 +90,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def cached_array(path: str | Path, build: Callable[[], np.ndarray]) -> np.ndarray:
-    """Returns the array in ``path`` (``.npy``), or builds it and keeps it there, whole or not at all."""
+    """Read the array in ``path`` (``.npy``); if there is none, build it and save it, whole or not at all."""
     path = Path(path)
     if path.is_file():
         return np.load(path, allow_pickle=False)
@@ -103,7 +103,7 @@ def cached_array(path: str | Path, build: Callable[[], np.ndarray]) -> np.ndarra
 def figure_png(figure: Figure, *, text: Mapping[str, str] | None = None, **options: float) -> bytes:
     """Returns a figure as PNG, without the transparency that none has: the same pixels, a tenth smaller.
 
-    Nor is matplotlib's version in it, which would change a committed picture at each update.
+    Matplotlib's version is left out as well, because it would change a committed image at each update.
     """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -119,6 +119,6 @@ def figure_png(figure: Figure, *, text: Mapping[str, str] | None = None, **optio
 
 
 def file_sha256(path: str | Path) -> str:
-    """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    """Compute the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
