@@ -1,4 +1,4 @@
-"""Settings of every test: results and caches of test runs go to a temporary folder, never into the project's own."""
+"""Keep the results and caches of tests in a temporary folder, never in the project's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Points the notebooks that nbval runs, and every other test, at a folder of this test run."""
+    """Point the notebooks that nbval runs, and every other test, at a folder of this test run."""
     scratch = tempfile.mkdtemp(prefix="fer-tests-")
     config.add_cleanup(lambda: _remove(scratch))
     os.environ["FER_OUTPUT"] = os.path.join(scratch, "output")
@@ -21,14 +21,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _what_a_module_leaves_is_not_looked_at_again() -> Iterator[None]:
-    """The graphs of hundreds of networks stay in memory; searching them for garbage again and again takes minutes."""
+    """Exempt a module's leftovers from garbage collection: searching graphs of hundreds of networks takes minutes."""
     yield
     gc.collect()
     gc.freeze()
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """nbval compares everything but what C++ libraries write to standard error, which differs between machines."""
+    """Exclude standard error from nbval's comparison: C++ libraries write text to it that differs between computers."""
     if collector.path.suffix == ".ipynb":
         collector.skip_compare += ("stderr",)
 

@@ -1,7 +1,8 @@
-"""FER-2013's CSV: our parse and whole load, without the cache, against pandas with ``apply(np.fromstring)``.
+"""Benchmark loading FER-2013's CSV without the cache, against pandas with ``apply(np.fromstring)``.
 
-The usual way is what notebooks on FER-2013 do: ``pd.read_csv``, then ``np.fromstring(text, dtype=int, sep=" ")`` row by
-row, then ``np.stack``. NumPy has deprecated ``np.fromstring`` for binary text only, so that it still runs as it is.
+Both our parse and our whole load are timed. The usual way is that of notebooks on FER-2013: ``pd.read_csv``, then
+``np.fromstring(text, dtype=int, sep=" ")`` row by row, then ``np.stack``. NumPy has deprecated ``np.fromstring`` only
+for binary text, so this still works.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from fer_lib.settings import DataSettings
 from fer_lib.utils.parallel import cores
 
 TARGET = 8
-GENERATED = 2000  # faces where no data folder is given and no number either
+GENERATED = 2000  # faces if neither a data folder nor a number is given
 
 
 def all_faces(data_dir: str, count: int) -> FaceDataset:
-    """Returns the first ``count`` faces of all splits of FER-2013 (0: all); generated ones without a data folder."""
+    """Load the first ``count`` faces of all splits of FER-2013 (0: all), or generated ones without a data folder."""
     settings = DataSettings(source="folder" if data_dir else "generated", generated_faces=count or GENERATED)
     faces = corpus.load_fer2013(settings, data_dir)
     return faces.take(np.arange(min(count or len(faces), len(faces))))
 
 
 def write_csv(path: Path, faces: FaceDataset) -> Path:
-    """Writes the faces as ``fer2013.csv`` has them."""
+    """Write the faces in the format of ``fer2013.csv``."""
     text = [str(value) for value in range(256)]
     with open(path, "w", encoding="ascii", newline="\n") as file:
         file.write("emotion,pixels,Usage\n")
@@ -43,25 +44,25 @@ def write_csv(path: Path, faces: FaceDataset) -> Path:
 
 
 def parsed(path: Path) -> Rows:
-    """Our parse alone: pixels, labels and splits in the order of the rows."""
+    """Parse the CSV our way: pixels, labels and splits in the order of the rows."""
     with open(path, "rb") as stream:
         return read_csv(stream, path.name, faults=Faults(path.name), advance=lambda size: None)
 
 
 def loaded(path: Path, *, cache: bool = False) -> FaceDataset:
-    """Our whole load: the parse, the canonical order and the frame of labels; any counts are taken as they are."""
+    """Load the corpus our way: parse, canonical order and table of labels; accept any counts of faces."""
     return fer2013.load(path, skip_bad=True, cache=cache, progress=False)
 
 
 def usual(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Returns pixels (N, 48, 48) and labels as notebooks on FER-2013 read them."""
+    """Read pixels (N, 48, 48) and labels as notebooks on FER-2013 do."""
     frame = pd.read_csv(path)
     pixels = frame["pixels"].apply(lambda text: np.fromstring(text, dtype=int, sep=" "))
     return np.stack(pixels.to_numpy()).reshape(-1, 48, 48), frame["emotion"].to_numpy()
 
 
 def check(path: Path) -> None:
-    """Raises AssertionError where the two ways do not give the same pixels and labels."""
+    """Raise AssertionError unless the two ways give the same pixels and labels."""
     ours, (pixels, labels) = parsed(path), usual(path)
     np.testing.assert_array_equal(ours.images, pixels)
     np.testing.assert_array_equal(ours.labels, labels)
@@ -69,10 +70,10 @@ def check(path: Path) -> None:
 
 
 def main() -> None:
-    """Compares both ways and writes the JSON."""
+    """Compare both ways and write the JSON."""
     options = arguments(__doc__, faces=0)
     faces = all_faces(options.data_dir, options.faces)
-    os.environ.pop("FER_CACHE", None)  # the cached load's file then stands beside the CSV, and goes with it
+    os.environ.pop("FER_CACHE", None)  # the cache file is then next to the CSV and is deleted with it
     with tempfile.TemporaryDirectory() as folder:
         path = write_csv(Path(folder) / "fer2013.csv", faces)
         check(path)

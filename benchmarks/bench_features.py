@@ -26,7 +26,7 @@ from fer_lib.utils.files import write_text
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and report."""
     options = arguments(__doc__, pairs=5, faces=1024, weights="")
     faces = fer2013(options.data_dir, options.faces)
     base = ResNet50SvmSettings(weights=options.weights or "random_frozen")

@@ -1,7 +1,7 @@
-"""How time and memory of a training grow with the faces: straight lines, and a bound on the memory.
+"""Measure how the time and memory of a training grow with the number of faces.
 
-Each size trains in a process of its own, whose peak memory the operating system tells, once with each precision of the
-trunk that the processor has. Nothing is compared with the usual way here but time and peak memory at one size.
+Each size trains in its own process, whose peak memory the operating system reports, once with each precision of the
+trunk that the processor supports. The usual way is compared only in time and peak memory at one size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES = (1000, 4000, 16000, 28709)  # FER-2013 has 28,709 training faces
 
 
 def main() -> None:
-    """Measures every size in a process of its own, or one size where ``--one`` names it."""
+    """Measure every size in its own process, or only the size that ``--one`` names."""
     options = arguments(__doc__, one=0, way="usual", largest=SIZES[-1], weights="")
     if options.one:
         print(json.dumps(one_size(options)))
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def line(rows: list[dict]) -> dict[str, float]:
-    """Returns the straight line through the seconds of an epoch, and how far the farthest size lies from it."""
+    """Fit a straight line to the seconds of an epoch; also compute the largest distance of a size from it."""
     faces = np.array([row["faces"] for row in rows])
     seconds = np.array([row["epoch_seconds"] for row in rows])
     slope, fixed = np.polyfit(faces, seconds, 1)
@@ -61,7 +61,7 @@ def line(rows: list[dict]) -> dict[str, float]:
 
 
 def measured(options, size: int, way: str) -> dict:
-    """Returns what a process of its own says of one size."""
+    """Measure one size in a separate process."""
     words = [sys.executable, __file__, "--one", str(size), "--way", way]
     words += ["--data-dir", options.data_dir, "--weights", options.weights]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
@@ -71,7 +71,7 @@ def measured(options, size: int, way: str) -> dict:
 
 
 def one_size(options) -> dict:
-    """Trains two epochs on four fifths of so many faces, validates on the rest."""
+    """Train two epochs on four fifths of the faces and validate on the rest."""
     usual = options.way == "usual"
     engine, precision = trunk_work.ENGINES["openvino float32" if usual else options.way]
     used = trunk_work.settings(options.weights, epochs=2, trunk_engine=engine, trunk_precision=precision)

@@ -1,9 +1,9 @@
-"""liu2023's LeNet study: trainings side by side in worker processes, against one ``model.fit`` after the other.
+"""Benchmark liu2023's LeNet study: trainings in parallel worker processes, against one ``model.fit`` after the other.
 
 Both ways train the same networks from the same initial weights on the same batches of unshuffled faces, for the same
-number of epochs, and validate after each. Ours includes the start of its worker processes, some seconds that a whole
-study pays once; it also measures the test faces after each epoch. Where other programs run beside it, the seconds of
-processor time in the JSON say more than the ratio of the clock's.
+number of epochs, and validate after each. Our way includes the start of its worker processes, some seconds that a whole
+study pays once; it also measures the test faces after each epoch. If other programs run at the same time, the seconds
+of processor time in the JSON are more reliable than the ratio of wall-clock times.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BATCH_SIZES = (1, 5, 20, 40)
 
 
 def main() -> None:
-    """Runs both ways in turns and writes the ratio."""
+    """Run both ways in turns and write the ratio."""
     options = arguments(__doc__, pairs=3, seeds=3, epochs=2)
     source = "folder" if options.data_dir else "generated"
     faces = corpus.load_olivetti(DataSettings(source=source), options.data_dir)
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def fit(settings: LeNetSettings, parts: Parts, batch_size: int, seed: int) -> np.ndarray:
-    """Returns the validation errors of one training as a user would write it."""
+    """Train once as a user would write it; return the validation errors."""
     set_seed(seed)
     model = lenet.build(
         replace(settings, batch_size=batch_size), image_shape=parts.training.images.shape[1:], classes=parts.classes
@@ -105,7 +105,7 @@ def fit(settings: LeNetSettings, parts: Parts, batch_size: int, seed: int) -> np
 
 
 def processor_seconds(run: Callable[[], None]) -> float:
-    """Returns the processor time of a call, that of the worker processes it ended included."""
+    """Measure the processor time of a call, including that of its finished worker processes."""
 
     def spent() -> float:
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -117,12 +117,12 @@ def processor_seconds(run: Callable[[], None]) -> float:
 
 
 def keras_version() -> str:
-    """Returns Keras' version; a worker that answers has imported what a training needs."""
+    """Return Keras' version; a worker that answers has imported everything that a training needs."""
     return keras.__version__
 
 
 def noted(number: int, result: str) -> None:
-    """Takes an answer."""
+    """Ignore an answer."""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Finding faces: MTCNN on pictures of like sizes together, against ``MTCNN().detect_faces`` a picture at a time.
+"""Benchmark finding faces: MTCNN on batches of similar sizes, against ``MTCNN().detect_faces`` image by image.
 
-Both ways search the same pixels: the usual way is handed the pictures as ours enlarges them (not counted), because
-MTCNN finds few faces in GENKI-4K's 64 × 64 pixels.
+Both ways search the same pixels: the usual way gets the images as our way enlarges them (not counted), because MTCNN
+finds few faces in GENKI-4K's 64 × 64 pixels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Boxes = list[tuple[float, ...] | None]
 
 
 def photos(data_dir: str, count: int) -> tuple[list[np.ndarray], bool]:
-    """Returns GENKI-4K's photos, ``count`` of them evenly spread, and whether they are generated."""
+    """Load ``count`` of GENKI-4K's photos, evenly spread, and tell whether they are generated."""
     data = DataSettings(source="folder" if data_dir else "generated")
     found = corpus.load_genki4k(CkPlusSettings(generated_photos=max(20, count)), data, data_dir)
     rows = np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)
@@ -29,9 +29,9 @@ def photos(data_dir: str, count: int) -> tuple[list[np.ndarray], bool]:
 
 
 def best_of_ours(found: list[list[Detection]], pictures: list[np.ndarray]) -> Boxes:
-    """Returns each picture's surest box of the settings' confidence or more, or None.
+    """Select each image's box of highest confidence, None below the settings' minimum.
 
-    Boxes end at the picture's border, as those of ``detect_faces`` do; ours otherwise reach beyond it.
+    Boxes are cut at the image's border, like those of ``detect_faces``; ours otherwise reach beyond it.
     """
     boxes: Boxes = []
     for faces, picture in zip(found, pictures, strict=True):
@@ -41,14 +41,14 @@ def best_of_ours(found: list[list[Detection]], pictures: list[np.ndarray]) -> Bo
 
 
 def within(box: tuple[float, ...], picture: np.ndarray) -> tuple[float, ...]:
-    """Returns the part of a box (left, top, width, height) that lies in the picture."""
+    """Cut a box (left, top, width, height) at the image's border."""
     left, top = max(0.0, box[0]), max(0.0, box[1])
     right, bottom = min(box[0] + box[2], picture.shape[1]), min(box[1] + box[3], picture.shape[0])
     return left, top, right - left, bottom - top
 
 
 def best_of_usual(found: list[list[dict]], ratios: list[tuple[float, float]]) -> Boxes:
-    """Returns the same of what ``detect_faces`` returned, in pixels of the picture before it was enlarged."""
+    """Select the same from the results of ``detect_faces``, in pixels of the image before it was enlarged."""
     boxes: Boxes = []
     for faces, (x, y) in zip(found, ratios, strict=True):
         sure = [face for face in faces or [] if face["confidence"] >= SETTINGS.min_confidence]
@@ -58,7 +58,7 @@ def best_of_usual(found: list[list[dict]], ratios: list[tuple[float, float]]) ->
 
 
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Returns the intersection over union of two boxes (left, top, width, height)."""
+    """Compute the intersection over union of two boxes (left, top, width, height)."""
     width, height = (
         max(0.0, min(one[i] + one[i + 2], other[i] + other[i + 2]) - max(one[i], other[i])) for i in (0, 1)
     )
@@ -66,7 +66,7 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
 
 
 def agreement(ours: Boxes, usual: Boxes) -> dict[str, float | int | None]:
-    """Returns how often both, or one alone, found a face, and how well the best boxes agree."""
+    """Count how often both ways or only one found a face, and measure how well the best boxes agree."""
     pairs = list(zip(ours, usual, strict=True))
     overlaps = [overlap(a, b) for a, b in pairs if a and b]
     return {
@@ -80,13 +80,13 @@ def agreement(ours: Boxes, usual: Boxes) -> dict[str, float | int | None]:
 
 
 def main() -> None:
-    """Compares both ways and writes the JSON."""
+    """Compare both ways and write the JSON."""
     options = arguments(__doc__, photos=64, pairs=3)
     from mtcnn import MTCNN
 
     pictures, synthetic = photos(options.data_dir, options.photos)
     copies, ratios = zip(*(searched_copy(picture, SETTINGS) for picture in pictures), strict=True)
-    detector = MTCNN()  # built once, as a careful script does
+    detector = MTCNN()  # built once, as in a careful script
 
     def usual() -> list[list[dict]]:
         return [detector.detect_faces(copy) for copy in copies]

@@ -1,7 +1,7 @@
-"""The search of C and gamma, distances shared over the grid, beside scikit-learn's GridSearchCV of the plain pipeline.
+"""Benchmark the grid search of C and gamma with shared distances, against scikit-learn's GridSearchCV.
 
-Both get the same features, folds, grid and cores. gamma is searched in multiples of each fold's own "scale", which the
-plain way needs a small SVC of its own for. Features are a fixed random projection of FER-2013's faces to 2,048 values
+Both get the same features, folds, grid and cores. The grid has multiples of each fold's own gamma="scale", for which
+the plain way needs a small subclass of SVC. Features are a fixed random projection of FER-2013's faces to 2,048 values
 with ReLU: as wide as ResNet-50's and as costly to classify, without a trunk to run.
 """
 
@@ -26,14 +26,14 @@ GRID = {"svc__C": SETTINGS.c_grid, "svc__gamma_multiple": SETTINGS.gamma_grid}
 
 
 class ScaledSVC(SVC):
-    """An SVC whose gamma is a multiple of what "scale" comes to on the faces it is fitted on."""
+    """SVC whose gamma is a multiple of "scale" on its training faces."""
 
     def __init__(self, C=1.0, gamma_multiple=1.0):
         super().__init__(C=C, break_ties=True)
         self.gamma_multiple = gamma_multiple
 
     def fit(self, features, labels):
-        """Fits like any SVC."""
+        """Fit like any SVC."""
         self.gamma = self.gamma_multiple / (features.shape[1] * features.var())
         return super().fit(features, labels)
 
@@ -67,11 +67,11 @@ def compare(examples: classifiers.Examples, cores: int, pairs: int) -> tuple[dic
 
 
 def agreement(best: dict, table, plain: GridSearchCV) -> dict:
-    """Returns the best parameters and accuracies; stops where a candidate's accuracy or the best one differs."""
+    """Compare both ways' accuracies and best parameters; exit if any of them differs."""
     names = [name.removeprefix("svc__") for name in GRID]
     sizes = [len(test) for _, test in plain.cv]
     shares = [plain.cv_results_[f"split{place}_test_score"] for place in range(len(sizes))]
-    theirs = np.average(shares, axis=0, weights=sizes)  # GridSearchCV's own mean weighs a fold, ours a face
+    theirs = np.average(shares, axis=0, weights=sizes)  # weighs faces equally, GridSearchCV's mean folds
     where = [tuple(plain.cv_results_[f"param_svc__{name}"][place] for name in names) for place in range(len(theirs))]
     by_candidate = dict(zip(where, theirs, strict=True))
     for row in table.itertuples():
@@ -84,7 +84,7 @@ def agreement(best: dict, table, plain: GridSearchCV) -> dict:
 
 
 def main() -> None:
-    """Runs the benchmark."""
+    """Run the benchmark."""
     options = arguments(__doc__, pairs=3, faces=1000)
     warnings.filterwarnings("ignore", message="The least populated class")
     features, labels = projected_fer2013(options.data_dir, options.faces)

@@ -1,6 +1,7 @@
-"""One epoch of chen2023's training, validation included: our trunk and tail against the usual ImageDataGenerator + fit.
+"""Benchmark one epoch of chen2023's training with validation: our trunk and tail, against ImageDataGenerator + fit.
 
-The second epoch of each training is timed: the first compiles. Both ways see the same faces, moved by the same ranges.
+The second epoch of each training is timed, because the first compiles. Both ways get the same faces, augmented within
+the same ranges.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TARGETS = {"openvino float32": 2.2, "openvino bfloat16": 5.0}
 
 
 def main() -> None:
-    """Measures and reports."""
+    """Measure and report."""
     options = arguments(__doc__, pairs=3, faces=8192, weights="")
     learn, validate = trunk_work.halves(options.data_dir, options.faces)
     usual = trunk_work.settings(options.weights, epochs=2)
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def share_of_the_machine(images: np.ndarray, used: ResNet50MlpSettings) -> dict[str, dict[str, float]]:
-    """Returns what the trunk alone reaches on every core: faces a second, GFLOP/s and the share of the matrix rate."""
+    """Measure the trunk alone on all cores: faces per second, GFLOP/s and the share of the matrix rate."""
     frozen, limit, found = trunk_work.frozen_trunk(used), machine_limit(), {}
     work, faces = trunk_work.operations_a_face(frozen), network_input(images)
     for name, (engine, precision) in trunk_work.engines().items():

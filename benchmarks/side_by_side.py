@@ -1,7 +1,7 @@
-"""What every benchmark shares: two ways in alternation in one run, their ratio, the machine's own limit, a JSON.
+"""Tools of all benchmarks: time two ways in turns, compute their ratio and the computer's limit, write a JSON.
 
-A claim is a ratio, never a time: machines differ and drift, and the two ways meet the same weather when they take
-turns. ``python benchmarks/<name>.py`` prints it and writes ``benchmarks/results/<name>.json``.
+A claim is a ratio, never a time: computers differ and their speed drifts, but two ways that take turns run under the
+same conditions. ``python benchmarks/<name>.py`` prints the ratio and writes ``benchmarks/results/<name>.json``.
 """
 
 from __future__ import annotations
@@ -30,15 +30,17 @@ from fer_lib.settings import DataSettings  # noqa: E402
 from fer_lib.utils.files import write_text  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
-FEATURES = 2048  # of ResNet-50
-MATRICES = (512, 1024, 2048)  # sides of the matrices whose products measure the machine
+FEATURES = 2048  # as many as ResNet-50 has
+MATRICES = (512, 1024, 2048)  # sides of the matrices whose products measure the computer's limit
 
 
 def arguments(description: str, **defaults: int | str) -> argparse.Namespace:
-    """Returns ``--pairs`` (how often each way runs), ``--data-dir``, ``--out`` and what ``defaults`` names."""
+    """Parse ``--pairs`` (how often each way runs), ``--data-dir``, ``--out`` and the options in ``defaults``."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument("--data-dir", default=os.environ.get("FER_DATA", ""), help="real corpora; default: generated")
-    parser.add_argument("--out", default=str(RESULTS), help="folder of the JSON (default: benchmarks/results)")
+    parser.add_argument(
+        "--data-dir", default=os.environ.get("FER_DATA", ""), help="data folder (default: generated faces)"
+    )
+    parser.add_argument("--out", default=str(RESULTS), help="folder for the JSON (default: benchmarks/results)")
     for name, value in {"pairs": 5, **defaults}.items():
         kind, shown = type(value), "default: %(default)s" if value != "" else None
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=shown)
@@ -46,20 +48,20 @@ def arguments(description: str, **defaults: int | str) -> argparse.Namespace:
 
 
 def fer2013(data_dir: str, count: int | None = None) -> FaceDataset:
-    """Returns FER-2013's training part, or its first ``count`` faces; generated faces where no data folder is given."""
+    """Load FER-2013's training part, or its first ``count`` faces; generated faces without a data folder."""
     settings = DataSettings(source="folder" if data_dir else "generated", generated_faces=(count or 2000) * 4 // 3)
     faces = corpus.load_fer2013(settings, data_dir).part("Training")
     return faces if count is None else faces.take(np.arange(min(count, len(faces))))
 
 
 def projected_fer2013(data_dir: str, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Returns features float32 (N, 2048) and labels of FER-2013's training faces, in an order drawn at random.
+    """Compute features float32 (N, 2048) and labels of FER-2013's training faces, in random order.
 
     The features are a fixed random projection with ReLU: as wide as ResNet-50's, without a trunk to run.
 
     Args:
-        data_dir: where the corpora are; generated faces where it is empty.
-        count: how many faces; all by default.
+        data_dir: folder with the corpora; empty for generated faces.
+        count: number of faces; all by default.
     """
     faces = fer2013(data_dir, None if data_dir else count)
     rows = np.random.default_rng(0).permutation(len(faces))[:count]
@@ -72,7 +74,7 @@ def projected_fer2013(data_dir: str, count: int | None = None) -> tuple[np.ndarr
 def alternate(
     ours: Callable[[], Any], usual: Callable[[], Any], *, pairs: int, warm_up: bool = True
 ) -> list[tuple[float, float]]:
-    """Returns the seconds of our way and of the usual way, pair by pair; a first pair that is not counted warms up."""
+    """Measure the seconds of our way and of the usual way, pair by pair, after an uncounted pair that warms up."""
     timed = []
     for number in range(-1 if warm_up else 0, pairs):
         pair = (seconds(ours), seconds(usual))
@@ -83,14 +85,14 @@ def alternate(
 
 
 def seconds(run: Callable[[], Any]) -> float:
-    """Returns the wall seconds of one call."""
+    """Measure the wall-clock seconds of one call."""
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
 
 
 def ratio(pairs: list[tuple[float, float]]) -> dict[str, float]:
-    """Returns median, lowest and highest of usual / ours over the pairs, and both ways' median seconds."""
+    """Compute the median, lowest and highest ratio usual / ours of the pairs, and both ways' median seconds."""
     ratios = [usual / ours for ours, usual in pairs]
     return {
         "median": round(statistics.median(ratios), 3),
@@ -103,12 +105,12 @@ def ratio(pairs: list[tuple[float, float]]) -> dict[str, float]:
 
 
 def machine_limit() -> dict[str, float]:
-    """Returns the rate of matrix products on this machine, in 10⁹ operations a second, by precision.
+    """Measure this computer's rate of matrix products, in 10⁹ operations per second, for each precision.
 
-    OpenVINO computes them, as it computes the trunk; of the sides in ``MATRICES`` the fastest counts. A precision that
-    the processor lacks is left out.
+    OpenVINO computes the products, because it also computes the trunk; the fastest side in ``MATRICES`` counts. A
+    precision that the processor lacks is left out.
     """
-    from fer_lib.backend import openvino  # it brings Keras, which takes seconds
+    from fer_lib.backend import openvino  # this imports Keras, which takes seconds
 
     ov, rates = openvino(), {}
     for name, hint in (("float32", "f32"), ("bfloat16", "bf16")):
@@ -129,14 +131,14 @@ def _product_rate(ov: Any, side: int, hint: str) -> float:
 
 
 def report(name: str, claim: str, results: dict[str, Any], options: argparse.Namespace, **facts: Any) -> None:
-    """Prints the ratios with the machine's limit and writes the JSON.
+    """Print the ratios with the computer's limit and write the JSON.
 
     Args:
-        name: of the benchmark and its file.
-        claim: one sentence: what is compared, on what.
-        results: by the name of a comparison: what :func:`ratio` returns, with ``target`` where the claim has one.
-        options: what :func:`arguments` returned.
-        facts: about the data and the settings; kept in the JSON.
+        name: name of the benchmark and its file.
+        claim: one sentence that describes the comparison and its data.
+        results: maps the name of a comparison to its :func:`ratio`, with ``target`` if the claim has one.
+        options: options from :func:`arguments`.
+        facts: facts about the data and the settings, for the JSON.
     """
     limit = machine_limit()
     say("", claim)
@@ -162,7 +164,7 @@ def report(name: str, claim: str, results: dict[str, Any], options: argparse.Nam
 
 
 def machine() -> dict[str, Any]:
-    """Returns what a reader needs to know of the machine: processor, cores, memory in GB, Python."""
+    """Describe the computer: processor, cores, memory in GB, Python."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9 if hasattr(os, "sysconf") else None
@@ -176,5 +178,5 @@ def machine() -> dict[str, Any]:
 
 
 def say(*lines: str) -> None:
-    """Prints lines at once."""
+    """Print lines without buffering."""
     print(*lines, sep="\n", flush=True)

@@ -1,4 +1,4 @@
-"""Writes the numbers of ``benchmarks/results`` into ``docs/performance.md``; a test holds them in step."""
+"""Write the numbers of ``benchmarks/results`` into ``docs/performance.md``; a test compares the two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
 
 def ratios() -> str:
-    """Returns a row a comparison: benchmark, what, ratio with its range, target, the two ways' seconds."""
+    """Format one row per comparison: benchmark, name, ratio with its range, target, the two ways' seconds."""
     lines = ["| benchmark | ours | times as fast (range) | target | ours, usual (s) |", "|---|---|---|---|---|"]
     for path in sorted(RESULTS.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ def ratios() -> str:
 
 
 def growth() -> str:
-    """Returns a row a size: seconds of an epoch, seconds a thousand faces, peak memory; none before it was measured."""
+    """Format one row per measured size: seconds per epoch, seconds per thousand faces, peak memory."""
     lines = [
         "| way | training, validation faces | an epoch (s) | a thousand (s) | peak memory (GB) |",
         "|---|---|---|---|---|",
@@ -34,7 +34,7 @@ def growth() -> str:
     path = RESULTS / "growth.json"
     content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"sizes": []}
     for row in content["sizes"]:
-        training = row["faces"] * 4 // 5  # the rest validates
+        training = row["faces"] * 4 // 5  # the rest are for validation
         parts = f"{training:,}, {row['faces'] - training:,}"
         cells = [row["way"], parts, f"{row['epoch_seconds']:.1f}"]
         cells += [f"{1000 * row['epoch_seconds'] / training:.2f}", f"{row['peak_gb']:.2f}"]
@@ -66,7 +66,7 @@ def filled(page: str) -> str:
 
 
 def main() -> None:
-    """Writes the tables."""
+    """Write the tables."""
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks of the trunk share: the usual notebook's training, our own, and the arithmetic of a face."""
+"""Tools of the trunk's benchmarks: the usual notebook's training, our own, and a network's operations per face."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ ENGINES = {"openvino float32": ("openvino", "float32"), "openvino bfloat16": ("o
 
 
 def settings(weights: str, **changes: Any) -> ResNet50MlpSettings:
-    """Returns chen2023's settings with the trunk's weights, random ones by default, and changes."""
+    """Build chen2023's settings with the trunk's weights, random ones by default, and other changes."""
     return change(ResNet50MlpSettings(weights=weights or "random_frozen"), **changes)
 
 
 def engines() -> dict[str, tuple[str, str]]:
-    """Returns our engines by name: those that this processor has."""
+    """List our engines that this processor supports, by name."""
     has_bfloat16 = "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return {name: engine for name, engine in ENGINES.items() if has_bfloat16 or engine[1] == "float32"}
 
 
 def halves(data_dir: str, faces: int) -> tuple[FaceDataset, FaceDataset]:
-    """Returns ``faces`` training faces and a quarter as many to validate on: the paper's 8:2."""
+    """Load ``faces`` training faces and a quarter as many for validation: the paper's 8:2."""
     every = fer2013(data_dir, faces * 5 // 4)
     return every.take(np.arange(faces)), every.take(np.arange(faces, len(every)))
 
 
 def our_epochs(used: ResNet50MlpSettings, learn: FaceDataset, validate: FaceDataset) -> list[float]:
-    """Returns the seconds of each epoch of our training, validation included."""
+    """Measure the seconds of each epoch of our training, including validation."""
     build = partial(resnet50_mlp.build, used)
     _, history = training.train(build, used, training=learn, validation=validate)
     return history["seconds"].tolist()
 
 
 def usual_epochs(used: ResNet50MlpSettings, learn: FaceDataset, validate: FaceDataset) -> list[float]:
-    """Returns the seconds of each epoch of the same training as a notebook usually has it.
+    """Measure the seconds of each epoch of the same training in the usual notebook's way.
 
     Keras' ImageDataGenerator moves and scales the faces, ``fit`` trains the whole model with its first layers frozen
     and validates on all of it after each epoch.
@@ -65,18 +65,18 @@ def usual_epochs(used: ResNet50MlpSettings, learn: FaceDataset, validate: FaceDa
 
 
 class _EpochClock(keras.callbacks.Callback):
-    """Takes the time of each epoch with its validation."""
+    """Timer of each epoch with its validation."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds: list[float] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Keras calls this after the validation."""
+        """Stop the clock; Keras calls this after the validation."""
         self.seconds.append(time.perf_counter() - self.started)
 
 
@@ -86,14 +86,14 @@ def _arrays(faces: FaceDataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frozen_trunk(used: ResNet50MlpSettings) -> keras.Model:
-    """Returns the part of chen2023's ResNet50 that is frozen."""
+    """Build the frozen part of chen2023's ResNet50."""
     return trunk.split(resnet50_mlp.build(used))[0]
 
 
 def operations_a_face(network: keras.Model) -> float:
-    """Returns the multiplications and additions of a network's convolutions for one face, in 10⁹.
+    """Count the multiplications and additions of a network's convolutions for one face, in 10⁹.
 
-    A tap that falls on the border's padding costs nothing and is not counted.
+    Kernel taps on the border's padding cost nothing and are not counted.
     """
     total = 0
     for layer in network.layers:
@@ -109,7 +109,7 @@ def operations_a_face(network: keras.Model) -> float:
 
 
 def _taps_inside(size: int, out: int, kernel: int, stride: int, padding: str) -> int:
-    """Of all outputs along one axis, how many kernel taps meet a pixel of the input."""
+    """Count the kernel taps of all outputs along one axis that meet a pixel of the input."""
     before = max((out - 1) * stride + kernel - size, 0) // 2 if padding == "same" else 0
     places = (np.arange(out) * stride - before)[:, np.newaxis] + np.arange(kernel)
     return int(((places >= 0) & (places < size)).sum())
