@@ -1,20 +1,20 @@
-# Two commands do everything: `make replicate` and `make test`. Each first installs what it needs into .venv.
-# Tools are called as `.venv/bin/python -m TOOL`, so that no environment need be active.
+# Two commands do everything: `make replicate` and `make test`. Each first installs its requirements into .venv.
+# Tools are called as `.venv/bin/python -m TOOL`, so that no environment has to be active.
 
 #: PROFILE     smoke (generated faces, minutes), quick (few epochs), paper (the papers' settings) or your own YAML file;
 #:             default smoke, or paper where FER_DATA is given
 #: FER_DATA    folder with your copies of fer2013, ckplus, genki4k, olivetti (each a folder, an archive or a file)
-#: FER_OUTPUT  folder to write results and figures in; default this one
-#: WEIGHTS     of the trunk: imagenet, none, random_frozen or a file; default the profile's
+#: FER_OUTPUT  folder for results and figures; default this one
+#: WEIGHTS     weights of the trunk: imagenet, none, random_frozen or a file; default the profile's
 #: TRUNK       engine and precision of the frozen trunk: keras-float32, keras-bfloat16 (for a GPU), openvino-float32 or
 #:             openvino-bfloat16 (for a CPU); default the profile's
-#: DRAW_FACES  no: figures show generated faces in place of real people's, for results that are published
+#: DRAW_FACES  no: figures show generated faces instead of real people's, for results that you publish
 #: SEEDS       seeds to run, such as SEEDS="0 1 2"; default 0
-#: BASELINE_SEEDS  those of them that train the traditional CNN; default all of SEEDS
+#: BASELINE_SEEDS  those of SEEDS that also train the traditional CNN; default all
 #: JOBS        notebooks that run at the same time; default 1, on a cluster 20
-#: CLUSTER     slurm submits each notebook as a job, by workflow/profiles/slurm; default this machine
-#: GPUS        GPUs that a training asks a cluster for, 1 or 0; default 1 (smoke none)
-#: PYTHON      the Python that makes .venv; default the first on the PATH that is 3.11, 3.12 or 3.13
+#: CLUSTER     slurm submits each notebook as a job, with workflow/profiles/slurm; default this computer
+#: GPUS        GPUs that a training requests on a cluster, 1 or 0; default 1 (smoke none)
+#: PYTHON      the Python that creates .venv; default the first on the PATH that is 3.11, 3.12 or 3.13
 #: BENCH       which of benchmarks/bench_*.py `make bench` runs, such as BENCH=csv_load; default all
 #: PYTEST_FLAGS, LAB_FLAGS, BENCH_FLAGS, STRESS_FLAGS  passed on by `make test`, `make lab`, `make bench`, `make stress`
 
@@ -22,14 +22,14 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo $(PY) -m uv)
 BENCHES := $(patsubst benchmarks/bench_%.py,%,$(sort $(wildcard benchmarks/bench_*.py)))
-# These in one process, all other tests in another: two cores, half the time.
+# Tests of one process; all other tests run in another, so that two cores halve the time.
 CHAIN := notebooks tests/project tests/audit
 
-# TensorFlow's start-up notes would bury the lines that matter. PYTHONHASHSEED is not set: no result may depend on it.
+# Hide TensorFlow's start-up notes, which bury the lines that matter. PYTHONHASHSEED is unset: no result depends on it.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
-# Only where typed: a cluster's own environment may contain these two names.
+# Accept these two only on the command line: a cluster's own environment may contain the same names.
 $(foreach name,CLUSTER GPUS,$(if $(filter command,$(origin $(name))),,$(eval override $(name) :=)))
-# Notebooks run in their own folder: the data folder becomes absolute.
+# Make the data folder's path absolute, because notebooks run in their own folder.
 data_folder = case $${FER_DATA:-/} in /*|'~'*) ;; *) export FER_DATA="$$PWD/$$FER_DATA";; esac
 
 .DEFAULT_GOAL := help
@@ -39,7 +39,7 @@ help: ## print this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 } \
 	    /^#: / { vars = vars "\n  " substr($$0, 4) } END { print "\nVariables:" vars }' Makefile
 
-install: $(STAMP) ## only install, into .venv (with uv, which is itself installed there unless it is on the PATH)
+install: $(STAMP) ## only install, into .venv (with uv, which is installed there as well unless it is on the PATH)
 
 replicate: $(STAMP) ## run all notebooks of PROFILE; write tables, figures and a report
 	@exec $(PY) workflow/run.py

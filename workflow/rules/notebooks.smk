@@ -1,4 +1,4 @@
-# One rule runs a notebook; the others are the same rule with other inputs, outputs and parameters.
+# One rule runs a notebook; the others reuse it with their own inputs, outputs and parameters.
 
 LIBRARY = sorted(
     str(path)
@@ -9,18 +9,18 @@ PROFILE_FILE = os.path.relpath(ASKED.file) if ASKED.file.is_relative_to(os.getcw
 
 
 def executed(name):
-    """The path of an executed notebook."""
+    """Return the path of an executed notebook."""
     return f"{RESULTS}/notebooks/{name}.ipynb"
 
 
 def inputs(notebook, *before):
-    """The files that a notebook's run depends on: its source, the profile, the library, and runs that come before."""
+    """List the files that a notebook's run depends on: its source, the profile, the library and earlier runs."""
     given = {"notebook": f"notebooks/{notebook}.ipynb", "profile": PROFILE_FILE, "library": LIBRARY}
     return given | {"before": [executed(name) for name in before]}
 
 
 def parameters(extra=""):
-    """The parameters of a notebook that has a seed."""
+    """Build the parameters of a notebook that has a seed."""
     return lambda wildcards: f"-p profile {PROFILE} -p seed {wildcards.seed} {extra}".format(**wildcards).strip()
 
 
@@ -32,7 +32,7 @@ rule resnet50_mlp:
         notebook=executed("03_resnet50_mlp_seed{seed}"),
     params:
         given=parameters(),
-        sources=ASKED.sources,  # not used by the command: other data, weights or trunk make every notebook run again
+        sources=ASKED.sources,  # not used by the command, but a change of data, weights or trunk reruns every notebook
     resources:
         **resources_of("resnet50_mlp"),
     shell:
@@ -60,7 +60,7 @@ use rule resnet50_mlp as untrained with:
         notebook=executed("{name}"),
     wildcard_constraints:
         name="01_data_exploration|02_preprocessing",
-    priority: 1  # before anything trains: what is wrong with the data shows there
+    priority: 1  # before anything trains, because faults of the data show here
     params:
         given=f"-p profile {PROFILE} -p draw_faces {ASKED.draw_faces}",
     resources:

@@ -1,5 +1,5 @@
-# One run at a time writes into a results folder. The system drops this lock when the process ends, however it ends;
-# Snakemake's own lock (switched off by --nolock) would remain after a run that was killed.
+# Only one run at a time may write into a results folder. The operating system releases this lock when the process ends,
+# even if it is killed; Snakemake's own lock (switched off by --nolock) would remain after a kill.
 
 from filelock import FileLock, Timeout
 
@@ -7,7 +7,7 @@ LOCK = FileLock(os.path.join(RESULTS, ".running"))
 
 
 def lock_results():
-    """Lock the results folder until this process ends; raise WorkflowError where another run has it."""
+    """Lock the results folder until this process ends; raise WorkflowError if another run has locked it."""
     try:
         os.makedirs(RESULTS, exist_ok=True)
         LOCK.acquire(blocking=False)
@@ -15,7 +15,7 @@ def lock_results():
         raise WorkflowError(
             f"Another run is writing into {RESULTS}: wait until it has ended, or give another folder as FER_OUTPUT."
         ) from None
-    except NotImplementedError:  # a file system without locks
+    except NotImplementedError:  # the file system has no locks
         pass
     except OSError as error:
         raise WorkflowError(

@@ -1,15 +1,15 @@
-# What each job asks a cluster for, and which GPU a seed gets where there are several. On one machine nothing is limited
-# by these numbers: there, `--cores` alone says how many notebooks run at the same time.
+# Resources that each job requests from a cluster, and the GPU of each seed if there are several. On a single computer
+# these numbers limit nothing: only `--cores` decides how many notebooks run at the same time.
 
-# Minutes where a GPU trains, minutes on CPU cores, GB of memory: room to spare, because a job that is cut off goes on at
-# its last epoch but has to queue again. Measured are the quick profile's minutes on two cores (notebook 03: 8, 05: 7,
-# 04: 34, 07: 45); the paper profile's follow from its epochs, those of a GPU and the memory are estimates.
+# Minutes with a GPU, minutes on CPU cores, GB of memory. They are generous, because a job that exceeds its limit has to
+# queue again, although it resumes at its last epoch. The quick profile's minutes on two cores are measured (notebook
+# 03: 8, 05: 7, 04: 34, 07: 45); the paper profile's follow from its epochs; GPU minutes and memory are estimates.
 PAPER = {
     "untrained": (30, 30, 8),
     "resnet50_mlp": (120, 480, 12),
     "resnet50_mlp_variant": (180, 960, 12),  # "from_scratch" trains the whole trunk
     "baseline_cnn": (120, 480, 12),
-    "resnet_svm": (480, 960, 32),  # its support vector machines are trained on CPU cores in any case
+    "resnet_svm": (480, 960, 32),  # its SVMs train on CPU cores in any case
     "lenet_study": (240, 240, 8),
     "comparators": (480, 1440, 32),
     "report": (30, 30, 8),
@@ -28,19 +28,19 @@ QUICK = {
 }
 SMOKE = dict.fromkeys(PAPER, (20, 20, 6))
 COSTS = {"smoke": SMOKE, "quick": QUICK}.get(PROFILE, PAPER)
-TRAINED = ("resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm", "comparators")  # what gains from a GPU
-GPUS = 0 if PROFILE == "smoke" else ASKED.gpus  # of a training; 0: the cluster has none
+TRAINED = ("resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm", "comparators")  # gain from a GPU
+GPUS = 0 if PROFILE == "smoke" else ASKED.gpus  # GPUs of a training; 0 if the cluster has none
 
-# Several notebooks may share a GPU: none of them takes all its memory at the start.
+# Several notebooks may share a GPU, so none of them may take all its memory at the start.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 DEVICES = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
 
 
 def resources_of(rule):
-    """Returns a rule's resources, in the words of Snakemake's SLURM plugin; each further attempt gets half as much again.
+    """Build a rule's resources for Snakemake's SLURM plugin; each further attempt gets half as much again.
 
-    `cpus_per_task` and not `threads`, which would limit how many notebooks run side by side on one machine.
+    They set `cpus_per_task` and not `threads`, which would limit the number of parallel notebooks on one computer.
     """
     gpus = GPUS if rule in TRAINED else 0
     with_gpu, without, gigabytes = COSTS[rule]
@@ -55,7 +55,7 @@ def resources_of(rule):
 
 
 def own_device(wildcards):
-    """Returns which of several GPUs in CUDA_VISIBLE_DEVICES a seed or variant gets, by turns; "" leaves it as it is."""
+    """Assign the GPUs in CUDA_VISIBLE_DEVICES to seeds and variants in turn; "" leaves the variable unchanged."""
     turns, name = [*SEEDS, *VARIANTS], wildcards.get("variant", wildcards.seed)
     turn = turns.index(name) if name in turns else int(wildcards.seed)
     return f"CUDA_VISIBLE_DEVICES={DEVICES[turn % len(DEVICES)]}" if len(DEVICES) > 1 else ""
