@@ -1,4 +1,4 @@
-"""What is kept: whole files with provenance, marked where faces were generated, and what the report makes of them."""
+"""Test saved results: whole files with provenance, marks of generated faces, and the report's use of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random shifts and rotations are ImageDataGenerator's, and pixels are scaled as the settings say."""
+"""Test that random shifts and rotations equal ImageDataGenerator's, and the scaling of pixels."""
 
 from __future__ import annotations
 

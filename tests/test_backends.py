@@ -1,4 +1,4 @@
-"""The library is Keras 3 only: all training tests pass under TensorFlow, the chief ones under JAX as well."""
+"""Test that the library needs only Keras 3: all training tests pass under TensorFlow, the main ones under JAX."""
 
 from __future__ import annotations
 

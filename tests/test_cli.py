@@ -1,4 +1,4 @@
-"""The command line: what it prints, where, and its exit status."""
+"""Test the command line: its output, where it goes, and the exit status."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The twelve-fold expansion: each operation is what its name says, in order; no reading gives the printed counts."""
+"""Test the twelve-fold expansion: each operation does what its name says; no reading gives the printed counts."""
 
 from __future__ import annotations
 

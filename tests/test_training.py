@@ -1,4 +1,4 @@
-"""Training: resume equality, frozen layers, batches; the same under TensorFlow and JAX (tests/test_backends.py)."""
+"""Test training: resuming equals not stopping, frozen layers, batches; also under JAX (tests/test_backends.py)."""
 
 from __future__ import annotations
 

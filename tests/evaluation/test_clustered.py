@@ -1,4 +1,4 @@
-"""Accuracy over subjects: by hand, against brute force, and whether the intervals hold what they promise."""
+"""Test accuracy over subjects: by hand, against brute force, and the coverage of its intervals."""
 
 from __future__ import annotations
 

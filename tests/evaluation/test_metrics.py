@@ -1,4 +1,4 @@
-"""Metrics against independent ones, intervals against hand-computed ones, and what binary accuracy is made of."""
+"""Test metrics against independent ones, intervals against hand-computed ones, and binary accuracy's parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measured Table 3 on toy faces: the same faces for all, resumption, pairing, what is missing, tables, figure."""
+"""Test the comparison on toy faces: same faces for all, resuming, pairing, missing rows, tables and figure."""
 
 from __future__ import annotations
 

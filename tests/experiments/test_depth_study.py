@@ -1,4 +1,4 @@
-"""The depth study: layers and parameters by hand, the recorded norms against differences, twins, resuming."""
+"""Test the depth study: layers and parameters by hand, norms against finite differences, twins, resuming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""liu2023's evaluation on toy features: divisions, leaks that are really there, resumption, smiles, claims."""
+"""Test liu2023's evaluation on toy features: divisions, planted leaks, resuming, smiles, claims."""
 
 from __future__ import annotations
 

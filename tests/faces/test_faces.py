@@ -1,4 +1,4 @@
-"""Photo to face crop: MTCNN on generated faces, the crop's geometry, the miss rules, and what is kept between runs."""
+"""Test face crops: MTCNN on generated faces, the crop's geometry, the rules for misses, the cache."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""liu2023's LeNet and its study: parameters by hand, patience, the order of the faces, resuming, the tables."""
+"""Test liu2023's LeNet and its study: parameters by hand, patience, order of the faces, resuming, tables."""
 
 from __future__ import annotations
 

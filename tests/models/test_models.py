@@ -1,4 +1,4 @@
-"""Both networks of chen2023: what the paper prints of them, what trains, and weights that fit or are refused."""
+"""Test both networks of chen2023: the printed facts, the layers that train, good and bad weights files."""
 
 from __future__ import annotations
 

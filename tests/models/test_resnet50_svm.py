@@ -1,4 +1,4 @@
-"""ResNet with SoftMax, and its features before the softmax: shapes, pooling, padding, freezing, fine-tuning."""
+"""Test ResNet with SoftMax and its features: shapes, pooling, padding, freezing, fine-tuning."""
 
 from __future__ import annotations
 

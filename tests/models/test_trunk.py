@@ -1,4 +1,4 @@
-"""The frozen trunk: where a network is split, what crosses, and that every engine computes what Keras computes."""
+"""Test the frozen trunk: where a network is split, which tensors cross, and that all engines agree with Keras."""
 
 from __future__ import annotations
 

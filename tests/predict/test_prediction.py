@@ -1,4 +1,4 @@
-"""Photos to expressions: what is read, which faces are taken, what is said of the others, and what is written."""
+"""Test predictions for photos: reading, choice of faces, messages about the other photos, output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved models answer as before, are whole or refused in one sentence, and never run what a stranger put into them."""
+"""Test saved models: same predictions after loading, bad files rejected, no foreign code executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of a run: one sentence for each that cannot be meant, from Snakemake's configuration and from make."""
+"""Test the arguments of a run, from Snakemake's configuration and from make: one sentence for each mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: profiles, their errors and their schema, what a notebook changes, and the hash that names a result."""
+"""Test profiles, their errors and their schema, a notebook's changes, and the hash that names a result."""
 
 from __future__ import annotations
 

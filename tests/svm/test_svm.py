@@ -1,4 +1,4 @@
-"""Features to SVM: nothing of a test face reaches a fit, the search is exact, and the printed equations hold."""
+"""Test the SVM: no test face influences a fit, the search is exact, and the printed equations hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hash in checkpoints' names: comments and docstrings do not matter, code that an entry point reaches does."""
+"""Test the hash in checkpoints' names: comments and docstrings do not change it, code that is used does."""
 
 from __future__ import annotations
 

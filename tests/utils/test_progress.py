@@ -1,4 +1,4 @@
-"""How long it still takes, in words that fit the length."""
+"""Test the format of the remaining time."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files of models and weights that claim too much, or reach outside themselves, are refused by their heads."""
+"""Test that model and weights files which claim too much or reach outside themselves are rejected early."""
 
 import zipfile
 
