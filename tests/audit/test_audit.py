@@ -1,4 +1,4 @@
-"""The audit of records: verdicts, errors about wrong records, tables next to measured results, the command."""
+"""Test the audit of records: verdicts, errors in records, tables next to measured results, the command."""
 
 from __future__ import annotations
 

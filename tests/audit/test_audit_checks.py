@@ -1,4 +1,4 @@
-"""Checks on numbers that can be computed by hand, on published worked examples, and against mlscorecheck."""
+"""Test the audit's checks on hand-computed numbers, published worked examples and against mlscorecheck."""
 
 from __future__ import annotations
 

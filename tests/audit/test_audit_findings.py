@@ -1,4 +1,4 @@
-"""Verdict and numbers of every finding of the audit: of both papers and of two invented records.
+"""Test verdict and numbers of every finding of the audit, of both papers and of two invented records.
 
 ``audit_branches.yaml`` is a record that takes every way through the audit that the others do not. The sentences may be
 reworded: only their numbers are compared, in order. Where a word decides, ``WORDS`` names it.

@@ -1,4 +1,4 @@
-"""The compared networks: what they are made of, the recipe they share, and a foreign file that is read with care."""
+"""Test the comparators' networks: architectures, shared training recipe, safe reading of foreign files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the compared systems share: patterns, histograms, Gabor energies, belief networks, folds, small networks."""
+"""Test the comparators' shared parts: patterns, histograms, Gabor energies, belief networks, small networks."""
 
 import numpy as np
 import pytest

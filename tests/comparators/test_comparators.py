@@ -1,4 +1,4 @@
-"""Every compared system: better than chance on generated faces, the same again, saved and read back without pickle."""
+"""Test every comparator: better than chance on generated faces, reproducible, saved and read without pickle."""
 
 from __future__ import annotations
 

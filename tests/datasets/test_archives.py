@@ -1,4 +1,4 @@
-"""Folders, zips, tars and files read through one view, safely."""
+"""Test reading folders, zips, tars and files safely through one interface."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""CK+ in both layouts: the right frames under the right names, and every fault said with its place."""
+"""Test reading CK+ in both layouts: the right frames, names and labels; the place of every fault."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""FER-2013 in all its releases: same labels, counts and split, and every fault said with its place."""
+"""Test reading FER-2013 in all its releases: same labels, counts and split; the place of every fault."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Fetching corpora: what is said with and without network, credentials and the right bytes."""
+"""Test fetching corpora: messages with and without network, credentials and the right bytes."""
 
 import contextlib
 import hashlib

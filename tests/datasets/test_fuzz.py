@@ -1,4 +1,4 @@
-"""Damaged corpora and settings: never a traceback, never a silent wrong count. FER_FUZZ says how many of each kind."""
+"""Fuzz corpora and settings: no traceback, no silent wrong count. FER_FUZZ sets how many cases of each kind."""
 
 from __future__ import annotations
 

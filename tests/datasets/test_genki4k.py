@@ -1,4 +1,4 @@
-"""GENKI-4K and the photos it consists of: the right label at the right photo, and every fault said with its place."""
+"""Test reading GENKI-4K and photo sets: the right label for each photo; the place of every fault."""
 
 import io
 import pickle

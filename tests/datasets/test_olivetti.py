@@ -1,4 +1,4 @@
-"""The Olivetti faces in all releases: whose face is where, in the corpus' own order."""
+"""Test reading the Olivetti faces in all releases: the right subject for each face, in the corpus' order."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""Pictures that claim more pixels than a face has are refused by their heads, whatever their bytes unpack to."""
+"""Test that images which claim more pixels than a face has are rejected by their headers."""
 
 import struct
 import tracemalloc

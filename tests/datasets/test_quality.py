@@ -1,4 +1,4 @@
-"""Quality facts, on a corpus small enough to count by hand."""
+"""Test quality facts on a corpus small enough to count by hand."""
 
 import numpy as np
 import pandas as pd

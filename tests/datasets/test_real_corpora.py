@@ -1,4 +1,4 @@
-"""The real CK+, GENKI-4K and Olivetti faces, where ``FER_DATA`` names a data folder that holds them: no picture."""
+"""Test facts of the real CK+, GENKI-4K and Olivetti faces in ``FER_DATA``, if it is set; contains no images."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The real FER-2013, where ``FER_DATA`` names a data folder that holds it: counts alone, no picture."""
+"""Test the counts of the real FER-2013 in ``FER_DATA``, if it is set; contains no images."""
 
 import os
 

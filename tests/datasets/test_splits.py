@@ -1,4 +1,4 @@
-"""The divisions: 8:2 in three readings, 56 + 14 and folds in three separations; a seed means one division."""
+"""Test the divisions: 8:2 in three readings, 56 + 14 and folds in three separations; reproducible by seed."""
 
 from __future__ import annotations
 

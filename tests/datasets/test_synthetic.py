@@ -1,3 +1,5 @@
+"""Test the synthetic faces: reproducible bytes, expressions as FACS describes them, every corpus' own format."""
+
 import hashlib
 
 import cv2

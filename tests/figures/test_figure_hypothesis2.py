@@ -1,4 +1,4 @@
-"""The figure of hypothesis 2 shows each accuracy where it belongs, in a mark and in figures, whole and legibly."""
+"""Test the figure of hypothesis 2: each accuracy in the right place, as a mark and a number, and legible."""
 
 import numpy as np
 import pandas as pd

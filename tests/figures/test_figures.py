@@ -1,4 +1,4 @@
-"""Figures show what they are given, whole and legibly, and leave pyplot and the style settings alone."""
+"""Test that figures show their data completely and legibly and leave pyplot and the style settings unchanged."""
 
 import io
 

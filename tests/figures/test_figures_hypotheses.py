@@ -1,4 +1,4 @@
-"""The hypotheses' figures show what they are given, whole and legibly, in the style of the others."""
+"""Test that the hypotheses' figures show their data completely and legibly, in the common style."""
 
 import matplotlib
 import matplotlib.pyplot as plt

@@ -1,4 +1,4 @@
-"""The floors of ``docs/architecture.md``: no import goes up or in a circle, and a few packages have few users."""
+"""Test the floors of ``docs/architecture.md``: no import goes up or in a circle; some packages have few users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks: each says what it measures; those that are cheap run on a few generated faces and leave a JSON."""
+"""Test the benchmarks: each has a description; the cheap ones run on a few generated faces and write a JSON."""
 
 import ast
 import json

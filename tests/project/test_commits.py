@@ -1,4 +1,4 @@
-"""The commit-msg hook counts the characters of a commit's subject."""
+"""Test that the commit-msg hook counts the characters of a commit's subject."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md and docs/comparators.md run as they are printed."""
+"""Run the examples of docs/extending.md and docs/comparators.md as printed."""
 
 from __future__ import annotations
 

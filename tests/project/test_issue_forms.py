@@ -1,4 +1,4 @@
-"""The issue forms have the parts that GitHub asks for; GitHub silently hides a form that lacks one."""
+"""Test that the issue forms have the parts that GitHub requires; it silently hides a form that lacks one."""
 
 from pathlib import Path
 

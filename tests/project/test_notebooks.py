@@ -1,4 +1,4 @@
-"""The notebook rules: what keeps the notebooks readable, rerunnable and honestly checked by nbval."""
+"""Test the rules that keep notebooks readable, rerunnable and honestly checked by nbval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that install, run and describe the project agree, and `make` does what its help says.
+"""Test that the files which install, run and describe the project agree, and that `make` does what it says.
 
 No test installs anything: the Makefile is run against stand-ins for Python and uv that note how they were called.
 """

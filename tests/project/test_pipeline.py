@@ -1,4 +1,4 @@
-"""The whole chain by Snakemake in a copy of the project: killed, resumed, skipped; papermill from another folder."""
+"""Run the whole chain by Snakemake in a copy of the project: killed, resumed, skipped; papermill elsewhere."""
 
 from __future__ import annotations
 

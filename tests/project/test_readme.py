@@ -1,4 +1,4 @@
-"""The README keeps its word: each command in it works, and its numbers are those of the committed run."""
+"""Test that each command in the README works and that its numbers are those of the committed run."""
 
 from __future__ import annotations
 

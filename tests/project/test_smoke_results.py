@@ -1,4 +1,4 @@
-"""The numbers of the smoke profile, which nbval does not compare because processors differ in the last bits.
+"""Test the smoke profile's numbers, which nbval does not compare because processors differ in the last bits.
 
 They are read from what the notebooks left behind in this test run (nbval runs first); run alone, the notebooks that
 train are executed here. The tolerances are wider than the spread between seeds and narrower than a fault: seeds 0 to 3

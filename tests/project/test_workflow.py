@@ -1,4 +1,4 @@
-"""The job graph, what each job asks for, and SLURM: dry runs, and one job through stand-ins for SLURM's commands."""
+"""Test the job graph, each job's requests and SLURM: dry runs, and one job with stand-ins for SLURM's commands."""
 
 from __future__ import annotations
 

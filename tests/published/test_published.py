@@ -1,4 +1,4 @@
-"""The record of what the papers print: complete for their tables, exactly as printed, each number once."""
+"""Test the records of printed numbers: complete for their tables, exactly as printed, each number once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two folders of results compared: what counts as equal, what is reported, and how much it differs by."""
+"""Test the comparison of two folders of results: equal values, reported differences and their size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report as a page: complete, self-contained, and readable on every screen by everybody."""
+"""Test the report's page: complete, self-contained, readable on every screen and accessible."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Tables: what stands in which cell, how it is printed, and that generated faces are always said to be generated."""
+"""Test tables: the contents and format of each cell, and the mark of generated faces."""
 
 from __future__ import annotations
 

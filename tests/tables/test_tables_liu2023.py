@@ -1,4 +1,4 @@
-"""liu2023's tables: what is printed stands exactly as printed, what is measured beside it, nothing is mixed up."""
+"""Test liu2023's tables: printed values exactly as printed, measured values next to them, never mixed up."""
 
 from __future__ import annotations
 
