@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # execute.sh PYTHON NOTEBOOK EXECUTED [-p NAME VALUE ...]: run a notebook with papermill into a temporary file, strip what
-# differs from run to run, then move it into place. papermill's log contains every output; sed shows the ends of epochs
-# and, if a cell fails, everything from there on. Messages of a kernel that shuts down are no failure.
+# differs from run to run and the links to other notebooks (which lead nowhere from a results folder), then move it into
+# place. papermill's log contains every output; sed shows the ends of epochs and, if a cell fails, everything from there on.
+# Messages of a kernel that shuts down are no failure.
 set -euo pipefail
 python=$1 notebook=$2 executed=$3
 shift 3
@@ -12,6 +13,7 @@ echo "Notebook: $name"
     echo "$name stopped; as far as it came: $executed.partial.ipynb" >&2
     exit 1
 }
-"$python" -m nbstripout --keep-output --keep-count --keep-id --extra-keys "metadata.papermill metadata.language_info.version \
+"$python" -m nbstripout --keep-output --keep-count --keep-id --drop-tagged-cells links \
+    --extra-keys "metadata.papermill metadata.language_info.version \
     cell.metadata.papermill cell.metadata.execution" "$executed.partial.ipynb"
 mv "$executed.partial.ipynb" "$executed"

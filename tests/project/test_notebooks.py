@@ -85,6 +85,28 @@ def test_sections_follow_one_story(path):
 
 
 @every_notebook
+def test_the_last_cell_links_to_the_notebooks_around_and_to_the_report(path):
+    place = NOTEBOOKS.index(path)
+    around = {*NOTEBOOKS[max(place - 1, 0) : place + 2], NOTEBOOKS[-1]} - {path}
+    last = read(path).cells[-1]
+    linked = dict(re.findall(r"\[([^\]]+)\]\(([^)]+)\)", last.source))
+    assert {path.parent / target for target in linked.values()} >= around
+    for title, target in linked.items():
+        assert read(path.parent / target).cells[0].source.startswith(f"# {title}\n")
+    # A report and an executed copy are in other folders, where these links would lead nowhere.
+    assert {"links", "not-in-report"} <= set(tags(last))
+    assert "--drop-tagged-cells links" in (PROJECT / "workflow" / "execute.sh").read_text(encoding="utf-8")
+
+
+@every_notebook
+def test_links_between_files_lead_somewhere(path):
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", cell.source):
+                assert (path.parent / target).is_file(), target
+
+
+@every_notebook
 def test_one_cell_of_typed_and_explained_parameters(path):
     tagged = [cell for cell in code_cells(path) if "parameters" in tags(cell)]
     assert len(tagged) == 1
