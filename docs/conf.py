@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = "docs/index"
 LINK = re.compile(r"\]\(([^)#:]+)\.(?:md|ipynb)\)")
+PLAIN = re.compile(r"(``.*?``|`[^`]*`|\*\*?\w(?:[^*]*\w)?\*\*?)|([*|])(?=\S)")  # markup to keep, or a sign to show as it is
 REDIRECT = '<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={0}"><a href="{0}">{0}</a>\n'
 
 
@@ -93,6 +94,11 @@ def _side_bar(_app: Sphinx, name: str, source: list[str]) -> None:
             source[0] += "\n".join([*(line for line in lines if line), "```", ""])
 
 
+def _plain_signs(_app: Sphinx, _kind: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+    """Show ``|x - z|`` and ``*shape`` in docstrings as they are, where reStructuredText would see markup."""
+    lines[:] = [PLAIN.sub(lambda match: match[1] or f"\\{match[2]}", line) for line in lines]
+
+
 def _front_door(app: Sphinx, error: Exception | None) -> None:
     """Lead from the site's root to the guide."""
     if error is None and app.builder.format == "html":
@@ -100,6 +106,7 @@ def _front_door(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the two steps of this file to Sphinx."""
+    """Connect the steps of this file to Sphinx."""
     app.connect("source-read", _side_bar)
+    app.connect("autodoc-process-docstring", _plain_signs, priority=900)  # after napoleon
     app.connect("build-finished", _front_door)
