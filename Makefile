@@ -67,7 +67,8 @@ report: $(STAMP) ## build the report of PROFILE again from the results that exis
 	@exec $(PY) workflow/run.py report
 
 docs: $(STAMP) ## build the site of notebooks, docs and API in docs/_build/html
-	@exec $(UV) run --quiet --isolated --locked --extra docs python -m sphinx -qW --keep-going -c docs . docs/_build/html
+	@exec $(UV) run --quiet --isolated --locked --extra docs python -m sphinx -qW --keep-going \
+	    -c docs -d docs/_build/doctrees . docs/_build/html
 
 ifneq ($(shell sh workflow/install.sh --check),yes)
 $(STAMP): FORCE

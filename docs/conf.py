@@ -1,9 +1,9 @@
 """Sphinx settings of the site that ``make docs`` builds: notebooks, pages and the API of ``fer_lib``.
 
-Sphinx reads the whole project folder (``sphinx -c docs . docs/_build/html``), so that a relative link such as
-``../notebooks/01_data_exploration.ipynb`` means the same on GitHub, in JupyterLab and on the site, and nothing is copied.
-Notebooks are shown with their stored outputs and never executed. The API pages come from the sources of ``fer_lib``, which
-are parsed and not imported: the site needs neither TensorFlow nor Keras.
+Sphinx reads the whole project folder (``sphinx -c docs . docs/_build/html``). So nothing is copied, and a relative
+link such as ``../notebooks/01_data_exploration.ipynb`` means the same on GitHub, in JupyterLab and on the site.
+Notebooks are shown with their stored outputs and never executed. The API pages come from the sources of ``fer_lib``,
+which are parsed and not imported: the site needs neither TensorFlow nor Keras.
 
 ``docs/index.md`` is the only list of pages: the side bar has its sections and links, in its order.
 """
@@ -16,13 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from docutils.nodes import document
     from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = "docs/index"
+API = "docs/api/fer_lib/index"
 LINK = re.compile(r"\]\(([^)#:]+)\.(?:md|ipynb)\)")
-PLAIN = re.compile(r"(``.*?``|`[^`]*`|\*\*?\w(?:[^*]*\w)?\*\*?)|([*|])(?=\S)")  # markup to keep, or a sign to show as it is
-REDIRECT = '<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={0}"><a href="{0}">{0}</a>\n'
+# either markup to keep, or a sign to show as it is
+PLAIN = re.compile(r"(``.*?``|`[^`]*`|\*\*?\w(?:[^*]*\w)?\*\*?)|([*|])(?=\S)")
+REDIRECT = (
+    '<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={0}"><a href="{0}">{0}</a>\n'
+)
 
 
 def sections(guide: str) -> dict[str, list[str]]:
@@ -57,7 +62,7 @@ extensions = ["myst_nb", "autoapi.extension", "sphinx.ext.napoleon", "sphinx.ext
 root_doc = GUIDE
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
 include_patterns = [*(f"{page}.*" for page in SHOWN), "docs/api/**"]
-# Sphinx walks through every folder that is not excluded: an environment, a corpus or a run's results would take minutes.
+# Sphinx walks through every folder that is not excluded, environments, corpora and results among them.
 exclude_patterns = sorted(
     path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in {"docs", "notebooks"}
 )
@@ -65,6 +70,7 @@ exclude_patterns += ["docs/_build", "**.ipynb_checkpoints"]
 
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # the default would show an output's table as lines with bars
 myst_heading_anchors = 3  # links such as decisions.md#networks, as on GitHub
 # autoapi follows no name that a module only passes on, such as `keras` of fer_lib.backend; pages do not need it
 suppress_warnings = ["autoapi.python_import_resolution"]
@@ -88,10 +94,22 @@ html_show_sphinx = False
 def _side_bar(_app: Sphinx, name: str, source: list[str]) -> None:
     """Add the side bar's contents to the guide, where GitHub would show them as code."""
     if name == GUIDE:
-        trees = {"": ["README"], **PAGES, "API": ["docs/api/fer_lib/index"]}
+        trees = {"": ["README"], **PAGES, "API": [API]}
         for caption, pages in trees.items():
-            lines = ["", "```{toctree}", ":hidden:", f":caption: {caption}" if caption else "", *(f"/{p}" for p in pages)]
-            source[0] += "\n".join([*(line for line in lines if line), "```", ""])
+            entries = [f"{page} </{page}>" if page == "README" else f"/{page}" for page in pages]
+            options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
+            source[0] += "\n".join(["", "```{toctree}", *options, "", *entries, "```", ""])
+
+
+def _linked_names(app: Sphinx, doctree: document, name: str) -> None:
+    """Turn the path of a page, such as `docs/decisions.md` in a notebook, into a link to it."""
+    from docutils import nodes
+
+    for literal in list(doctree.findall(nodes.literal)):
+        page, _, suffix = literal.astext().rpartition(".")
+        if suffix in {"md", "ipynb"} and page in SHOWN and not isinstance(literal.parent, nodes.reference):
+            target = app.builder.get_relative_uri(name, page)
+            literal.replace_self(nodes.reference("", "", literal.deepcopy(), refuri=target, internal=True))
 
 
 def _plain_signs(_app: Sphinx, _kind: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
@@ -108,5 +126,6 @@ def _front_door(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Connect the steps of this file to Sphinx."""
     app.connect("source-read", _side_bar)
+    app.connect("doctree-resolved", _linked_names)
     app.connect("autodoc-process-docstring", _plain_signs, priority=900)  # after napoleon
     app.connect("build-finished", _front_door)
