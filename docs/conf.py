@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 GUIDE = "docs/index"
 API = "docs/api/fer_lib/index"
 LINK = re.compile(r"\]\(([^)#:]+)\.(?:md|ipynb)\)")
-# either markup to keep, or a sign to show as it is
-PLAIN = re.compile(r"(``.*?``|`[^`]*`|\*\*?\w(?:[^*]*\w)?\*\*?)|([*|])(?=\S)")
+# either markup and escaped signs to keep, or a sign to show as it is
+PLAIN = re.compile(r"(\\.|``.*?``|`[^`]*`|\*\*?\w(?:[^*]*\w)?\*\*?)|([*|])(?=\S)")
 REDIRECT = (
     '<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={0}"><a href="{0}">{0}</a>\n'
 )
