@@ -30,7 +30,7 @@ from fer_lib.settings import (
     settings_dict,
     settings_hash,
 )
-from fer_lib.tables.chen2023 import SYNTHETIC_MARK, Table
+from fer_lib.tables.base import SYNTHETIC_MARK, Table
 from fer_lib.utils import code_hash
 from fer_lib.utils.files import atomic_path, figure_png, file_sha256, write_text
 

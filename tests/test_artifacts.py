@@ -25,7 +25,7 @@ from fer_lib.evaluation import metrics as evaluation
 from fer_lib.models import pretrained
 from fer_lib.report import chen2023 as report
 from fer_lib.settings import PROJECT, BaselineCnnSettings, DataSettings, ResNet50MlpSettings, change, settings_hash
-from fer_lib.tables import chen2023 as tables
+from fer_lib.tables import base as tables
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")

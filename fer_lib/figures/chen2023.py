@@ -18,13 +18,14 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation.metrics import calibration_error
 from fer_lib.figures import diagrams
-from fer_lib.figures.diagrams import INK, SOFT
 from fer_lib.figures.style import (
     CORPUS_NAMES,
+    INK,
     INTERVAL,
     PARTS,
+    SOFT,
+    UNSURE,
     WIDTH,
-    absent,
     as_runs,
     colors,
     curve_note,
@@ -42,8 +43,6 @@ from fer_lib.figures.style import (
 
 if TYPE_CHECKING:
     import keras
-
-UNSURE = 6 / 7  # the binary accuracy, over seven classes, of a model that is never more than 50 % sure
 
 
 @styled
@@ -203,7 +202,7 @@ def loss_curves(
         history: a DataFrame with ``epoch``, ``loss`` and ``val_loss`` (nats), and ``seed`` where it holds several runs;
             or a run each in a mapping by seed or in a list. Several runs are drawn as their mean and range.
         published: part -> loss as the paper prints it, such as ``{"training": 1.71, "validation": 1.68}``.
-        model: a key of ``tables.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
+        model: a key of ``tables.format.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
         synthetic: whether to say that the faces were generated.
     """
     runs = as_runs(history)
@@ -232,7 +231,7 @@ def accuracy_curves(
     Args:
         history: as for ``loss_curves``, with ``categorical_accuracy``, ``binary_accuracy`` and both with ``val_``.
         published: part -> accuracy as the paper prints it, such as ``{"training": 0.8580, "validation": 0.8581}``.
-        model: a key of ``tables.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
+        model: a key of ``tables.format.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
         synthetic: whether to say that the faces were generated.
     """
     runs = as_runs(history)
@@ -250,12 +249,6 @@ def accuracy_curves(
         name = "categorical accuracy" if metric == "categorical_accuracy" else "Keras' binary accuracy"
         ax.set_title(name, loc="left", pad=24, weight="bold")
     return figure
-
-
-@styled
-def not_yet(what: str, notebooks: str = "notebooks 03 and 05") -> Figure:
-    """Returns a figure that says what has not been measured yet, and by what, for a report made before its results."""
-    return absent(f"{what}: not measured yet", f"Run {notebooks} with this profile.")
 
 
 @styled

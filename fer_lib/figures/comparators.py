@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from fer_lib.figures.diagrams import INK
-from fer_lib.figures.style import PALETTE, absent, new_figure, styled
+from fer_lib.figures.style import INK, PALETTE, absent, new_figure, styled
 from fer_lib.tables.comparators import Systems
 
 COSTS = {
@@ -31,7 +30,7 @@ TITLE = "Accuracy against cost of every compared system"
 
 
 @styled
-def cost_figure(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Figure:
+def costs(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Figure:
     """Returns accuracy with its 95 % interval over the cost of training and of answering, a row of panels a corpus.
 
     Args:

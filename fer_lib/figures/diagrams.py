@@ -17,11 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
 from fer_lib.errors import FerError, nearest
+from fer_lib.figures.style import INK, SOFT
 
 if TYPE_CHECKING:
     import keras
 
-INK, SOFT = "#222222", "#595959"
 SMALL = 8  # points; nothing in a figure is smaller
 STATES = {
     "trained": ("#FBD9A5", "trained"),

@@ -14,12 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from fer_lib.experiments import lenet_hypothesis
-from fer_lib.figures import chen2023 as figures
-from fer_lib.figures.chen2023 import UNSURE
-from fer_lib.figures.diagrams import INK, SOFT
 from fer_lib.figures.style import (
     CORPUS_NAMES,
+    INK,
     PALETTE,
+    SOFT,
+    UNSURE,
     as_levels,
     as_runs,
     colors,
@@ -30,13 +30,14 @@ from fer_lib.figures.style import (
     markers,
     model_name,
     new_figure,
+    not_yet,
     references,
     styled,
 )
 from fer_lib.tables.chen2023 import SPLITS
+from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, percent, setting_name
 from fer_lib.tables.hypotheses import SWEEPS
-from fer_lib.tables.lenet import setting_name
-from fer_lib.tables.liu2023 import HYPOTHESIS2, PROTOCOLS, SEPARATIONS, percent
+from fer_lib.tables.liu2023 import HYPOTHESIS2
 
 LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is sure of every face and always wrong
 BOTH_PARTS = "training + test together"
@@ -52,7 +53,7 @@ PARTS = {
 
 
 @styled
-def hypothesis1_figure(
+def hypothesis1(
     histories: Mapping[str, pd.DataFrame | None],
     *,
     priors: pd.DataFrame | None,
@@ -74,7 +75,7 @@ def hypothesis1_figure(
     """
     shown = {model: as_runs(frame) for model, frame in histories.items() if frame is not None and len(frame)}
     if not shown:
-        return figures.not_yet("Hypothesis 1, both accuracies over the epochs")
+        return not_yet("Hypothesis 1, both accuracies over the epochs")
     title = "Hypothesis 1: is chen2023's printed accuracy Keras' binary accuracy?"
     figure = new_figure(2.7 * len(shown) + 0.4, title, note=_accuracy_note(shown), synthetic=synthetic)
     grid = figure.subplots(len(shown), 2, sharey="row", squeeze=False, width_ratios=(2.3, 1))
@@ -93,7 +94,7 @@ def hypothesis1_figure(
 
 
 @styled
-def hypothesis2_figure(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     """Returns the accuracy on training and test faces together and on each kind of test faces, beside 98.60 %.
 
     "Together" is of the division with frames at random, as the paper words its own. Chance is what always answering the
@@ -132,7 +133,7 @@ def hypothesis2_figure(together: pd.DataFrame, *, synthetic: bool = False) -> Fi
 
 
 @styled
-def hypothesis3_figure(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+def hypothesis3(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     """Returns the errors of every training beside each printed row of liu2023's Tables 4 and 5 and section 3.2.2.
 
     Hypothesis 3: the printed errors come from forty classes, as the Olivetti faces are, not from seven expressions.
@@ -169,7 +170,7 @@ def hypothesis3_figure(results: pd.DataFrame, *, synthetic: bool = False) -> Fig
 
 
 @styled
-def hypothesis4_figure(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
+def hypothesis4(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
     """Returns what an honest reading of each paper gives, with its interval, beside the accuracy that is printed.
 
     Args:
@@ -180,7 +181,7 @@ def hypothesis4_figure(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = 
     shown = {paper: rows.dropna(subset=["printed"]).reset_index(drop=True) for paper, rows in quotes.items()}
     shown = {paper: rows for paper, rows in shown.items() if len(rows)}
     if not shown:
-        return figures.not_yet("Hypothesis 4, what to quote instead")
+        return not_yet("Hypothesis 4, what to quote instead")
     note = "Bars: 95 % intervals; over several seeds, the outer ends of theirs. At the right: the measured values."
     heights = [len(rows) for rows in shown.values()]
     title = "Hypothesis 4: what to quote instead of the printed accuracies"

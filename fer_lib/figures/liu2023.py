@@ -18,10 +18,12 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from fer_lib.experiments import lenet_hypothesis
 from fer_lib.figures import diagrams
-from fer_lib.figures.diagrams import INK, SOFT, LayerFacts
+from fer_lib.figures.diagrams import LayerFacts
 from fer_lib.figures.style import (
     CORPUS_NAMES,
+    INK,
     PALETTE,
+    SOFT,
     WIDTH,
     absent,
     as_levels,
@@ -39,9 +41,9 @@ from fer_lib.figures.style import (
     styled,
 )
 from fer_lib.settings import LeNetSettings
+from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, setting_name, transferred_name
 from fer_lib.tables.hypotheses import SWEEPS
-from fer_lib.tables.lenet import setting_name
-from fer_lib.tables.liu2023 import NO_PHOTOS, PROTOCOLS, SEPARATIONS, machine_name
+from fer_lib.tables.liu2023 import NO_PHOTOS
 
 PRINTED_ACCURACY = 0.986
 PART_COLORS = {"validation": PALETTE[0], "test": PALETTE[1]}
@@ -122,7 +124,7 @@ def fine_tuning_curves(
 
 
 @styled
-def separation_figure(scores: pd.DataFrame, *, chance: float | None = None, synthetic: bool = False) -> Figure:
+def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic: bool = False) -> Figure:
     """Returns the accuracy of each classifier by what is kept apart between training and test faces.
 
     Args:
@@ -261,7 +263,7 @@ def roc_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -
     names = {}
     for key, curve in curves.items():
         area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
-        names[key] = f"{machine_name(key)} (area {area:.3f})"
+        names[key] = f"{transferred_name(key)} (area {area:.3f})"
     note = "On the diagonal a model knows no more than a coin."
     figure = new_figure(4.4 + 0.2 * len(names), title, note=note, width=5.5, synthetic=synthetic)
     ax = figure.subplots()
@@ -287,7 +289,7 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     title = "liu2023, section 2.1: smiles of GENKI-4K, all photos and by group"
     if not len(rows):
         return absent(title, NO_PHOTOS, synthetic=synthetic)
-    long = rows.assign(model=as_levels(rows["model"].map(machine_name)), group=as_levels(rows["group"].astype(str)))
+    long = rows.assign(model=as_levels(rows["model"].map(transferred_name)), group=as_levels(rows["group"].astype(str)))
     groups, names = (long[column].cat.categories for column in ("group", "model"))
     note = "Bars: 95 % intervals over photos (accuracy: Wilson, area: DeLong). Dotted: a coin's area."
     body = len(groups) * (0.28 + 0.12 * len(names)) + 1.2

@@ -23,12 +23,12 @@ from matplotlib.ticker import FixedLocator
 from sklearn.isotonic import isotonic_regression
 
 from fer_lib.datasets.catalog import TITLES
-from fer_lib.figures.diagrams import INK, SOFT
-from fer_lib.svm.classifiers import NAMES as CLASSIFIERS
-from fer_lib.tables.chen2023 import MODEL_NAMES, SYNTHETIC_MARK
+from fer_lib.tables.base import SYNTHETIC_MARK
+from fer_lib.tables.format import MODEL_NAMES, classifier_name
 from fer_lib.utils.files import figure_png
 
 CORPUS_NAMES = {**TITLES, "synthetic": "generated faces"}
+INK, SOFT = "#222222", "#595959"
 WIDTH = 8.0  # inches: a notebook's column
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
 PARTS = {"training": PALETTE[0], "validation": PALETTE[1]}
@@ -55,6 +55,7 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+UNSURE = 6 / 7  # the binary accuracy, over seven classes, of a model that is never more than 50 % sure
 # Seaborn computes intervals from samples; ours are known. Given low, value and high as three samples, the median is the
 # value and the range is the interval.
 INTERVAL = {"estimator": "median", "errorbar": ("pi", 100)}
@@ -92,8 +93,8 @@ def with_bounds(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def model_name(model: str) -> str:
-    """Returns a model's name as figures have room for it: one of ``tables.MODEL_NAMES`` without its explanation."""
-    return MODEL_NAMES[model].split(" (")[0] if model in MODEL_NAMES else CLASSIFIERS.get(model, model)
+    """Returns a model's name as figures have room for it: one of ``tables.format.MODEL_NAMES`` without its explanation."""
+    return MODEL_NAMES[model].split(" (")[0] if model in MODEL_NAMES else classifier_name(model)
 
 
 def colors(names: Sequence[str] | Mapping) -> list[str]:
@@ -135,6 +136,12 @@ def absent(title: str, sentence: str, *, synthetic: bool = False) -> Figure:
     axes.set_axis_off()
     axes.text(0, 0.5, sentence, va="center")
     return figure
+
+
+@styled
+def not_yet(what: str, notebooks: str = "notebooks 03 and 05") -> Figure:
+    """Returns a figure that says what has not been measured yet, and by what, for a report made before its results."""
+    return absent(f"{what}: not measured yet", f"Run {notebooks} with this profile.")
 
 
 def drawing(draw: Callable[[Axes], float], title: str, *, note: str, synthetic: bool) -> Figure:

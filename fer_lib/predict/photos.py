@@ -26,7 +26,7 @@ from fer_lib.datasets.readers.pictures import IMAGE_SUFFIXES, decode_photo, is_p
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import Detection, annotate, choose, crop, detect
 from fer_lib.settings import FaceSettings, change
-from fer_lib.tables.chen2023 import SYNTHETIC_MARK
+from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
 from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar

@@ -17,7 +17,6 @@ from fer_lib.evaluation import metrics
 from fer_lib.provenance import read_values
 from fer_lib.published.records import SCALES, Announced, Measured, Quoted, Record, Statement, matching
 from fer_lib.settings import PROJECT
-from fer_lib.tables import chen2023 as tables
 from fer_lib.tables.chen2023 import Table
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -74,7 +73,7 @@ class PaperAudit:
         if any(part.over_seeds for part in self.record.measured):
             notes.append('"Over seeds": median, and range over initial weights.')
         weights = next((each["weights"] for each in made if each.get("weights")), None)
-        return (*notes, *([tables.weights_note(weights, model="ResNet50")] if weights else []))
+        return (*notes, *([weights_note(weights, model="ResNet50")] if weights else []))
 
     def findings_table(self) -> Table:
         """Build the table of findings: printed value, verdict, measured value, conclusion, how to rerun.

@@ -14,12 +14,12 @@ from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures
-from fer_lib.figures import hypotheses as figures_hypotheses
 from fer_lib.provenance import same_faces
 from fer_lib.report import audit as audit_report
 from fer_lib.report.audit import PaperAudit
-from fer_lib.tables import chen2023 as tables
-from fer_lib.tables.chen2023 import SCORE_NAMES, Table
+from fer_lib.tables import chen2023 as chen2023_tables
+from fer_lib.tables.base import Table, over_seeds, printed_scores, weights_note
+from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
 from fer_lib.utils.files import file_sha256
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
@@ -71,13 +71,13 @@ class Results:
         """Returns the test scores alone, printed beside measured: what the README shows."""
         title = f"chen2023 at a glance: test faces ({self._seeds()})"
         notes = self._weights_notes()
-        return tables.glance_table(self._means(), title=title, synthetic=self.synthetic, notes=notes)
+        return chen2023_tables.glance(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
     def table2(self) -> Table:
         """Returns chen2023's Table 2 over all seeds."""
         title = f"chen2023, Table 2, published and measured ({self._seeds()})"
         notes = self._weights_notes()
-        return tables.chen2023_table2(self._means(), title=title, synthetic=self.synthetic, notes=notes)
+        return chen2023_tables.table2(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
     def raw_table(self) -> Table:
         """Returns the test scores with test faces scaled as in training, and "raw" as the paper's wording suggests."""
@@ -87,7 +87,7 @@ class Results:
                 part = frame[frame["split"] == split].set_index("metric")
                 if len(part):
                     cells = {SCORE_NAMES[name]: f"{part.loc[name, 'value']:.4f}" for name in list(SCORE_NAMES)[:3]}
-                    rows.append({"model": tables.MODEL_NAMES[model], "faces": split, **cells})
+                    rows.append({"model": MODEL_NAMES[model], "faces": split, **cells})
         return self._table(pd.DataFrame(rows), "Validation, test, and test on raw pixels")
 
     def variants_table(self) -> Table:
@@ -98,7 +98,7 @@ class Results:
             made, scores = content["provenance"], pd.DataFrame(content["values"]["scores"])
             testing = scores[scores["split"] == "testing"].set_index("metric")
             cells = {
-                SCORE_NAMES[metric]: tables.interval(*testing.loc[metric, ["value", "low", "high"]])
+                SCORE_NAMES[metric]: interval(*testing.loc[metric, ["value", "low", "high"]])
                 for metric in ("loss", "categorical_accuracy", "binary_accuracy")
             }
             settings = made["settings"]
@@ -116,7 +116,7 @@ class Results:
         title = "What the binary accuracy is made of, test faces"
         if not rows:
             return self._table(pd.DataFrame(columns=["faces of"]), title)
-        return tables.sureness_table(rows, title=title, synthetic=self.synthetic)
+        return chen2023_tables.sureness(rows, title=title, synthetic=self.synthetic)
 
     def paired_table(self) -> Table:
         """Returns the two models' categorical accuracy paired face by face, a row a seed.
@@ -136,7 +136,7 @@ class Results:
                 continue
             outputs = [frame[list(self._class_names(frame))].to_numpy() for frame in (first, second)]
             compared = metrics.compare_paired(*outputs, first["label"].to_numpy(), seed=seed)
-            difference = tables.interval(compared["difference"], compared["low"], compared["high"])
+            difference = interval(compared["difference"], compared["low"], compared["high"])
             rows.append(
                 {
                     "seed": seed,
@@ -156,33 +156,31 @@ class Results:
     def hypothesis1_figure(self) -> Figure:
         """Returns both accuracies over the epochs of both models, beside those printed and the class priors'."""
         histories = {model: self._histories(model) for model in reversed(TRAINED)}
-        printed = {model: tables.printed_scores("chen2023", model, "accuracy") for model in TRAINED}
+        printed = {model: printed_scores("chen2023", model, "accuracy") for model in TRAINED}
         priors = self._means().get("class_priors")
-        return figures_hypotheses.hypothesis1_figure(
-            histories, priors=priors, printed=printed, synthetic=self.synthetic
-        )
+        return hypotheses_figures.hypothesis1(histories, priors=priors, printed=printed, synthetic=self.synthetic)
 
     def loss_figure(self, model: str) -> Figure:
         """Returns the loss of every seed's training (chen2023's Figure 5)."""
         history = self._histories(model)
         if history is None:
-            return figures.not_yet(f"{tables.MODEL_NAMES[model]}, loss")
-        printed = tables.printed_scores("chen2023", model, "loss")
+            return not_yet(f"{MODEL_NAMES[model]}, loss")
+        printed = printed_scores("chen2023", model, "loss")
         return figures.loss_curves(history, published=printed, model=model, synthetic=self.synthetic)
 
     def accuracy_figure(self, model: str) -> Figure:
         """Returns both accuracies of every seed's training (chen2023's Figure 6)."""
         history = self._histories(model)
         if history is None:
-            return figures.not_yet(f"{tables.MODEL_NAMES[model]}, accuracy")
-        printed = tables.printed_scores("chen2023", model, "accuracy")
+            return not_yet(f"{MODEL_NAMES[model]}, accuracy")
+        printed = printed_scores("chen2023", model, "accuracy")
         return figures.accuracy_curves(history, published=printed, model=model, synthetic=self.synthetic)
 
     def recall_figure(self) -> Figure:
         """Returns the recall of each class on the test faces, both models side by side, of the first seed."""
         firsts = {model: frames[min(frames)] for model, frames in self.scores.items() if frames and model in TRAINED}
         if not firsts:
-            return figures.not_yet("Recall of each class")
+            return not_yet("Recall of each class")
         testing = {model: frame[frame["split"] == "testing"] for model, frame in firsts.items()}
         return figures.recalls(testing, synthetic=self.synthetic)
 
@@ -190,7 +188,7 @@ class Results:
         """Returns both models' reliability curves on the test faces, of the first seed."""
         firsts = {model: min(frames) for model, frames in self.scores.items() if frames and model in TRAINED}
         if not firsts:
-            return figures.not_yet("Reliability of the largest output")
+            return not_yet("Reliability of the largest output")
         curves = {
             model: pd.DataFrame(self.values[f"{model}_seed{seed}"]["values"]["reliability"])
             for model, seed in firsts.items()
@@ -199,10 +197,10 @@ class Results:
 
     def _means(self) -> dict[str, pd.DataFrame]:
         """Model to its scores over all seeds, for the models that have any."""
-        return {model: tables.over_seeds(frames) for model, frames in self.scores.items() if frames}
+        return {model: over_seeds(frames) for model, frames in self.scores.items() if frames}
 
     def _seeds(self) -> str:
-        counts = {tables.MODEL_NAMES[model]: len(self.scores[model]) for model in TRAINED if self.scores[model]}
+        counts = {MODEL_NAMES[model]: len(self.scores[model]) for model in TRAINED if self.scores[model]}
         if len(set(counts.values())) > 1:
             each = ", ".join(f"{model} {count}" for model, count in counts.items())
             return f"mean ± s.d. where there are several seeds ({each}), 95 % intervals over faces"
@@ -213,7 +211,7 @@ class Results:
         seeds = self.scores["resnet50_mlp"]
         if not seeds:
             return ()
-        return (tables.weights_note(self.values[f"resnet50_mlp_seed{min(seeds)}"]["provenance"]["weights"]),)
+        return (weights_note(self.values[f"resnet50_mlp_seed{min(seeds)}"]["provenance"]["weights"]),)
 
     def _trainings(self) -> list[str]:
         return [f"{model}_seed{seed}" for model in TRAINED for seed in self.scores[model]]
@@ -256,7 +254,7 @@ class Results:
 def quotes_figure(*audits: PaperAudit) -> Figure:
     """Returns what to quote beside what each paper prints (hypothesis 4: an honest reading of each)."""
     quotes = {each.record.paper: each.quotes_frame() for each in audits}
-    return figures_hypotheses.hypothesis4_figure(quotes, synthetic=any(each.synthetic for each in audits))
+    return hypotheses_figures.hypothesis4(quotes, synthetic=any(each.synthetic for each in audits))
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
@@ -270,7 +268,7 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
         for name, content in run.load_values("*").items()
         if not seeds or content["provenance"]["seed"] in (None, *seeds)
     }
-    scores = {model: run.load_scores(model, seeds) for model in tables.MODEL_NAMES}
+    scores = {model: run.load_scores(model, seeds) for model in MODEL_NAMES}
     names = [f"{model}_seed{seed}" for model, frames in scores.items() for seed in frames]
     variants = [name for name in values if name.startswith("resnet50_mlp-")]
     names += variants

@@ -13,15 +13,8 @@ from fer_lib import provenance
 from fer_lib.artifacts import Run
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
-from fer_lib.figures import comparators as figures_comparators
-from fer_lib.figures import hypotheses as figures_hypotheses
-from fer_lib.figures import liu2023 as figures_liu2023
 from fer_lib.figures.chen2023 import not_yet
 from fer_lib.settings import change
-from fer_lib.tables import chen2023 as tables
-from fer_lib.tables import comparators as tables_comparators
-from fer_lib.tables import lenet as tables_lenet
-from fer_lib.tables import liu2023 as tables_liu2023
 from fer_lib.tables.chen2023 import Table
 from fer_lib.tables.liu2023 import SEPARATIONS, percent, points
 from fer_lib.utils.files import file_sha256
@@ -47,7 +40,7 @@ def own_rows(scores: pd.DataFrame) -> pd.DataFrame:
 def claims(
     scores: pd.DataFrame, differences: pd.DataFrame, whole_test: pd.DataFrame, smiles: pd.DataFrame
 ) -> dict[str, str]:
-    """Returns what was measured of each claim, by a key of ``tables_liu2023.CLAIMS``.
+    """Returns what was measured of each claim, by a key of ``liu2023_tables.CLAIMS``.
 
     Args:
         scores: of :func:`fer_lib.experiments.protocols.scores`.
@@ -116,9 +109,9 @@ class Liu2023:
         if self.compared:
             values, marks = self._compared_values, self._compared_marks
             frames = (pd.DataFrame(values[name]) for name in ("scores", "against"))
-            return tables_comparators.table3(*frames, values["systems"], **marks)
+            return comparators_tables.table3(*frames, values["systems"], **marks)
         own = own_rows(self._frame("scores")) if self.model else None
-        return tables_liu2023.table3(own, **self._marks(self.model))
+        return liu2023_tables.table3(own, **self._marks(self.model))
 
     def compared_tables(self) -> list[Table]:
         """Returns Table 3 and the same systems on FER-2013, where notebook 07 has run."""
@@ -126,42 +119,40 @@ class Liu2023:
             return [self.table3()]
         values, marks = self._compared_values, self._compared_marks
         scores = pd.DataFrame(values["fer2013"]).astype({"difference": float, "p_value": float, "holm": float})
-        fer2013 = tables_comparators.fer2013_table(scores, values["systems"], missing=values["missing"], **marks)
+        fer2013 = comparators_tables.fer2013(scores, values["systems"], missing=values["missing"], **marks)
         return [self.table3(), fer2013]
 
     def cost_figure(self) -> Figure:
         """Returns the accuracy of the compared systems over what they cost."""
         found = self._compared_values if self.compared else {}
         panels = {said: pd.DataFrame(rows) for said, rows in found.get("panels", {}).items()}
-        return figures_comparators.cost_figure(
-            panels, found.get("systems", {}), synthetic=self._synthetic(self.compared)
-        )
+        return comparators_figures.costs(panels, found.get("systems", {}), synthetic=self._synthetic(self.compared))
 
     def ckplus_tables(self) -> list[Table]:
         """Returns every classifier in every protocol and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
         makers = {
-            "scores": tables_liu2023.separation_table,
-            "leaks": tables_liu2023.leak_table,
-            "svm_softmax": tables_liu2023.svm_softmax_table,
+            "scores": liu2023_tables.separations,
+            "leaks": liu2023_tables.leaks,
+            "svm_softmax": liu2023_tables.svm_softmax,
         }
         if self.model and "together" in self._first["values"]:  # older results have no answers about training faces
-            makers["together"] = tables_liu2023.hypothesis2_table
+            makers["together"] = liu2023_tables.hypothesis2
         return [self._or_not_yet(make, name) for name, make in makers.items()]
 
     def genki_table(self) -> Table:
         """Returns GENKI-4K's accuracies and areas under the ROC curve."""
-        return self._or_not_yet(tables_liu2023.genki_table, "genki4k")
+        return self._or_not_yet(liu2023_tables.genki4k, "genki4k")
 
     def fer2013_table(self) -> Table:
         """Returns the accuracy on FER-2013's test faces."""
         made = self._first["provenance"]["settings"].get("resnet50_svm", {}) if self.model else {}
         own = {name: made[name] for name in ("fer2013_components", "fer2013_search_faces") if name in made}
         settings = change(self.run.settings.resnet50_svm, **own)
-        return self._or_not_yet(lambda rows, **marks: tables_liu2023.fer2013_table(rows, settings, **marks), "fer2013")
+        return self._or_not_yet(lambda rows, **marks: liu2023_tables.fer2013(rows, settings, **marks), "fer2013")
 
     def lenet_tables(self) -> list[Table]:
         """Returns Table 4, the batch sizes and Table 5."""
-        makers = (tables_lenet.table4, tables_lenet.batch_size_table, tables_lenet.table5)
+        makers = (lenet_tables.table4, lenet_tables.batch_sizes, lenet_tables.table5)
         summary = self._lenet_frame("summary")
         return [make(summary, **self._marks(self.lenet, weights=False)) for make in makers]
 
@@ -173,27 +164,27 @@ class Liu2023:
             measured = claims(*frames)
         if self.lenet:
             measured["gradients"] = gradients_claim(self._lenet_frame("depth"))
-        return tables_liu2023.claims_table(measured, **self._marks(self.model or self.lenet))
+        return liu2023_tables.claims(measured, **self._marks(self.model or self.lenet))
 
     def separation_figure(self) -> Figure:
         """Returns the accuracies as a picture."""
         if not self.model:
             return not_yet("liu2023, accuracy on CK+", "notebook 04")
         scores = self._frame("scores")
-        return figures_liu2023.separation_figure(scores, synthetic=self._synthetic(self.model))
+        return liu2023_figures.separations(scores, synthetic=self._synthetic(self.model))
 
     def hypothesis2_figure(self) -> Figure:
         """Returns the accuracy on training and test faces together beside that on test faces."""
         if not self.model or "together" not in self._first["values"]:
             return not_yet("Hypothesis 2, training and test faces together", "notebook 04")
-        return figures_hypotheses.hypothesis2_figure(self._frame("together"), synthetic=self._synthetic(self.model))
+        return hypotheses_figures.hypothesis2(self._frame("together"), synthetic=self._synthetic(self.model))
 
     def hypothesis3_figure(self) -> Figure:
         """Returns the errors of every LeNet training beside the printed ones."""
         results = self.run.load_rows("lenet_study", folder="histories")
         if results is None or not self.lenet:
             return not_yet("Hypothesis 3, forty people or seven expressions", "notebook 06")
-        return figures_hypotheses.hypothesis3_figure(results, synthetic=self._synthetic(self.lenet))
+        return hypotheses_figures.hypothesis3(results, synthetic=self._synthetic(self.lenet))
 
     def _frame(self, name: str) -> pd.DataFrame:
         """A frame of notebook 04, of the lowest seed: each seed draws the faces anew several times by itself."""
@@ -214,7 +205,7 @@ class Liu2023:
     @property
     def _compared_marks(self) -> dict[str, Any]:
         weights = self.compared[min(self.compared)]["provenance"]["weights"]
-        note = tables.weights_note(weights, model="ResNet-50")
+        note = weights_note(weights, model="ResNet-50")
         return {
             "reference": self._compared_values["reference"],
             "synthetic": self._synthetic(self.compared),
@@ -255,7 +246,7 @@ class Liu2023:
             if without_neutral
             else ()
         )
-        return (tables.weights_note(made["weights"], model="ResNet-50"), *six)
+        return (weights_note(made["weights"], model="ResNet-50"), *six)
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:

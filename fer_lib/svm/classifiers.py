@@ -29,18 +29,11 @@ from threadpoolctl import threadpool_limits
 from fer_lib.datasets.splits import Fold, sample, search_folds
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.settings.names import CLASSIFIERS as NAMES
 from fer_lib.svm import kernel_machine
 from fer_lib.svm.kernel_machine import Kernels, at_a_time
 from fer_lib.utils.parallel import in_threads
 
-NAMES = {
-    "resnet50_svm_rbf": "ResNet-50 + SVM (RBF)",
-    "resnet50_svm_linear": "ResNet-50 + SVM (linear)",
-    "resnet50_svm_poly": "ResNet-50 + SVM (polynomial)",
-    "resnet50_softmax": "ResNet-50 + SoftMax",
-    "pixels_svm": "pixels + SVM (RBF)",
-    "class_priors": "most frequent class",
-}
 SEARCHED = ("resnet50_svm_rbf", "resnet50_svm_linear", "resnet50_svm_poly", "resnet50_softmax")
 POLY_DEGREE, POLY_OFFSET = 3, 1.0  # (gamma x·z + 1)^3: without the 1, gamma and C would be one parameter
 # 2,048 standardised features separate a few hundred faces by themselves, so the best C of a softmax lies decades below

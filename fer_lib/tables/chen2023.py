@@ -1,35 +1,18 @@
-"""Tables: what they are, those of chen2023 and those that both papers share. Nothing here writes or shows."""
+"""The tables of chen2023, printed beside measured. Nothing here writes or shows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fer_lib import published
-from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.settings import settings_dict
+from fer_lib.tables.base import Table
+from fer_lib.tables.format import MODEL_NAMES, score_cell
 
-if TYPE_CHECKING:
-    import keras
-
-SYNTHETIC_MARK = "SYNTHETIC: generated faces"
-MODEL_NAMES = {
-    "baseline_cnn": "Traditional CNN",
-    "resnet50_mlp": "ResNet50 + MLP",
-    "class_priors": "Class priors (always the training shares)",
-}
 SPLITS = ("training", "validation", "testing")
-SCORE_NAMES = {
-    "loss": "loss (nats)",
-    "categorical_accuracy": "categorical accuracy",
-    "binary_accuracy": "binary accuracy",
-    "macro_f1": "macro F1",
-    "balanced_accuracy": "balanced accuracy",
-}
 
 
 @dataclass(frozen=True)
@@ -115,100 +98,7 @@ def chen2023_table1(settings: Any) -> Table:
     return Table(pd.DataFrame(rows), "chen2023, Table 1: hyperparameters")
 
 
-def layer_table(model: keras.Model, *, title: str) -> Table:
-    """Returns a model's layers: kind, output shape, parameters and how many of them train."""
-    rows = [
-        {
-            "layer": layer.name,
-            "kind": type(layer).__name__,
-            "output": "×".join(str(size) for size in layer.output.shape[1:]),
-            "parameters": layer.count_params(),
-            "trained": int(sum(np.prod(weight.shape) for weight in layer.trainable_weights)),
-        }
-        for layer in model.layers
-    ]
-    total = {
-        "layer": "total",
-        "kind": "",
-        "output": "",
-        "parameters": sum(row["parameters"] for row in rows),
-        "trained": sum(row["trained"] for row in rows),
-    }
-    return Table(pd.DataFrame([*rows, total]), title)
-
-
-def part_sizes(
-    parts: Mapping[str, FaceDataset], *, title: str, classes: bool = True, fingerprints: bool = True
-) -> Table:
-    """Returns the faces of each part (rows): of each class, in total, and the parts' fingerprints, shortened.
-
-    Args:
-        parts: a name to its faces.
-        title: of the table.
-        classes: whether each class has a column; else there is one of how many there are, as of forty people.
-        fingerprints: whether they are shown; those of MTCNN's crops may differ between processors.
-    """
-    rows = []
-    for name, faces in parts.items():
-        counts = np.bincount(faces.labels, minlength=len(faces.class_names))
-        named = dict(zip(faces.class_names, counts.tolist(), strict=True))
-        sizes = named if classes else {"classes": len(faces.class_names)}
-        shown = {"fingerprint": faces.fingerprint[:12]} if fingerprints else {}
-        rows.append({"part": name, **sizes, "total": len(faces), **shown})
-    return Table(pd.DataFrame(rows), title, any(faces.synthetic for faces in parts.values()))
-
-
-def long_scores(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Returns the scores of several splits under each other, with a column ``split`` in front."""
-    return pd.concat([frame.assign(split=split) for split, frame in scores.items()], ignore_index=True)[
-        ["split", "metric", "value", "low", "high", "n", "interval"]
-    ]
-
-
-def prediction_rows(faces: FaceDataset, probabilities: np.ndarray) -> pd.DataFrame:
-    """Returns a row a face: its canonical ``face`` number, ``label`` and the probability of each class."""
-    frame = pd.DataFrame(probabilities, columns=list(faces.class_names))
-    frame.insert(0, "label", faces.labels)
-    frame.insert(0, "face", np.arange(len(faces)))
-    return frame
-
-
-def score_table(
-    scores: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False, notes: Sequence[str] = ()
-) -> Table:
-    """Returns scores side by side: a row a metric, a column a name, each value with its 95 % interval.
-
-    Args:
-        scores: a name (a split, or a model) to a frame of :func:`fer_lib.evaluation.metrics.score`.
-        title: of the table.
-        synthetic: whether the faces were generated.
-        notes: sentences under the table.
-    """
-    columns = {}
-    for name, frame in scores.items():
-        columns[name] = {row.metric: _score_cell(row) for row in frame.itertuples()}
-    frame = pd.DataFrame(columns)
-    names = [SCORE_NAMES.get(metric, metric.replace("recall_", "recall: ")) for metric in frame.index]
-    frame.index = pd.Index(names, name="metric")
-    return Table(frame, title, synthetic, tuple(notes))
-
-
-def printed_scores(paper: str, model: str, metric: str) -> dict[str, float]:
-    """Returns a paper's printed ``"loss"`` or ``"accuracy"`` of a model by split, such as ``{"training": 1.71}``."""
-    rows = published.scores(paper)
-    rows = rows[(rows["model"] == model) & (rows["metric"] == metric)]
-    return dict(zip(rows["split"], rows["value"], strict=True))
-
-
-def statements_table(paper: str, measured: Mapping[str, Any], *, synthetic: bool = False) -> Table:
-    """Returns what a paper prints beside what was measured, for the statements whose ids are given."""
-    printed = published.load(paper).set_index("id").loc[list(measured)]
-    frame = printed[["place", "quantity", "value", "unit"]].rename(columns={"value": "printed"})
-    frame.insert(3, "measured", [_cell(value) for value in measured.values()])
-    return Table(frame.reset_index(drop=True), f"{paper}: what is printed and what is here", synthetic)
-
-
-def sureness_table(rows: Mapping[str, Mapping[str, float]], *, title: str, synthetic: bool = False) -> Table:
+def sureness(rows: Mapping[str, Mapping[str, float]], *, title: str, synthetic: bool = False) -> Table:
     """Returns a row a part: how many faces a model is sure of (an output above 0.5), rightly and wrongly.
 
     Args:
@@ -224,7 +114,7 @@ def sureness_table(rows: Mapping[str, Mapping[str, float]], *, title: str, synth
     return Table(frame, title, synthetic, (note,))
 
 
-def chen2023_table2(
+def table2(
     measured: Mapping[str, pd.DataFrame],
     *,
     title: str,
@@ -250,7 +140,7 @@ def chen2023_table2(
         if len(cells):
             rows.append(_table2_row(name, "published", cells.to_dict(), accuracy="accuracy"))
         if model in measured:
-            values = {(row.split, row.metric): _score_cell(row) for row in measured[model].itertuples()}
+            values = {(row.split, row.metric): score_cell(row) for row in measured[model].itertuples()}
             for kind in ("categorical", "binary"):
                 rows.append(_table2_row(name, f"measured, {kind}", values, accuracy=f"{kind}_accuracy"))
         elif len(cells):
@@ -258,13 +148,13 @@ def chen2023_table2(
     return Table(pd.DataFrame(rows), title, synthetic, tuple(notes))
 
 
-def glance_table(
+def glance(
     measured: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
     """Returns the scores on the test faces alone, printed beside measured, a row a model: for readers in a hurry.
 
     Args:
-        measured: as for :func:`chen2023_table2`.
+        measured: as for :func:`table2`.
         title: of the table.
         synthetic: whether the faces were generated.
         notes: sentences under the table, such as whose weights the trunk had.
@@ -276,7 +166,7 @@ def glance_table(
         cells = {}
         if model in measured:
             testing = measured[model][measured[model]["split"] == "testing"]
-            cells = {row.metric: _score_cell(row) for row in testing.itertuples()}
+            cells = {row.metric: score_cell(row) for row in testing.itertuples()}
         rows.append(
             {
                 "Test faces": name,
@@ -290,50 +180,9 @@ def glance_table(
     return Table(pd.DataFrame(rows), title, synthetic, tuple(notes))
 
 
-def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Returns scores of several seeds as their mean, with ``spread``, one standard deviation between the seeds.
-
-    ``low`` and ``high`` are the lowest and the highest end of the seeds' own 95 % intervals over faces: the faces of
-    several seeds are the same ones and are not counted several times. Of a single seed it returns that seed's own
-    scores. Columns as :func:`fer_lib.evaluation.metrics.score` and ``split``; ``interval`` says which of the two it is.
-    """
-    if len(frames) == 1:
-        return next(iter(frames.values()))
-    together = pd.concat([frame.assign(seed=seed) for seed, frame in frames.items()])
-    scores = together.groupby(["split", "metric"], sort=False)
-    found = scores.agg(value=("value", "mean"), spread=("value", "std"), low=("low", "min"), high=("high", "max"))
-    return found.reset_index().assign(interval=f"mean ± s.d. of {len(frames)} seeds")
-
-
-def interval(value: float, low: float, high: float) -> str:
-    """Returns ``"0.6420 [0.6262, 0.6575]"``; without an interval the value alone, and a dash for no value."""
-    if not np.isfinite(value):
-        return "–"
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return f"{value:.4f}"
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
-
-
-def _score_cell(row: Any) -> str:
-    """A score with its interval in brackets; over several seeds its mean ± s.d., then the bracket."""
-    text = interval(row.value, row.low, row.high)
-    spread = getattr(row, "spread", np.nan)
-    return text if np.isnan(spread) else text.replace(f"{row.value:.4f}", f"{row.value:.4f} ± {spread:.4f}", 1)
-
-
 def _table2_row(model: str, numbers: str, cells: Mapping[tuple[str, str], str], *, accuracy: str) -> dict[str, str]:
     row = {"Model": model, "Numbers": numbers}
     for split in SPLITS:
         row[f"{split.capitalize()} loss"] = cells.get((split, "loss"), "–")
         row[f"{split.capitalize()} accuracy"] = cells.get((split, accuracy), "–")
     return row
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
-        return f"{value:,}"
-    if isinstance(value, (float, np.floating)):
-        return "–" if np.isnan(value) else f"{value:.4g}"
-    return str(value)

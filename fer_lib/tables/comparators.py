@@ -10,8 +10,9 @@ import pandas as pd
 
 from fer_lib import published
 from fer_lib.experiments import protocols
-from fer_lib.tables.chen2023 import Table, interval
-from fer_lib.tables.liu2023 import PROTOCOLS, SEPARATIONS, SUBJECT_NOTE, p_value, percent, points
+from fer_lib.tables.base import Table
+from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, interval, p_value, percent, points
+from fer_lib.tables.liu2023 import SUBJECT_NOTE
 
 if TYPE_CHECKING:
     from fer_lib.experiments.comparison import Row
@@ -39,7 +40,7 @@ TERMS_NOTE = (
 )
 
 
-def systems_table(rows: Sequence[Row], systems: Systems, *, synthetic: bool = False) -> Table:
+def sources(rows: Sequence[Row], systems: Systems, *, synthetic: bool = False) -> Table:
     """Returns what is compared: each row with its source, its weights, what was searched for it and what differs."""
     cells = []
     for row in rows:
@@ -115,7 +116,7 @@ def table3(
     )
 
 
-def paired_table(differences: pd.DataFrame, systems: Systems, *, reference: str, synthetic: bool = False) -> Table:
+def paired(differences: pd.DataFrame, systems: Systems, *, reference: str, synthetic: bool = False) -> Table:
     """Returns every system's accuracy minus the reference's, in every protocol and separation.
 
     Args:
@@ -144,7 +145,7 @@ def paired_table(differences: pd.DataFrame, systems: Systems, *, reference: str,
     return Table(pd.DataFrame(rows), "Each system against the reference, face by face", synthetic, (said,))
 
 
-def fer2013_table(
+def fer2013(
     scores: pd.DataFrame,
     systems: Systems,
     *,
@@ -188,7 +189,7 @@ def fer2013_table(
     return Table(pd.DataFrame(rows), heading, synthetic, (said, *absent, *notes))
 
 
-def smiles_table(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = False) -> Table:
+def smiles(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = False) -> Table:
     """Returns how well the systems that learnt FER-2013 tell GENKI-4K's smiles, by their outputs for happy.
 
     Args:
@@ -212,7 +213,7 @@ def smiles_table(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = Fals
     return Table(frame, "The systems that learnt FER-2013, on GENKI-4K: smile or not", synthetic, (said,))
 
 
-def cost_table(costs: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Table:
+def costs(costs: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Table:
     """Returns what a training of each system takes, and how many faces it answers for in a second.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fer_lib.datasets.catalog import TITLES
-from fer_lib.tables.chen2023 import Table
+from fer_lib.tables.base import Table
 
 SWEEPS = {"learning_rate": "learning rate", "n_kerns": "n-kerns", "batch_size": "batch size"}
 NONE_TRAINED = "No row was trained that the paper prints an error of."
@@ -23,7 +23,7 @@ RUNS_NOTE = (
 )
 
 
-def hypothesis3_table(
+def hypothesis3(
     rows: pd.DataFrame, tally: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
     """Returns each printed error of liu2023's section 3.2 among the trainings of its row, for each corpus.
@@ -55,7 +55,7 @@ def hypothesis3_table(
     return Table(pd.DataFrame(cells), title, synthetic, tuple(said))
 
 
-def class_runs_table(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def class_runs(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns how many faces of a class stand in a row, and how many classes a batch holds: printed and here.
 
     Args:

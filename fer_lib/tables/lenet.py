@@ -6,7 +6,6 @@ trainings. The frames are those of :mod:`fer_lib.experiments.lenet_study`.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ import pandas as pd
 from fer_lib import published
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.settings import LeNetSettings
-from fer_lib.tables.chen2023 import Table
+from fer_lib.tables.base import Table
+from fer_lib.tables.format import feature_maps, setting_name
 
 PAPER = "liu2023"
 TRAINING = ["corpus", "order", "learning_rate", "batch_size", "n_kerns", "seed"]  # what tells one from another
@@ -38,7 +38,7 @@ def table2(settings: LeNetSettings) -> Table:
         "epoch": str(settings.n_epochs),
         "Learning-rate": f"{settings.learning_rate:g}",
         "Pool-size": "({},{})".format(*settings.pool_size),
-        "n-kerns": _kerns(settings.n_kerns),
+        "n-kerns": feature_maps(settings.n_kerns),
     }
     rows = [
         {"Hyper-parameters": name, "printed": printed.loc[name, name], "used": used[name]} for name in printed.index
@@ -74,7 +74,7 @@ def table5(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequ
     return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE, *notes))
 
 
-def batch_size_table(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def batch_sizes(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns section 3.2.2's errors with different batch sizes, printed and measured; see :func:`table4`."""
     statements = published.load(PAPER).set_index("id")["value"]
     stuck = statements["section322-validation-error"]
@@ -98,7 +98,7 @@ def batch_size_table(summary: pd.DataFrame | None, *, synthetic: bool = False, n
     return Table(rows, title, synthetic, (STUDY_NOTE, said, *notes))
 
 
-def paragraphs_table(
+def paragraphs(
     settings: LeNetSettings,
     *,
     results: pd.DataFrame | None = None,
@@ -174,18 +174,6 @@ def _spread(found: Any, name: str, form: str) -> str:
     """The median over seeds with the range, or the value of a single seed."""
     median, low, high = (format(getattr(found, f"{name}{ending}"), form) for ending in ("", "_min", "_max"))
     return median if found.runs == 1 else f"{median} ({low} to {high})"
-
-
-def setting_name(value: Any) -> str:
-    """Returns a learning rate, a batch size or a pair of feature maps as the paper prints it: ``"[20,50]"``."""
-    if isinstance(value, (str, tuple, list)):
-        return _kerns(value)
-    return f"{value:g}"
-
-
-def _kerns(value: str | Sequence[int]) -> str:
-    pair = ast.literal_eval(value) if isinstance(value, str) else value
-    return "[{},{}]".format(*pair)
 
 
 def _stops(settings: LeNetSettings, results: pd.DataFrame | None) -> str:

@@ -18,8 +18,17 @@ from fer_lib import published
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.evaluation import metrics
 from fer_lib.settings import ResNet50SvmSettings
-from fer_lib.svm.classifiers import NAMES as CLASSIFIERS
-from fer_lib.tables.chen2023 import Table, interval
+from fer_lib.tables.base import Table
+from fer_lib.tables.format import (
+    PROTOCOLS,
+    SEPARATIONS,
+    classifier_name,
+    interval,
+    p_value,
+    percent,
+    points,
+    transferred_name,
+)
 
 PAPER = "liu2023"
 CLASS_NAMES = {
@@ -32,8 +41,6 @@ CLASS_NAMES = {
     "neutral": "Neutrality",
     "contempt": "Contempt",
 }
-SEPARATIONS = {"frames": "frames at random", "sequences": "sequences apart", "subjects": "subjects apart"}
-PROTOCOLS = {"per class": "56 + 14 faces a class", "folds": "folds"}
 EQUATIONS = {
     1: "H(x) = F(x) + x",
     2: "K(x, z) = φ(x) · φ(z)",
@@ -60,22 +67,6 @@ NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
 HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table."
 HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that the reading is tried on
 QUOTED, OWN = "quoted by the paper, not run here yet", "the paper's own"
-
-
-def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Returns a fraction in per cent with its interval: ``"97.14 [95.02, 98.61]"``; a dash for no value."""
-    if not np.isfinite(value):
-        return "–"
-    bounds = f" [{100 * low:.2f}, {100 * high:.2f}]" if np.isfinite(low) and np.isfinite(high) else ""
-    return f"{100 * value:.2f}{bounds}"
-
-
-def points(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Returns a difference of fractions in percentage points, signed: ``"+3.10 [+1.00, +5.20]"``."""
-    if not np.isfinite(value):
-        return "–"
-    bounds = f" [{100 * low:+.2f}, {100 * high:+.2f}]" if np.isfinite(low) and np.isfinite(high) else ""
-    return f"{100 * value:+.2f}{bounds}"
 
 
 def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
@@ -105,7 +96,7 @@ def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
     return Table(pd.DataFrame(rows), "liu2023, Table 1: faces of each class", synthetic, (*said, *notes))
 
 
-def expansion_table(arithmetic: pd.DataFrame) -> Table:
+def expansion(arithmetic: pd.DataFrame) -> Table:
     """Returns what the paper's words make of its faces beside the counts after augmentation that it prints.
 
     Args:
@@ -140,7 +131,7 @@ def table3(own_rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Seq
     return Table(pd.DataFrame(rows), "liu2023, Table 3: algorithms", synthetic, (said, *notes))
 
 
-def separation_table(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def separations(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns the accuracy of each classifier (rows) for each protocol and separation (columns).
 
     Args:
@@ -152,8 +143,8 @@ def separation_table(scores: pd.DataFrame, *, synthetic: bool = False, notes: Se
     cells: dict[str, dict[str, str]] = {}
     for row in scores.itertuples():
         column = f"{PROTOCOLS.get(row.protocol, row.protocol)}: {SEPARATIONS.get(row.separation, row.separation)}"
-        cells.setdefault(column, {})[_classifier(row.classifier)] = percent(row.accuracy, row.low, row.high)
-    order = [_classifier(name) for name in scores["classifier"].unique()]
+        cells.setdefault(column, {})[classifier_name(row.classifier)] = percent(row.accuracy, row.low, row.high)
+    order = [classifier_name(name) for name in scores["classifier"].unique()]
     frame = pd.DataFrame(cells).reindex(order).fillna("–").rename_axis("classifier").reset_index()
     drawn = scores.groupby("protocol", sort=False)["draws"].max()
     draws = ", ".join(f"{PROTOCOLS.get(name, name)}: {count}" for name, count in drawn.items())
@@ -161,7 +152,7 @@ def separation_table(scores: pd.DataFrame, *, synthetic: bool = False, notes: Se
     return Table(frame, "Accuracy by what is kept apart between training and test faces", synthetic, (said, *notes))
 
 
-def leak_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def leaks(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns what each separation costs: accuracy with frames at random minus accuracy with more kept apart.
 
     Args:
@@ -176,7 +167,7 @@ def leak_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Seq
         where = {"protocol": PROTOCOLS.get(row.protocol, row.protocol)} if "protocol" in differences else {}
         rows.append(
             {
-                "classifier": _classifier(row.classifier),
+                "classifier": classifier_name(row.classifier),
                 **where,
                 "compared": f"{SEPARATIONS['frames']} minus {kind}",
                 "difference (points)": points(row.difference, row.low, row.high),
@@ -189,7 +180,7 @@ def leak_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Seq
     return Table(pd.DataFrame(rows), "What frames at random add to the accuracy", synthetic, (said, *notes))
 
 
-def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def svm_softmax(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns the accuracy of the SVM minus that of SoftMax on the same faces and features.
 
     Holm's adjustment is over the protocols and separations of a seed: seeds ask the same questions again.
@@ -223,7 +214,7 @@ def svm_softmax_table(differences: pd.DataFrame, *, synthetic: bool = False, not
     return Table(pd.DataFrame(rows), "SVM against SoftMax on the same features and faces", synthetic, (said, *notes))
 
 
-def hypothesis2_table(together: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns the accuracy on training faces, test faces and both together: of which of them are the printed 98.60 %?
 
     Args:
@@ -237,7 +228,7 @@ def hypothesis2_table(together: pd.DataFrame, *, synthetic: bool = False, notes:
     parts = {"training": "training faces", "testing": "test faces", "together": "both together"}
     frame = pd.DataFrame(
         {
-            "classifier": [_classifier(name) for name in shown["classifier"]],
+            "classifier": [classifier_name(name) for name in shown["classifier"]],
             "protocol": [PROTOCOLS.get(name, name) for name in shown["protocol"]],
             "test faces": [SEPARATIONS.get(name, name) for name in shown["separation"]],
         }
@@ -257,7 +248,7 @@ def hypothesis2_table(together: pd.DataFrame, *, synthetic: bool = False, notes:
     return Table(frame, title, synthetic, (said, *notes))
 
 
-def fer2013_table(
+def fer2013(
     rows: pd.DataFrame, settings: ResNet50SvmSettings, *, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
     """Returns the accuracy of each model on FER-2013's test faces, which the abstract says the 98.6 % are of.
@@ -272,7 +263,7 @@ def fer2013_table(
     bounds = zip(rows["accuracy"], rows["low"], rows["high"], strict=True)
     frame = pd.DataFrame(
         {
-            "model": [_classifier(name) for name in rows["model"]],
+            "model": [classifier_name(name) for name in rows["model"]],
             "accuracy (%)": [percent(*cells) for cells in bounds],
             "wrong": [f"{row.wrong:,} of {row.faces:,}" for row in rows.itertuples()],
             "minus the first (points)": [points(*cells) for cells in _bounds(rows, "difference")],
@@ -292,7 +283,7 @@ def fer2013_table(
     return Table(frame, "liu2023, abstract and section 3.1: accuracy on FER-2013", synthetic, (said, *notes))
 
 
-def misses_table(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def misses(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns in how many photos MTCNN found a face, a row a class and corpus.
 
     Args:
@@ -314,7 +305,7 @@ def misses_table(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = Fal
     return Table(pd.concat(parts, ignore_index=True), title, synthetic, tuple(notes))
 
 
-def genki_table(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def genki4k(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns how well each model tells the smiles of GENKI-4K, over all photos and by pose.
 
     Args:
@@ -326,7 +317,7 @@ def genki_table(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[
     """
     frame = pd.DataFrame(
         {
-            "model": [machine_name(name) for name in rows["model"]],
+            "model": [transferred_name(name) for name in rows["model"]],
             "photos of": rows["group"].astype(str).to_numpy(),
             "photos": rows["photos"].to_numpy(),
             "smiles": rows["smiles"].to_numpy(),
@@ -343,7 +334,7 @@ def genki_table(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[
     return Table(frame, "liu2023, section 2.1: generalisation to GENKI-4K, smile or not", synthetic, (said, *notes))
 
 
-def equations_table(checks: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def equations(checks: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns the paper's equations beside what a fitted machine, or a network's graph, says of them.
 
     Args:
@@ -370,7 +361,7 @@ def equations_table(checks: pd.DataFrame, *, synthetic: bool = False, notes: Seq
     return Table(pd.DataFrame(rows), "liu2023's equations, checked", synthetic, tuple(notes))
 
 
-def claims_table(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def claims(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Returns the paper's claims, what it prints for each and what was measured here.
 
     Args:
@@ -397,18 +388,6 @@ def claims_table(measured: Mapping[str, str], *, synthetic: bool = False, notes:
     return Table(pd.DataFrame(rows), "liu2023: its claims, and what is found here", synthetic, tuple(notes))
 
 
-def p_value(value: float) -> str:
-    """Returns a p-value to two digits: ``"0.034"``, ``"< 0.0001"``; a dash for none."""
-    if not np.isfinite(value):
-        return "–"
-    return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
-
-
-def machine_name(name: str) -> str:
-    """Returns what a model is called that was taken to another corpus: its own name, or what its SVM learnt from."""
-    return f"SVM taught on {name}" if name in TITLES.values() else _classifier(name)
-
-
 def _seven_wrong() -> str:
     """What the paper's own counts of wrong and of all faces make of each other."""
     printed = published.load(PAPER).set_index("id")["value"]
@@ -418,10 +397,6 @@ def _seven_wrong() -> str:
     shares = {f"its {testing} test faces": testing, f"the {training + testing} faces of both parts": training + testing}
     cells = " and ".join(f"{percent(1 - wrong / faces)} % of {words}" for words, faces in shares.items())
     return f"Section 3.1 prints {wrong} wrong: with Table 1's counts that leaves right {cells}."
-
-
-def _classifier(name: str) -> str:
-    return CLASSIFIERS.get(name, name)
 
 
 def _bounds(rows: pd.DataFrame, name: str) -> Iterator[tuple[float, float, float]]:

@@ -14,9 +14,9 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import comparison, comparison_scores, protocols
-from fer_lib.figures import comparators as figures_comparators
+from fer_lib.figures import comparators as comparators_figures
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
-from fer_lib.tables import comparators as tables_comparators
+from fer_lib.tables import comparators as comparators_tables
 
 CLASSES = ("angry", "happy", "sad")
 DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, repeats=3, folds=3)
@@ -262,7 +262,7 @@ def test_table3_is_published_beside_measured(compared, people):
     _, answers, _ = compared
     both = comparison_scores.with_own(answers, own_predictions(answers))
     scores, differences = protocols.scores(both, people), comparison_scores.against(both, people, "pixels_svm")
-    table = tables_comparators.table3(
+    table = comparators_tables.table3(
         scores, differences, comparison_scores.described(rows()), reference="pixels_svm", synthetic=True
     )
     frame = table.frame.set_index("system")
@@ -289,28 +289,28 @@ def test_random_weights_that_stay_are_told_from_those_that_train():
     described = comparison_scores.described(made)
     seen = [described[name]["weights"] for name in ("vgg16", "resnet50_attention")]
     assert seen == ["none", "none, frozen at random"]
-    assert [figures_comparators.kind_of(each) for each in seen] == ["from no weights"] * 2
+    assert [comparators_figures.kind_of(each) for each in seen] == ["from no weights"] * 2
 
 
 def test_every_printed_row_of_table3_has_its_system():
     from fer_lib import published
 
     printed = published.printed_table("liu2023", "Table 3")["row"].str.replace(" ", "")
-    assert set(printed) == {*tables_comparators.PRINTED, tables_comparators.OWN_ROW.replace(" ", "")}
-    assert set(tables_comparators.PRINTED.values()) <= set(comparators.SYSTEMS)
+    assert set(printed) == {*comparators_tables.PRINTED, comparators_tables.OWN_ROW.replace(" ", "")}
+    assert set(comparators_tables.PRINTED.values()) <= set(comparators.SYSTEMS)
 
 
 def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
-    systems = tables_comparators.systems_table([*rows(), *rows()], comparison_scores.described(rows())).frame
+    systems = comparators_tables.sources([*rows(), *rows()], comparison_scores.described(rows())).frame
     assert len(systems) == 3
     assert systems["searched for it"].str.contains("lasso").sum() == 1
     assert "common_patches: 3" in set(systems["parameters"])
     scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
     known = comparison_scores.described([*rows(), comparison.Row("fer_package", "fer_package", {})])
     missing = {"fer_package": "It is away."}
-    table = tables_comparators.fer2013_table(scores, known, reference="pixels_svm", missing=missing)
+    table = comparators_tables.fer2013(scores, known, reference="pixels_svm", missing=missing)
     assert "network of the package fer is not measured: It is away." in table.notes
-    assert tables_comparators.smiles_table(pd.DataFrame(columns=generalisation.COLUMNS), {}).frame.empty
+    assert comparators_tables.smiles(pd.DataFrame(columns=generalisation.COLUMNS), {}).frame.empty
 
 
 def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, whole, people):
@@ -322,14 +322,14 @@ def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, who
     panels = comparison_scores.panels(scores, fer2013, every, comparison_scores.described(rows()))
     assert list(panels) == ["CK+, subjects apart", "FER-2013"]
     assert [list(frame["system"]) for frame in panels.values()] == [list(ROWS)] * 2
-    figure = figures_comparators.cost_figure(panels, comparison_scores.described(rows()), synthetic=True)
+    figure = comparators_figures.costs(panels, comparison_scores.described(rows()), synthetic=True)
     assert [ax.get_xscale() for ax in figure.axes] == ["log"] * 4
     for ax in figure.axes:
         assert {text.get_text() for text in ax.texts} == {"1", "2"}
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said == ["1  raw pixels + SVM (RBF)", "2  CSPL + SVM*"]
     assert any("SYNTHETIC" in text.get_text() for text in figure.texts)
-    assert len(figures_comparators.cost_figure({}, {}).axes) == 1
+    assert len(comparators_figures.costs({}, {}).axes) == 1
 
 
 def test_the_figures_numbers_lie_over_no_mark_and_no_other_number():
@@ -346,9 +346,9 @@ def test_the_figures_numbers_lie_over_no_mark_and_no_other_number():
             "weights": "none",
         }
     )
-    figure = figures_comparators.cost_figure({"CK+": frame}, {name: {"title": name} for name in names})
+    figure = comparators_figures.costs({"CK+": frame}, {name: {"title": name} for name in names})
     figure.draw_without_rendering()
-    for ax, cost in zip(figure.axes, figures_comparators.COSTS, strict=True):
+    for ax, cost in zip(figure.axes, comparators_figures.COSTS, strict=True):
         numbers = [Text.get_window_extent(text) for text in ax.texts]
         assert len(numbers) == len(places)
         marks = ax.transData.transform(list(zip(frame[cost], 100 * frame["accuracy"], strict=True)))

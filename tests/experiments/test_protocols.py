@@ -13,11 +13,11 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
-from fer_lib.figures import hypotheses as figures_hypotheses
+from fer_lib.figures import hypotheses as hypotheses_figures
 from fer_lib.report import liu2023 as report_liu2023
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers
-from fer_lib.tables import liu2023 as tables_liu2023
+from fer_lib.tables import liu2023 as liu2023_tables
 from fer_lib.utils import files
 
 CLASSES = ("angry", "happy", "sad")
@@ -93,10 +93,10 @@ def test_one_separation_alone_leaks_nothing_and_says_so(predictions, people):
     for part in (alone, predictions[predictions["separation"] != "frames"]):
         found = protocols.leaks(part, people)
         assert (len(found), list(found.columns)) == (0, protocols.LEAKS)
-    assert "Holm" in tables_liu2023.leak_table(found).to_markdown()
+    assert "Holm" in liu2023_tables.leaks(found).to_markdown()
     together = protocols.together(alone, people)
     assert set(together["separation"]) == {"frames"}
-    assert figures_hypotheses.hypothesis2_figure(together) is not None
+    assert hypotheses_figures.hypothesis2(together) is not None
 
 
 def test_a_feature_that_knows_only_the_sequence_is_right_by_the_leak_alone(predictions, people):
@@ -316,7 +316,7 @@ def test_each_claim_says_what_was_measured_of_it(predictions, people):
     paired = protocols.paired(predictions, people, first="resnet50_svm_rbf", second="resnet50_softmax")
     tested = protocols.whole_test({"resnet50_svm_rbf": np.eye(3)}, np.arange(3))
     said = report_liu2023.claims(scores, paired, tested, pd.DataFrame())
-    assert set(said) <= set(tables_liu2023.CLAIMS)
+    assert set(said) <= set(liu2023_tables.CLAIMS)
     assert said["accuracy_ckplus"].count("%") == 3
     assert "frames at random" in said["accuracy_ckplus"]
     assert said["accuracy_fer2013"].startswith("100.00")
@@ -385,7 +385,7 @@ def test_the_report_shows_hypothesis_2_where_it_was_measured(tmp_path, measured,
     newer = gathered(tmp_path / "newer", {0: measured | rows}).ckplus_tables()
     assert not any("Hypothesis 2" in table.title for table in older)
     (found,) = [table for table in newer if "Hypothesis 2" in table.title]
-    expected = tables_liu2023.hypothesis2_table(protocols.together(predictions, people)).frame
+    expected = liu2023_tables.hypothesis2(protocols.together(predictions, people)).frame
     pd.testing.assert_frame_equal(found.frame, expected)
     assert [table.title for table in newer if table is not found] == [table.title for table in older]
 

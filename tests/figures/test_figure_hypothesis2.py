@@ -28,7 +28,7 @@ def together() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def drawn():
-    return figures.hypothesis2_figure(together(), synthetic=True)
+    return figures.hypothesis2(together(), synthetic=True)
 
 
 def marks(ax) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_figure_is_whole_and_legible_and_small(drawn):
 
 def test_synthetic_is_said_where_asked_and_only_there(drawn):
     assert "SYNTHETIC" in words(drawn)
-    assert "SYNTHETIC" not in words(figures.hypothesis2_figure(together()))
+    assert "SYNTHETIC" not in words(figures.hypothesis2(together()))
 
 
 def test_each_value_is_drawn_at_its_place_and_written_beside_it(drawn):
@@ -86,9 +86,9 @@ def test_the_printed_value_is_a_line_and_chance_a_dotted_one(drawn):
 
 def test_without_class_priors_or_with_one_separation_the_rest_is_drawn():
     rows = together()
-    alone = figures.hypothesis2_figure(rows[rows["classifier"] != "class_priors"])
+    alone = figures.hypothesis2(rows[rows["classifier"] != "class_priors"])
     assert "chance" not in words(alone)
-    random = figures.hypothesis2_figure(rows[(rows["separation"] == "frames") & (rows["protocol"] == "folds")])
+    random = figures.hypothesis2(rows[(rows["separation"] == "frames") & (rows["protocol"] == "folds")])
     check_legible(random)
     assert "apart" not in words(random)
     (ax,) = random.axes

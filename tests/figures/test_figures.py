@@ -18,7 +18,7 @@ from fer_lib.figures import chen2023 as figures
 from fer_lib.figures import diagrams, style
 from fer_lib.models import baseline_cnn, resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.tables import chen2023 as tables
+from fer_lib.tables.format import MODEL_NAMES
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 LOSSES = {"training": 1.71, "validation": 1.68}
@@ -203,14 +203,14 @@ def test_another_model_does_not_pass_for_the_papers_figure(drawn):
 
 def test_names_are_stated_once_and_short_in_figures(drawn):
     assert style.model_name("class_priors") == "Class priors"
-    assert tables.MODEL_NAMES["class_priors"].startswith("Class priors (")
+    assert MODEL_NAMES["class_priors"].startswith("Class priors (")
     assert style.model_name("resnet50_svm_rbf") == "ResNet-50 + SVM (RBF)"
     assert style.model_name("anything else") == "anything else"
     assert "always the training shares" not in words(drawn["recalls"])
 
 
 def test_what_is_not_measured_is_named():
-    assert "Recall: not measured yet" in words(figures.not_yet("Recall"))
+    assert "Recall: not measured yet" in words(style.not_yet("Recall"))
 
 
 def test_pyplot_and_style_stay_as_they_were(makers):

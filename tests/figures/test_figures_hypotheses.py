@@ -11,7 +11,8 @@ from test_figures_liu2023 import offsets, study
 
 from fer_lib.experiments import lenet_hypothesis
 from fer_lib.figures import hypotheses as figures
-from fer_lib.tables import chen2023 as tables
+from fer_lib.tables import base as tables
+from fer_lib.tables.format import MODEL_NAMES
 
 MODELS = ("baseline_cnn", "resnet50_mlp")
 PRINTED = {model: tables.printed_scores("chen2023", model, "accuracy") for model in MODELS}
@@ -35,12 +36,12 @@ def makers():
     alone = {"baseline_cnn": None, "resnet50_mlp": epochs(50, 0, 1)}
     twenty = study(seeds=20)
     return {
-        "few": lambda **s: figures.hypothesis1_figure(few, priors=priors(), printed=PRINTED, **s),
-        "mixed": lambda **s: figures.hypothesis1_figure(mixed, priors=priors(), printed=PRINTED, **s),
-        "alone": lambda **s: figures.hypothesis1_figure(alone, priors=None, printed=PRINTED, **s),
-        "study": lambda **s: figures.hypothesis3_figure(study(), **s),
-        "study of twenty": lambda **s: figures.hypothesis3_figure(twenty, **s),
-        "study of one": lambda **s: figures.hypothesis3_figure(study(("ckplus",), ("unshuffled",), 1), **s),
+        "few": lambda **s: figures.hypothesis1(few, priors=priors(), printed=PRINTED, **s),
+        "mixed": lambda **s: figures.hypothesis1(mixed, priors=priors(), printed=PRINTED, **s),
+        "alone": lambda **s: figures.hypothesis1(alone, priors=None, printed=PRINTED, **s),
+        "study": lambda **s: figures.hypothesis3(study(), **s),
+        "study of twenty": lambda **s: figures.hypothesis3(twenty, **s),
+        "study of one": lambda **s: figures.hypothesis3(study(("ckplus",), ("unshuffled",), 1), **s),
     }
 
 
@@ -113,7 +114,7 @@ def test_several_seeds_are_their_mean_and_range(drawn):
 @pytest.mark.parametrize(("name", "place", "model"), [("few", 0, "baseline_cnn"), ("few", 1, "resnet50_mlp")])
 def test_the_printed_accuracies_stand_at_their_split(drawn, name, place, model):
     left, right = drawn[name].axes[2 * place : 2 * place + 2]
-    assert left.get_title(loc="left") == tables.MODEL_NAMES[model]
+    assert left.get_title(loc="left") == MODEL_NAMES[model]
     found = offsets(right, "D")
     values = [PRINTED[model][split] for split in ("training", "validation", "testing")]
     np.testing.assert_allclose(found, np.column_stack([range(3), values]))
@@ -141,9 +142,9 @@ def test_sixths_fifths_and_the_priors_are_named_lines(drawn):
 
 def test_priors_that_agree_are_named_once_and_none_are_not_named():
     few = {"resnet50_mlp": epochs(3, 0)}
-    alike = words(figures.hypothesis1_figure(few, priors=priors(0.2511), printed=PRINTED))
+    alike = words(figures.hypothesis1(few, priors=priors(0.2511), printed=PRINTED))
     assert "priors, categorical:\n0.2511" in alike
-    without = figures.hypothesis1_figure(few, priors=None, printed=PRINTED)
+    without = figures.hypothesis1(few, priors=None, printed=PRINTED)
     assert "priors, " not in words(without)
     assert levels(without.axes[1]) == pytest.approx([5 / 7, 6 / 7])
 
@@ -152,7 +153,7 @@ def test_a_model_that_has_not_run_is_left_out(drawn):
     assert len(drawn["alone"].axes) == 2
     assert "Traditional CNN" not in words(drawn["alone"])
     nothing = {"baseline_cnn": None, "resnet50_mlp": pd.DataFrame()}
-    assert "not measured yet" in words(figures.hypothesis1_figure(nothing, priors=priors(), printed=PRINTED))
+    assert "not measured yet" in words(figures.hypothesis1(nothing, priors=priors(), printed=PRINTED))
 
 
 def test_both_models_have_the_whole_scale(drawn):
@@ -228,7 +229,7 @@ def test_chance_stands_in_the_row_of_its_corpus(drawn):
 
 def test_what_was_not_trained_is_said():
     results = study()
-    figure = figures.hypothesis3_figure(results[results["batch_size"] != 1])
+    figure = figures.hypothesis3(results[results["batch_size"] != 1])
     assert words(figure).count("not trained here") == 1
     assert "not trained here" in [text.get_text() for text in panels(figure)["Section 3.2.2: batch size 1"].texts]
-    assert "not trained here" not in words(figures.hypothesis3_figure(results))
+    assert "not trained here" not in words(figures.hypothesis3(results))

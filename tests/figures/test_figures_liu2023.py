@@ -12,6 +12,7 @@ from fer_lib.evaluation import metrics
 from fer_lib.figures import liu2023 as figures
 from fer_lib.settings import ExpansionSettings, LeNetSettings
 from fer_lib.settings.liu2023 import TWELVE_OPERATIONS
+from fer_lib.tables.format import transferred_name
 
 CLASSIFIERS = ("resnet50_svm_rbf", "resnet50_svm_linear", "resnet50_softmax", "class_priors")
 CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")
@@ -116,7 +117,7 @@ def makers():
         "mixed": lambda **s: expanded(noise, seventeen, **s),
         "fine-tuning": lambda **s: figures.fine_tuning_curves(history(), **s),
         "fine-tuning of none": lambda **s: figures.fine_tuning_curves(pd.DataFrame(), **s),
-        "separation": lambda **s: figures.separation_figure(scores(), chance=1 / 6, **s),
+        "separation": lambda **s: figures.separations(scores(), chance=1 / 6, **s),
         "study": lambda **s: figures.lenet_against_printed(study(), **s),
         "study of one": lambda **s: figures.lenet_against_printed(study(("ckplus",), ("unshuffled",), 1), **s),
         "histories": lambda **s: figures.lenet_curves(histories(), **s),
@@ -242,7 +243,7 @@ def test_separation_shows_the_printed_accuracy_and_chance(drawn):
     ]
     # the folds' classes differ in size, so that one in six is no level there
     assert levels == [pytest.approx([1 / 6, 0.986]), pytest.approx([0.986])]
-    alone = figures.separation_figure(scores())
+    alone = figures.separations(scores())
     assert "chance" not in words(alone)
 
 
@@ -325,7 +326,7 @@ def test_a_gradient_of_zero_is_left_out_of_the_logarithmic_scale():
 def test_roc_curves_say_their_area(drawn):
     for name, curve in curves().items():
         area = np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"])
-        assert f"{figures.machine_name(name)} (area {area:.3f})" in words(drawn["roc"])
+        assert f"{transferred_name(name)} (area {area:.3f})" in words(drawn["roc"])
 
 
 def test_pose_draws_accuracy_and_area_of_every_group(drawn):

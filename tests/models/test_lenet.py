@@ -22,7 +22,7 @@ from fer_lib.errors import FerError
 from fer_lib.experiments import lenet_hypothesis, lenet_study, lenet_training
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings
-from fer_lib.tables import hypotheses as tables_hypotheses
+from fer_lib.tables import hypotheses as hypotheses_tables
 from fer_lib.training import set_seed
 from fer_lib.utils import parallel
 
@@ -649,7 +649,7 @@ def test_a_study_of_other_settings_than_the_printed_has_nothing_to_say():
     rows = placed(trainings([(2, 4)], learning_rate=1.0))
     tally = lenet_hypothesis.tally(rows)
     assert len(rows) == len(tally) == 0
-    table = tables_hypotheses.hypothesis3_table(rows, tally)
+    table = hypotheses_tables.hypothesis3(rows, tally)
     assert "No row was trained that the paper prints an error of." in table.to_markdown()
 
 
@@ -727,7 +727,7 @@ def test_the_printed_batch_size_is_said_where_another_was_used():
 
 def test_the_tables_say_all_this():
     rows = placed(trainings([(2, 4), (1, 4)]), trainings([(35, 35)], corpus="ckplus"))
-    table = tables_hypotheses.hypothesis3_table(rows, lenet_hypothesis.tally(rows), synthetic=True, notes=["", "More."])
+    table = hypotheses_tables.hypothesis3(rows, lenet_hypothesis.tally(rows), synthetic=True, notes=["", "More."])
     said = table.to_markdown()
     assert said.startswith("**SYNTHETIC: generated faces. Hypothesis 3")
     cells = table.frame.iloc[0]
@@ -750,7 +750,7 @@ def test_the_tables_say_all_this():
 
 def test_the_table_of_runs_says_what_the_paper_says():
     runs = lenet_hypothesis.class_runs({"olivetti": lenet_study.olivetti_parts(striped_faces(classes=40))})
-    table = tables_hypotheses.class_runs_table(runs)
+    table = hypotheses_tables.class_runs(runs)
     assert table.frame["of a class in a row"].tolist() == ["10", "10", "8"]
     assert table.frame["classes in a batch of 20"].tolist() == ["2", "2", "3"]
     assert table.frame["faces"].tolist() == ["–", "400", "320"]

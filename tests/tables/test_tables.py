@@ -8,8 +8,10 @@ import pytest
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.tables import chen2023 as tables
-from fer_lib.tables.chen2023 import Table, interval
+from fer_lib.tables import base as tables
+from fer_lib.tables import chen2023 as chen2023_tables
+from fer_lib.tables.base import Table
+from fer_lib.tables.format import MODEL_NAMES, interval
 
 SPLITS = ("training", "validation", "testing")
 # chen2023, Table 2, as printed: loss and accuracy of training, validation and testing
@@ -78,10 +80,10 @@ def test_makers_pass_the_mark_on():
     sure = {"testing": {"faces": 1, "largest_output": 0.5, "binary_accuracy": 0.5}}
     for synthetic in (True, False):
         made = [
-            tables.score_table(given, title="t", synthetic=synthetic),
-            tables.chen2023_table2({}, title="t", synthetic=synthetic),
-            tables.statements_table("chen2023", {"classes": 7}, synthetic=synthetic),
-            tables.sureness_table(sure, title="t", synthetic=synthetic),
+            tables.scores(given, title="t", synthetic=synthetic),
+            chen2023_tables.table2({}, title="t", synthetic=synthetic),
+            tables.statements("chen2023", {"classes": 7}, synthetic=synthetic),
+            chen2023_tables.sureness(sure, title="t", synthetic=synthetic),
             tables.part_sizes({"training": faces([0], synthetic=synthetic)}, title="t"),
         ]
         assert [table.synthetic for table in made] == [synthetic] * 5
@@ -105,7 +107,7 @@ def test_interval_keeps_four_decimals(numbers, text):
 
 
 def test_table_1_sets_printed_beside_used():
-    frame = tables.chen2023_table1(ResNet50MlpSettings(dropout_rate=0.25)).frame
+    frame = chen2023_tables.table1(ResNet50MlpSettings(dropout_rate=0.25)).frame
     assert frame.to_numpy().tolist() == [
         ["width_shift_range", "0.1", "0.1"],
         ["height_shift_range", "0.1", "0.1"],
@@ -117,12 +119,12 @@ def test_table_1_sets_printed_beside_used():
 
 
 def test_settings_table_holds_every_setting_and_no_folder():
-    frame = tables.settings_table(ResNet50MlpSettings(weights="/somewhere/own.h5"), title="t").frame
+    frame = tables.all_settings(ResNet50MlpSettings(weights="/somewhere/own.h5"), title="t").frame
     values = dict(zip(frame["setting"], frame["value"], strict=True))
     assert set(values) == set(ResNet50MlpSettings.__dataclass_fields__)
     assert values["weights"] == "file own.h5"
     assert values["batch_size"] == "64"
-    filters = tables.settings_table(BaselineCnnSettings(), title="t").frame.set_index("setting")
+    filters = tables.all_settings(BaselineCnnSettings(), title="t").frame.set_index("setting")
     assert filters.loc["convolution_filters", "value"] == "[32, 64, 128]"
 
 
@@ -142,7 +144,7 @@ def test_part_sizes_of_forty_people_are_counted_without_their_names():
 
 def test_settings_of_several_experiments_stand_under_their_names():
     given = {"mlp": ResNet50MlpSettings(batch_size=7), "cnn": BaselineCnnSettings(batch_size=9)}
-    frame = tables.settings_tables(given, title="t").frame
+    frame = tables.settings_by_name(given, title="t").frame
     assert list(frame.columns) == ["of", "setting", "value"]
     found = frame[frame["setting"] == "batch_size"].set_index("of")["value"].to_dict()
     assert found == {"mlp": "7", "cnn": "9"}
@@ -159,7 +161,7 @@ def test_prediction_rows_hold_face_label_and_outputs_in_order():
 
 def test_sureness_table_shows_enough_decimals_to_tell_from_six_sevenths():
     row_of = {"faces": 3589, "sure_right": 3, "sure_wrong": 2, "largest_output": 0.51234, "binary_accuracy": 0.8571826}
-    table = tables.sureness_table({"testing": row_of}, title="t")
+    table = chen2023_tables.sureness({"testing": row_of}, title="t")
     assert table.flat().iloc[0].to_list() == ["testing", "3,589", "3", "2", "0.5123", "0.857183"]
     assert list(table.frame.columns)[:3] == ["faces of", "faces", "sure right"]
     assert "6/7 = 0.857143" in table.to_markdown()
@@ -176,7 +178,7 @@ def test_long_scores_put_the_split_in_front():
 
 
 def test_score_table_has_a_column_a_name_and_readable_metrics():
-    table = tables.score_table({"validation": small_scores(), "testing": small_scores(loss=2.0)}, title="t")
+    table = tables.scores({"validation": small_scores(), "testing": small_scores(loss=2.0)}, title="t")
     assert list(table.frame.columns) == ["validation", "testing"]
     assert list(table.frame.index) == ["loss (nats)", "categorical accuracy", "binary accuracy", "recall: happy"]
     assert table.frame.loc["loss (nats)", "testing"] == "2.0000 [1.9900, 2.0100]"
@@ -191,7 +193,7 @@ def test_printed_scores_are_the_papers_by_split():
 
 
 def test_table_2_shows_published_scores_exactly_as_printed_and_what_is_missing():
-    table = tables.chen2023_table2({}, title="t")
+    table = chen2023_tables.table2({}, title="t")
     assert row(table, "Traditional CNN", "published") == CNN_PRINTED
     assert row(table, "ResNet50 + MLP", "published") == MLP_PRINTED
     for model in ("Traditional CNN", "ResNet50 + MLP"):
@@ -203,7 +205,7 @@ def test_table_2_shows_published_scores_exactly_as_printed_and_what_is_missing()
 
 
 def test_table_2_sets_categorical_and_binary_accuracy_apart():
-    table = tables.chen2023_table2({"resnet50_mlp": measured()}, title="t")
+    table = chen2023_tables.table2({"resnet50_mlp": measured()}, title="t")
     loss = "1.5000 [1.4900, 1.5100]"
     assert row(table, "ResNet50 + MLP", "measured, categorical") == [loss, "0.2500 [0.2400, 0.2600]"] * 3
     assert row(table, "ResNet50 + MLP", "measured, binary") == [loss, "0.8600 [0.8500, 0.8700]"] * 3
@@ -214,19 +216,19 @@ def test_table_2_sets_categorical_and_binary_accuracy_apart():
 def test_table_2_takes_each_split_from_its_own_scores():
     values = {"training": 0.1, "validation": 0.2, "testing": 0.3}
     long = tables.long_scores({split: small_scores(loss=value, width=np.nan) for split, value in values.items()})
-    cells = row(tables.chen2023_table2({"baseline_cnn": long}, title="t"), "Traditional CNN", "measured, binary")
+    cells = row(chen2023_tables.table2({"baseline_cnn": long}, title="t"), "Traditional CNN", "measured, binary")
     assert cells[::2] == ["0.1000", "0.2000", "0.3000"]
 
 
 def test_class_priors_have_a_row_once_measured_and_none_published():
-    table = tables.chen2023_table2({"class_priors": measured(categorical=0.2449)}, title="t")
+    table = chen2023_tables.table2({"class_priors": measured(categorical=0.2449)}, title="t")
     priors = table.frame[table.frame["Model"].str.startswith("Class priors")]
     assert list(priors["Numbers"]) == ["measured, categorical", "measured, binary"]
     assert priors.iloc[0]["Testing accuracy"] == "0.2449 [0.2349, 0.2549]"
 
 
 def test_only_the_models_asked_for_have_rows():
-    table = tables.chen2023_table2({"baseline_cnn": measured()}, title="t", only=["resnet50_mlp"])
+    table = chen2023_tables.table2({"baseline_cnn": measured()}, title="t", only=["resnet50_mlp"])
     assert set(table.frame["Model"]) == {"ResNet50 + MLP"}
 
 
@@ -252,15 +254,16 @@ def test_over_seeds_is_the_mean_with_its_spread_and_the_outer_ends_of_the_interv
 
 def test_over_seeds_fits_into_table_2():
     both = tables.over_seeds({0: measured(loss=1.0), 1: measured(loss=2.0)})
-    cells = row(tables.chen2023_table2({"resnet50_mlp": both}, title="t"), "ResNet50 + MLP", "measured, binary")
+    cells = row(chen2023_tables.table2({"resnet50_mlp": both}, title="t"), "ResNet50 + MLP", "measured, binary")
     # the brackets hold 95 % intervals, here from the lower seed's lower end to the higher seed's higher end
     assert cells[:2] == ["1.5000 ± 0.7071 [0.9900, 2.0100]", "0.8600 ± 0.0000 [0.8500, 0.8700]"]
 
 
 def test_at_a_glance_sets_the_test_faces_printed_beside_measured():
     long = tables.long_scores({"training": small_scores(loss=9.0), "testing": small_scores()})
-    frame = tables.glance_table({"resnet50_mlp": long, "class_priors": long}, title="t").frame.set_index("Test faces")
-    assert list(frame.index) == [tables.MODEL_NAMES[model] for model in tables.MODEL_NAMES]
+    measured = {"resnet50_mlp": long, "class_priors": long}
+    frame = chen2023_tables.glance(measured, title="t").frame.set_index("Test faces")
+    assert list(frame.index) == [MODEL_NAMES[model] for model in MODEL_NAMES]
     assert frame.loc["ResNet50 + MLP"].to_list() == [
         "0.8571",
         "0.2500 [0.2400, 0.2600]",
@@ -280,7 +283,7 @@ def test_the_note_on_weights_says_whether_they_test_the_papers_claim():
     assert "do not test" not in tables.weights_note({**origin, "tests_transfer_claim": True})
     assert note.startswith("Weights of ResNet50 + MLP's trunk")
     assert tables.weights_note(origin, model="ResNet-50").startswith("Weights of ResNet-50's trunk")
-    table = tables.chen2023_table2({}, title="t", notes=[note])
+    table = chen2023_tables.table2({}, title="t", notes=[note])
     assert note in table.to_markdown()
 
 
@@ -288,7 +291,7 @@ def test_the_note_on_weights_says_whether_they_test_the_papers_claim():
 
 
 def test_statements_set_printed_beside_measured_in_the_order_given():
-    table = tables.statements_table("chen2023", {"trunk-parameters": 23587712, "classes": 7})
+    table = tables.statements("chen2023", {"trunk-parameters": 23587712, "classes": 7})
     assert list(table.frame.columns) == ["place", "quantity", "printed", "measured", "unit"]
     assert list(table.frame["printed"]) == ["23587712", "7"]
     assert list(table.frame["measured"]) == ["23,587,712", "7"]
@@ -297,4 +300,4 @@ def test_statements_set_printed_beside_measured_in_the_order_given():
 
 def test_an_unknown_statement_is_a_mistake_in_the_call():
     with pytest.raises(KeyError, match="trunk-size"):
-        tables.statements_table("chen2023", {"trunk-size": 1})
+        tables.statements("chen2023", {"trunk-size": 1})
