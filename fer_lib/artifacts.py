@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from fer_lib import provenance
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.figures.style import figure_png
 from fer_lib.settings import (
     PROJECT,
     Profile,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import yaml

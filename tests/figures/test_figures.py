@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
@@ -171,6 +172,16 @@ def svg(figure) -> bytes:
 @pytest.mark.parametrize("name", NAMES)
 def test_figure_is_whole_and_legible(drawn, name):
     check_legible(drawn[name])
+
+
+def test_png_text_is_stored_and_leaves_the_pixels_alone(makers):
+    said = {"Description": "Loss over the epochs", "Source": "chen2023, Figure 5 – ±1"}
+    with Image.open(io.BytesIO(style.figure_png(makers["loss"]()))) as plain:
+        assert not plain.text
+        pixels = np.asarray(plain)
+    with Image.open(io.BytesIO(style.figure_png(makers["loss"](), text=said))) as marked:
+        assert marked.text == said
+        assert np.array_equal(np.asarray(marked), pixels)
 
 
 @pytest.mark.parametrize("name", NAMES)
