@@ -33,7 +33,7 @@ from fer_lib.settings import (
 )
 from fer_lib.tables.base import SYNTHETIC_MARK, Table
 from fer_lib.utils import code_hash
-from fer_lib.utils.files import atomic_path, figure_png, file_sha256, write_text
+from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 FIGURE_DPI = 150
 

@@ -224,7 +224,7 @@ def test_no_file_names_a_folder_of_this_machine(tmp_path):
     write_text(weights, "some weights")
     settings = change(MLP, weights=str(weights))
     run = started(tmp_path / "out", settings=settings, weights=pretrained.weights_origin(settings.weights))
-    run.save_table(tables.settings_table(settings, title="t"), "settings")
+    run.save_table(tables.all_settings(settings, title="t"), "settings")
     save_one_of_each(run)
     files = written(tmp_path / "out")
     assert len(files) == 9

@@ -17,7 +17,7 @@ from fer_lib.evaluation import metrics
 from fer_lib.provenance import read_values
 from fer_lib.published.records import SCALES, Announced, Measured, Quoted, Record, Statement, matching
 from fer_lib.settings import PROJECT
-from fer_lib.tables.chen2023 import Table
+from fer_lib.tables.base import Table, weights_note
 
 Results = Mapping[str, Mapping[str, Any]]
 """Contents of metrics files by name (``"resnet50_mlp_seed0"``): ``values``, ``provenance`` and ``synthetic``."""

@@ -14,6 +14,8 @@ from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures
+from fer_lib.figures import hypotheses as hypotheses_figures
+from fer_lib.figures.style import not_yet
 from fer_lib.provenance import same_faces
 from fer_lib.report import audit as audit_report
 from fer_lib.report.audit import PaperAudit

@@ -15,78 +15,7 @@ from fer_lib.tables.format import MODEL_NAMES, score_cell
 SPLITS = ("training", "validation", "testing")
 
 
-@dataclass(frozen=True)
-class Table:
-    """A frame with its title: the same in a notebook, in the report and in a file.
-
-    Attributes:
-        frame: the rows; its index is shown only where it has a name.
-        title: one sentence, with the paper's table number where it has one.
-        synthetic: whether the numbers come from generated faces; the title then says so.
-        notes: sentences under the table.
-    """
-
-    frame: pd.DataFrame
-    title: str
-    synthetic: bool = False
-    notes: tuple[str, ...] = field(default_factory=tuple)
-
-    @property
-    def heading(self) -> str:
-        """The title, with the mark of generated faces where it belongs."""
-        return f"{SYNTHETIC_MARK}. {self.title}" if self.synthetic else self.title
-
-    def to_markdown(self) -> str:
-        """Returns the table as GitHub's Markdown, title and notes included."""
-        table = self.flat().to_markdown(index=False, disable_numparse=True)
-        return "\n\n".join([f"**{self.heading}**", table, *self.notes]) + "\n"
-
-    def flat(self) -> pd.DataFrame:
-        """Returns the rows with a named index turned into a column, every cell a string."""
-        frame = self.frame.reset_index() if self.frame.index.name else self.frame
-        return frame.map(_cell)
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
-
-    def __repr__(self) -> str:
-        return f"{self.heading}\n{self.flat().to_string(index=False)}"
-
-
-def settings_table(settings: Any, *, title: str) -> Table:
-    """Returns every setting of an experiment, a row each."""
-    rows = [{"setting": name, "value": str(value)} for name, value in settings_dict(settings).items()]
-    return Table(pd.DataFrame(rows), title)
-
-
-def settings_tables(settings: Mapping[str, Any], *, title: str) -> Table:
-    """Returns every setting of several experiments by name, a row each."""
-    rows = [
-        {"of": name, "setting": key, "value": str(value)}
-        for name, each in settings.items()
-        for key, value in settings_dict(each).items()
-    ]
-    return Table(pd.DataFrame(rows), title)
-
-
-def weights_note(origin: Mapping[str, Any], *, model: str = "ResNet50 + MLP") -> str:
-    """Returns the sentence under every table of scores: whose weights the trunk had, and whether they test the claim.
-
-    Args:
-        origin: the result of :func:`fer_lib.models.pretrained.weights_origin`.
-        model: whose trunk it is.
-    """
-    digest = f", SHA-256 {origin['sha256'][:12]}…" if origin["sha256"] else ""
-    weights = f"Weights of {model}'s trunk: {origin['origin']}{digest}."
-    if origin["tests_transfer_claim"]:
-        return weights
-    return (
-        f"{weights} They are not ImageNet's, so that its numbers do not test the paper's claim about transfer "
-        "learning; `make replicate PROFILE=paper FER_DATA=<folder>` does."
-    )
-
-
-def chen2023_table1(settings: Any) -> Table:
+def table1(settings: Any) -> Table:
     """Returns chen2023's Table 1, printed beside used, from an experiment's settings."""
     printed = published.load("chen2023")
     printed = printed[printed["id"].str.startswith("table1-")].set_index("quantity")

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,6 @@ import numpy as np
 import yaml
 
 from fer_lib.errors import FerError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # errors of the operating system that a user can fix; HDF5 gives only their text
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -97,24 +94,6 @@ def cached_array(path: str | Path, build: Callable[[], np.ndarray]) -> np.ndarra
     with atomic_path(path) as partial, open(partial, "wb") as file:
         np.save(file, array, allow_pickle=False)
     return array
-
-
-def figure_png(figure: Figure, *, text: Mapping[str, str] | None = None, **options: float) -> bytes:
-    """Returns a figure as PNG, without the transparency that none has: the same pixels, a tenth smaller.
-
-    Matplotlib's version is left out as well, because it would change a committed image at each update.
-    """
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    chunks = PngInfo()
-    for name, value in (text or {}).items():
-        chunks.add_text(name, value)
-    drawn, content = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", **options)
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").save(content, "PNG", dpi=picture.info["dpi"], pnginfo=chunks)
-    return content.getvalue()
 
 
 def file_sha256(path: str | Path) -> str:
