@@ -1,7 +1,6 @@
-"""Every figure of chen2023 and those of the argument about it. Functions return a figure; none writes or shows one.
+"""The figures of chen2023 and those of our argument about it. Functions return a figure; none writes or shows one.
 
-A figure made from generated faces says SYNTHETIC in its title area: pass ``synthetic=True``. Where the paper has no
-such figure, the title names no number.
+With ``synthetic=True`` the title area says SYNTHETIC. The title has a figure number only if the paper has this figure.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ if TYPE_CHECKING:
 
 @styled
 def example_faces(dataset: FaceDataset, *, per_class: int = 6, seed: int = 0, synthetic: bool = False) -> Figure:
-    """Returns chen2023's Figure 1: faces chosen at random, a row a class.
+    """Draw chen2023's Figure 1: faces chosen at random, one row for each class.
 
     Args:
-        dataset: faces of shape (N, H, W) or (N, H, W, 3); a dataset of generated faces is labelled so by itself.
-        per_class: faces a row; a class with fewer faces fills its row in part.
-        seed: of the choice.
-        synthetic: whether to say that the faces were generated.
+        dataset: faces of shape (N, H, W) or (N, H, W, 3); generated faces are marked in any case.
+        per_class: faces in a row; a class with fewer faces leaves the rest of its row empty.
+        seed: of the random choice.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     rng = np.random.default_rng(seed)
     rows = {}
@@ -67,11 +66,11 @@ def example_faces(dataset: FaceDataset, *, per_class: int = 6, seed: int = 0, sy
 
 @styled
 def class_counts(counts: pd.DataFrame, *, synthetic: bool = False) -> Figure:
-    """Returns the faces per class and split as bars with their numbers.
+    """Draw the number of faces of each class and split as labelled bars.
 
     Args:
-        counts: ``FaceDataset.counts()``: a row a split, a column a class, and ``total``.
-        synthetic: whether to say that the faces were generated.
+        counts: ``FaceDataset.counts()``: splits as rows, classes and ``total`` as columns.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     shares = counts.drop(columns="total", errors="ignore").rename_axis("split").reset_index()
     long = shares.melt(id_vars="split", var_name="class", value_name="faces")
@@ -92,12 +91,12 @@ def class_counts(counts: pd.DataFrame, *, synthetic: bool = False) -> Figure:
 
 @styled
 def mean_faces(means: np.ndarray, class_names: Sequence[str], *, synthetic: bool = False) -> Figure:
-    """Returns the mean face of each class, all on one grey scale.
+    """Draw the mean face of each class, all on one grey scale.
 
     Args:
         means: float, shape (C, H, W), any pixel scale.
         class_names: C names.
-        synthetic: whether to say that the faces were generated.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     low, high = float(np.min(means)), float(np.max(means))
     grey = (np.asarray(means) - low) / ((high - low) or 1)
@@ -109,18 +108,18 @@ def mean_faces(means: np.ndarray, class_names: Sequence[str], *, synthetic: bool
 
 @styled
 def preprocessing_steps(images: np.ndarray, steps: Mapping[str, np.ndarray], *, synthetic: bool = False) -> Figure:
-    """Returns the same faces before and after each step of preprocessing (chen2023, section 2.1 and Table 1).
+    """Draw the same faces before and after each step of preprocessing (chen2023, section 2.1 and Table 1).
 
     Args:
         images: the raw faces, shape (n, H, W) or (n, H, W, 3), in 0–255: the first row, named "raw".
-        steps: name of a step -> the n faces after it, in 0–255, in 0–1 or on any other scale; a row each. The range of
-            values stands under each name.
-        synthetic: whether to say that the faces were generated.
+        steps: name of a step -> the n faces after it, in 0–255, in 0–1 or on any other scale; one row for each step.
+            The range of values is below each name.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     rows, labels = {}, {}
     for name, faces in {"raw": images, **steps}.items():
         low, high = float(np.min(faces)), float(np.max(faces))
-        # the two usual scales are shown as they are, so that a change of contrast is seen; others are stretched
+        # 0–255 and 0–1 are drawn unstretched, so that a change of contrast shows; other scales are stretched
         scale = next((top for top in (1, 255) if low >= 0 and high <= top * (1 + 1e-6)), None)
         black, white = (0, scale) if scale else (low, high)
         rows[name] = (np.asarray(faces, dtype=np.float64) - black) / (white - black)
@@ -133,13 +132,13 @@ def preprocessing_steps(images: np.ndarray, steps: Mapping[str, np.ndarray], *, 
 
 @styled
 def model_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
-    """Returns chen2023's Figure 2: the shapes a face passes through and the layers of a built model.
+    """Draw chen2023's Figure 2: the shapes that a face passes through, and the layers of a built model.
 
-    Layers, shapes, parameters and what trains are read off the model, so that the figure shows what runs.
+    Layers, shapes, parameters and trainable parts are read from the model itself, so the figure shows what runs.
 
     Args:
         model: a built Keras model; a network inside it, such as the trunk, is drawn as one layer.
-        synthetic: whether to say that the model's numbers come with generated faces.
+        synthetic: whether to mark the figure as part of a run on generated faces.
     """
     total = model.count_params()
     trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
@@ -151,15 +150,15 @@ def model_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
 
 @styled
 def residual_block(trunk: keras.Model, *, block: str = "conv5_block3", synthetic: bool = False) -> Figure:
-    """Returns chen2023's Figure 3: a residual block, its branches followed through the Keras graph.
+    """Draw chen2023's Figure 3: a residual block, with its branches followed through the Keras graph.
 
     Args:
         trunk: the ResNet itself, such as ``model.get_layer("resnet50")``.
         block: the block's name; ``"conv5_block3"`` has an identity shortcut, ``"conv2_block1"`` a projection.
-        synthetic: whether to say that the model's numbers come with generated faces.
+        synthetic: whether to mark the figure as part of a run on generated faces.
 
     Raises:
-        FerError: the network has no such block; the sentence names the nearest.
+        FerError: the network has no such block; the message names the nearest.
     """
     found = diagrams.find_residual_block(trunk, block)
     convolutions = sum(fact.kind.startswith("Conv") for fact in found.main)
@@ -173,11 +172,11 @@ def residual_block(trunk: keras.Model, *, block: str = "conv5_block3", synthetic
 
 @styled
 def mlp_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
-    """Returns chen2023's Figure 4: the multi-layer perceptron, from its first batch norm to the softmax.
+    """Draw chen2023's Figure 4: the multi-layer perceptron, from its first batch norm to the softmax.
 
     Args:
-        model: the built model of section 2.2; the MLP is what follows its first dense layer.
-        synthetic: whether to say that the model's numbers come with generated faces.
+        model: the built model of section 2.2; the MLP is everything after its first dense layer.
+        synthetic: whether to mark the figure as part of a run on generated faces.
 
     Raises:
         FerError: the model has fewer than two dense layers.
@@ -196,14 +195,14 @@ def loss_curves(
     model: str = "resnet50_mlp",
     synthetic: bool = False,
 ) -> Figure:
-    """Returns chen2023's Figure 5: loss in nats over epochs, training and validation.
+    """Draw chen2023's Figure 5: training and validation loss in nats over the epochs.
 
     Args:
-        history: a DataFrame with ``epoch``, ``loss`` and ``val_loss`` (nats), and ``seed`` where it holds several runs;
-            or a run each in a mapping by seed or in a list. Several runs are drawn as their mean and range.
+        history: a DataFrame with ``epoch``, ``loss`` and ``val_loss`` (nats), and ``seed`` if it has several runs; or
+            several DataFrames in a list or in a mapping by seed. Several runs are drawn as their mean and range.
         published: part -> loss as the paper prints it, such as ``{"training": 1.71, "validation": 1.68}``.
         model: a key of ``tables.format.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
-        synthetic: whether to say that the faces were generated.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     runs = as_runs(history)
     title = _numbered(5, "loss during training and validation", model)
@@ -224,15 +223,15 @@ def accuracy_curves(
     model: str = "resnet50_mlp",
     synthetic: bool = False,
 ) -> Figure:
-    """Returns chen2023's Figure 6 twice: as categorical accuracy and as Keras' binary accuracy, over epochs.
+    """Draw chen2023's Figure 6 twice: categorical accuracy and Keras' binary accuracy over the epochs.
 
-    The paper does not say which accuracy it prints, so that its values stand in both panels.
+    The paper does not say which accuracy it prints, so both panels show its values.
 
     Args:
         history: as for ``loss_curves``, with ``categorical_accuracy``, ``binary_accuracy`` and both with ``val_``.
         published: part -> accuracy as the paper prints it, such as ``{"training": 0.8580, "validation": 0.8581}``.
         model: a key of ``tables.format.MODEL_NAMES``; the paper's figure shows ``"resnet50_mlp"``.
-        synthetic: whether to say that the faces were generated.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     runs = as_runs(history)
     note = f"6/7: the binary accuracy of any model that is never more than 50 % sure. {curve_note(runs)}"
@@ -253,12 +252,12 @@ def accuracy_curves(
 
 @styled
 def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion matrix", synthetic: bool = False) -> Figure:
-    """Returns a confusion matrix: faces as numbers, their share of the true class as colour.
+    """Draw a confusion matrix: numbers of faces, coloured by their share of the true class.
 
     Args:
-        confusion: ``evaluation.confusion``: faces per true class (rows) and predicted class (columns).
-        title: what the figure is of, such as the model and the split.
-        synthetic: whether to say that the faces were generated.
+        confusion: ``metrics.confusion``: faces per true class (rows) and predicted class (columns).
+        title: names the model and the split.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     cells = confusion.to_numpy()
     shares = confusion / np.maximum(cells.sum(axis=1, keepdims=True), 1)
@@ -275,12 +274,12 @@ def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion matrix"
 
 @styled
 def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
-    """Returns reliability curves: how often a model is right when it is so sure; below, on how many faces.
+    """Draw reliability curves: accuracy by confidence, and below it the number of faces.
 
     Args:
-        curves: model -> ``evaluation.reliability``: ``confidence``, ``accuracy`` with its 95 % interval ``low`` and
-            ``high``, and ``faces``, a row a bin of the largest output.
-        synthetic: whether to say that the faces were generated.
+        curves: model -> ``metrics.reliability``: ``confidence``, ``accuracy`` with its 95 % interval ``low`` and
+            ``high``, and ``faces``, one row for each bin of the largest output.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     names = {
         key: f"{model_name(key)} (calibration error {calibration_error(curve):.3f})" for key, curve in curves.items()
@@ -297,7 +296,7 @@ def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = 
     )  # fmt: skip
     sns.lineplot(long, x="confidence", y="faces", ax=bottom, legend=False, **look)
     top.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), ylabel="accuracy (share of faces right)")
-    # logarithmic, for a bin of one face explains its wide interval and would vanish beside thousands
+    # logarithmic: a bin of one face has a wide interval, and would be invisible next to thousands
     bottom.set(xlabel="confidence (mean largest output of the bin)", ylabel="faces", yscale="log")
     bottom.set_ylim(0.6, 2.5 * long["faces"].max())
     bottom.yaxis.set_major_locator(FixedLocator(10.0 ** np.arange(6)))
@@ -309,11 +308,11 @@ def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = 
 
 @styled
 def recalls(scores: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
-    """Returns the recall of each class with its 95 % Wilson interval, the models side by side.
+    """Draw the recall of each class with its 95 % Wilson interval, the models side by side.
 
     Args:
-        scores: model -> ``evaluation.score``; its rows ``recall_<class>`` are drawn.
-        synthetic: whether to say that the faces were generated.
+        scores: model -> ``metrics.score``; its rows ``recall_<class>`` are drawn.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     rows = []
     for key, table in scores.items():
@@ -338,7 +337,7 @@ def recalls(scores: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> F
 
 
 def _numbered(number: int, what: str, model: str) -> str:
-    """A title with the paper's number, which only the paper's own model bears."""
+    """Write a title; only the paper's own model gets the number of the paper's figure."""
     if model == "resnet50_mlp":
         return f"chen2023, Figure {number}: {what}"
     return f"{model_name(model)}: {what} (as chen2023, Figure {number})"
@@ -349,6 +348,6 @@ def _bound(value: float) -> str:
 
 
 def _printed(published: Mapping[str, float] | None, form: str) -> dict[str, tuple[float, str]]:
-    """Returns the paper's values as reference lines: label -> (value, colour of its part)."""
+    """Turn the paper's values into reference lines: label -> (value, colour of its part)."""
     values = {part: float(value) for part, value in (published or {}).items()}
     return {f"paper, {part}\n{form.format(value)}": (value, PARTS.get(part, SOFT)) for part, value in values.items()}

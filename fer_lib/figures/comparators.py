@@ -1,4 +1,4 @@
-"""The figure of the compared systems: what they get right, and what they cost. It is returned, not written or shown."""
+"""The figure of the comparators: accuracy against cost. It is returned, not written or shown."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ KINDS = {
     "from no weights": ("s", PALETTE[1]),
     "no network": ("^", PALETTE[2]),
 }
-PRIORS = "class_priors"  # they cost nothing: a level, and no mark
-DIGIT = 6  # the width and height that a digit takes, in points
+PRIORS = "class_priors"  # they cost nothing, so they are drawn as a level without a mark
+DIGIT = 6  # width and height of a digit in points
 LEADER = {"arrowstyle": "-", "color": INK, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0}
 TITLE = "Accuracy against cost of every compared system"
 
 
 @styled
 def costs(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Figure:
-    """Returns accuracy with its 95 % interval over the cost of training and of answering, a row of panels a corpus.
+    """Draw accuracy with its 95 % interval over the costs of training and classifying; a row of panels per corpus.
 
     Args:
-        panels: what the accuracy is of, such as ``"CK+, subject-independent"``, to a frame with a row a system:
-            ``system`` (a row's name), ``accuracy``, ``low``, ``high`` (fractions), ``train_seconds``,
+        panels: test, such as ``"CK+, subject-independent"`` -> a frame with one row for each comparator: ``system`` (a
+            row's name), ``accuracy``, ``low``, ``high`` (fractions), ``train_seconds``,
             ``faces_a_second`` and ``weights`` (``comparison_scores.panels``).
-        systems: what the rows are called.
+        systems: the rows' titles.
         synthetic: whether the faces were generated.
     """
     if not panels:
@@ -68,7 +68,7 @@ def costs(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bo
     entries = [Line2D([], [], linestyle="none") for _ in names]
     said = [f"{numbers[name]}  {systems[name]['title']}" for name in names]
     figure.legend(entries, said, loc="outside lower left", ncols=3, fontsize=8, handlelength=0, handletextpad=0)
-    figure.draw_without_rendering()  # lays out
+    figure.draw_without_rendering()  # computes the layout
     for row, frame in zip(grid, panels.values(), strict=True):
         for ax, cost in zip(row, COSTS, strict=True):
             _number(ax, frame, cost=cost, numbers=numbers)
@@ -76,7 +76,7 @@ def costs(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bo
 
 
 def kind_of(weights: str) -> str:
-    """Returns the key of ``KINDS`` of a system: whether it is a network, and whether it had seen anything before."""
+    """Classify a comparator by its weights into a key of ``KINDS``: pre-trained network, other network, none."""
     return {"no network": "no network", "none": "from no weights"}.get(weights.split(",")[0], "pre-trained")
 
 
@@ -98,9 +98,9 @@ def _panel(ax: Axes, frame: pd.DataFrame, *, cost: str) -> None:
 
 
 def _number(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, str]) -> None:
-    """Writes each system's number beside its mark, where it meets no mark, bar or number as far as there is room.
+    """Write each comparator's number next to its mark, clear of marks, bars and numbers if there is room.
 
-    The figure must have been laid out: what is free depends on how far apart the marks are on paper.
+    The layout must be computed before: the free places depend on the marks' distances on paper.
     """
     frame = frame[frame["system"] != PRIORS]
     points = 72 / ax.figure.dpi
@@ -121,13 +121,13 @@ def _number(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, s
             for right in (far, -far - width)
         ]
         boxes = [box for box in boxes if inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1)] or boxes
-        free = min(boxes, key=lambda box: sum(box.overlaps(other) for other in taken))  # the first of the best
+        free = min(boxes, key=lambda box: sum(box.overlaps(other) for other in taken))  # the first among equals
         taken.append(free)
-        beside = (free.x0 - x, free.y0 + DIGIT / 2 - y)
+        offset = (free.x0 - x, free.y0 + DIGIT / 2 - y)
         ax.annotate(
             text,
             place,
-            xytext=beside,
+            xytext=offset,
             textcoords="offset points",
             va="center",
             fontsize=8,

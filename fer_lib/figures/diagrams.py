@@ -1,8 +1,8 @@
-"""Drawings of networks, read off built Keras models: chen2023's Figures 2, 3 and 4.
+"""Draw networks from built Keras models: chen2023's Figures 2, 3 and 4.
 
 Each ``draw_`` function draws on axes whose data unit is one inch and returns the height it took below ``y = 0``;
-``fer_lib.figures.chen2023`` makes the figure around it. Layers are known by their class' name, so that Keras is not
-imported.
+``fer_lib.figures.chen2023`` makes the figure around it. Layers are recognised by their class' name, so that Keras need
+not be imported.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ ROW, BOX = 0.32, 0.24  # inches from one row of the layer list to the next, and 
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """What a drawing says of one Keras layer.
+    """The facts of one Keras layer that a drawing shows.
 
     Attributes:
         kind: the layer's class with its main setting, such as ``"Conv 3×3"``.
         name: its name in the model.
         shape: its output's shape without the batch, such as ``(2, 2, 2048)``.
-        parameters: how many weights it holds.
-        trained: how many of them the optimiser moves.
+        parameters: number of its weights.
+        trained: number of weights that the optimiser changes.
         state: a key of ``STATES``.
         members: for a nested network, its layers with weights and how many of these train; else (0, 0).
     """
@@ -58,7 +58,7 @@ class LayerFacts:
 
 
 def read_layer(layer: keras.Layer) -> LayerFacts:
-    """Returns the facts of a layer of a built model; a nested network counts as one layer."""
+    """Read the facts of a layer of a built model; a nested network counts as one layer."""
     inner = [member for member in getattr(layer, "layers", []) if member.weights]
     trained = sum(_size(weight) for weight in layer.trainable_weights)
     parameters = layer.count_params()
@@ -74,14 +74,14 @@ def read_layer(layer: keras.Layer) -> LayerFacts:
 
 
 def sizes(shape: Sequence[int]) -> str:
-    """Returns a shape as the paper writes it: ``(2, 2, 2048)`` is ``"2×2×2048"``."""
+    """Format a shape as chen2023 writes it: ``(2, 2, 2048)`` is ``"2×2×2048"``."""
     return "×".join(str(size) for size in shape)
 
 
 def draw_model(ax: Axes, model: keras.Model, *, width: float) -> float:
-    """Draws a model: above, what the data look like on their way; below, every layer with its shape and parameters."""
+    """Draw a model: above, the shapes that the data take; below, every layer with its shape and parameters."""
     facts = [read_layer(layer) for layer in model.layers]
-    if facts[0].kind != "Input":  # a Sequential model keeps its input out of its layers
+    if facts[0].kind != "Input":  # a Sequential model does not list its input as a layer
         facts.insert(0, LayerFacts("Input", model.inputs[0].name, tuple(model.inputs[0].shape[1:]), 0, 0, "none"))
     bottom = _draw_shapes(ax, facts, width=width) - 0.3
     bottom = _draw_list(ax, facts, width=width, top=bottom) - 0.28
@@ -90,7 +90,7 @@ def draw_model(ax: Axes, model: keras.Model, *, width: float) -> float:
 
 
 def draw_residual_block(ax: Axes, block: ResidualBlock, *, width: float) -> float:
-    """Draws a residual block from its input x at the top to its output at the bottom, as He et al. 2016 do."""
+    """Draw a residual block from its input x at the top to its output at the bottom, as He et al. 2016 do."""
     main_x, short_x, box_width, step = 0.39 * width, 0.8 * width, 2.9, 0.53
     y = -0.12
     ax.text(main_x, y, f"x:  {sizes(block.fork.shape)}", ha="center", va="center", fontsize=10, weight="bold")
@@ -120,7 +120,7 @@ def draw_residual_block(ax: Axes, block: ResidualBlock, *, width: float) -> floa
 
 
 def draw_mlp(ax: Axes, model: keras.Model, *, width: float) -> float:
-    """Draws the multi-layer perceptron, a column a block that ends with a dense layer, then the output layers."""
+    """Draw the multi-layer perceptron: a column for each block that ends with a dense layer, then the output layers."""
     entry, blocks, output = split_mlp(model)
     columns = [*blocks, output] if output else blocks
     pitch = width / max(len(columns), 4)
@@ -132,7 +132,7 @@ def draw_mlp(ax: Axes, model: keras.Model, *, width: float) -> float:
     for number, block in enumerate(columns):
         x = centres[number]
         if number:
-            # from a column's foot to the next column's head, rising between the two
+            # from the bottom of a column to the top of the next, rising between the two
             foot, rise, low, high = centres[number - 1], x - pitch / 2, lowest - 0.33, first + 0.49
             _line(ax, (foot, lowest - 0.19), (foot, low), (rise, low), (rise, high), (x, high))
             _arrow(ax, (x, high), (x, first + 0.19))
@@ -161,9 +161,9 @@ class ResidualBlock:
     Attributes:
         fork: the layer whose output is x.
         main: the layers that compute F(x), first to last.
-        shortcut: the layers on the shortcut, none where it is the identity.
+        shortcut: the layers on the shortcut; none if it is the identity.
         add: the addition.
-        after: the layer that takes the sum.
+        after: the layer that gets the sum.
     """
 
     fork: LayerFacts
@@ -179,7 +179,7 @@ class ResidualBlock:
 
 
 def find_residual_block(trunk: keras.Model, block: str) -> ResidualBlock:
-    """Returns a residual block by name, such as ``"conv5_block3"``: both branches back from its addition to the fork.
+    """Find a residual block by name, such as ``"conv5_block3"``; both branches lead from its addition back to the fork.
 
     Raises:
         FerError: the network has no addition of that name.
@@ -200,9 +200,9 @@ def find_residual_block(trunk: keras.Model, block: str) -> ResidualBlock:
 
 
 def split_mlp(model: keras.Model) -> tuple[LayerFacts, list[list[LayerFacts]], list[LayerFacts]]:
-    """Returns the layer before the MLP, the MLP's blocks (each ends with a dense layer) and the output layers.
+    """Split a model: the layer before the MLP, the MLP's blocks (each ends with a dense layer), the output layers.
 
-    The MLP is what follows the first dense layer: chen2023 feeds the 32 values of that layer to it (section 2.2.2).
+    The MLP is everything after the first dense layer: chen2023 feeds the 32 values of that layer to it (section 2.2.2).
 
     Raises:
         FerError: the model has fewer than two dense layers.
@@ -254,7 +254,7 @@ def _inputs(layer: keras.Layer) -> list:
 
 
 def _chain_back(maker: dict[int, keras.Layer], tensor: object) -> Iterator[keras.Layer]:
-    """Yields the layers before a tensor, nearest first, up to the first that has not exactly one input."""
+    """Yield the layers before a tensor, nearest first, up to the first that does not have exactly one input."""
     while id(tensor) in maker:
         layer = maker[id(tensor)]
         yield layer
@@ -265,10 +265,10 @@ def _chain_back(maker: dict[int, keras.Layer], tensor: object) -> Iterator[keras
 
 
 def _draw_shapes(ax: Axes, facts: Sequence[LayerFacts], *, width: float) -> float:
-    """Draws each new output shape in turn and, above the arrow to it, the layer that makes it."""
+    """Draw each new output shape in turn and, above the arrow to it, the layer that makes it."""
     stages = [facts[0]]
     for before, fact in itertools.pairwise(facts):
-        # a dense layer is a stage of its own even where it keeps the length, as those of the MLP do
+        # a dense layer is always a stage of its own, even if it keeps the length as those of the MLP do
         if fact.shape != before.shape or fact.kind.startswith("Dense"):
             stages.append(fact)
     largest = max(size for fact in stages for size in fact.shape[:-1] or (1,))
@@ -291,9 +291,9 @@ def _draw_shapes(ax: Axes, facts: Sequence[LayerFacts], *, width: float) -> floa
 
 
 def _draw_shape(ax: Axes, shape: Sequence[int], centre: tuple[float, float], *, largest: int) -> float:
-    """Draws a stack of maps as a cuboid, a vector as a bar, and returns half its width in inches."""
+    """Draw a stack of maps as a cuboid or a vector as a bar, and return half its width in inches."""
     (x, y), values = centre, shape[-1]
-    # sides are not to scale (48 : 2 would vanish): roots of heights and widths, powers of channels
+    # not to scale, or small maps would vanish (48 : 2): sides are powers of heights, widths and channels
     if len(shape) == 1:
         half = min(0.36, 0.14 * values**0.12)
         ax.add_patch(Rectangle((x - 0.05, y - half), 0.1, 2 * half, facecolor="#D9D9D9", edgecolor=INK, linewidth=0.9))
@@ -311,7 +311,7 @@ def _draw_shape(ax: Axes, shape: Sequence[int], centre: tuple[float, float], *, 
 
 
 def _draw_list(ax: Axes, facts: Sequence[LayerFacts], *, width: float, top: float) -> float:
-    """Draws the layers top-down, in two columns where there are many, and returns where they end."""
+    """Draw the layers top-down, in two columns if there are many, and return the y where they end."""
     cells = [(fact.kind, fact.name, sizes(fact.shape), _count(fact)) for fact in facts]
     longest = [max(len(line[place]) for line in cells) for place in range(4)]
     # inches from a box's left edge to kind, name, shape and the end of the parameters; bold letters are wider
@@ -370,7 +370,7 @@ def _labelled_box(ax: Axes, fact: LayerFacts, *, at: tuple[float, float], width:
 
 
 def _draw_shortcut(ax: Axes, block: ResidualBlock, *, columns: tuple[float, float], ends: tuple[float, float]) -> None:
-    """Draws the way of x around the main branch: columns are of main branch and shortcut, ends of fork and addition."""
+    """Draw the shortcut; ``columns``: x of main branch and shortcut, ``ends``: y of fork and addition."""
     (main_x, short_x), (split, plus) = columns, ends
     _line(ax, (main_x, split), (short_x, split))
     middle = (split + plus) / 2
@@ -402,7 +402,7 @@ def _box(ax: Axes, state: str, *, corner: tuple[float, float], size: tuple[float
     style = "round,pad=0,rounding_size=0.05"
     color, _ = STATES[state]
     ax.add_patch(FancyBboxPatch(corner, *size, boxstyle=style, facecolor=color, edgecolor=INK, linewidth=0.8))
-    if state == "partly":  # a stripe at the left edge, for words on hatching are hard to read
+    if state == "partly":  # a stripe at the left edge, because words on hatching are hard to read
         stripe = FancyBboxPatch(
             corner, 0.08, size[1], boxstyle=style, facecolor=STATES["frozen"][0], edgecolor=INK, linewidth=0.8
         )

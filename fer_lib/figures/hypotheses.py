@@ -1,4 +1,4 @@
-"""The figures that put the audit's hypotheses to the test. Functions return a figure; none writes or shows one."""
+"""The figures that test the audit's hypotheses. Functions return a figure; none writes or shows one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PRINTED = {"color": INK, "linewidth": 1.2}
 CHANCE = {"color": SOFT, "linewidth": 1.2, "linestyle": ":"}
 METRIC_COLORS = {"categorical": PALETTE[0], "binary": PALETTE[1]}
 PART_DASHES = {"training": "", "validation": (4, 1.5)}
-# a part's column in the study's results, colour, marker, dashes of its printed error, and place within a corpus' row
+# part -> column in the study's results, colour, marker, dashes of its printed error, place within a corpus' row
 PARTS = {
     "validation": ("best_validation_error", PALETTE[0], "o", "-", -0.24),
     "test": ("test_error", PALETTE[1], "s", "--", 0.24),
@@ -60,18 +60,18 @@ def hypothesis1(
     printed: Mapping[str, Mapping[str, float]],
     synthetic: bool = False,
 ) -> Figure:
-    """Returns both accuracies over the epochs of each row of chen2023's Table 2, beside those that it prints.
+    """Draw both accuracies over the epochs for each model of chen2023's Table 2, next to the printed ones.
 
     Hypothesis 1: the printed accuracy is Keras' binary accuracy (section 3, Figures 5 and 6, Table 2).
 
     Args:
         histories: model -> its epochs, of one or several seeds: ``epoch`` (from 1), ``categorical_accuracy``,
-            ``binary_accuracy``, both with ``val_``, and ``seed`` where there are several. A model that is None is left
+            ``binary_accuracy``, both with ``val_``, and ``seed`` if there are several. A model with None is left
             out.
         priors: scores of the model that always answers the training shares: ``split`` (``"validation"``,
-            ``"testing"``), ``metric`` and ``value``; None where they are not measured.
+            ``"testing"``), ``metric`` and ``value``; None if not measured.
         printed: model -> split -> the accuracy that the paper prints (``tables.printed_scores``).
-        synthetic: whether to say that the faces were generated.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     shown = {model: as_runs(frame) for model, frame in histories.items() if frame is not None and len(frame)}
     if not shown:
@@ -95,16 +95,16 @@ def hypothesis1(
 
 @styled
 def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
-    """Returns the accuracy on training and test faces together and on each kind of test faces, beside 98.60 %.
+    """Draw the accuracy on training and test faces together and on each kind of test faces, next to 98.60 %.
 
-    "Together" is of the division with frames at random, as the paper words its own. Chance is what always answering the
-    most frequent training class gets right of those test faces; without ``class_priors`` no such line is drawn.
+    "Together" uses the split with frames at random, which the paper describes. Chance is the accuracy, on these test
+    faces, of always answering the most frequent training class; without ``class_priors`` no such line is drawn.
 
     Args:
         together: ``protocols.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and ``testing``
-            and ``together``, each also with ``_low`` and ``_high``. Classifiers beside ``HYPOTHESIS2`` and
-            ``class_priors`` are left out.
-        synthetic: whether to say that the faces were generated.
+            and ``together``, each also with ``_low`` and ``_high``. Classifiers other than ``HYPOTHESIS2``
+            and ``class_priors`` are left out.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     printed, long = together["printed"].iloc[0], _as_points(together)
     protocols, names = long["protocol"].unique(), long["classifier"].cat.categories
@@ -134,14 +134,14 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
 
 @styled
 def hypothesis3(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
-    """Returns the errors of every training beside each printed row of liu2023's Tables 4 and 5 and section 3.2.2.
+    """Draw the errors of every training next to each printed row of liu2023's Tables 4 and 5 and section 3.2.2.
 
     Hypothesis 3: the printed errors come from forty classes, as the Olivetti faces are, not from seven expressions.
 
     Args:
         results: ``lenet_study.run_all``'s results: ``corpus``, ``sweep``, ``order``, the configuration, ``seed``,
             ``best_validation_error``, ``test_error`` (fractions) and ``classes``.
-        synthetic: whether to say that the faces were generated.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     lines = _corpus_lines(results)
     rows = list(lenet_hypothesis.printed_errors().groupby(["place", "sweep", "setting"], sort=False))
@@ -171,12 +171,12 @@ def hypothesis3(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
 
 @styled
 def hypothesis4(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
-    """Returns what an honest reading of each paper gives, with its interval, beside the accuracy that is printed.
+    """Draw the accuracy that we suggest to quote for each paper, with its interval, next to the printed one.
 
     Args:
-        quotes: paper -> rows with ``name``, ``printed``, ``value``, ``low`` and ``high`` in per cent; rows for which
-            nothing is printed are left out, and papers without a row.
-        synthetic: whether to say that the faces were generated.
+        quotes: paper -> rows with ``name``, ``printed``, ``value``, ``low`` and ``high`` in per cent; rows without a
+            printed value are left out, and papers without a row.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     shown = {paper: rows.dropna(subset=["printed"]).reset_index(drop=True) for paper, rows in quotes.items()}
     shown = {paper: rows for paper, rows in shown.items() if len(rows)}
@@ -200,7 +200,7 @@ def hypothesis4(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) 
 
 
 def _quotes_panel(ax: Axes, rows: pd.DataFrame) -> None:
-    """Draws the measured values with their intervals, the printed ones, and at the right the values in figures."""
+    """Draw the measured values with their intervals, the printed ones, and at the right the measured numbers."""
     names = ["\n".join(textwrap.wrap(name, 34)) for name in rows["name"]]
     table = rows.assign(name=as_levels(pd.Series(names)), kind=as_levels(pd.Series(["measured"] * len(rows))))
     draw_intervals(ax, table, "value", rows="name", hue="kind")
@@ -217,7 +217,7 @@ def _quotes_panel(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _accuracy_panel(ax: Axes, runs: pd.DataFrame) -> None:
-    """Draws the accuracies of both kinds, of training and of validation, over the epochs."""
+    """Draw both kinds of accuracy over the epochs, in training and validation."""
     curves = [
         runs[["epoch"]].assign(kind=kind, part=part, value=runs[f"{prefix}{kind}_accuracy"])
         for kind in METRIC_COLORS
@@ -234,7 +234,7 @@ def _accuracy_panel(ax: Axes, runs: pd.DataFrame) -> None:
 
 
 def _printed_panel(ax: Axes, printed: Mapping[str, float], *, levels: Mapping[str, tuple[float, str]]) -> None:
-    """Draws what the paper prints, a column a split, and names the levels at the right."""
+    """Draw the paper's values, one column for each split, and name the levels at the right."""
     places = {split: place for place, split in enumerate(SPLITS) if split in printed}
     ax.scatter(
         list(places.values()), [printed[split] for split in places], marker="D", s=34, facecolors="white",
@@ -245,7 +245,7 @@ def _printed_panel(ax: Axes, printed: Mapping[str, float], *, levels: Mapping[st
             f"{printed[split]:.4f}", (place, printed[split]), xytext=(0, 7), textcoords="offset points", ha="center",
             fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )  # fmt: skip
-    ax.update_datalim([(0, 0), (0, 1)])  # the whole scale, in every panel
+    ax.update_datalim([(0, 0), (0, 1)])  # every panel has the whole scale
     references(ax, levels, size=(1.8, 2.2))
     ax.set(xlim=(-0.6, len(SPLITS) - 0.4))
     ax.set_xticks(range(len(SPLITS)), SPLITS, fontsize=8)
@@ -255,7 +255,7 @@ def _printed_panel(ax: Axes, printed: Mapping[str, float], *, levels: Mapping[st
 
 
 def _levels(priors: pd.DataFrame | None) -> dict[str, tuple[float, str]]:
-    """The named levels: label -> (accuracy, colour)."""
+    """List the named levels: label -> (accuracy, colour)."""
     levels = {f"6/7 = {UNSURE:.4f}": (UNSURE, INK), f"5/7 = {LOWEST:.4f}": (LOWEST, INK)}
     if priors is None or not len(priors):
         return levels
@@ -284,7 +284,7 @@ def _accuracy_note(shown: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _accuracy_handles() -> dict[str, Line2D]:
-    """A column of the legend for each metric: training over validation."""
+    """Make the legend's handles: one column for each metric, training above validation."""
     return {
         f"{kind}, {part}": Line2D([], [], color=color, dashes=dashes or (None, None))
         for kind, color in METRIC_COLORS.items()
@@ -293,7 +293,7 @@ def _accuracy_handles() -> dict[str, Line2D]:
 
 
 def _as_points(together: pd.DataFrame) -> pd.DataFrame:
-    """A row a mark: ``protocol``, ``classifier``, ``kind`` (both categoricals), ``accuracy``, ``low`` and ``high``."""
+    """Build a row for each mark: ``protocol``, ``classifier``, ``kind``, ``accuracy``, ``low``, ``high``."""
     shown = together[together["classifier"].isin(HYPOTHESIS2)]
     random = shown[shown["separation"] == "frames"]
     rows = [(BOTH_PARTS, "together", random)]
@@ -307,11 +307,11 @@ def _as_points(together: pd.DataFrame) -> pd.DataFrame:
 
 
 def _parts_panel(ax: Axes, points: pd.DataFrame) -> None:
-    """Draws the marks of a protocol, and at the right of each its value in figures."""
+    """Draw the marks of a protocol, and each value as a number at the right."""
     draw_intervals(ax, points, "accuracy", rows="classifier", hue="kind")
     ax.grid(visible=True, axis="x")
     kinds = len(points["kind"].cat.categories)
-    places = points["classifier"].cat.codes + 0.2 * (points["kind"].cat.codes - (kinds - 1) / 2)  # as marks are dodged
+    places = points["classifier"].cat.codes + 0.2 * (points["kind"].cat.codes - (kinds - 1) / 2)  # dodged as marks
     for row, place in zip(points.itertuples(), places, strict=True):
         color = colors(points["kind"].cat.categories)[points["kind"].cat.categories.get_loc(row.kind)]
         ax.annotate(
@@ -326,7 +326,7 @@ def _parts_handles(kinds: pd.Index) -> dict[str, Line2D]:
 
 
 def _corpus_lines(results: pd.DataFrame) -> list[tuple[str, str]]:
-    """Corpora and orders, a line of every panel each, Olivetti faces above."""
+    """List corpora and orders, one for each line of a panel, with the Olivetti faces first."""
     lines = results[["corpus", "order"]].drop_duplicates().itertuples(index=False, name=None)
     return sorted(lines, key=lambda line: line[0] != "olivetti")
 
@@ -334,7 +334,7 @@ def _corpus_lines(results: pd.DataFrame) -> list[tuple[str, str]]:
 def _errors_panel(
     ax: Axes, results: pd.DataFrame, *, lines: Sequence[tuple[str, str]], row: tuple[str, str, str], printed: pd.Series
 ) -> None:
-    """Draws one printed row: the trainings of each corpus and order, the printed errors, the error of guessing."""
+    """Draw one printed row: the trainings of each corpus and order, the printed errors, and the error of guessing."""
     place, sweep, setting = row
     parts = {part: PARTS[part] for part in printed.index}
     own = results[(results["sweep"] == sweep) & (results[sweep].map(setting_name) == setting)]

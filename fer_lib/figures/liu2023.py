@@ -1,7 +1,6 @@
-"""Every figure of liu2023 and those of the argument about it. Functions return a figure; none writes or shows one.
+"""The figures of liu2023 and those of our argument about it. Functions return a figure; none writes or shows one.
 
-A figure made from generated faces says SYNTHETIC in its title area: pass ``synthetic=True``. Where the paper has no
-such figure, the title names no number.
+With ``synthetic=True`` the title area says SYNTHETIC. The title has a figure number only if the paper has this figure.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ SUBJECT_NOTE = "Bars: 95 % intervals, bootstrap over subjects."
 
 @styled
 def skip_connection() -> Figure:
-    """Returns liu2023's Figure 1, "Skip (Shortcut) connection", drawn anew: equation 1, H(x) = F(x) + x."""
+    """Redraw liu2023's Figure 1, "Skip (Shortcut) connection": equation 1, H(x) = F(x) + x."""
     shape = ("H", "W", "C")
     layers = [("Weight layer", "trained"), ("ReLU", "none"), ("Weight layer", "trained")]
     block = diagrams.ResidualBlock(
@@ -77,15 +76,15 @@ def skip_connection() -> Figure:
 
 @styled
 def expanded_faces(images: np.ndarray, names: Sequence[str], *, synthetic: bool = False) -> Figure:
-    """Returns every picture that one training face becomes (liu2023, section 2.1: "12 times", "cross-cut").
+    """Draw all views of one training face (liu2023, section 2.1: "12 times", "cross-cut").
 
     Args:
-        images: uint8, shape (V, H, W): the V pictures of one face, as ``augmentation.expand`` returns them.
-        names: V names, as ``augmentation.view_names`` returns them, such as ``"flip+rotate:8, crop top left"``. Where
-            all have the same crops the figure has a row an operation and a column a crop.
-        synthetic: whether to say that the face was generated.
+        images: uint8, shape (V, H, W): the V views of one face, as ``augmentation.expand`` returns them.
+        names: V names, as ``augmentation.view_names`` returns them, such as ``"flip+rotate:8, crop top left"``. If
+            all operations have the same crops, operations are rows and crops are columns.
+        synthetic: whether to mark the figure as made from a generated face.
     """
-    faces = np.asarray(images) // 4 * 4 / 255  # 64 greys, as fine as an eye sees: sixty pictures make a large file
+    faces = np.asarray(images) // 4 * 4 / 255  # 64 greys look the same in a smaller file
     split = [name.partition(", crop ")[::2] for name in names]
     operations, crops = (list(dict.fromkeys(part[place] for part in split)) for place in (0, 1))
     title = f"liu2023, section 2.1: {len(faces)} pictures of a training face"
@@ -101,13 +100,13 @@ def expanded_faces(images: np.ndarray, names: Sequence[str], *, synthetic: bool 
 def fine_tuning_curves(
     history: pd.DataFrame | Mapping | Sequence, *, model: str = "resnet50_softmax", synthetic: bool = False
 ) -> Figure:
-    """Returns loss and accuracy over the epochs of fine-tuning (liu2023, section 1: "using expression data").
+    """Draw loss and accuracy over the epochs of fine-tuning (liu2023, section 1: "using expression data").
 
     Args:
-        history: as for ``figures.loss_curves``, with ``epoch``, ``loss``, ``categorical_accuracy`` and both with
-            ``val_``; an empty frame where nothing was fine-tuned.
-        model: a key of ``svm.NAMES``.
-        synthetic: whether to say that the faces were generated.
+        history: as for ``figures.chen2023.loss_curves``, with ``epoch``, ``loss``, ``categorical_accuracy`` and both
+            with ``val_``; an empty frame if nothing was fine-tuned.
+        model: a key of ``settings.names.CLASSIFIERS``.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     title = f"liu2023, section 1: fine-tuning of {model_name(model)}"
     if not len(history):
@@ -125,12 +124,12 @@ def fine_tuning_curves(
 
 @styled
 def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic: bool = False) -> Figure:
-    """Returns the accuracy of each classifier by what is kept apart between training and test faces.
+    """Draw the accuracy of each classifier by the separation of training and test faces.
 
     Args:
         scores: ``protocols.scores``: ``protocol``, ``separation``, ``classifier``, ``accuracy``, ``low``, ``high``.
-        chance: accuracy of guessing, such as 1/6; None draws no such line.
-        synthetic: whether to say that the faces were generated.
+        chance: accuracy of guessing, such as 1/6; None draws no line.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     protocols = scores["protocol"].unique()
     kinds = scores["separation"].map(lambda kind: SEPARATIONS.get(kind, kind))
@@ -145,7 +144,7 @@ def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic:
         draw_intervals(ax, long[long["protocol"] == protocol], "accuracy", rows="classifier", hue="separation")
         for level, words in levels:
             if words == "chance" and protocol != "per class":
-                continue  # the folds' classes differ in size: there the class priors are the level
+                continue  # the folds' classes differ in size, so guessing has another level there: the class priors
             ax.axvline(level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
         ax.set(xlim=(0, 1.02), xlabel="accuracy (share of test faces)", ylabel="")
         ax.set_title(PROTOCOLS.get(protocol, protocol), loc="left", pad=24, weight="bold")
@@ -155,12 +154,12 @@ def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic:
 
 @styled
 def lenet_against_printed(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
-    """Returns the errors of the hyper-parameter study, each training a mark, beside those that the paper prints.
+    """Draw the errors of the hyper-parameter study, one mark for each training, next to the printed ones.
 
     Args:
-        results: ``lenet_study.run``'s results of one corpus or several put together: ``corpus``, ``sweep``, ``order``,
+        results: of ``lenet_study.run`` for one or several corpora: ``corpus``, ``sweep``, ``order``,
             the configuration, ``best_validation_error`` and ``test_error`` (fractions), ``classes``.
-        synthetic: whether to say that the faces were generated.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     corpora, orders = list(results["corpus"].unique()), list(results["order"].unique())
     note = (
@@ -184,13 +183,13 @@ def lenet_against_printed(results: pd.DataFrame, *, synthetic: bool = False) -> 
 
 @styled
 def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = None, synthetic: bool = False) -> Figure:
-    """Returns the validation error over epochs of each row of the study: the median of the seeds and their range.
+    """Draw the validation error over the epochs for each row of the study: median and range of the seeds.
 
     Args:
-        histories: ``lenet_study.run``'s histories of one corpus or several put together: ``corpus``, ``order``,
+        histories: of ``lenet_study.run`` for one or several corpora: ``corpus``, ``order``,
             ``learning_rate``, ``batch_size``, ``n_kerns``, ``seed``, ``epoch`` and ``validation_error`` (a fraction).
-        settings: of the study, whose base values say which rows belong to a sweep; None: the paper's.
-        synthetic: whether to say that the faces were generated.
+        settings: of the study; their base values define the rows of a sweep. None means the paper's.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     columns = list(histories[["corpus", "order"]].drop_duplicates().itertuples(index=False, name=None))
     note = "Median and range of the seeds; a training that has stopped counts on with its last error."
@@ -217,13 +216,13 @@ def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = No
 
 @styled
 def gradient_norms(gradients: pd.DataFrame, losses: pd.DataFrame, *, synthetic: bool = False) -> Figure:
-    """Returns how large the gradient is in each layer of plain and residual networks, and how their loss falls.
+    """Draw the gradient's norm in each layer of plain and residual networks, and their loss.
 
     Args:
         gradients: ``network`` (``"plain"`` or ``"residual"``), ``layers`` (of the network), ``batch_norm`` (bool),
             ``step``, ``layer`` (1 nearest the face) and ``gradient_norm``; its first and last step are drawn.
         losses: ``network``, ``layers``, ``batch_norm``, ``step`` and ``loss`` (nats).
-        synthetic: whether to say that the faces were generated.
+        synthetic: whether to mark the figure as made from generated faces.
     """
     kinds = list(gradients[["layers", "batch_norm"]].drop_duplicates().itertuples(index=False, name=None))
     kinds.sort(key=lambda kind: (not kind[1], kind[0]))
@@ -251,11 +250,11 @@ def gradient_norms(gradients: pd.DataFrame, losses: pd.DataFrame, *, synthetic: 
 
 @styled
 def roc_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Figure:
-    """Returns the ROC curves of several models on GENKI-4K: smiles found against other faces taken for smiles.
+    """Draw the ROC curves of several models on GENKI-4K: smiles found against other faces taken for smiles.
 
     Args:
-        curves: model -> ``evaluation.roc_curve``: ``false_positive_rate`` and ``true_positive_rate``.
-        synthetic: whether to say that the photos were generated.
+        curves: model -> ``metrics.roc_curve``: ``false_positive_rate`` and ``true_positive_rate``.
+        synthetic: whether to mark the figure as made from generated photos.
     """
     title = "liu2023, section 2.1: smiles of GENKI-4K, ROC curves"
     if not curves:
@@ -279,12 +278,12 @@ def roc_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -
 
 @styled
 def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
-    """Returns accuracy and area under the ROC curve on GENKI-4K, over all photos and by groups such as pose.
+    """Draw accuracy and area under the ROC curve on GENKI-4K, over all photos and by groups such as pose.
 
     Args:
-        rows: ``generalisation.smile_rows``: ``model``, ``group``; ``accuracy`` and ``auc``, each with ``_low`` and
+        rows: ``evaluation.smiles.smile_rows``: ``model``, ``group``; ``accuracy`` and ``auc``, each with ``_low`` and
             ``_high``.
-        synthetic: whether to say that the photos were generated.
+        synthetic: whether to mark the figure as made from generated photos.
     """
     title = "liu2023, section 2.1: smiles of GENKI-4K, all photos and by group"
     if not len(rows):
@@ -307,7 +306,7 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
 
 
 def _named_faces(faces: np.ndarray, names: Sequence[str], *, title: str, synthetic: bool) -> Figure:
-    """Draws faces in 0–1 in rows of six, each under its name."""
+    """Draw faces in 0–1 in rows of six, each under its name."""
     columns = 6
     rows = -(-len(faces) // columns)
     figure = new_figure(1.6 * rows, title, synthetic=synthetic)
@@ -322,7 +321,7 @@ def _named_faces(faces: np.ndarray, names: Sequence[str], *, title: str, synthet
 
 
 def _sweep_rows(frame: pd.DataFrame, settings: LeNetSettings, *, sweep: str) -> pd.DataFrame:
-    """The rows whose other settings are the study's base ones."""
+    """Select a sweep's rows: their other settings have the study's base values."""
     base_batch = np.where(frame["corpus"] == "olivetti", settings.olivetti_batch_size, settings.batch_size)
     kerns = np.array([setting_name(value) for value in frame["n_kerns"]])
     at_base = {
@@ -334,7 +333,7 @@ def _sweep_rows(frame: pd.DataFrame, settings: LeNetSettings, *, sweep: str) -> 
 
 
 def _carried_on(histories: pd.DataFrame) -> pd.DataFrame:
-    """Trainings of a row made equally long, with their last error from where they stopped; errors in per cent."""
+    """Make all trainings of a row equally long by repeating their last error; errors are in per cent."""
     parts = []
     for (corpus, order, key), row in histories.groupby(["corpus", "order", "key"], sort=False):
         wide = row.pivot_table(index="epoch", columns="seed", values="validation_error").ffill()
@@ -344,13 +343,13 @@ def _carried_on(histories: pd.DataFrame) -> pd.DataFrame:
 
 
 def _in_order(keys: Iterable[str]) -> list[str]:
-    """Settings without repeats; whole numbers, which are batch sizes, from the smallest up."""
+    """Remove repeated settings, and sort them if they are whole numbers (batch sizes)."""
     found = list(dict.fromkeys(keys))
     return sorted(found, key=int) if all(key.isdigit() for key in found) else found
 
 
 def _printed_errors() -> pd.DataFrame:
-    """The printed errors: ``sweep``, ``key`` (the setting as printed), ``part`` and ``value`` in per cent."""
+    """Read the printed errors: ``sweep``, ``key`` (the setting as printed), ``part`` and ``value`` in per cent."""
     printed = lenet_hypothesis.printed_errors().rename(columns={"setting": "key", "printed": "value"})
     chosen = printed[printed["key"].isin(["0.05", "[20,50]"])].assign(sweep="batch_size", key="56")
     frame = pd.concat([printed, chosen])[["sweep", "key", "part", "value"]]
@@ -402,7 +401,7 @@ def _study_axes(ax: Axes, keys: Sequence[str], *, label: str, classes: Iterable[
 
 
 def _study_handles(orders: Sequence[str]) -> dict[str, Line2D]:
-    """A line of the legend for validation, one for test; legends are filled column by column."""
+    """Make the legend's handles, ordered for legends that fill column by column: validation above test."""
     handles = {}
     for kind, marker in (("printed", "D"), *zip(orders, ORDER_MARKERS, strict=False)):
         for part, color in PART_COLORS.items():

@@ -1,8 +1,7 @@
-"""The style that every figure shares, and the parts they are made of: :mod:`fer_lib.figures.chen2023` is a reader's
-way in.
+"""The style and the building blocks of all figures; :mod:`fer_lib.figures.chen2023` shows how they are used.
 
-A figure has a title area as high as its words need, with the mark of generated faces where it belongs; legends and the
-names of levels stand outside the axes, where no data can be.
+A figure has a title area as high as its words need, which marks generated faces. Legends and the names of levels are
+outside the axes, where they cannot hide data.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from fer_lib.tables.format import MODEL_NAMES, classifier_name
 
 CORPUS_NAMES = {**TITLES, "synthetic": "generated faces"}
 INK, SOFT = "#222222", "#595959"
-WIDTH = 8.0  # inches: a notebook's column
+WIDTH = 8.0  # inches; fits a notebook's column
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
 PARTS = {"training": PALETTE[0], "validation": PALETTE[1]}
 STYLE = {
@@ -57,16 +56,16 @@ STYLE = {
     "ytick.color": INK,
 }
 UNSURE = 6 / 7  # the binary accuracy, over seven classes, of a model that is never more than 50 % sure
-# Seaborn computes intervals from samples; ours are known. Given low, value and high as three samples, the median is the
-# value and the range is the interval.
+# Seaborn computes intervals from samples, but ours are known. Given low, value and high as three samples, it draws the
+# value as their median and the interval as their range.
 INTERVAL = {"estimator": "median", "errorbar": ("pi", 100)}
 
 
 class PaperFigure(Figure):
-    """A figure that a notebook shows once, as the value of its cell; pyplot, which would show it again, has no part.
+    """A figure that a notebook shows once, as the value of its cell; pyplot would show it again, so it is not used.
 
     Attributes:
-        description: what stands above the axes, for those who cannot see the figure.
+        description: the text above the axes, as alternative text for readers who cannot see the figure.
     """
 
     description = ""
@@ -95,20 +94,20 @@ def figure_png(figure: Figure, *, text: Mapping[str, str] | None = None, **optio
 
 
 def styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Makes a figure in ``STYLE`` whatever the caller's settings, and leaves these as they were."""
+    """Give a function's figure ``STYLE``; the caller's matplotlib settings neither matter nor change."""
 
     @functools.wraps(make)
     def styled(*args: object, **options: object) -> Figure:
         with style.context(["default", STYLE]):
             figure = make(*args, **options)
-            figure.draw_without_rendering()  # ticks take the style at the first drawing, not when the axes are made
+            figure.draw_without_rendering()  # ticks get their style at the first drawing, not when the axes are made
         return figure
 
     return styled
 
 
 def with_bounds(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Returns each row thrice, ``column`` being its ``low``, its own and its ``high`` value: see ``INTERVAL``."""
+    """Repeat each row three times, with its low, own and high value in ``column``; see ``INTERVAL``."""
     return pd.concat([table.assign(**{column: table[bound]}) for bound in ("low", column, "high")], ignore_index=True)
 
 
@@ -118,19 +117,19 @@ def model_name(model: str) -> str:
 
 
 def colors(names: Sequence[str] | Mapping) -> list[str]:
-    """Returns a colour for each name."""
+    """Choose a colour for each name."""
     return [PALETTE[place % len(PALETTE)] for place in range(len(names))]
 
 
 def markers(names: Sequence[str] | Mapping) -> list[str]:
-    """Returns a marker for each name."""
+    """Choose a marker for each name."""
     return ["osD^vPX"[place % 7] for place in range(len(names))]
 
 
 def new_figure(
     body: float, title: str, *, width: float = WIDTH, note: str = "", synthetic: bool = False, constrained: bool = True
 ) -> Figure:
-    """Returns an empty figure of ``body`` inches below a title area that is as high as its lines need."""
+    """Make an empty figure of ``body`` inches below a title area that is as high as its lines need."""
     lines = [(line, 11, "bold", INK) for line in textwrap.wrap(title, int(width * 10.8))]
     lines += [(SYNTHETIC_MARK, 10, "bold", PALETTE[1])] if synthetic else []
     lines += [(line, 8.5, "normal", SOFT) for line in textwrap.wrap(note, int(width * 14.5))]
@@ -150,7 +149,7 @@ def new_figure(
 
 
 def absent(title: str, sentence: str, *, synthetic: bool = False) -> Figure:
-    """Returns a figure of a sentence alone, where there is nothing to draw."""
+    """Make a figure that contains only a sentence, for missing data."""
     figure = new_figure(0.6, title, synthetic=synthetic)
     axes = figure.add_subplot()
     axes.set_axis_off()
@@ -160,13 +159,13 @@ def absent(title: str, sentence: str, *, synthetic: bool = False) -> Figure:
 
 @styled
 def not_yet(what: str, notebooks: str = "notebooks 03 and 05") -> Figure:
-    """Returns a figure that says what has not been measured yet, and by what, for a report made before its results."""
+    """Make a figure that names a missing result and the notebooks that produce it."""
     return absent(f"{what}: not measured yet", f"Run {notebooks} with this profile.")
 
 
 def drawing(draw: Callable[[Axes], float], title: str, *, note: str, synthetic: bool) -> Figure:
-    """Returns a figure around a drawing in inches, as high as the drawing turns out to be."""
-    body = draw(Figure().add_axes((0, 0, 1, 1)))  # once to measure
+    """Make a figure around a drawing in inches, as high as the drawing needs."""
+    body = draw(Figure().add_axes((0, 0, 1, 1)))  # first only to measure its height
     figure = new_figure(body, title, note=note, synthetic=synthetic, constrained=False)
     ax = figure.add_axes((0, 0, 1, body / figure.get_figheight()))
     ax.set(xlim=(-0.1, WIDTH - 0.1), ylim=(-body, 0))
@@ -184,7 +183,7 @@ def face_rows(
     note: str = "",
     synthetic: bool = False,
 ) -> Figure:
-    """Returns a grid of faces in 0–1, shape (n, H, W) or (n, H, W, 3) a row, with the rows' names at the left."""
+    """Draw a grid of faces in 0–1; each row has shape (n, H, W) or (n, H, W, 3) and its name at the left."""
     left = 0.25 + 0.072 * max((len(line) for name in rows for line in name.split("\n")), default=0)
     cell = min(1.1 if len(rows) == 1 else 0.8, (WIDTH - left - 0.15) / columns, 5.6 / len(rows))
     body = cell * len(rows) + (0.3 + 0.14 * max(name.count("\n") for name in above) if above else 0.1)
@@ -199,7 +198,7 @@ def face_rows(
         for column, face in enumerate(faces):
             color = face if face.ndim == 3 else face[..., np.newaxis]
             sheet[row, gap // 2 : gap // 2 + side[0], column, gap // 2 : gap // 2 + side[1]] = np.clip(color, 0, 1)
-    # one image, not one axes a face: drawn in a tenth of the time
+    # one image instead of one axes per face: ten times as fast
     sheet = sheet.reshape(len(rows) * (side[0] + gap), -1, 3)
     ax.imshow(sheet, aspect="auto", interpolation="nearest", extent=(0, columns, len(rows), 0))
     ax.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
@@ -211,12 +210,12 @@ def face_rows(
 
 
 def references(ax: Axes, lines: Mapping[str, tuple[float, str]], *, size: tuple[float, float]) -> None:
-    """Draws dotted levels, named in the right margin; names of near levels are moved apart.
+    """Draw dotted levels with their names in the right margin; names of near levels are moved apart.
 
     Args:
-        ax: the axes; their limits are set to hold curves and levels.
+        ax: the axes; their limits are set to include curves and levels.
         lines: label -> (level, colour).
-        size: the axes' width and height in inches, near enough for the names to keep apart.
+        size: the axes' width and height in inches, roughly, to keep the names apart.
     """
     if not lines:
         return
@@ -226,9 +225,9 @@ def references(ax: Axes, lines: Mapping[str, tuple[float, str]], *, size: tuple[
     low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
     ax.set_ylim(low, high)
     order = np.argsort(levels, kind="stable")
-    room = 0.31 / height  # of a name of two lines, as a share of the axes
+    room = 0.31 / height  # the height of a name of two lines, as a share of the axes
     steps = room * np.arange(len(levels))
-    # the least moves that keep the names in order, apart and within the axes
+    # the smallest moves that keep the names in order, apart and inside the axes
     wanted = (levels[order] - low) / (high - low) - steps
     places = isotonic_regression(wanted, y_min=room / 2, y_max=1 - room / 2 - steps[-1]) + steps
     items = list(lines.items())
@@ -243,7 +242,7 @@ def references(ax: Axes, lines: Mapping[str, tuple[float, str]], *, size: tuple[
 
 
 def legend_above(ax: Axes, *, columns: int) -> None:
-    """Puts the legend between the title area and the axes, where no data can be."""
+    """Put the legend between the title area and the axes, where it cannot hide data."""
     handles, labels = ax.get_legend_handles_labels()
     if ax.get_legend():
         ax.get_legend().remove()
@@ -251,12 +250,12 @@ def legend_above(ax: Axes, *, columns: int) -> None:
 
 
 def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | None = None) -> None:
-    """Puts one legend over a row of axes; it may reach over its neighbours, and other legends of the row go.
+    """Put one legend above a row of axes; it may extend over several of them, and their own legends are removed.
 
     Args:
-        ax: the first axes of the row; its title should leave the legend its room (``pad``).
-        columns: entries a line.
-        handles: label -> handle; None: those of ``ax``.
+        ax: the first axes of the row; the ``pad`` of its title should leave room for the legend.
+        columns: entries per line.
+        handles: label -> handle; None means those of ``ax``.
     """
     known, labels = ax.get_legend_handles_labels()
     shown = handles or dict(zip(labels, known, strict=True))
@@ -270,12 +269,12 @@ def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | Non
 
 
 def as_levels(names: pd.Series) -> pd.Categorical:
-    """Returns names as a categorical in the order in which they occur, so that each keeps its place in every panel."""
+    """Make names a categorical, in order of first occurrence, so that each has the same place in every panel."""
     return pd.Categorical(names, categories=names.unique())
 
 
 def draw_intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue: str) -> None:
-    """Draws values with their intervals ``low`` to ``high``: a row a ``rows``, marks side by side for each ``hue``.
+    """Draw values with their intervals ``low`` to ``high``: a row for each level of ``rows``, a mark for each ``hue``.
 
     Both columns are categoricals.
     """
@@ -292,7 +291,7 @@ def draw_intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue:
 
 
 def as_runs(history: pd.DataFrame | Mapping | Sequence) -> pd.DataFrame:
-    """Returns one or several histories as one DataFrame with a column ``seed``."""
+    """Combine one or several histories into a DataFrame with a column ``seed``."""
     if isinstance(history, pd.DataFrame):
         return history if "seed" in history else history.assign(seed=0)
     named = history.items() if isinstance(history, Mapping) else enumerate(history)
@@ -300,14 +299,14 @@ def as_runs(history: pd.DataFrame | Mapping | Sequence) -> pd.DataFrame:
 
 
 def curve_note(runs: pd.DataFrame) -> str:
-    """Returns what is to be said under curves of a history, and of how many seeds they are."""
+    """Write the note about curves of a history, with the number of seeds."""
     note = "Training: running mean of the epoch, in training mode; validation: at its end."
     seeds = runs["seed"].nunique()
     return note if seeds == 1 else f"{note} Mean and range of {seeds} seeds."
 
 
 def draw_curves(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
-    """Draws a metric over epochs, training and validation; the mean and range where there are several seeds."""
+    """Draw a metric over the epochs, in training and validation; mean and range if there are several seeds."""
     columns = {"training": metric, "validation": f"val_{metric}"}
     parts = [runs[["epoch"]].assign(part=part, value=runs[column]) for part, column in columns.items()]
     epochs = int(runs["epoch"].max())
@@ -320,7 +319,7 @@ def draw_curves(ax: Axes, runs: pd.DataFrame, metric: str) -> None:
 
 
 def epoch_axis(ax: Axes, epochs: int) -> None:
-    """Gives an axis of epochs, counted from 1, at most seven ticks, all on whole epochs."""
+    """Give an axis of epochs (counted from 1) at most seven ticks, all on whole epochs."""
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, epochs) if epochs / step <= 6)
     ticks = np.arange(1, epochs + 1, step) if step <= 2 else np.union1d([1], np.arange(step, epochs + 1, step))
     ax.xaxis.set_major_locator(FixedLocator(ticks))

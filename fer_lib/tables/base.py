@@ -1,4 +1,4 @@
-"""What all tables share: the class, the tables that belong to no paper, and the frames they are made of."""
+"""The class ``Table``, the tables that belong to no paper, and helpers that build their frames."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SYNTHETIC_MARK = "SYNTHETIC: generated faces"
 
 @dataclass(frozen=True)
 class Table:
-    """A frame with its title: the same in a notebook, in the report and in a file.
+    """A frame with a title and notes, shown alike in notebooks, in the report and in files.
 
     Attributes:
-        frame: the rows; its index is shown only where it has a name.
-        title: one sentence, with the paper's table number where it has one.
+        frame: the rows; the index is shown only if it has a name.
+        title: one sentence, with the number of the paper's table if there is one.
         synthetic: whether the numbers come from generated faces; the title then says so.
         notes: sentences under the table.
     """
@@ -38,16 +38,16 @@ class Table:
 
     @property
     def heading(self) -> str:
-        """The title, with the mark of generated faces where it belongs."""
+        """The title, marked if the faces were generated."""
         return f"{SYNTHETIC_MARK}. {self.title}" if self.synthetic else self.title
 
     def to_markdown(self) -> str:
-        """Returns the table as GitHub's Markdown, title and notes included."""
+        """Format the table as GitHub Markdown, title and notes included."""
         table = self.flat().to_markdown(index=False, disable_numparse=True)
         return "\n\n".join([f"**{self.heading}**", table, *self.notes]) + "\n"
 
     def flat(self) -> pd.DataFrame:
-        """Returns the rows with a named index turned into a column, every cell a string."""
+        """Turn a named index into a column and every cell into a string."""
         frame = self.frame.reset_index() if self.frame.index.name else self.frame
         return frame.map(cell)
 
@@ -59,13 +59,13 @@ class Table:
 
 
 def all_settings(settings: Any, *, title: str) -> Table:
-    """Returns every setting of an experiment, a row each."""
+    """List all settings of an experiment, one per row."""
     rows = [{"setting": name, "value": str(value)} for name, value in settings_dict(settings).items()]
     return Table(pd.DataFrame(rows), title)
 
 
 def settings_by_name(settings: Mapping[str, Any], *, title: str) -> Table:
-    """Returns every setting of several experiments by name, a row each."""
+    """List all settings of several experiments, one per row, with the experiment's name in front."""
     rows = [
         {"of": name, "setting": key, "value": str(value)}
         for name, each in settings.items()
@@ -75,11 +75,11 @@ def settings_by_name(settings: Mapping[str, Any], *, title: str) -> Table:
 
 
 def weights_note(origin: Mapping[str, Any], *, model: str = "ResNet50 + MLP") -> str:
-    """Returns the sentence under every table of scores: whose weights the trunk had, and whether they test the claim.
+    """Name the trunk's weights in one sentence, and say whether they test the paper's claim; for the notes of a table.
 
     Args:
         origin: the result of :func:`fer_lib.models.resnet50_mlp.weights_origin`.
-        model: whose trunk it is.
+        model: the name of the model that has the trunk.
     """
     digest = f", SHA-256 {origin['sha256'][:12]}…" if origin["sha256"] else ""
     weights = f"Weights of {model}'s trunk: {origin['origin']}{digest}."
@@ -92,7 +92,7 @@ def weights_note(origin: Mapping[str, Any], *, model: str = "ResNet50 + MLP") ->
 
 
 def layers(model: keras.Model, *, title: str) -> Table:
-    """Returns a model's layers: kind, output shape, parameters and how many of them train."""
+    """List a model's layers with their kind, output shape, and numbers of parameters and of trained parameters."""
     rows = [
         {
             "layer": layer.name,
@@ -116,13 +116,13 @@ def layers(model: keras.Model, *, title: str) -> Table:
 def part_sizes(
     parts: Mapping[str, FaceDataset], *, title: str, classes: bool = True, fingerprints: bool = True
 ) -> Table:
-    """Returns the faces of each part (rows): of each class, in total, and the parts' fingerprints, shortened.
+    """Count the faces of each part (rows) by class and in total, with the part's shortened fingerprint.
 
     Args:
-        parts: a name to its faces.
-        title: of the table.
-        classes: whether each class has a column; else there is one of how many there are, as of forty people.
-        fingerprints: whether they are shown; those of MTCNN's crops may differ between processors.
+        parts: name -> faces.
+        title: the table's title.
+        classes: whether each class gets a column; if not, one column has the number of classes (for forty subjects).
+        fingerprints: whether to show them; those of MTCNN's crops may differ between processors.
     """
     rows = []
     for name, faces in parts.items():
@@ -137,11 +137,11 @@ def part_sizes(
 def scores(
     scores: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
-    """Returns scores side by side: a row a metric, a column a name, each value with its 95 % interval.
+    """Put scores side by side, each with its 95 % interval: metrics as rows, names as columns.
 
     Args:
-        scores: a name (a split, or a model) to a frame of :func:`fer_lib.evaluation.metrics.score`.
-        title: of the table.
+        scores: name (of a split or a model) -> a frame of :func:`fer_lib.evaluation.metrics.score`.
+        title: the table's title.
         synthetic: whether the faces were generated.
         notes: sentences under the table.
     """
@@ -155,7 +155,7 @@ def scores(
 
 
 def statements(paper: str, measured: Mapping[str, Any], *, synthetic: bool = False) -> Table:
-    """Returns what a paper prints beside what was measured, for the statements whose ids are given."""
+    """Compare a paper's statements with the measured values; ``measured`` maps the statements' ids to values."""
     printed = published.load(paper).set_index("id").loc[list(measured)]
     frame = printed[["place", "quantity", "value", "unit"]].rename(columns={"value": "printed"})
     frame.insert(3, "measured", [cell(value) for value in measured.values()])
@@ -163,25 +163,25 @@ def statements(paper: str, measured: Mapping[str, Any], *, synthetic: bool = Fal
 
 
 def printed_scores(paper: str, model: str, metric: str) -> dict[str, float]:
-    """Returns a paper's printed ``"loss"`` or ``"accuracy"`` of a model by split, such as ``{"training": 1.71}``."""
+    """Look up a paper's ``"loss"`` or ``"accuracy"`` of a model by split, such as ``{"training": 1.71}``."""
     rows = published.scores(paper)
     rows = rows[(rows["model"] == model) & (rows["metric"] == metric)]
     return dict(zip(rows["split"], rows["value"], strict=True))
 
 
 def long_scores(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Returns the scores of several splits under each other, with a column ``split`` in front."""
+    """Stack the scores of several splits, with a first column ``split``."""
     return pd.concat([frame.assign(split=split) for split, frame in scores.items()], ignore_index=True)[
         ["split", "metric", "value", "low", "high", "n", "interval"]
     ]
 
 
 def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Returns scores of several seeds as their mean, with ``spread``, one standard deviation between the seeds.
+    """Average the scores of several seeds; ``spread`` is one standard deviation between the seeds.
 
-    ``low`` and ``high`` are the lowest and the highest end of the seeds' own 95 % intervals over faces: the faces of
-    several seeds are the same ones and are not counted several times. Of a single seed it returns that seed's own
-    scores. Columns as :func:`fer_lib.evaluation.metrics.score` and ``split``; ``interval`` says which of the two it is.
+    ``low`` and ``high`` are the lowest and the highest end of the seeds' own 95 % intervals over faces: all seeds are
+    tested on the same faces, which must not be counted several times. The scores of a single seed are returned as they
+    are. The columns are those of :func:`fer_lib.evaluation.metrics.score` and ``split``; ``interval`` names the kind.
     """
     if len(frames) == 1:
         return next(iter(frames.values()))
@@ -192,7 +192,7 @@ def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 
 
 def prediction_rows(faces: FaceDataset, probabilities: np.ndarray) -> pd.DataFrame:
-    """Returns a row a face: its canonical ``face`` number, ``label`` and the probability of each class."""
+    """Build a frame with one row for each face: its canonical number, its label and the probability of each class."""
     frame = pd.DataFrame(probabilities, columns=list(faces.class_names))
     frame.insert(0, "label", faces.labels)
     frame.insert(0, "face", np.arange(len(faces)))

@@ -1,4 +1,4 @@
-"""The tables of chen2023, printed beside measured. Nothing here writes or shows."""
+"""The tables of chen2023, printed next to measured values. Functions return a table; none writes or shows one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPLITS = ("training", "validation", "testing")
 
 
 def table1(settings: Any) -> Table:
-    """Returns chen2023's Table 1, printed beside used, from an experiment's settings."""
+    """Build chen2023's Table 1: the printed hyperparameters next to those of an experiment's settings."""
     printed = published.load("chen2023")
     printed = printed[printed["id"].str.startswith("table1-")].set_index("quantity")
     used = {**settings_dict(settings), "optimizer": "Adam"}
@@ -28,11 +28,11 @@ def table1(settings: Any) -> Table:
 
 
 def sureness(rows: Mapping[str, Mapping[str, float]], *, title: str, synthetic: bool = False) -> Table:
-    """Returns a row a part: how many faces a model is sure of (an output above 0.5), rightly and wrongly.
+    """Count the faces of each part that a model is sure of (an output above 0.5), rightly and wrongly.
 
     Args:
-        rows: a name to the result of :func:`fer_lib.evaluation.metrics.sureness`.
-        title: of the table.
+        rows: name -> result of :func:`fer_lib.evaluation.metrics.sureness`.
+        title: the table's title.
         synthetic: whether the faces were generated.
     """
     frame = pd.DataFrame([{"faces of": name, **values} for name, values in rows.items()])
@@ -51,15 +51,15 @@ def table2(
     only: Sequence[str] = tuple(MODEL_NAMES),
     notes: Sequence[str] = (),
 ) -> Table:
-    """Returns chen2023's Table 2: for each model as published, measured categorical and measured binary.
+    """Build chen2023's Table 2: each model as published, with measured categorical and with measured binary accuracy.
 
     Args:
-        measured: a model (a key of ``MODEL_NAMES``) to a long frame with columns ``split``, ``metric``, ``value``,
-            ``low``, ``high``; a model that is absent shows its published row alone.
-        title: of the table.
+        measured: model (a key of ``MODEL_NAMES``) -> long frame with columns ``split``, ``metric``, ``value``, ``low``,
+            ``high``; a model that is missing shows only its published row.
+        title: the table's title.
         synthetic: whether the faces were generated.
-        only: the models whose rows are wanted.
-        notes: sentences under the table, such as whose weights the trunk had.
+        only: the models to show.
+        notes: sentences under the table, such as the origin of the trunk's weights.
     """
     printed = published.load("chen2023").dropna(subset=["model"])
     rows = []
@@ -80,13 +80,13 @@ def table2(
 def glance(
     measured: Mapping[str, pd.DataFrame], *, title: str, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
-    """Returns the scores on the test faces alone, printed beside measured, a row a model: for readers in a hurry.
+    """Build the short table: each model's printed and measured scores on the test faces alone.
 
     Args:
         measured: as for :func:`table2`.
-        title: of the table.
+        title: the table's title.
         synthetic: whether the faces were generated.
-        notes: sentences under the table, such as whose weights the trunk had.
+        notes: sentences under the table, such as the origin of the trunk's weights.
     """
     printed = published.load("chen2023").dropna(subset=["model"])
     printed = printed[printed["split"] == "testing"].set_index(["model", "metric"])["value"].to_dict()

@@ -1,4 +1,4 @@
-"""The tables of the compared systems: liu2023's Table 3 measured, and FER-2013. Nothing here writes or shows."""
+"""The tables of the comparators: liu2023's Table 3 measured, FER-2013, GENKI-4K and costs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PRINTED = {
     "GB+DBNs+SAE": "gb_dbns_sae",
     "LBP/VAR+DBN": "lbp_var_dbn",
 }
-"""Table 3's rows, without blanks -> system."""
+"""Table 3's rows, without blanks -> comparator."""
 OWN_ROW = "Algorithms in this paper"
 Systems = Mapping[str, Mapping[str, str]]
 """A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.experiments.comparison_scores.described`."""
@@ -41,7 +41,7 @@ TERMS_NOTE = (
 
 
 def sources(rows: Sequence[Row], systems: Systems, *, synthetic: bool = False) -> Table:
-    """Returns what is compared: each row with its source, its weights, what was searched for it and what differs."""
+    """List the comparators with their source, weights, searched settings, and differences from the source."""
     cells = []
     for row in rows:
         system = row.create()
@@ -71,13 +71,13 @@ def table3(
     synthetic: bool = False,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Returns liu2023's Table 3 as a measured one: published, the paper's split, people kept apart.
+    """Build liu2023's Table 3 as published, measured on the paper's split, and measured with subjects kept apart.
 
     Args:
-        scores: ``protocols.scores`` of all systems, ``classifier`` being a row's name.
+        scores: ``protocols.scores`` of all comparators; ``classifier`` is a row's name.
         differences: ``comparison_scores.against``.
-        systems: what the rows are called.
-        reference: the row that all are compared with.
+        systems: the rows' titles and weights.
+        reference: the row that all others are compared with.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -86,7 +86,7 @@ def table3(
     names = list(scores["classifier"].unique())
     own = protocols.OWN if protocols.OWN in names else reference
     kinds = list(dict.fromkeys(zip(scores["protocol"], scores["separation"], strict=True)))
-    strict = kinds[-1]  # the most that is kept apart, last
+    strict = kinds[-1]  # the strictest separation is the last
     rows = []
     for name in _in_order(names, own, by_system):
         said = OWN_ROW if name == own else by_system.get(name)
@@ -117,12 +117,12 @@ def table3(
 
 
 def paired(differences: pd.DataFrame, systems: Systems, *, reference: str, synthetic: bool = False) -> Table:
-    """Returns every system's accuracy minus the reference's, in every protocol and separation.
+    """Subtract the reference's accuracy from each comparator's, in every protocol and separation.
 
     Args:
         differences: ``comparison_scores.against``.
-        systems: what the rows are called.
-        reference: the row that all are compared with.
+        systems: the rows' titles and weights.
+        reference: the row that all others are compared with.
         synthetic: whether the faces were generated.
     """
     rows = [
@@ -154,13 +154,13 @@ def fer2013(
     synthetic: bool = False,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Returns every system's two accuracies on FER-2013's test faces.
+    """Build the table of both accuracies of each comparator on FER-2013's test faces.
 
     Args:
         scores: ``comparison_scores.whole_scores``.
-        systems: what the rows are called.
-        reference: the row that all are compared with.
-        missing: rows that could not be had, a name to the sentence that says why.
+        systems: the rows' titles and weights.
+        reference: the row that all others are compared with.
+        missing: name of a row that could not be measured -> the reason, as a sentence.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -190,11 +190,11 @@ def fer2013(
 
 
 def smiles(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = False) -> Table:
-    """Returns how well the systems that learnt FER-2013 tell GENKI-4K's smiles, by their outputs for happy.
+    """Score the comparators trained on FER-2013 on GENKI-4K's smiles, by their outputs for happy.
 
     Args:
-        rows: ``generalisation.smile_rows``, ``model`` being a row's name; empty without GENKI-4K.
-        systems: what the rows are called.
+        rows: ``evaluation.smiles.smile_rows``; ``model`` is a row's name; empty without GENKI-4K.
+        systems: the rows' titles and weights.
         synthetic: whether the photos were generated.
     """
     shown = rows[rows["group"] == "all"] if len(rows) else rows
@@ -214,11 +214,11 @@ def smiles(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = False) -> 
 
 
 def costs(costs: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Table:
-    """Returns what a training of each system takes, and how many faces it answers for in a second.
+    """Build the table of training times and of faces classified per second.
 
     Args:
-        costs: a corpus' name to ``comparison_scores.mean_costs``.
-        systems: what the rows are called.
+        costs: name of a corpus -> ``comparison_scores.mean_costs``.
+        systems: the rows' titles and weights.
         synthetic: whether the faces were generated.
     """
     rows = [
@@ -240,7 +240,7 @@ def costs(costs: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: boo
 
 
 def _in_order(names: Sequence[str], own: str, by_system: Mapping[str, str]) -> list[str]:
-    """Table 3's own order first, then the others in theirs."""
+    """Sort names: first those of Table 3 in its order, then the others in their own."""
     first = [name for name in (*by_system, own) if name in names]
     return [*first, *(name for name in names if name not in first)]
 
@@ -251,7 +251,7 @@ def _parameters(row: Row) -> str:
 
 
 def column(protocol: str, separation: str) -> str:
-    """Returns what a table calls the test faces of a protocol and separation."""
+    """Name the column of a protocol and separation, such as ``"subject-independent"``."""
     kind = {"frames": "paper's split", "subjects": "subject-independent"}.get(separation)
     kind = kind or f"paper's split, {SEPARATIONS[separation]}"
     return kind if protocol == protocols.PER_CLASS else f"{kind}, folds"

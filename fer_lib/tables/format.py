@@ -28,7 +28,7 @@ PROTOCOLS = {"per class": "56 + 14 faces a class", "folds": "folds"}
 
 
 def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Returns a fraction in per cent with its interval: ``"97.14 [95.02, 98.61]"``; a dash for no value."""
+    """Format a fraction in per cent with its interval: ``"97.14 [95.02, 98.61]"``; a dash for no value."""
     if not np.isfinite(value):
         return "–"
     bounds = f" [{100 * low:.2f}, {100 * high:.2f}]" if np.isfinite(low) and np.isfinite(high) else ""
@@ -36,7 +36,7 @@ def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
 
 
 def points(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Returns a difference of fractions in percentage points, signed: ``"+3.10 [+1.00, +5.20]"``."""
+    """Format a difference of fractions in percentage points, signed: ``"+3.10 [+1.00, +5.20]"``."""
     if not np.isfinite(value):
         return "–"
     bounds = f" [{100 * low:+.2f}, {100 * high:+.2f}]" if np.isfinite(low) and np.isfinite(high) else ""
@@ -44,7 +44,7 @@ def points(value: float, low: float = np.nan, high: float = np.nan) -> str:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """Returns ``"0.6420 [0.6262, 0.6575]"``; without an interval the value alone, and a dash for no value."""
+    """Format a value with its interval, ``"0.6420 [0.6262, 0.6575]"``, or alone if it has none; a dash for no value."""
     if not np.isfinite(value):
         return "–"
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -53,21 +53,21 @@ def interval(value: float, low: float, high: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """Returns a p-value to two digits: ``"0.034"``, ``"< 0.0001"``; a dash for none."""
+    """Format a p-value with two digits: ``"0.034"``, ``"< 0.0001"``; a dash for none."""
     if not np.isfinite(value):
         return "–"
     return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
 
 
 def score_cell(row: Any) -> str:
-    """A score with its interval in brackets; over several seeds its mean ± s.d., then the bracket."""
+    """Format a row of scores: the value with its interval, or mean ± s.d. of several seeds with the interval."""
     text = interval(row.value, row.low, row.high)
     spread = getattr(row, "spread", np.nan)
     return text if np.isnan(spread) else text.replace(f"{row.value:.4f}", f"{row.value:.4f} ± {spread:.4f}", 1)
 
 
 def cell(value: object) -> str:
-    """Returns any value as a cell of a table: ``"yes"``, ``"1,000"``, ``"0.1235"``; a dash for no number."""
+    """Format any value as a cell of a table: ``"yes"``, ``"1,000"``, ``"0.1235"``; a dash for no number."""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (int, np.integer)):
@@ -78,23 +78,23 @@ def cell(value: object) -> str:
 
 
 def setting_name(value: Any) -> str:
-    """Returns a learning rate, a batch size or a pair of feature maps as the paper prints it: ``"[20,50]"``."""
+    """Format a learning rate, a batch size or a pair of feature maps as liu2023 prints it: ``"[20,50]"``."""
     if isinstance(value, (str, tuple, list)):
         return feature_maps(value)
     return f"{value:g}"
 
 
 def feature_maps(value: str | Sequence[int]) -> str:
-    """Returns a pair of numbers of feature maps as the paper prints it; the pair may come as a string."""
+    """Format the numbers of feature maps as liu2023 prints them, ``"[20,50]"``; the pair may be given as a string."""
     pair = ast.literal_eval(value) if isinstance(value, str) else value
     return "[{},{}]".format(*pair)
 
 
 def classifier_name(name: str) -> str:
-    """Returns what a classifier is called; a name that is not known stays as it is."""
+    """Look up the display name of a classifier; an unknown name is returned unchanged."""
     return CLASSIFIERS.get(name, name)
 
 
 def transferred_name(name: str) -> str:
-    """Returns what a model is called that was taken to another corpus: its own name, or what its SVM learnt from."""
+    """Name a model that is tested on another corpus: its display name, or the corpus that its SVM learnt from."""
     return f"SVM taught on {name}" if name in TITLES.values() else classifier_name(name)

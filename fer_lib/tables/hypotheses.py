@@ -1,4 +1,4 @@
-"""The tables that put the audit's hypotheses to the test, beside :mod:`fer_lib.figures.hypotheses`."""
+"""The tables that test the audit's hypotheses; the figures are in :mod:`fer_lib.figures.hypotheses`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ RUNS_NOTE = (
 def hypothesis3(
     rows: pd.DataFrame, tally: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
-    """Returns each printed error of liu2023's section 3.2 among the trainings of its row, for each corpus.
+    """Compare each printed error of liu2023's section 3.2 with all trainings of the same settings, for each corpus.
 
     Args:
         rows: of :func:`fer_lib.experiments.lenet_hypothesis.against_printed`.
-        tally: of :func:`fer_lib.experiments.lenet_hypothesis.tally`; a sentence a corpus and order under the table.
+        tally: of :func:`fer_lib.experiments.lenet_hypothesis.tally`; each corpus and order gets a sentence under the
+            table.
         synthetic: whether the faces were generated.
-        notes: more sentences under the table; an empty one is left out.
+        notes: more sentences under the table; empty ones are left out.
     """
     cells = [
         {
@@ -56,7 +57,7 @@ def hypothesis3(
 
 
 def class_runs(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns how many faces of a class stand in a row, and how many classes a batch holds: printed and here.
+    """Count the faces of a class in a row and the classes in a batch, as printed and in our corpora.
 
     Args:
         runs: of :func:`fer_lib.experiments.lenet_hypothesis.class_runs`.
@@ -81,7 +82,7 @@ def class_runs(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[s
 
 
 def _tally_sentences(tally: pd.DataFrame) -> list[str]:
-    """What the printed errors of each corpus and order come to: a sentence each."""
+    """Summarise the comparison with the printed errors in one sentence for each corpus and order."""
     sentences = []
     for (corpus, order), own in tally.groupby(["corpus", "order"], sort=False):
         counts = own.set_index("part")

@@ -1,7 +1,8 @@
-"""The tables of liu2023's LeNet study (sections 2.2 and 3.2), printed beside measured. Nothing here writes or shows.
+"""The tables of liu2023's LeNet study (sections 2.2 and 3.2): printed next to measured values.
 
-Errors are in per cent, as the paper prints them; in round brackets stand the smallest and the largest of several
-trainings. The frames are those of :mod:`fer_lib.experiments.lenet_study`.
+Errors are in per cent, as the paper prints them. Round brackets contain the smallest and the largest of several
+trainings. The frames are those of :mod:`fer_lib.experiments.lenet_study`. Functions return a table; none writes or
+shows one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fer_lib.tables.base import Table
 from fer_lib.tables.format import feature_maps, setting_name
 
 PAPER = "liu2023"
-TRAINING = ["corpus", "order", "learning_rate", "batch_size", "n_kerns", "seed"]  # what tells one from another
+TRAINING = ["corpus", "order", "learning_rate", "batch_size", "n_kerns", "seed"]  # identifies a training
 STUDY_NOTE = (
     "Errors in per cent at the best validation error of each training: the median of the seeds (smallest to largest). "
     "At chance: trainings whose best validation error is within one face of guessing, 39/40 = 97.5 % for the forty "
@@ -31,7 +32,7 @@ ORDER_NOTE = (
 
 
 def table2(settings: LeNetSettings) -> Table:
-    """Returns liu2023's Table 2, printed beside used, from the settings of the LeNet."""
+    """Build liu2023's Table 2: the printed hyper-parameters next to the settings of the LeNet."""
     printed = published.printed_table(PAPER, "Table 2").set_index("row")
     used = {
         "Batch size": str(settings.batch_size),
@@ -51,12 +52,12 @@ def table2(settings: LeNetSettings) -> Table:
 
 
 def table4(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns liu2023's Table 4, the LeNet's errors with different learning rates, printed and measured.
+    """Build liu2023's Table 4: the LeNet's errors with different learning rates, printed and measured.
 
     Args:
-        summary: ``lenet_study.summary`` of one corpus or of several put together: ``corpus``, ``sweep``, ``order``,
+        summary: ``lenet_study.summary`` of one or several corpora: ``corpus``, ``sweep``, ``order``,
             ``learning_rate``, ``batch_size``, ``n_kerns``, ``runs``; ``validation``, ``test`` (per cent) and ``epoch``,
-            each also with ``_min`` and ``_max``; ``at_chance``. None: nothing has been measured yet.
+            each also with ``_min`` and ``_max``; ``at_chance``. None if nothing has been measured yet.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -67,7 +68,7 @@ def table4(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequ
 
 
 def table5(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns liu2023's Table 5, the LeNet's errors with different numbers of feature maps; see :func:`table4`."""
+    """Build liu2023's Table 5: the LeNet's errors with different numbers of feature maps; see :func:`table4`."""
     printed = published.printed_table(PAPER, "Table 5").set_index("n-kerns")
     rows = _study_rows(printed, summary, sweep="n_kerns", head="n-kerns")
     title = "liu2023, Table 5: the LeNet's errors with different numbers of feature maps"
@@ -75,7 +76,7 @@ def table5(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequ
 
 
 def batch_sizes(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns section 3.2.2's errors with different batch sizes, printed and measured; see :func:`table4`."""
+    """Build the table of section 3.2.2's errors with different batch sizes; see :func:`table4`."""
     statements = published.load(PAPER).set_index("id")["value"]
     stuck = statements["section322-validation-error"]
     tried = [
@@ -106,16 +107,16 @@ def paragraphs(
     synthetic: bool = False,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Returns the sentences of sections 3.2.3 (n-epochs) and 3.2.5 (pool-size) beside what the code does.
+    """Compare the sentences of sections 3.2.3 (n-epochs) and 3.2.5 (pool-size) with the code.
 
     Args:
         settings: of the LeNet.
-        results: ``lenet_study.run``'s results; None: not measured yet.
+        results: the results of ``lenet_study.run``; None if not measured yet.
         image_size: side of the faces in pixels.
         synthetic: whether the faces were generated.
         notes: sentences under the table.
     """
-    if results is not None:  # a training stands in several sweeps
+    if results is not None:  # a training belongs to several sweeps
         results = results.drop_duplicates(TRAINING)
     height, width = settings.pool_size
     sizes = [image_size]
@@ -138,9 +139,9 @@ def paragraphs(
 def _study_rows(
     printed: pd.DataFrame, summary: pd.DataFrame | None, *, sweep: str, head: str, test_first: bool = False
 ) -> pd.DataFrame:
-    """The rows of one sweep: for each value as printed, then for each corpus and order as measured.
+    """Build the rows of one sweep: each value as printed, then as measured for each corpus and order.
 
-    ``printed`` has the value as its index, and columns ``Validation error``, ``Test error`` and perhaps ``epoch``.
+    ``printed`` is indexed by the value and has columns ``Validation error``, ``Test error`` and perhaps ``epoch``.
     """
     errors = ("Validation", "Test")[:: -1 if test_first else 1]
     measured = pd.DataFrame(columns=["key"]) if summary is None else summary[summary["sweep"] == sweep]
@@ -163,7 +164,7 @@ def _study_rows(
 
 
 def _source(found: Any, sweep: str) -> str:
-    """What a measured row is of; the batch size is said where it is neither the paper's nor the sweep."""
+    """Name a measured row's corpus and order, and its batch size if it is neither the paper's nor the sweep."""
     words = [TITLES.get(found.corpus, found.corpus), found.order]
     if sweep != "batch_size" and found.batch_size != 56:
         words.append(f"batch {found.batch_size}")
@@ -171,7 +172,7 @@ def _source(found: Any, sweep: str) -> str:
 
 
 def _spread(found: Any, name: str, form: str) -> str:
-    """The median over seeds with the range, or the value of a single seed."""
+    """Format the median over seeds with the range, or the value of a single seed."""
     median, low, high = (format(getattr(found, f"{name}{ending}"), form) for ending in ("", "_min", "_max"))
     return median if found.runs == 1 else f"{median} ({low} to {high})"
 

@@ -1,8 +1,9 @@
-"""The tables of liu2023, printed beside measured, and those of the argument about it. Nothing here writes or shows.
+"""The tables of liu2023, printed next to measured values, and the tables of our argument about them.
 
 Every function takes plain frames, as :mod:`fer_lib.experiments.protocols`, :mod:`fer_lib.experiments.lenet_study` and
-:mod:`fer_lib.evaluation.metrics` return them. Shares are in per cent, as the paper prints them; in square brackets
-stand 95 % intervals, in round ones the smallest and the largest of several trainings.
+:mod:`fer_lib.evaluation.metrics` return them, and returns a table; none writes or shows one. Shares are in per cent, as
+the paper prints them. Square brackets contain 95 % intervals, round ones the smallest and the largest of several
+trainings.
 """
 
 from __future__ import annotations
@@ -65,15 +66,15 @@ CLAIMS = {
 SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
 HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table."
-HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that the reading is tried on
+HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that hypothesis 2 is tested with
 QUOTED, OWN = "quoted by the paper, not run here yet", "the paper's own"
 
 
 def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns liu2023's Table 1, the faces of each class, printed beside those drawn here.
+    """Build liu2023's Table 1: the faces of each class, as printed and as drawn here.
 
     Args:
-        counts: a row a class (index, such as ``"happy"``), columns ``training`` and ``testing``.
+        counts: index: class, such as ``"happy"``; columns ``training`` and ``testing``.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -97,7 +98,7 @@ def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
 
 
 def expansion(arithmetic: pd.DataFrame) -> Table:
-    """Returns what the paper's words make of its faces beside the counts after augmentation that it prints.
+    """Compare the counts after augmentation that the paper prints with those that follow from its description.
 
     Args:
         arithmetic: ``augmentation.arithmetic``: ``result`` is a number of images, or a ratio.
@@ -109,12 +110,12 @@ def expansion(arithmetic: pd.DataFrame) -> Table:
 
 
 def table3(own_rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns liu2023's Table 3: accuracies as printed, and that of the paper's own algorithm as measured here.
+    """Build liu2023's Table 3: the printed accuracies, and the measured one of the paper's own algorithm.
 
     Args:
         own_rows: ``protocols.scores`` of the paper's classifier and protocol: ``separation``, ``accuracy``, ``low``,
-            ``high``, a row a separation; a separation that is no key of ``SEPARATIONS`` gets a column of its own name.
-            None: nothing has been measured yet.
+            ``high``, one row for each separation; one that is no key of ``SEPARATIONS`` gets a column of its own name.
+            None if nothing has been measured yet.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -132,7 +133,7 @@ def table3(own_rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Seq
 
 
 def separations(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns the accuracy of each classifier (rows) for each protocol and separation (columns).
+    """Build the table of each classifier's accuracy (rows) for each protocol and separation (columns).
 
     Args:
         scores: ``protocols.scores``: ``classifier``, ``protocol``, ``separation``, ``accuracy``, ``low``, ``high`` and
@@ -153,11 +154,11 @@ def separations(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequenc
 
 
 def leaks(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns what each separation costs: accuracy with frames at random minus accuracy with more kept apart.
+    """Build the table of the cost of each separation: accuracy with frames at random minus accuracy with it.
 
     Args:
         differences: ``protocols.leaks``: ``classifier``, ``separation``, ``difference``, ``low``, ``high``,
-            ``p_value`` and ``n_subjects``; ``protocol`` where there are several.
+            ``p_value`` and ``n_subjects``; ``protocol`` if there are several.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -181,14 +182,14 @@ def leaks(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence
 
 
 def svm_softmax(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns the accuracy of the SVM minus that of SoftMax on the same faces and features.
+    """Subtract SoftMax's accuracy from the SVM's, on the same faces and features.
 
-    Holm's adjustment is over the protocols and separations of a seed: seeds ask the same questions again.
+    Holm's adjustment covers the protocols and separations of one seed; other seeds repeat the same comparisons.
 
     Args:
         differences: ``protocols.paired``: ``protocol``, ``separation``, ``difference``, ``low``, ``high``,
-            ``only_first``, ``only_second``, ``p_value``, ``n_subjects``; ``seed`` where each seed has its row (such as
-            ``0``, ``1`` and ``"all"``), and ``draws``, ``difference_min``, ``difference_max`` where there are several.
+            ``only_first``, ``only_second``, ``p_value``, ``n_subjects``; ``seed`` if each seed has its row (such as
+            ``0``, ``1`` and ``"all"``), and ``draws``, ``difference_min``, ``difference_max`` if there are several.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -215,7 +216,7 @@ def svm_softmax(differences: pd.DataFrame, *, synthetic: bool = False, notes: Se
 
 
 def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns the accuracy on training faces, test faces and both together: of which of them are the printed 98.60 %?
+    """Build the table of hypothesis 2: which of training faces, test faces and both together give the printed 98.60 %?
 
     Args:
         together: ``protocols.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and for
@@ -251,12 +252,12 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False, notes: Seque
 def fer2013(
     rows: pd.DataFrame, settings: ResNet50SvmSettings, *, synthetic: bool = False, notes: Sequence[str] = ()
 ) -> Table:
-    """Returns the accuracy of each model on FER-2013's test faces, which the abstract says the 98.6 % are of.
+    """Build the table of accuracies on FER-2013's test faces, to which the abstract assigns its 98.6 %.
 
     Args:
         rows: ``protocols.whole_test``: ``model``, ``accuracy``, ``low``, ``high``, ``faces``, ``wrong``; ``difference``
             to the first row, ``difference_low``, ``difference_high`` and ``p_value``.
-        settings: of the model: whether its SVM saw all features, and how many faces its search saw.
+        settings: of the model; they say whether its SVM saw all features, and how many faces its search saw.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -284,11 +285,11 @@ def fer2013(
 
 
 def misses(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns in how many photos MTCNN found a face, a row a class and corpus.
+    """Count the photos in which MTCNN found a face, for each class and corpus.
 
     Args:
-        summaries: a corpus' short name to ``faces.summary``: a row a class and ``"total"`` (index), columns ``photos``,
-            ``found``, ``low confidence``, ``no face`` and ``missed`` (a fraction). Corpora of crops have none.
+        summaries: short name of a corpus -> ``crops.summary``: index: class and ``"total"``; columns ``photos``,
+            ``found``, ``low confidence``, ``no face`` and ``missed`` (a fraction). A corpus of crops has no entry.
         synthetic: whether the photos were generated.
         notes: sentences under the table.
     """
@@ -306,10 +307,10 @@ def misses(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False, no
 
 
 def genki4k(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns how well each model tells the smiles of GENKI-4K, over all photos and by pose.
+    """Build the table of each model's accuracy and ROC area for GENKI-4K's smiles, over all photos and by pose.
 
     Args:
-        rows: ``generalisation.smile_rows``: ``model`` (a classifier, or the corpus that its SVM learnt from),
+        rows: ``evaluation.smiles.smile_rows``: ``model`` (a classifier, or the corpus that its SVM learnt from),
             ``group``, ``photos``, ``smiles``, ``accuracy`` and ``auc``, each of the two also with ``_low`` and
             ``_high``; empty without GENKI-4K.
         synthetic: whether the photos were generated.
@@ -335,12 +336,12 @@ def genki4k(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str]
 
 
 def equations(checks: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns the paper's equations beside what a fitted machine, or a network's graph, says of them.
+    """Check the paper's equations on a fitted SVM or on a network's graph.
 
     Args:
-        checks: ``svm_equations.check``: ``equation`` (such as ``"3, 11"``), ``says``, ``deviation``, ``tolerance``,
+        checks: ``svm.equations.check``: ``equation`` (such as ``"3, 11"``), ``says``, ``deviation``, ``tolerance``,
             ``holds`` and ``note``.
-        synthetic: whether the machine was fitted to generated faces.
+        synthetic: whether the SVM was fitted to generated faces.
         notes: sentences under the table.
     """
     rows = []
@@ -362,20 +363,20 @@ def equations(checks: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[
 
 
 def claims(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """Returns the paper's claims, what it prints for each and what was measured here.
+    """List the paper's claims with the printed and the measured values.
 
     Args:
-        measured: a key of ``CLAIMS`` to a sentence, such as ``"+0.3 [-0.9, +1.5] points, subjects apart"``; a claim
-            that is left out has not been measured yet.
+        measured: key of ``CLAIMS`` -> sentence, such as ``"+0.3 [-0.9, +1.5] points, subjects apart"``; a claim that is
+            left out has not been measured yet.
         synthetic: whether the numbers come from generated faces.
         notes: sentences under the table.
 
     Raises:
-        KeyError: a key is no claim.
+        KeyError: a key is not in ``CLAIMS``.
     """
     unknown = [name for name in measured if name not in CLAIMS]
     if unknown:
-        raise KeyError(f"{unknown[0]!r} is no claim; the claims are {list(CLAIMS)}")
+        raise KeyError(f"There is no claim {unknown[0]!r}; the claims are {list(CLAIMS)}")
     rows = [
         {
             "claim": claim,
@@ -389,7 +390,7 @@ def claims(measured: Mapping[str, str], *, synthetic: bool = False, notes: Seque
 
 
 def _seven_wrong() -> str:
-    """What the paper's own counts of wrong and of all faces make of each other."""
+    """Compute the accuracies that follow from the paper's own counts of wrong and of all faces, as a sentence."""
     printed = published.load(PAPER).set_index("id")["value"]
     wrong, training, testing = (
         int(printed[name]) for name in ("section31-wrong", "table1-total-training", "table1-total-testing")

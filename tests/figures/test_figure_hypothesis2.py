@@ -13,7 +13,7 @@ NAMES = ["ResNet-50 + SVM (RBF)", "ResNet-50 + SoftMax", "pixels + SVM (RBF)"]
 
 
 def together() -> pd.DataFrame:
-    """Rows as protocols.together returns them, no two values alike."""
+    """Rows as ``protocols.together`` returns them, with no two equal values."""
     rows = []
     for protocol, above in (("per class", 0.0), ("folds", 0.003)):
         for place, classifier in enumerate(CLASSIFIERS):
@@ -72,7 +72,7 @@ def test_intervals_end_where_they_should(drawn):
     ]
     row = together().query("protocol == 'folds' and classifier == 'pixels_svm' and separation == 'subjects'").iloc[0]
     assert any(np.allclose(pair, (row["testing_low"], row["testing_high"])) for pair in ends)
-    # together is of the frames at random alone
+    # "together" uses only frames at random
     assert not any(np.allclose(pair, (row["together_low"], row["together_high"])) for pair in ends)
 
 

@@ -117,7 +117,7 @@ def drawn(makers):
 
 
 def shown_texts(figure):
-    """The texts that a drawing of the figure shows: ticks beyond an axis' ends exist but are not drawn."""
+    """List the texts that are drawn; ticks beyond the ends of an axis exist but are not drawn."""
     hidden = set()
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
@@ -143,7 +143,7 @@ def check_legible(figure):
     figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()
     texts = shown_texts(figure)
-    boxes = [Text.get_window_extent(text, renderer) for text in texts]  # of an annotation without its arrow
+    boxes = [Text.get_window_extent(text, renderer) for text in texts]  # an annotation's box without its arrow
     for text, box in zip(texts, boxes, strict=True):
         inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
         assert inside, f"{text.get_text()!r} is cut off"

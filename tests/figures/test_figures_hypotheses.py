@@ -64,7 +64,7 @@ def test_figure_is_whole_and_legible(drawn, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_png_is_small(drawn, name):
-    check_small(drawn[name], most=350_000)  # twenty seeds with errors at random have more ink than a run
+    check_small(drawn[name], most=350_000)  # twenty seeds with random errors have more ink than a real run
 
 
 def test_synthetic_is_said_where_asked_and_only_there(drawn, makers):

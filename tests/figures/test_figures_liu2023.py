@@ -30,7 +30,7 @@ def scores() -> pd.DataFrame:
 
 
 def study(corpora=("ckplus", "olivetti"), orders=("unshuffled", "shuffled"), seeds=3) -> pd.DataFrame:
-    """Trainings as lenet_study.run returns them: unshuffled small batches stay at chance."""
+    """Trainings as ``lenet_study.run`` returns them; unshuffled small batches stay at chance."""
     settings, rng, rows = LeNetSettings(), np.random.default_rng(0), []
     for corpus in corpora:
         base = settings.olivetti_batch_size if corpus == "olivetti" else settings.batch_size
@@ -224,7 +224,7 @@ def test_separation_draws_value_and_interval_at_its_classifier(drawn):
         tick.get_text() for tick in left.get_yticklabels()
     ]
     assert names == ["ResNet-50 + SVM (RBF)", "ResNet-50 + SVM (linear)", "ResNet-50 + SoftMax", "Class priors"]
-    # of the folds the first classifier is missing: the others keep their rows
+    # the first classifier has no folds; the others keep their rows
     for ax, protocol in ((left, "per class"), (right, "folds")):
         table = scores()[scores()["protocol"] == protocol]
         for row in table.itertuples():
@@ -241,7 +241,7 @@ def test_separation_shows_the_printed_accuracy_and_chance(drawn):
         sorted(line.get_xdata()[0] for line in ax.lines if line.get_label() == "_level")
         for ax in drawn["separation"].axes
     ]
-    # the folds' classes differ in size, so that one in six is no level there
+    # the folds' classes differ in size, so one in six is not their level of guessing
     assert levels == [pytest.approx([1 / 6, 0.986]), pytest.approx([0.986])]
     alone = figures.separations(scores())
     assert "chance" not in words(alone)

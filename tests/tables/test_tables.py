@@ -255,7 +255,7 @@ def test_over_seeds_is_the_mean_with_its_spread_and_the_outer_ends_of_the_interv
 def test_over_seeds_fits_into_table_2():
     both = tables.over_seeds({0: measured(loss=1.0), 1: measured(loss=2.0)})
     cells = row(chen2023_tables.table2({"resnet50_mlp": both}, title="t"), "ResNet50 + MLP", "measured, binary")
-    # the brackets hold 95 % intervals, here from the lower seed's lower end to the higher seed's higher end
+    # brackets contain 95 % intervals, here from the lower seed's lower end to the higher seed's upper end
     assert cells[:2] == ["1.5000 ± 0.7071 [0.9900, 2.0100]", "0.8600 ± 0.0000 [0.8500, 0.8700]"]
 
 

@@ -19,7 +19,7 @@ CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 
 
 def study(**changes) -> pd.DataFrame:
-    """A row as lenet_study.summary returns it."""
+    """One row as ``lenet_study.summary`` returns it."""
     row = {
         "corpus": "ckplus",
         "sweep": "learning_rate",
@@ -36,7 +36,7 @@ def study(**changes) -> pd.DataFrame:
 
 
 def accuracies(**changes) -> pd.DataFrame:
-    """A row a separation as protocols.scores returns it."""
+    """One row for each separation as ``protocols.scores`` returns it."""
     rows = [
         {"separation": kind, "accuracy": value, "low": value - 0.1, "high": value + 0.05}
         for kind, value in (("subjects", 0.7), ("frames", 0.9), ("sequences", 0.8))
@@ -81,7 +81,7 @@ def misses() -> pd.DataFrame:
 
 
 def whole_test() -> pd.DataFrame:
-    """Rows as protocols.whole_test returns them: the first model is the one that the others are compared with."""
+    """Rows as ``protocols.whole_test`` returns them; the others are compared with the first model."""
     row = {"accuracy": 0.6, "low": 0.58, "high": 0.62, "faces": 3589, "wrong": 1436}
     none = dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"), np.nan)
     some = {"difference": 0.01, "difference_low": -0.005, "difference_high": 0.025, "p_value": 0.21}
@@ -145,7 +145,7 @@ def test_generated_faces_are_said_and_notes_come_along(name):
 
 @pytest.mark.parametrize("name", MADE)
 def test_every_row_of_the_markdown_has_a_cell_a_column(name):
-    """A bar within a cell, as of |yaw|, would break the table."""
+    """A bar in a cell, such as that of |yaw|, would break the table."""
     table = MADE[name]()
     lines = [line for line in table.to_markdown().splitlines() if line.startswith("|")]
     assert len(lines) == len(table.frame) + 2
@@ -320,7 +320,7 @@ def test_leaks_are_adjusted_for_all_comparisons_of_the_table():
     assert table.frame["p"].to_list() == ["0.01", "0.04", "–", "0.03", "0.005"]
     assert table.frame["Holm's p"].to_list() == ["0.03", "0.06", "–", "0.06", "0.02"]
     assert "adjusted for all the comparisons of this table" in table.notes[0]
-    liu2023_tables.leaks(pd.DataFrame(columns=compared().columns))  # one separation alone: nothing to compare
+    liu2023_tables.leaks(pd.DataFrame(columns=compared().columns))  # with one separation there is nothing to compare
 
 
 def test_svm_against_softmax_is_adjusted_within_each_seed():
