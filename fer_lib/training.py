@@ -1,7 +1,7 @@
-"""Fit, checkpoint, resume, history (chen2023, section 2.3): a run killed at any moment ends with the same numbers.
+"""Train, checkpoint and resume models (chen2023, section 2.3); a killed training continues to the same numbers.
 
-Where the first layers of a model are frozen, only its tail is fitted: :mod:`fer_lib.models.trunk` runs the rest, in the
-threads that also move the faces, so that augmentation, trunk and tail overlap.
+If the first layers of a model are frozen, only its tail is fitted. :mod:`fer_lib.models.trunk` runs the rest in the
+threads that also augment the faces, so that augmentation, trunk and tail overlap.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ COUNTS = ("epoch", "step", "layer")  # the columns of a checkpoint's tables that
 
 
 def set_seed(seed: int) -> None:
-    """Seeds Python, NumPy and the Keras backend: initial weights and dropout follow from it."""
+    """Seed Python, NumPy and the Keras backend, which fixes initial weights and dropout."""
     keras.utils.set_random_seed(seed)
 
 
 def show_progress() -> None:
-    """Sends a line an epoch to standard output: live in a notebook, on a console with ``papermill --log-output``."""
+    """Log each epoch to standard output: live in a notebook, on a console with ``papermill --log-output``."""
     logger = logging.getLogger("fer_lib")
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler(sys.stdout)]
 
 
 class FaceBatches(keras.utils.PyDataset):
-    """Batches of network input, or of a trunk's features, and one-hot labels, one epoch long.
+    """Batches of network input, or of a trunk's features, and one-hot labels, for one epoch.
 
-    Each batch draws from a generator of its own, made from the seed, the epoch and the batch's number, so that neither
-    the order in which threads finish nor a resumed run changes a pixel.
+    Each batch has its own generator, made from the seed, the epoch and the batch's number, so neither the order in
+    which threads finish nor a resumed run changes a pixel.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class FaceBatches(keras.utils.PyDataset):
         engine: Engine | None = None,
         augment_with: tuple[int, int] | None = None,
     ) -> None:
-        """Takes the faces, their settings and, for training, ``augment_with=(seed, epoch)``, which also shuffles.
+        """Take the faces, their settings and, for training, ``augment_with=(seed, epoch)``, which also shuffles.
 
-        With an ``engine`` the batches hold the features that it makes of the network input.
+        With an ``engine`` the batches contain the features that it computes from the network input.
         """
         super().__init__(workers=WORKERS, use_multiprocessing=False, max_queue_size=8)
         self.faces = faces
@@ -93,10 +93,10 @@ class FaceBatches(keras.utils.PyDataset):
 
 
 class FeatureBatches(keras.utils.PyDataset):
-    """Batches of features that are in memory, and one-hot labels."""
+    """Batches of features in memory, and one-hot labels."""
 
     def __init__(self, features: np.ndarray, faces: FaceDataset, *, batch_size: int) -> None:
-        """Takes the features, float32 (N, width), of N faces."""
+        """Take the features, float32 (N, width), of N faces."""
         super().__init__()
         self.features = features
         self.targets = np.eye(len(faces.class_names), dtype=np.float32)[faces.labels]
@@ -111,14 +111,14 @@ class FeatureBatches(keras.utils.PyDataset):
 
 
 def compile_model(model: keras.Model, settings: TrainingSettings) -> keras.Model:
-    """Compiles a model as section 2.3 and Table 1 print: Adam, cross-entropy; both accuracies, told apart by name."""
+    """Compile a model as in section 2.3 and Table 1: Adam, cross-entropy, and both accuracies under their own names."""
     return compile_with(
         model, keras.optimizers.Adam(learning_rate=settings.learning_rate), keras.losses.CategoricalCrossentropy()
     )
 
 
 def compile_with(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: keras.losses.Loss) -> keras.Model:
-    """Compiles a model with another optimiser or loss; the metrics are those of :func:`compile_model`."""
+    """Compile a model with another optimiser or loss; the metrics are those of :func:`compile_model`."""
     model.compile(
         optimizer=optimizer,
         loss=loss,
@@ -139,24 +139,24 @@ def train(
     seed: int = 0,
     checkpoints: str | Path | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """Trains a model, or resumes at its last whole epoch, and returns it with its history.
+    """Train a model, or resume at its last whole epoch; return it with its history.
 
     Args:
-        build: returns the model; called after seeding, so that a seed means the same initial weights. Where it is not
-            compiled yet, :func:`compile_model` does it.
-        settings: of the experiment.
-        training: the faces to learn from; shuffled and augmented anew each epoch.
-        validation: the faces to validate on after each epoch; normalised only.
-        seed: of weights, dropout, shuffling and augmentation.
-        checkpoints: a folder for this very run (the caller names it after settings, data and seed); None keeps nothing.
+        build: builds the model; called after seeding, so that a seed fixes the initial weights. If the model is not
+            compiled yet, :func:`compile_model` compiles it.
+        settings: the settings of the experiment.
+        training: the training faces; shuffled and augmented again in each epoch.
+        validation: the validation faces after each epoch; only normalised.
+        seed: fixes the weights, dropout, shuffling and augmentation.
+        checkpoints: a folder for this run alone, named after settings, data and seed; None keeps nothing.
 
     Returns:
-        The trained model, and a DataFrame of a row an epoch: ``epoch`` (from 1), ``loss`` (nats), both accuracies, the
-        same with ``val_``, and ``seconds``. Training values are Keras' running means over the epoch, with dropout and
-        augmentation on; validation values are of the epoch's end.
+        The trained model, and a DataFrame with a row for each epoch: ``epoch`` (from 1), ``loss`` (nats), both
+        accuracies, the same with ``val_``, and ``seconds``. Training values are Keras' running means over the epoch,
+        with dropout and augmentation on; validation values are from the epoch's end.
 
     Raises:
-        FerError: the loss is not a number any more; the sentence says at which epoch.
+        FerError: the loss is not a number; the message names the epoch.
     """
     store = Checkpoints(checkpoints)
     history = store.table()
@@ -164,7 +164,7 @@ def train(
         log.warning("the checkpoint has %d epochs, more than the settings; training starts again", len(history))
         history = history.iloc[:0]
     model = None if history.empty else store.restore(len(history))
-    set_seed(seed)  # after a checkpoint was read, which draws numbers of its own
+    set_seed(seed)  # after reading a checkpoint, which draws random numbers
     if model is None:
         history = pd.DataFrame()
         with _precision(settings.precision):
@@ -180,7 +180,7 @@ def train(
             shuffle=False,
             verbose=0,
             validation_data=validation_batches,
-            # when nothing draws numbers between this and the first step
+            # at a moment after which nothing draws numbers before the first step
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=lambda now, _: _seed_dropout(model, seed, now))],
         )
         row = {"epoch": epoch + 1, **{name: float(values[-1]) for name, values in fitted.history.items()}}
@@ -197,13 +197,13 @@ def train(
 def predict(
     model: keras.Model, faces: FaceDataset, *, settings: TrainingSettings, scaling: str | None = None
 ) -> np.ndarray:
-    """Returns the model's probabilities, float32 of shape (N, classes), in the order of the faces.
+    """Compute the model's probabilities, float32 of shape (N, classes), in the order of the faces.
 
     Args:
-        model: as trained; a frozen trunk runs on the settings' engine, as in training.
-        faces: N of them.
-        settings: of the experiment.
-        scaling: of the pixels; None is the settings' own, "raw images" on the testing set are ``"raw"``.
+        model: the trained model; a frozen trunk runs on the settings' engine, as in training.
+        faces: N faces.
+        settings: the settings of the experiment.
+        scaling: the scaling of the pixels; None is the settings' own, "raw images" on the testing set are ``"raw"``.
     """
     scaling = scaling or settings.scaling
     parts = split_model(model, settings)
@@ -298,7 +298,7 @@ def _compiled(model: keras.Model, settings: TrainingSettings) -> keras.Model:
 
 @contextmanager
 def _precision(policy: str) -> Iterator[None]:
-    """Layers that are built inside compute by this policy; a checkpoint's have theirs with them."""
+    """Set the precision of the layers that are built inside; those of a checkpoint keep theirs."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -310,10 +310,11 @@ def _precision(policy: str) -> Iterator[None]:
 def _fitted_part(
     model: keras.Model, settings: TrainingSettings, validation: FaceDataset
 ) -> tuple[keras.Model, Engine | None, keras.utils.PyDataset]:
-    """Returns what is fitted, what runs before it, and the validation batches.
+    """Choose the part of a model to fit, the engine that runs before it, and the validation batches.
 
-    That is the whole model where nothing is frozen, else its tail, which shares the model's optimiser: the model's
-    checkpoint then holds the state of both. What validation needs from the trunk is computed here, once a run.
+    The part is the whole model if nothing is frozen, else its tail. The tail shares the model's optimiser, so the
+    model's checkpoint contains the state of both. The trunk's features for validation are computed here, once for each
+    run.
     """
     parts = split_model(model, settings)
     if parts is None:
@@ -324,17 +325,17 @@ def _fitted_part(
 
 
 def _complete(model: keras.Model, batches: keras.utils.PyDataset) -> None:
-    """Builds the optimiser and the metrics on a batch of their own.
+    """Build the optimiser and the metrics on a separate batch.
 
-    Under JAX the first ``fit`` of a process would otherwise take its first training batch for that, so that a resumed
-    epoch would see other batches than an undisturbed one.
+    Under JAX the first ``fit`` of a process would otherwise use its first training batch for that, and a resumed epoch
+    would see other batches than an undisturbed one.
     """
     model.optimizer.build(model.trainable_variables)
     model.test_on_batch(*batches[0])
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
-    """Sets the state of every dropout layer from the seed and the epoch: ``.keras`` files do not keep it."""
+    """Set the state of every dropout layer from the seed and the epoch, because ``.keras`` files do not keep it."""
     states = [variable for variable in model.variables if "seed_generator_state" in variable.path]
     for number, state in enumerate(states):
         state.assign(np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2).astype("uint32"))

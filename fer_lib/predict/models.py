@@ -32,15 +32,15 @@ PREDICTION_BATCH = 128
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model that takes faces and answers with expressions.
+    """A model that predicts the expressions of faces.
 
     Attributes:
-        network: the trunk of an SVM, or a whole network that ends in softmax.
+        network: the trunk of a classifier, or a whole network that ends in softmax.
         class_names: all classes in label order.
-        fitted: the classifier on the trunk's features; None where the network answers itself.
-        settings: of the experiment, as plain values (``settings_dict``): ``scaling`` and ``pooling`` are among them.
-        face_settings: how photographs become faces, as plain values; empty where the faces came cropped.
-        provenance: where all this comes from, fit for JSON.
+        fitted: the classifier on the trunk's features; None if the network predicts the classes itself.
+        settings: the experiment's settings as plain values (``settings_dict``), such as ``scaling`` and ``pooling``.
+        face_settings: the settings of the crops from photos, as plain values; empty if the faces were cropped already.
+        provenance: where all this comes from, as plain values.
     """
 
     network: keras.Model
@@ -52,19 +52,19 @@ class SavedModel:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width of the faces it takes, in pixels."""
+        """Height and width of its faces in pixels."""
         return tuple(self.network.input_shape[1:3])
 
     @property
     def score_kind(self) -> str:
-        """What the scores are: ``"probability"``, or an SVM's ``"decision value"``, which is none."""
+        """The kind of scores: ``"probability"``, or ``"decision value"`` of an SVM."""
         return "decision value" if self.fitted and "svm" in self.fitted.name else "probability"
 
     def predict(self, images: np.ndarray) -> pd.DataFrame:
-        """Returns a row a face: ``label`` (the class' name) and a column of scores for each class, by its name.
+        """Predict a row for each face: ``label`` (the class' name) and a column of scores for each class, by its name.
 
-        The label's score is the largest. A class that the model never learnt has the score minus infinity where scores
-        are decision values, else 0. Scores are decision values of :func:`fer_lib.svm.classifiers.decision`, or
+        The label's score is the largest. A class that the model never learnt has the score minus infinity if scores are
+        decision values, else 0. Scores are decision values of :func:`fer_lib.svm.classifiers.decision`, or
         probabilities.
 
         Args:
@@ -102,13 +102,13 @@ class SavedModel:
 
 
 def save(folder: str | Path, model: SavedModel) -> Path:
-    """Writes a trunk and its classifier as ``trunk.keras``, ``svm.skops`` and ``model.json``, each whole or not at all.
+    """Write a trunk and its classifier as ``trunk.keras``, ``svm.skops`` and ``model.json``, each whole or not at all.
 
     Returns:
-        The folder, made where it was missing; former files in it are replaced.
+        The folder, created if missing; its former files are replaced.
 
     Raises:
-        ValueError: the model has no classifier of its own (save the network with ``network.save``).
+        ValueError: the model has no classifier (save the network with ``network.save``).
     """
     if model.fitted is None:
         raise ValueError("the model has no fitted classifier; save its network with network.save(<file>.keras)")
@@ -132,15 +132,15 @@ def keep(
     settings: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> bool:
-    """Saves a trunk with its classifier, reads both back and returns whether they answer alike for some of the faces.
+    """Save a trunk with its classifier, load both, and tell whether the predictions for some of the faces are equal.
 
     Args:
-        folder: to write.
-        network: the trunk, or a model that holds it.
+        folder: the folder to write.
+        network: the trunk, or a model that contains it.
         fitted: the classifier on its features.
-        taught: the faces that it was fitted on.
-        settings: dataclasses by name, ``"resnet50_svm"`` and ``"faces"`` among them.
-        provenance: where all this comes from; of its data those that the trunk and the classifier learnt from are kept.
+        taught: the faces that the classifier was fitted on.
+        settings: dataclasses by name, with ``"resnet50_svm"`` and ``"faces"``.
+        provenance: where all this comes from; of its data, only the training data of trunk and classifier are kept.
     """
     taught_by = {taught.corpus, settings["resnet50_svm"].fine_tune_on}
     learnt = {name: facts for name, facts in provenance["data"].items() if name in taught_by}
@@ -158,24 +158,24 @@ def keep(
 
 
 def load(path: str | Path) -> SavedModel:
-    """Reads what :func:`save` wrote into a folder, or a ``.keras`` file of a network that ends in softmax.
+    """Load a folder that :func:`save` wrote, or a ``.keras`` file of a network that ends in softmax.
 
-    A ``.keras`` file's classes are FER-2013's and its ``scaling`` is ``"unit"``, unless a ``model.json`` beside it has
-    ``class_names`` or ``settings`` with ``scaling``.
+    A ``.keras`` file's classes are FER-2013's and its ``scaling`` is ``"unit"``, unless a ``model.json`` next to it
+    has ``class_names`` or ``settings`` with ``scaling``.
 
     Raises:
-        FerError: one sentence where something is missing, damaged, of another kind, or holds what this project does
-            not write; nothing of such a file is run.
+        FerError: something is missing, damaged, of another kind, or contains what this project does not write; nothing
+            of such a file is run.
     """
     path = Path(path).expanduser()
     if path.is_dir():
         return _load_folder(path)
     if not path.exists():
-        raise FerError(f"There is no model at {path}; give a folder with {MODEL_FILE}, or a .keras file.")
+        raise FerError(f"No such file or folder: {path}; give a folder with {MODEL_FILE}, or a .keras file.")
     if path.suffix != ".keras":
         raise FerError(
-            f"{path.name} is no model that is read here; give a folder with {TRUNK_FILE}, {SVM_FILE} and {MODEL_FILE}, "
-            "or a .keras file (pickles are never read: they can run anything)."
+            f"{path.name} is not a model that can be read here; give a folder with {TRUNK_FILE}, {SVM_FILE} and "
+            f"{MODEL_FILE}, or a .keras file (pickles are never read: they can run anything)."
         )
     return _load_network(path)
 
@@ -205,7 +205,7 @@ def _load_network(path: Path) -> SavedModel:
     if not isinstance(output, tuple) or len(output) != 2 or output[1] != len(names) or len(network.input_shape) != 4:
         raise FerError(
             f"{path.name} has the output {output}; expected probabilities of the {len(names)} classes of whole faces "
-            f"(a trunk is read with its folder, and other classes are named in a {MODEL_FILE} beside the file)."
+            f"(a trunk is read with its folder, and other classes are named in a {MODEL_FILE} next to the file)."
         )
     if not isinstance(settings, dict) or settings.get("scaling", "unit") not in SCALINGS:
         raise FerError(f"{sidecar} has the scaling {settings!r}; expected one of {', '.join(SCALINGS)}.")
@@ -214,7 +214,7 @@ def _load_network(path: Path) -> SavedModel:
 
 
 def _check_fit(model: SavedModel, folder: Path) -> None:
-    """Stops where the parts cannot work together, before a face is predicted."""
+    """Check that the parts fit together, before a face is predicted."""
     pooling = change(ResNet50SvmSettings(), **model.settings).pooling
     pipeline, shape = model.fitted.pipeline, model.network.output_shape
     features = None
@@ -226,7 +226,7 @@ def _check_fit(model: SavedModel, folder: Path) -> None:
         raise FerError(
             f"The parts in {folder} do not fit: the trunk gives {features} features and there are "
             f"{len(model.class_names)} class names, but the classifier takes {pipeline.n_features_in_} features and "
-            f"knows the labels {classes.tolist()}; save the model anew."
+            f"knows the labels {classes.tolist()}; save the model again."
         )
 
 

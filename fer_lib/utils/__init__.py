@@ -1,1 +1,1 @@
-"""Files, parallel work, progress, safe loading and code hashes: what every floor uses and no paper explains."""
+"""General tools: files, parallel work, progress, safe loading, saved models and code hashes."""

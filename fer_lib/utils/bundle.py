@@ -1,4 +1,4 @@
-"""Save and load a fitted model as a folder without pickle, which runs whatever its author put into it.
+"""Save and load a fitted model as a folder, without pickle, which can run any code of its author.
 
 NumPy arrays are ``arrays.npz``, a scikit-learn pipeline is ``<part>.skops`` and a Keras network ``<part>.keras``. A
 JSON file, the index, is written last and names the SHA-256 of the others, so parts of two saves are never mixed.

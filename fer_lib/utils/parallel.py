@@ -32,10 +32,10 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "NPR
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yields ``function(item)`` of each item in the items' order, some of them reckoned at the same time.
+    """Yield ``function(item)`` for each item in the items' order, computed on several threads.
 
-    ``items`` is read in the caller's thread and never more than one item a thread, and one, ahead of what was yielded:
-    memory stays bounded however long it is. What ``function`` raises is raised at its item's turn.
+    ``items`` is read in the caller's thread, at most one item for each thread plus one ahead of the results, so memory
+    stays bounded. An error of ``function`` is raised at its item's turn.
     """
     threads = min(_MOST, cores())
     if threads == 1:
@@ -50,18 +50,18 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-        finally:  # an error, or a reader that stops early: what has not begun is not begun
+        finally:  # after an error, or if the caller stops early
             for future in waiting:
                 future.cancel()
 
 
 def in_threads(act: Callable[[Any], Any], tasks: Iterable[Any], *, most: int | None = None) -> list[Any]:
-    """Returns what ``act`` makes of each task, in their order; linear algebra inside runs on one thread.
+    """Apply ``act`` to each task on several threads, results in order; linear algebra inside runs on one thread.
 
     Args:
-        act: does not care what runs beside it.
-        tasks: one call each.
-        most: how many run at the same time at most, where they take much memory.
+        act: a function that is safe to run on several threads.
+        tasks: the argument of each call.
+        most: the largest number of tasks at the same time, if they take much memory.
     """
     from threadpoolctl import threadpool_limits
 
@@ -71,8 +71,8 @@ def in_threads(act: Callable[[Any], Any], tasks: Iterable[Any], *, most: int | N
 
 
 def cores() -> int:
-    """Returns how many processors this process may use, in a container no more than its share of them."""
-    from joblib import cpu_count  # a tenth of a second that the command line's help need not wait for
+    """Count the processors that this process may use; in a container, its share of them."""
+    from joblib import cpu_count  # it takes a tenth of a second, which the command line's help need not wait for
 
     return cpu_count()
 
@@ -104,20 +104,20 @@ def batches(
 def side_by_side(
     function: Callable[..., Any], tasks: list[tuple[Any, ...]], *, jobs: int, done: Callable[[int, Any], None]
 ) -> None:
-    """Calls ``function(*task)`` for every task in worker processes, and hands each result on as it comes.
+    """Call ``function(*task)`` for every task in worker processes, and pass on each result as it arrives.
 
-    The workers start afresh, not as copies of this process, and do not outlive it: whatever ends this call, an
-    interrupt or a kill included, ends them too, in the middle of what they do. As with all of Python's worker
-    processes, a script that calls this does so under ``if __name__ == "__main__":``; a notebook need not.
+    The workers start as new processes, not as copies of this one, and do not outlive it: an interrupt or a kill of this
+    process ends them at once. As with all of Python's worker processes, a script must call this under
+    ``if __name__ == "__main__":``; a notebook need not.
 
     Args:
-        function: of a module, not of a notebook; what it logs appears when it has returned.
+        function: a function of a module, not of a notebook; its log appears when it has returned.
         tasks: the arguments of each call; the first ones start first.
-        jobs: how many workers, at least one.
-        done: is called in this process with the number of a task, from 0, and its result.
+        jobs: the number of workers, at least one.
+        done: called in this process with the number of a task, from 0, and its result.
 
     Raises:
-        FerError: a task failed or a worker died; the tasks under way are given up.
+        FerError: a task failed or a worker died; the other tasks are cancelled.
     """
     with _pool(min(jobs, len(tasks))) as pool:
         numbers = {pool.submit(_call, function, task): number for number, task in enumerate(tasks)}
@@ -132,7 +132,7 @@ def side_by_side(
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    context = multiprocessing.get_context("spawn")  # a copy of a process that has TensorFlow's threads may hang
+    context = multiprocessing.get_context("spawn")  # a copy of a process with TensorFlow's threads may hang
     theirs, ours = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(theirs,))
     try:
@@ -146,7 +146,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Sets variables for the workers to inherit; set in a worker itself they might come after its backend's start."""
+    """Set variables that the workers inherit; a worker itself might set them after its backend has started."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -159,9 +159,9 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _start(parent: Connection) -> None:
-    """Lets a worker end as soon as the parent closes its end of the pipe, or has died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers as well; to end them is the parent's
-    # TensorFlow warns of every few networks that it compiles, as if they were one compiled anew
+    """End a worker as soon as the parent closes its end of the pipe, or has died."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers as well; the parent ends them
+    # TensorFlow warns about every few networks that it compiles, as if one network were compiled again
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
     def watch() -> None:
@@ -174,7 +174,7 @@ def _start(parent: Connection) -> None:
 
 
 def _call(function: Callable[..., Any], task: tuple[Any, ...]) -> tuple[Any, list[logging.LogRecord]]:
-    """Runs one task, in a worker, and returns its result with what it logged."""
+    """Run one task in a worker; return its result and its log records."""
     records: SimpleQueue[logging.LogRecord] = SimpleQueue()
     logger = logging.getLogger("fer_lib")
     logger.setLevel(logging.INFO)
@@ -190,8 +190,8 @@ def _answer(future: Future[tuple[Any, list[logging.LogRecord]]]) -> tuple[Any, l
         raise
     except BrokenProcessPool as error:
         raise FerError(
-            "A worker process ended before it answered, as where memory runs out; finished trainings are kept in the "
-            "checkpoints: run it again, with fewer jobs if memory was short."
+            "A worker process ended before it answered, perhaps because memory ran out; finished trainings are kept in "
+            "the checkpoints: run it again, with fewer jobs if memory was short."
         ) from error
     except Exception as error:
         raise FerError(f"A worker process failed with {type(error).__name__}: {error}") from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Bytes, unpacked. All of FER-2013's training faces as support vectors, 2,048 features in float64, are 0.44 GiB.
 MODEL_LIMIT = 4 * 2**30
 
-# all that the pipelines of fer_lib.svm.classifiers are made of; skops trusts far more than this by itself
+# all classes in the pipelines of fer_lib.svm.classifiers; skops itself trusts far more
 TRUSTED_TYPES = frozenset(
     {
         "builtins.dict",

@@ -508,7 +508,7 @@ def test_the_model_that_was_used_is_named_and_a_missing_one_told(stub, capsys, m
     assert "Model: results/quick/models/only" in capsys.readouterr().out
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    for path, words in (("none", "There is no model at none"), ("results/quick/models/only", "lacks model.json")):
+    for path, words in (("none", "No such file or folder: none"), ("results/quick/models/only", "lacks model.json")):
         assert main(["predict", "a.png", "--model", path]) == 2
         out, err = capsys.readouterr()
         assert out == ""

@@ -405,6 +405,6 @@ def test_an_hdf5_file_of_that_name_is_refused(tmp_path):
 
 
 def test_nothing_and_anything_else_are_refused(tmp_path):
-    assert "There is no model at" in refusal(tmp_path / "none.keras")
+    assert "No such file or folder" in refusal(tmp_path / "none.keras")
     (tmp_path / "model.pkl").write_bytes(pickle.dumps({}))
     assert "pickles are never read" in refusal(tmp_path / "model.pkl")
