@@ -29,7 +29,7 @@ TINY = BaselineCnnSettings(
 
 
 def striped_faces(count: int, seed: int = 0) -> FaceDataset:
-    """Noise with a bright stripe whose height is the class: learnt within a few epochs."""
+    """Draw noise with a bright stripe; its height is the class, which is learnt within a few epochs."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 7
     images = rng.integers(0, 120, (count, 48, 48)).astype(np.uint8)
@@ -223,7 +223,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32(undisturbed, tmp
 
 
 def build_with_trunk() -> keras.Model:
-    """A small network of ResNet50 + MLP's shape: a graph with a frozen start, two tensors across, then dropout."""
+    """Build a small network shaped like ResNet50 + MLP: a graph with a frozen start, two crossing tensors, dropout."""
     layers = keras.layers
     face = keras.Input((48, 48, 3))
     x = layers.Conv2D(4, 5, strides=4, padding="same", activation="linear", name="early")(face)

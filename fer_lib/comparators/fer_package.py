@@ -134,8 +134,8 @@ def read_network(path: str | Path) -> keras.Model:
         ) from None
     if foreign:
         raise FerError(
-            f"{path.name} contains {', '.join(foreign[:3])}, which the package's network does not; nothing of it was "
-            "loaded: do not trust this file."
+            f"{path.name} contains {', '.join(foreign[:3])}, which the package's network does not have; nothing of it "
+            "was loaded: do not trust this file."
         )
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)

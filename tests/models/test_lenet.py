@@ -170,7 +170,7 @@ def test_a_class_with_too_few_faces_is_named():
 
 
 def literal(errors: list[float], settings: LeNetSettings, steps_per_epoch: int) -> tuple[int, float, int]:
-    """The tutorial program's loop, step by step: the best epoch and error, and how many validations there were."""
+    """Run the tutorial program's loop step by step: the best epoch and error, and the number of validations."""
     patience, best, best_epoch, validations = settings.patience, math.inf, 0, 0
     for epoch in range(1, len(errors) + 1):
         for number in range(steps_per_epoch):
@@ -264,7 +264,7 @@ def test_one_step_is_plain_gradient_descent_on_the_mean_likelihood(parts):
 
 
 def batches_seen(monkeypatch, settings, parts) -> list[np.ndarray]:
-    """The faces' numbers in each batch, read off the pixels."""
+    """Read the faces' numbers in each batch from the pixels."""
     of = {image.tobytes(): number for number, image in enumerate(lenet_training._arrays(parts.training, settings))}
     seen = []
 
@@ -346,7 +346,7 @@ def test_a_killed_training_resumes_with_the_same_bits(undisturbed, parts, tmp_pa
 
 
 def killed(monkeypatch, parts, folder, *, epoch: int) -> None:
-    """Trains until, two steps into an epoch, the process is interrupted."""
+    """Train until the process is interrupted, two steps into an epoch."""
     step, calls = keras.Model.train_on_batch, []
 
     def interrupted(model, *batch):

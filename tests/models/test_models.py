@@ -57,7 +57,7 @@ def trunk(model):
 
 @pytest.fixture
 def same_trunk(monkeypatch, trunk):
-    """Gives every build the module's trunk, so that none is made anew; its freezing is put back afterwards."""
+    """Give every build the module's trunk instead of a new one, and restore its freezing afterwards."""
     monkeypatch.setattr(keras.applications, "ResNet50", lambda **given: trunk)
     yield trunk
     resnet50_mlp.freeze(trunk, "last_four_layers")
@@ -76,7 +76,7 @@ def tiny_network(units: int = 2) -> keras.Model:
 
 
 def save_legacy_h5(network: keras.Model, path) -> None:
-    """Writes what Keras 2's save_weights wrote, and what keras.applications offers for download."""
+    """Write weights as Keras 2's save_weights did, the format that keras.applications offers for download."""
     with h5py.File(path, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, network)
 
@@ -89,7 +89,7 @@ SAVERS = {
 
 
 def refusal(network: keras.Model, path) -> str:
-    """The sentence that a weights file is refused with: one line, with a full stop, naming the file and what to do."""
+    """Return the message that refuses a weights file: one line with a full stop that names the file and the remedy."""
     with pytest.raises(FerError) as error:
         pretrained.load_trunk_weights(network, path)
     sentence = str(error.value)

@@ -25,7 +25,7 @@ def faces_of(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def tiny_trunk(*args, **kwargs) -> keras.Model:
-    """Stands in for ResNet50 where its depth is not the point: 4×4 maps of six channels."""
+    """Replace ResNet50 where its depth does not matter: 4×4 maps of six channels."""
     face = keras.Input((16, 16, 3))
     x = layers.Conv2D(6, 3, strides=4, padding="same", name="convolution")(face)
     return keras.Model(face, layers.BatchNormalization(name="norm")(x), name=resnet50_svm.TRUNK)
@@ -134,7 +134,7 @@ def test_progress_is_silent_where_there_is_no_terminal(tiny, capsys):
 
 
 def bright_faces(count: int, seed: int) -> FaceDataset:
-    """Noise whose brightness is the class."""
+    """Draw noise; its brightness is the class."""
     labels = np.arange(count) % 3
     images = np.random.default_rng(seed).integers(0, 60, (count, 16, 16)) + 80 * labels[:, np.newaxis, np.newaxis]
     meta = pd.DataFrame({"label": labels, "split": "Training"})

@@ -70,23 +70,23 @@ def saved_once(model, tmp_path_factory):
 
 @pytest.fixture
 def saved(saved_once, tmp_path):
-    """A folder of its own for tests that spoil it."""
+    """A copy of the saved folder, for tests that damage it."""
     return Path(shutil.copytree(saved_once, tmp_path / "model"))
 
 
 def rewrite(folder: Path, **changes) -> None:
-    """Changes keys of model.json."""
+    """Change keys of model.json."""
     file = folder / MODEL_FILE
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 def reseal(folder: Path) -> None:
-    """Makes model.json name the files that are there, as one who planted them would."""
+    """Make model.json name the present files, as an attacker would."""
     rewrite(folder, sha256={name: file_sha256(folder / name) for name in (TRUNK_FILE, SVM_FILE)})
 
 
 def refusal(path: Path) -> str:
-    """The one sentence with which a model is refused."""
+    """Return the one sentence that refuses a model."""
     with pytest.raises(FerError) as raised:
         saved_models.load(path)
     assert "\n" not in str(raised.value)
@@ -251,7 +251,7 @@ def test_an_unfitted_or_other_estimator_is_refused(saved):
 
 
 class Planted:
-    """Runs a command where it is unpickled."""
+    """An object that runs a command when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -266,7 +266,7 @@ def plant(saved: Path, content: bytes) -> None:
 
 
 def change_schema(saved: Path, change_it) -> None:
-    """Rewrites what a skops file says it is made of."""
+    """Rewrite the schema of a skops file."""
     with zipfile.ZipFile(saved / SVM_FILE) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     members["schema.json"] = json.dumps(change_it(json.loads(members["schema.json"]))).encode()
@@ -277,7 +277,7 @@ def change_schema(saved: Path, change_it) -> None:
 
 
 def call_of(function, arguments: dict) -> dict:
-    """The schema of an object that is made by calling a function."""
+    """Build the schema of an object that is created by calling a function."""
     kind = {
         "__class__": function.__name__,
         "__module__": function.__module__,

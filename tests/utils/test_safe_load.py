@@ -20,7 +20,7 @@ def zip_of_zeros(path):
 
 
 def h5_of_nothing(path):
-    """Claims two terabytes of zeros, of which none is stored."""
+    """Write a file that claims two terabytes of zeros and stores none."""
     with h5py.File(path, "w") as file:
         file.create_dataset("layers/dense/vars/0", shape=(2**39,), dtype="float32", chunks=(2**20,))
 
