@@ -40,11 +40,11 @@ def olivetti_parts(faces: FaceDataset) -> Parts:
     Raises:
         FerError: the rows are not ten faces of each subject, subject by subject.
     """
-    people = len(faces.class_names)
-    if not np.array_equal(faces.labels, np.repeat(np.arange(people), OLIVETTI_FACES)):
+    subjects = len(faces.class_names)
+    if not np.array_equal(faces.labels, np.repeat(np.arange(subjects), OLIVETTI_FACES)):
         raise FerError(
-            f"The {len(faces)} faces of {faces.corpus} are not {OLIVETTI_FACES} of each of {people} people, one person "
-            "after the other; pass the whole corpus as its loader returns it."
+            f"The {len(faces)} faces of {faces.corpus} are not {OLIVETTI_FACES} of each of {subjects} subjects, one "
+            "subject after the other; pass the whole corpus as its loader returns it."
         )
     number = np.arange(len(faces)) % OLIVETTI_FACES
     return Parts(faces.take(number < 8), faces.take(number == 8), faces.take(number == 9))
@@ -92,12 +92,12 @@ def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *,
     if "ckplus" in settings.corpora:
         photos = corpora.load_ckplus(profile.ckplus, profile.data, data_dir, missing_ok="olivetti" in settings.corpora)
         if len(photos):
-            people = crops.face_crops(photos, profile.faces, already_cropped=isinstance(photos, FaceDataset))
-            parts["ckplus"] = ckplus_parts(people, settings, seed=seed)
+            faces = crops.face_crops(photos, profile.faces, already_cropped=isinstance(photos, FaceDataset))
+            parts["ckplus"] = ckplus_parts(faces, settings, seed=seed)
     if "olivetti" in settings.corpora:
-        people = corpora.load_olivetti(profile.data, data_dir, missing_ok="ckplus" in parts)
-        if len(people):
-            parts["olivetti"] = olivetti_parts(people)
+        faces = corpora.load_olivetti(profile.data, data_dir, missing_ok="ckplus" in parts)
+        if len(faces):
+            parts["olivetti"] = olivetti_parts(faces)
     return parts
 
 

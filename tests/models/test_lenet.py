@@ -143,7 +143,7 @@ def test_olivetti_parts_are_eight_one_and_one_person_by_person():
 
 def test_olivetti_parts_refuse_another_order():
     faces = striped_faces()
-    with pytest.raises(FerError, match="are not 10 of each of 4 people"):
+    with pytest.raises(FerError, match="are not 10 of each of 4 subjects"):
         lenet_study.olivetti_parts(faces.take(np.arange(len(faces))[::-1]))
     with pytest.raises(FerError, match="39 faces"):
         lenet_study.olivetti_parts(faces.take(np.arange(39)))
