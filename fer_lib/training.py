@@ -214,13 +214,13 @@ def predict(
 
 
 class Checkpoints:
-    """The state of one training in a folder, so that a training that was killed at any moment continues.
+    """The state of one training in a folder, from which a training that was killed at any moment continues.
 
-    Tables (CSV) list what is done, a row an epoch or a step; a file named after the number of rows is the model after
-    them. A ``.keras`` file contains the model and the optimiser; a ``.weights.h5`` file contains their weights only.
-    Shuffling, augmentation and dropout follow from the seed and the row's number. The model is written before the table
-    that counts its rows, and the former model is removed last, so a kill at any moment leaves a table whose model is
-    there.
+    Tables (CSV) list the finished epochs or steps, one in each row. A file named after the number of rows is the model
+    after them: a ``.keras`` file contains the model and the optimiser, a ``.weights.h5`` file only their weights.
+    Shuffling, augmentation and dropout depend only on the seed and the row's number. The model is written before the
+    table that counts its rows, and the former model is removed last, so a kill at any moment leaves a table whose model
+    is there.
     """
 
     def __init__(self, folder: str | Path | None, *, state: str = "epoch-{:03d}.keras") -> None:
@@ -228,13 +228,13 @@ class Checkpoints:
 
         Args:
             folder: created when something is saved. The caller names it after settings, data and seed.
-            state: the name of the model's file, by the number of rows; what is before its hyphen is what a row is.
+            state: the pattern of the model's file name: what a row is, a hyphen and the number of rows.
         """
         self.folder = None if folder is None else Path(folder)
         self.state = state
 
     def table(self, name: str = HISTORY) -> pd.DataFrame:
-        """Read the rows of what is done; none where there is no table or, with a warning, it cannot be read."""
+        """Read a table; it is empty if there is none or, with a warning, if it cannot be read."""
         if self.folder is None or not (self.folder / name).is_file():
             return pd.DataFrame()
         try:
@@ -246,11 +246,11 @@ class Checkpoints:
             return pd.DataFrame()
 
     def restore(self, rows: int, model: keras.Model | None = None) -> keras.Model | None:
-        """Read the model after so many rows; None, with a warning, where it cannot be read.
+        """Read the model after so many rows; None, with a warning, if it cannot be read.
 
         Args:
             rows: one or more, as many as a table has.
-            model: the model that takes over the weights, where weights are kept; a ``.keras`` file needs none.
+            model: the model that takes over the weights of a ``.weights.h5`` file; a ``.keras`` file needs none.
         """
         try:
             file = self._model_file(rows)
@@ -268,13 +268,13 @@ class Checkpoints:
         """Write the model and the tables, each whole or not at all; remove former models and half-written files.
 
         Args:
-            model: after the rows of the last table; None where the training is over and its model is not needed.
+            model: the model after the rows of the last table; None if the training is over and no model is needed.
             tables: by file name, in the order of writing.
         """
         if self.folder is None:
             return
         now = self._model_file(len(list(tables.values())[-1]))
-        if model:
+        if model is not None:
             with atomic_path(now) as partial:
                 model.save(partial) if now.suffix == ".keras" else model.save_weights(partial)
         for name, table in tables.items():
@@ -282,7 +282,7 @@ class Checkpoints:
                 table.to_csv(partial, index=False)
         before, _, after = self.state.replace("}", "{").split("{")
         halves = self.folder.glob(".partial-*")  # a model of hundreds of megabytes, perhaps
-        for old in {*self.folder.glob(f"{before}*{after}"), *halves} - ({now} if model else set()):
+        for old in {*self.folder.glob(f"{before}*{after}"), *halves} - ({now} if model is not None else set()):
             old.unlink(missing_ok=True)
 
     def _model_file(self, rows: int) -> Path:
