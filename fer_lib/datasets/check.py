@@ -1,7 +1,8 @@
-"""What ``fer-lib data check`` says of a corpus, or of every corpus in a data folder, as lines of text."""
+"""Describe a corpus, or every corpus in a data folder, as ``fer-lib data check`` prints it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -9,108 +10,88 @@ import pandas as pd
 from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013.csv import sniff_columns
-from fer_lib.datasets.fer2013.folders import find_trees
+from fer_lib.datasets.olivetti import PICKLES
 from fer_lib.datasets.photo_set import PhotoSet
-from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, open_source, visible
-from fer_lib.datasets.readers.pictures import is_picture_name
+from fer_lib.datasets.readers.archives import open_source, visible
+from fer_lib.datasets.readers.locate import archives_in, find_corpus
 from fer_lib.errors import FerError
+
+#: The corpora's modules, in the order in which they are asked whether a path is theirs.
+_MODULES = {"ckplus": ckplus, "genki4k": genki4k, "fer2013": fer2013, "olivetti": olivetti}
 
 
 def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> tuple[list[str], FerError | None]:
-    """Reads the corpus at ``path``, or every corpus of the data folder ``path``, whole.
+    """Read a whole corpus, or every corpus of a data folder, and describe it.
 
     Returns:
-        The lines, and the error to end with where some corpora of a data folder can be used and others cannot.
+        The lines, and the error to end with where only some corpora of a data folder can be used.
 
     Raises:
         FerError: nothing is recognised, or the only corpus there is faulty.
     """
     path = Path(path).expanduser()
-    present = {name: find_corpus(path, name, missing_ok=True) for name in TITLES}
-    found = {name: place for name, place in present.items() if place is not None}
+    found = {name: place for name in TITLES if (place := find_corpus(path, name, missing_ok=True))}
     if not found:
         name = recognised(path)
         return _described(name, load(name, path, skip_bad=skip_bad, cache=cache)), None
     lines: list[str] = []
-    errors: dict[str, FerError] = {}
+    faulty: dict[str, FerError] = {}
     for name, place in found.items():
         try:
             lines += [*_described(name, load(name, place, skip_bad=skip_bad, cache=cache)), ""]
         except FerError as error:
-            errors[name] = error
+            faulty[name] = error
             lines += [f"corpus       {name} ({TITLES[name]})", f"FAULTY       {error}", ""]
-    if len(errors) == len(found) == 1:
-        raise next(iter(errors.values()))
-    absent = [f"{name} ({TITLES[name]})" for name in TITLES if name not in found]
-    lines.append(f"absent       {', '.join(absent) or 'nothing'}")
-    if passed_over := _passed_over(path):
-        lines.append(f"passed over  {', '.join(passed_over)}: a corpus' name starts with one of {', '.join(TITLES)}")
-    if not errors:
+    if len(faulty) == len(found) == 1:
+        raise next(iter(faulty.values()))
+    lines += _other_entries(path, found)
+    if not faulty:
         return lines, None
-    listed = ", ".join(errors)
-    return lines, FerError(f"{len(errors)} of the {len(found)} corpora in {path} cannot be used ({listed}); see above.")
+    listed = ", ".join(faulty)
+    return lines, FerError(f"{len(faulty)} of the {len(found)} corpora in {path} cannot be used ({listed}); see above.")
 
 
-def _passed_over(folder: Path) -> list[str]:
-    """Returns what stands in a data folder under no corpus' name, the first eight."""
-    names = sorted(entry.name for entry in folder.iterdir() if visible(entry.name))
-    return [name for name in names if not name.lower().startswith(tuple(TITLES))][:8]
+def _other_entries(folder: Path, found: Iterable[str]) -> list[str]:
+    """List the corpora that a data folder lacks, and the first eight entries without a corpus's name."""
+    absent = [f"{name} ({title})" for name, title in TITLES.items() if name not in found]
+    lines = [f"absent       {', '.join(absent) or 'nothing'}"]
+    entries = sorted(entry.name for entry in folder.iterdir() if visible(entry.name))
+    if others := [name for name in entries if not name.lower().startswith(tuple(TITLES))][:8]:
+        lines.append(f"passed over  {', '.join(others)}: a corpus's name starts with one of {', '.join(TITLES)}")
+    return lines
 
 
 def load(name: str, path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> FaceDataset | PhotoSet:
-    """Loads the corpus ``name`` (a key of ``TITLES``) with contempt, where it has it, so that all is counted."""
+    """Load the corpus ``name`` (a key of ``TITLES``), CK+ with contempt, so that everything is counted."""
     if name == "fer2013":
         return fer2013.load(path, skip_bad=skip_bad, cache=cache)
     if name == "ckplus":
         return ckplus.load(path, contempt=True, skip_bad=skip_bad, cache=cache)
-    return {"genki4k": genki4k, "olivetti": olivetti}[name].load(path, skip_bad=skip_bad)
+    return _MODULES[name].load(path, skip_bad=skip_bad)
 
 
 def recognised(path: str | Path) -> str:
-    """Returns the short name of the corpus that stands at ``path``, by content.
+    """Name the corpus at ``path``, by content; for a missing or empty path the one whose loader explains it best.
 
     Raises:
-        FerError: none does; from ``fer2013.load``'s own checks where there is nothing at all.
+        FerError: it is none of the corpora.
     """
     path = Path(path)
-    if path.suffix.lower() in (".pkz", ".pkl", ".pickle", ".joblib"):
-        return "olivetti"  # which refuses pickles with a sentence of its own
+    if path.suffix.lower() in PICKLES:
+        return "olivetti"  # its loader refuses pickles and says why
     if not path.exists() or (path.is_file() and not path.stat().st_size):
-        return "fer2013"  # which says so
-    places = [path]
-    if path.is_dir():
-        files = sorted(item for item in path.iterdir() if item.is_file() and visible(item.name))
-        places += [file for file in files if archive_kind(file)]
+        return "fer2013"  # its loader says so
     names: list[str] = []
-    for place in places:
+    for place in [path, *(archives_in(path) if path.is_dir() else [])]:
         with open_source(place) as source:
             names = names or list(source.names)
-            for name, holds in _HOLDS.items():
-                if holds(source):
+            for name, module in _MODULES.items():
+                if module.recognises(source):
                     return name
-    listed = f"it holds {', '.join(names[:4])} ({len(names):,} in all)" if names else "it holds nothing"
-    raise FerError(f"{path} is none of {', '.join(TITLES.values())}: {listed}; give a corpus' file, archive or folder.")
-
-
-def _holds_fer2013(source: Source) -> bool:
-    if find_trees(source.names):
-        return True
-    for name in source.names:
-        if is_picture_name(name) or not source.size(name):
-            continue
-        with source.open(name) as stream:
-            if sniff_columns(stream.read(4096)) is not None:
-                return True
-    return False
-
-
-_HOLDS = {
-    "ckplus": ckplus.recognises,
-    "genki4k": genki4k.recognises,
-    "fer2013": _holds_fer2013,
-    "olivetti": olivetti.recognises,
-}
+    listed = f"it contains {', '.join(names[:4])} ({len(names):,} in all)" if names else "it contains nothing"
+    raise FerError(
+        f"{path} is none of {', '.join(TITLES.values())}: {listed}; give a corpus's file, archive or folder."
+    )
 
 
 def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:

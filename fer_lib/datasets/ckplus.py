@@ -164,12 +164,12 @@ def _locate(path: Path) -> _Place:
             held[archive] = _kinds(source) - own  # what stands there unpacked comes before an archive
     found = {kind: [place for place, kinds in held.items() if kind in kinds] for kind in ("faces", "frames", "labels")}
     if not any(found.values()):
-        raise locate.unrecognised(target, "CK+", _EXPECTED, names)
+        raise locate.unrecognised(target, "ckplus", _EXPECTED, names)
     both = found["faces"] and found["frames"]
     several = [place for places in found.values() if len(places) > 1 for place in places]
     if both or several:
-        listed = ", ".join(dict.fromkeys(place.name for place in several or found["faces"] + found["frames"]))
-        raise FerError(f"{target} holds CK+ more than once ({listed}); give the path of the one to read.")
+        places = several or found["faces"] + found["frames"]
+        raise locate.more_than_once(target, "ckplus", (place.name for place in places))
     if found["faces"]:
         return _Place(found["faces"][0], None)
     for kind, missing in (("labels", "Emotion (or Emotion_labels.zip)"), ("frames", "cohn-kanade-images (or its zip)")):
@@ -335,8 +335,7 @@ def _face_root(source: Source) -> str:
         if (match := _FACE.fullmatch(name)) and match[1].lower() in _ALIASES:
             roots.add(name[: match.start(1)])
     if len(roots) > 1:
-        listed = ", ".join(root or "." for root in sorted(roots)[:4])
-        raise FerError(f"{source.path} holds CK+ more than once ({listed}); give the path of the one to read.")
+        raise locate.more_than_once(source.path, "ckplus", (root or "." for root in sorted(roots)[:4]))
     return roots.pop()
 
 

@@ -12,7 +12,7 @@ from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
-from fer_lib.datasets.readers import archives
+from fer_lib.datasets.readers import locate
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
@@ -116,7 +116,7 @@ def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = F
             f"This profile reads {TITLES[name]} and no data folder was given; set FER_DATA (or data_dir) to the folder "
             f"that holds {name}, or use the smoke profile, which generates faces."
         )
-    return archives.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
+    return locate.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
 
 
 def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:

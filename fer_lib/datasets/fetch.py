@@ -29,8 +29,9 @@ from fer_lib.datasets.download import download
 from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS
 from fer_lib.datasets.fer2013.folders import Tree, find_trees, place_of
 from fer_lib.datasets.olivetti import stretched
-from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, members_digest, open_source
+from fer_lib.datasets.readers.archives import Source, archive_kind, members_digest, open_source
 from fer_lib.datasets.readers.faults import Fault
+from fer_lib.datasets.readers.locate import find_corpus
 from fer_lib.errors import FerError, nearest, one_line
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 

@@ -63,7 +63,7 @@ def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> 
     Raises:
         FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
     """
-    target = locate.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
+    target = locate.find(path, "genki4k", _roots, expected=_EXPECTED).path
     with open_source(target) as source:
         root = _root(source)
         return _read(source, root, skip_bad=skip_bad, progress=progress)
@@ -82,7 +82,7 @@ def labels_sha256(text: str) -> str:
 
 def labels_in(path: str | Path) -> str:
     """Returns the text of ``labels.txt`` of the corpus at ``path``; raises FerError where it is not to be found."""
-    target = locate.locate(path, "genki4k", recognises=recognises, expected=_EXPECTED)
+    target = locate.find(path, "genki4k", _roots, expected=_EXPECTED).path
     with open_source(target) as source:
         return _text(source, _root(source))
 
@@ -103,11 +103,10 @@ def _roots(source: Source) -> list[str]:
 def _root(source: Source) -> str:
     roots = sorted(_roots(source), key=lambda root: root.count("/"))
     if not roots:
-        raise locate.unrecognised(source.path, "GENKI-4K", _EXPECTED, source.names)
+        raise locate.unrecognised(source.path, "genki4k", _EXPECTED, source.names)
     nearest = [root for root in roots if root.count("/") == roots[0].count("/")]
     if len(nearest) > 1:
-        listed = ", ".join(nearest)
-        raise FerError(f"{source.path} holds GENKI-4K more than once ({listed}); give the path of the one to read.")
+        raise locate.more_than_once(source.path, "genki4k", nearest)
     return nearest[0]
 
 

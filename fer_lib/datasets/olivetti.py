@@ -36,6 +36,9 @@ FACES_PER_PERSON = 10
 #: Height and width of a face in the mosaic.
 TILE = (57, 47)
 
+#: Suffixes of pickles, which are refused.
+PICKLES = (".pkz", ".pkl", ".pickle", ".joblib")
+
 _COLUMNS = 20  # two people a row of the mosaic
 _MAT_SIDE = 64
 _PADDING = 2  # columns of pixels at the right of the mosaic
@@ -94,9 +97,9 @@ def stretched(images: np.ndarray) -> np.ndarray:
 def _locate(path: Path) -> Path:
     path = path.expanduser()
     pickles = [path] if path.is_file() else sorted(path.glob("*.pkz")) if path.is_dir() else []
-    pickles = [file for file in pickles if file.suffix.lower() in (".pkz", ".pkl", ".pickle", ".joblib")]
+    pickles = [file for file in pickles if file.suffix.lower() in PICKLES]
     try:
-        target = locate.locate(path, "olivetti", recognises=recognises, expected=_EXPECTED)
+        target = locate.find(path, "olivetti", _layouts, expected=_EXPECTED).path
     except FerError:
         if pickles:
             raise _refused(pickles[0]) from None
@@ -146,10 +149,9 @@ def _layout(head: bytes, name: str) -> str | None:
 def _choose(source: Source) -> tuple[str, str | None]:
     layouts = _layouts(source)
     if not layouts:
-        raise locate.unrecognised(source.path, "the Olivetti faces", _EXPECTED, source.names)
+        raise locate.unrecognised(source.path, "olivetti", _EXPECTED, source.names)
     if len(layouts) > 1:
-        listed = ", ".join(str(member) for _, member in layouts)
-        raise FerError(f"{source.path} holds the Olivetti faces more than once ({listed}); give the path of one.")
+        raise locate.more_than_once(source.path, "olivetti", (str(member) for _, member in layouts))
     return layouts[0]
 
 

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from fer_lib.datasets.readers.archives import archive_kind, content_digests, find_corpus, members_digest, open_source
+from fer_lib.datasets.readers.archives import archive_kind, content_digests, members_digest, open_source
 from fer_lib.errors import FerError
 
 FILES = {"b/two.txt": b"two", "a.txt": b"one", "b/c/three.txt": b"three" * 1000}
@@ -178,50 +178,8 @@ def test_kinds_are_told_by_content(tmp_path):
     assert archive_kind(make_tar(tmp_path / "x.zip", FILES)) == "tar"
     (tmp_path / "x.tar.gz").write_text("emotion,pixels,Usage\n")
     assert archive_kind(tmp_path / "x.tar.gz") is None
-    with pytest.raises(FerError, match="Nothing stands at"):
+    with pytest.raises(FerError, match="No such file or folder: "):
         open_source(tmp_path / "no")
-
-
-# --- find_corpus -----------------------------------------------------------------------------------------------------
-
-
-def touch(folder, *names):
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("x")
-
-
-@pytest.mark.parametrize(
-    ("held", "name", "expected"),
-    [
-        (["fer2013/x", "fer2013.csv", "fer2013.zip"], "fer2013", "fer2013"),
-        (["fer2013/.hidden", "fer2013.csv", "fer2013.zip"], "fer2013", "fer2013.csv"),
-        (["FER2013.ZIP", "ckplus.zip", "fer2013.md"], "fer2013", "FER2013.ZIP"),
-        (["fer2013.tar.gz", "fer2013plus.zip"], "fer2013", "fer2013.tar.gz"),
-        (["ckplus48.zip", "ckplus.txt"], "ckplus", "ckplus48.zip"),
-        (["olivettifaces.gif"], "olivetti", "olivettifaces.gif"),
-        (["genki4k-v2/x", "genki4k-old.zip"], "genki4k", "genki4k-v2"),
-    ],
-)
-def test_find_corpus_order(tmp_path, held, name, expected):
-    touch(tmp_path, *held)
-    assert find_corpus(tmp_path, name) == tmp_path / expected
-
-
-def test_find_corpus_absent(tmp_path):
-    touch(tmp_path, "ckplus48.zip", "fer2013.txt")
-    assert find_corpus(tmp_path, "fer2013", missing_ok=True) is None
-    assert find_corpus(tmp_path / "no", "fer2013", missing_ok=True) is None
-    with pytest.raises(FerError, match=r"'fer2013' is not in .*ckplus48\.zip.*fer2013\.zip"):
-        find_corpus(tmp_path, "fer2013")
-    with pytest.raises(FerError, match="no data folder"):
-        find_corpus(tmp_path / "no", "fer2013")
-
-
-def test_find_corpus_ambiguous(tmp_path):
-    touch(tmp_path, "fer2013.zip", "fer2013.tar.gz")
-    with pytest.raises(FerError, match=r"several candidates for 'fer2013' \(fer2013\.tar\.gz, fer2013\.zip\)"):
-        find_corpus(tmp_path, "fer2013")
 
 
 @pytest.mark.parametrize("size", [0, 2**16 - 1, 2**16, 2**16 + 1, 300_000])

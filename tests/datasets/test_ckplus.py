@@ -390,7 +390,7 @@ def test_nothing_recognised_says_what_was_found_and_expected(tmp_path):
     for path, words in (
         (tmp_path, "notes.txt"),
         (tmp_path / "notes.txt", "hello"),
-        (tmp_path / "no", "Nothing stands"),
+        (tmp_path / "no", "No such file"),
     ):
         message = error_of(path)
         assert words in message

@@ -498,7 +498,7 @@ def test_nothing_recognised_says_what_was_found_and_expected(tmp_path):
     for path, words in (
         (tmp_path, "notes.txt"),
         (tmp_path / "notes.txt", "hello"),
-        (tmp_path / "no", "Nothing stands"),
+        (tmp_path / "no", "No such file"),
     ):
         message = error_of(path)
         assert words in message
@@ -506,7 +506,7 @@ def test_nothing_recognised_says_what_was_found_and_expected(tmp_path):
     (tmp_path / "empty.csv").write_bytes(b"")
     assert "is empty" in error_of(tmp_path / "empty.csv")
     (tmp_path / "other").mkdir()
-    assert "holds nothing" in error_of(tmp_path / "other")
+    assert "contains nothing" in error_of(tmp_path / "other")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("a/b.txt", "hello")
     assert "a/b.txt" in error_of(tmp_path / "x.zip")

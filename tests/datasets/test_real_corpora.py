@@ -7,7 +7,7 @@ import pytest
 
 from fer_lib.datasets import ckplus, genki4k, olivetti, quality
 from fer_lib.datasets.photo_set import PhotoSet
-from fer_lib.datasets.readers.archives import find_corpus
+from fer_lib.datasets.readers.locate import find_corpus
 
 pytestmark = pytest.mark.skipif(not os.environ.get("FER_DATA"), reason="FER_DATA names no data folder")
 

@@ -22,7 +22,6 @@ from fer_lib.datasets.readers.archives import (
     Source,
     archive_kind,
     content_digests,
-    find_corpus,
     members_digest,
     open_source,
 )
@@ -88,7 +87,7 @@ def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progre
     Raises:
         FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
     """
-    target, layout = _locate(Path(path).expanduser())
+    target, layout = _find(path)
     key = {"corpus": "fer2013", "skip_bad": skip_bad, "decoder": f"opencv {cv2.__version__}"}
 
     def build() -> FaceDataset:
@@ -98,50 +97,18 @@ def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progre
     return cached(target, key | _content_key(target, layout), build) if cache else build()
 
 
-def _locate(path: Path) -> tuple[Path, _Layout | None]:
-    """Returns the file to read, or the folder to read and the layout found in it."""
-    if not path.is_dir():
-        if not path.exists():
-            raise FerError(
-                f"Nothing stands at {path}; expected {_EXPECTED}: check the path, or run `fer-lib data fetch fer2013`."
-            )
-        if path.stat().st_size == 0:
-            raise FerError(f"{path} is empty; expected {_EXPECTED}: fetch the corpus again.")
-        return path, None
-    named = find_corpus(path, "fer2013", missing_ok=True)
-    if named is not None and named.name.lower().split(".")[0] == "fer2013":
-        return _locate(named)
-    with open_source(path) as source:
-        layouts = _layouts(source)
-        if layouts:
-            layout = _nearest(layouts, path)
-            if layout.csv:
-                return path / layout.csv, None
-            return path, layout
-        if named is not None:
-            return _locate(named)
-        archives = [path / name for name in source.names if not is_picture_name(name) and archive_kind(path / name)]
-    return _choose_archive(path, archives), None
+def recognises(source: Source) -> bool:
+    """Tell whether a source contains a CSV or an image-folder release of FER-2013."""
+    return bool(_layouts(source))
 
 
-def _choose_archive(folder: Path, archives: list[Path]) -> Path:
-    """Returns the archive of a folder that holds a release, nearest first."""
-    if len(archives) == 1:
-        return archives[0]
-    ranked = []
-    for archive in archives:
-        with open_source(archive) as source:
-            layouts = _layouts(source)
-        if layouts:
-            depth = len(archive.relative_to(folder).parts)
-            ranked.append(((depth, min(layout.rank for layout in layouts)), archive))
-    if not ranked:
-        raise locate.unrecognised(folder, "FER-2013", _EXPECTED)
-    ranked.sort()
-    best = [archive.name for rank, archive in ranked if rank == ranked[0][0]]
-    if len(best) > 1:
-        raise FerError(f"{folder} holds FER-2013 more than once ({', '.join(best)}); give the path of the one to read.")
-    return ranked[0][1]
+def _find(path: str | Path) -> tuple[Path, _Layout | None]:
+    """Find the file to read, or the folder to read and the layout in it."""
+    found = locate.find(path, "fer2013", _layouts, expected=_EXPECTED, rank=_rank)
+    if found.releases is None:
+        return found.path, None
+    layout = _nearest(found.releases, found.path)
+    return (found.path / layout.csv, None) if layout.csv else (found.path, layout)
 
 
 def _layouts(source: Source) -> list[_Layout]:
@@ -167,17 +134,19 @@ def _layouts(source: Source) -> list[_Layout]:
 def _choose(source: Source) -> _Layout:
     layouts = _layouts(source)
     if not layouts:
-        raise locate.unrecognised(source.path, "FER-2013", _EXPECTED, source.names)
+        raise locate.unrecognised(source.path, "fer2013", _EXPECTED, source.names)
     return _nearest(layouts, source.path)
 
 
 def _nearest(layouts: list[_Layout], path: Path) -> _Layout:
-    best = min(layout.rank for layout in layouts)
-    nearest_ones = [layout for layout in layouts if layout.rank == best]
-    if len(nearest_ones) > 1:
-        listed = ", ".join(layout.csv or layout.root for layout in nearest_ones)
-        raise FerError(f"{path} holds FER-2013 more than once ({listed}); give the path of the one to read.")
-    return nearest_ones[0]
+    nearest = [layout for layout in layouts if layout.rank == _rank(layouts)]
+    if len(nearest) > 1:
+        raise locate.more_than_once(path, "fer2013", (layout.csv or layout.root for layout in nearest))
+    return nearest[0]
+
+
+def _rank(layouts: list[_Layout]) -> tuple[int, int]:
+    return min(layout.rank for layout in layouts)
 
 
 def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:

@@ -219,7 +219,7 @@ def open_source(path: str | Path) -> Source:
     if path.is_dir():
         return FolderSource(path)
     if not path.exists():
-        raise FerError(f"Nothing stands at {path}; check the spelling or give the corpus' file, archive or folder.")
+        raise FerError(f"No such file or folder: {path}; check the path, or give a corpus's file, archive or folder.")
     kind = archive_kind(path)
     return {"zip": ZipSource, "tar": TarSource, None: FileSource}[kind](path)
 
@@ -266,65 +266,6 @@ def visible(name: str) -> bool:
     """Returns whether no part of a relative name is hidden or the litter of an operating system."""
     parts = name.split("/")
     return not any(part.startswith(".") or part.lower() in _INVISIBLE for part in parts)
-
-
-_ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
-_DATA_SUFFIXES = (*_ARCHIVE_SUFFIXES, ".csv", ".gif", ".mat", ".npz")
-
-
-def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) -> Path | None:
-    """Returns where corpus ``name`` stands in a data folder, by this order, case aside.
-
-    1. the folder ``name`` (if it holds anything visible), 2. ``name`` or ``name.csv``, 3. ``name`` with an archive's
-    suffix, 4. ``name`` with another data suffix (``.gif``, ``.mat``, ``.npz``), 5. a folder whose name starts with
-    ``name``, 6. an archive or data file whose name starts with ``name`` (``ckplus48.zip``, ``olivettifaces.gif``).
-
-    Args:
-        data_dir: the data folder.
-        name: the corpus' short name, such as ``"fer2013"``.
-        missing_ok: whether an absent corpus (or data folder) gives None rather than an error.
-
-    Raises:
-        FerError: the corpus is absent, or two entries of the same rank bear its name.
-    """
-    data_dir = Path(data_dir)
-    if not data_dir.is_dir():
-        if missing_ok:
-            return None
-        raise FerError(f"There is no data folder at {data_dir}; make it and put {name} in it, or name another folder.")
-    entries = sorted(entry for entry in data_dir.iterdir() if visible(entry.name))
-    ranks = {entry: _rank(entry, name.lower()) for entry in entries}
-    ranked = sorted((rank, entry) for entry, rank in ranks.items() if rank is not None)
-    if not ranked:
-        if missing_ok:
-            return None
-        held = ", ".join(entry.name for entry in entries[:8]) or "nothing"
-        raise FerError(
-            f"The corpus {name!r} is not in {data_dir}, which holds {held}; put it there as the folder {name}, "
-            f"as {name}.zip or as {name}.tar.gz."
-        )
-    best = [entry for rank, entry in ranked if rank == ranked[0][0]]
-    if len(best) > 1:
-        listed = ", ".join(entry.name for entry in best)
-        raise FerError(f"{data_dir} holds several candidates for {name!r} ({listed}); keep one, or give its own path.")
-    return best[0]
-
-
-def _rank(entry: Path, name: str) -> int | None:
-    low = entry.name.lower()
-    if not low.startswith(name):
-        return None
-    if entry.is_dir():
-        filled = any(visible(child.name) for child in entry.iterdir())
-        return (0 if low == name else 4) if filled else None
-    rest = low[len(name) :]
-    if rest in ("", ".csv"):
-        return 1
-    if rest in _ARCHIVE_SUFFIXES:
-        return 2
-    if rest in _DATA_SUFFIXES:
-        return 3
-    return 5 if low.endswith(_DATA_SUFFIXES) else None
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -1,56 +1,164 @@
-"""What the loaders of the corpora share: where one stands, whether it was generated, how its counts differ."""
+"""Find a corpus by name and by content, tell whether it was generated, and check its counts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fer_lib.datasets.readers.archives import Source, archive_kind, find_corpus, open_source, visible
+from fer_lib.datasets.catalog import FETCHABLE, TITLES
+from fer_lib.datasets.readers.archives import Source, archive_kind, open_source, visible
+from fer_lib.datasets.readers.pictures import is_picture_name
 from fer_lib.errors import FerError
 
 #: A corpus that holds this file was generated.
 MARKER = "SYNTHETIC.txt"
 OLIVETTI_COMMENT = b"SYNTHETIC: generated faces"  # inside the generated mosaic, a GIF
 
+_ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
+_DATA_SUFFIXES = (*_ARCHIVE_SUFFIXES, ".csv", ".gif", ".mat", ".npz")
 
-def locate(path: str | Path, corpus: str, *, recognises: Callable[[Source], bool], expected: str) -> Path:
-    """Returns the file, archive or folder that holds a corpus: ``path`` itself or what stands in it.
 
-    In a folder, what is named like the corpus comes first (see ``find_corpus``), then the folder's own content, then an
-    archive in it that holds the corpus.
+@dataclass(frozen=True)
+class Found:
+    """A corpus that was found.
+
+    Attributes:
+        path: the file, archive or folder to read.
+        releases: what ``look`` found in a folder; None for a file or an archive, which is opened only when it is read.
+    """
+
+    path: Path
+    releases: Any = None
+
+
+def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) -> Path | None:
+    """Returns where corpus ``name`` stands in a data folder, by this order, case aside.
+
+    1. the folder ``name`` (if it holds anything visible), 2. ``name`` or ``name.csv``, 3. ``name`` with an archive's
+    suffix, 4. ``name`` with another data suffix (``.gif``, ``.mat``, ``.npz``), 5. a folder whose name starts with
+    ``name``, 6. an archive or data file whose name starts with ``name`` (``ckplus48.zip``, ``olivettifaces.gif``).
+
+    Args:
+        data_dir: the data folder.
+        name: the corpus' short name, such as ``"fer2013"``.
+        missing_ok: whether an absent corpus (or data folder) gives None rather than an error.
+
+    Raises:
+        FerError: the corpus is absent, or two entries of the same rank bear its name.
+    """
+    data_dir = Path(data_dir)
+    if not data_dir.is_dir():
+        if missing_ok:
+            return None
+        raise FerError(f"There is no data folder at {data_dir}; make it and put {name} in it, or name another folder.")
+    entries = sorted(entry for entry in data_dir.iterdir() if visible(entry.name))
+    ranks = {entry: _rank(entry, name.lower()) for entry in entries}
+    ranked = sorted((rank, entry) for entry, rank in ranks.items() if rank is not None)
+    if not ranked:
+        if missing_ok:
+            return None
+        held = ", ".join(entry.name for entry in entries[:8]) or "nothing"
+        raise FerError(
+            f"The corpus {name!r} is not in {data_dir}, which holds {held}; put it there as the folder {name}, "
+            f"as {name}.zip or as {name}.tar.gz."
+        )
+    best = [entry for rank, entry in ranked if rank == ranked[0][0]]
+    if len(best) > 1:
+        listed = ", ".join(entry.name for entry in best)
+        raise FerError(f"{data_dir} holds several candidates for {name!r} ({listed}); keep one, or give its own path.")
+    return best[0]
+
+
+def find(
+    path: str | Path,
+    corpus: str,
+    look: Callable[[Source], Any],
+    *,
+    expected: str,
+    rank: Callable[[Any], Any] | None = None,
+) -> Found:
+    """Find a corpus: the file or archive ``path`` itself, or the place in the folder ``path`` that contains the corpus.
+
+    In a folder, an entry with the corpus's name comes first (see :func:`find_corpus`), then the folder's own content,
+    then an archive directly in it that contains the corpus.
+
+    FER-2013 is kept in so many ways that it gives a ``rank``. Then an entry whose name only starts with the corpus's
+    name comes after the folder's own content, archives count at any depth, and the nearest of them is taken.
 
     Args:
         path: a file, an archive, a folder or a data folder.
         corpus: the short name, such as ``"ckplus"``.
-        recognises: whether a source holds the corpus.
+        look: lists the releases in a source; empty where it does not contain the corpus.
         expected: the layouts, for messages.
+        rank: how near the releases in an archive are; the smallest wins.
 
     Raises:
-        FerError: nothing stands there, nothing is recognised, or several archives hold the corpus.
+        FerError: there is no such path, nothing is recognised, or several archives contain the corpus.
     """
-    target = entry(path, corpus, expected)
+    target = entry(path, corpus, expected, exact=rank is not None)
     if not target.is_dir():
-        return target
+        return Found(target)
     with open_source(target) as source:
-        if recognises(source):
-            return target
-    holding = [archive for archive in archives_in(target) if _holds(archive, recognises)]
-    if len(holding) > 1:
-        listed = ", ".join(archive.name for archive in holding)
-        raise FerError(f"{target} holds {corpus} more than once ({listed}); give the path of the one to read.")
-    if not holding:
-        raise unrecognised(target, corpus, expected)
-    return holding[0]
+        releases, names = look(source), source.names
+    if releases:
+        return Found(target, releases)
+    if rank is None:
+        archives = archives_in(target)
+    elif named := find_corpus(target, corpus, missing_ok=True):
+        return find(named, corpus, look, expected=expected, rank=rank)
+    else:
+        archives = [target / name for name in names if not is_picture_name(name) and archive_kind(target / name)]
+        if len(archives) == 1:
+            return Found(archives[0])
+    return Found(_nearest_archive(target, archives, corpus, look, expected, rank))
 
 
-def entry(path: str | Path, corpus: str, expected: str) -> Path:
-    """Returns ``path``, or what is named like the corpus in the folder ``path``; raises FerError where nothing is."""
+def _nearest_archive(
+    folder: Path,
+    archives: Iterable[Path],
+    corpus: str,
+    look: Callable[[Source], Any],
+    expected: str,
+    rank: Callable[[Any], Any] | None,
+) -> Path:
+    ranked = []
+    for archive in archives:
+        with open_source(archive) as source:
+            releases = look(source)
+        if releases:
+            ranked.append(((len(archive.parts), rank(releases) if rank else 0), archive))
+    if not ranked:
+        raise unrecognised(folder, corpus, expected)
+    ranked.sort()
+    best = [archive for order, archive in ranked if order == ranked[0][0]]
+    if len(best) > 1:
+        raise more_than_once(folder, corpus, (archive.name for archive in best))
+    return best[0]
+
+
+def entry(path: str | Path, corpus: str, expected: str, *, exact: bool = False) -> Path:
+    """Give ``path``, or the entry of the folder ``path`` that has the corpus's name.
+
+    Args:
+        path: a file, an archive, a folder or a data folder.
+        corpus: the short name.
+        expected: the layouts, for messages.
+        exact: whether an entry whose name only starts with the corpus's name does not count.
+
+    Raises:
+        FerError: there is no such path, or the file is empty.
+    """
     path = Path(path).expanduser()
     if not path.exists():
-        raise FerError(f"Nothing stands at {path}; expected {expected}: check the path.")
+        download = f", or run `fer-lib data fetch {corpus}`" if corpus in FETCHABLE else ""
+        raise FerError(f"No such file or folder: {path}; expected {expected}: check the path{download}.")
     if path.is_dir():
         named = find_corpus(path, corpus, missing_ok=True)
-        return path if named is None else entry(named, corpus, expected)
+        if named is None or (exact and named.name.lower().split(".")[0] != corpus):
+            return path
+        return entry(named, corpus, expected, exact=exact)
     if path.stat().st_size == 0:
         raise FerError(f"{path} is empty; expected {expected}: fetch the corpus again.")
     return path
@@ -63,18 +171,24 @@ def archives_in(folder: Path) -> list[Path]:
 
 
 def unrecognised(path: Path, corpus: str, expected: str, names: Iterable[str] = ()) -> FerError:
-    """Returns the error that says what stands at ``path`` instead of a corpus; ``names`` are an archive's members."""
+    """Make the error for a path without the corpus, which lists the content; ``names`` are an archive's members."""
     names = [] if path.is_file() and archive_kind(path) is None else sorted(names)
     if not names and path.is_dir():
         names = sorted(entry.name for entry in path.iterdir() if visible(entry.name))
     if names:
-        found = f"holds {', '.join(names[:4])} ({len(names):,} in all)"
+        found = f"contains {', '.join(names[:4])} ({len(names):,} in all)"
     elif path.is_file():
         with open(path, "rb") as file:
             found = f"begins with {file.read(40)!r}"
     else:
-        found = "holds nothing"
-    return FerError(f"{path} is no release of {corpus}: it {found}; expected {expected}: give the right path.")
+        found = "contains nothing"
+    return FerError(f"{path} is no release of {TITLES[corpus]}: it {found}; expected {expected}: give the right path.")
+
+
+def more_than_once(path: Path, corpus: str, names: Iterable[str]) -> FerError:
+    """Make the error for a path with several releases of a corpus."""
+    listed = ", ".join(dict.fromkeys(names))
+    return FerError(f"{path} contains {TITLES[corpus]} more than once ({listed}); give the path of the one to read.")
 
 
 def marked(source: Source, root: str) -> bool:
@@ -113,6 +227,18 @@ def deviations(found: dict[str, int], official: dict[str, int], origin: str, *, 
     return differing
 
 
-def _holds(archive: Path, recognises: Callable[[Source], bool]) -> bool:
-    with open_source(archive) as source:
-        return recognises(source)
+def _rank(entry: Path, name: str) -> int | None:
+    low = entry.name.lower()
+    if not low.startswith(name):
+        return None
+    if entry.is_dir():
+        filled = any(visible(child.name) for child in entry.iterdir())
+        return (0 if low == name else 4) if filled else None
+    rest = low[len(name) :]
+    if rest in ("", ".csv"):
+        return 1
+    if rest in _ARCHIVE_SUFFIXES:
+        return 2
+    if rest in _DATA_SUFFIXES:
+        return 3
+    return 5 if low.endswith(_DATA_SUFFIXES) else None
