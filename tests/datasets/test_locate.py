@@ -39,7 +39,7 @@ def test_find_corpus_absent(tmp_path):
     assert find_corpus(tmp_path / "no", "fer2013", missing_ok=True) is None
     with pytest.raises(FerError, match=r"'fer2013' is not in .*ckplus48\.zip.*fer2013\.zip"):
         find_corpus(tmp_path, "fer2013")
-    with pytest.raises(FerError, match="no data folder"):
+    with pytest.raises(FerError, match="No such data folder"):
         find_corpus(tmp_path / "no", "fer2013")
 
 

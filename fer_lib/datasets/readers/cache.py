@@ -1,8 +1,8 @@
-"""The parse cache: a corpus is parsed once, then read back whole and checked.
+"""The parse cache: parse a corpus once, then read the result back and check it.
 
-A cache file is an ``.npz`` without pickle beside the data (folder ``.fer-cache``) or in ``$FER_CACHE``. Its key names
-the content of the data, the format version and the load options; a file that does not hold exactly what its key, its
-fingerprint and its digest say is rebuilt, never trusted.
+A cache file is an ``.npz`` without pickle, next to the data (folder ``.fer-cache``) or in ``$FER_CACHE``. Its key
+consists of the content of the data, the format version and the load options. A file that does not match its key, its
+fingerprint and its digest exactly is rebuilt, never trusted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def cache_folder(beside: str | Path) -> Path:
-    """Returns the cache's folder: ``$FER_CACHE``, else ``.fer-cache`` in the folder (or beside the file) ``beside``."""
+    """Give the cache's folder: ``$FER_CACHE``, else ``.fer-cache`` in the folder (or next to the file) ``beside``."""
     if os.environ.get("FER_CACHE"):
         return Path(os.environ["FER_CACHE"]).expanduser()
     beside = Path(beside)
@@ -36,13 +36,13 @@ def cache_folder(beside: str | Path) -> Path:
 
 
 def cached(beside: str | Path, key: Mapping[str, object], build: Callable[[], FaceDataset]) -> FaceDataset:
-    """Returns the dataset of ``key`` from the cache, or builds it and keeps it.
+    """Read the dataset of ``key`` from the cache, or build it and store it there.
 
-    Where the cache cannot be written the dataset is returned all the same and the reason is logged.
+    If the cache cannot be written, the reason is logged and the dataset is returned all the same.
 
     Args:
-        beside: the corpus' file or folder.
-        key: JSON-able facts that the result depends on; ``key["corpus"]`` starts the file's name.
+        beside: the corpus's file or folder.
+        key: all facts that the result depends on, as JSON can store them; ``key["corpus"]`` starts the file's name.
         build: parses the corpus.
     """
     facts = {**key, "cache_format": FORMAT_VERSION}
@@ -56,7 +56,7 @@ def cached(beside: str | Path, key: Mapping[str, object], build: Callable[[], Fa
 
 
 def _read(path: Path, facts: dict) -> FaceDataset | None:
-    """Returns the cached dataset, or None where there is none or it is not what it says."""
+    """Read a cached dataset; None if there is none or the file does not match its key and digests."""
     try:
         if not path.is_file():
             return None
@@ -77,8 +77,8 @@ def _read(path: Path, facts: dict) -> FaceDataset | None:
         )
         if dataset.fingerprint != stored["fingerprint"]:
             raise ValueError("the pixels do not match their fingerprint")
-    except Exception as error:  # whatever a damaged file raises (MemoryError too), the corpus itself still stands
-        _log.warning("The cache file %s is not usable (%s); it is built anew.", path, error)
+    except Exception as error:  # whatever a damaged file raises (MemoryError too), the corpus itself is still there
+        _log.warning("The cache file %s is not usable (%s); it is rebuilt.", path, error)
         return None
     return dataset
 
@@ -97,7 +97,7 @@ def _write(path: Path, facts: dict, dataset: FaceDataset) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.environ.get("FER_CACHE") and not (path.parent / ".gitignore").exists():
-            # The cache holds faces of real people: it must never be committed, wherever the data stand.
+            # The cache contains faces of real people: it must never be committed, wherever the data are.
             write_text(path.parent / ".gitignore", "*\n")
         with atomic_path(path) as partial, open(partial, "wb") as file:
             np.savez(
@@ -108,8 +108,9 @@ def _write(path: Path, facts: dict, dataset: FaceDataset) -> None:
             )
     except (OSError, FerError) as error:
         _log.warning(
-            "The parse cache %s cannot be written (%s); the corpus is parsed anew each time: set FER_CACHE to a folder "
-            "that can be written.",
+            "The parse cache %s cannot be written (%s); the corpus is parsed again each time: set FER_CACHE to a "
+            "folder that can be written.",
+=====
             path.parent,
             reason_of(error),
         )

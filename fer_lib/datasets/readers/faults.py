@@ -1,4 +1,4 @@
-"""What is wrong in a corpus, said with its place and counted."""
+"""Collect the faults of a corpus, then report the first one with its place and all of them counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fer_lib.errors import FerError
 
 
 class Fault(Exception):
-    """One thing wrong with one face: ``reason`` is what is counted, ``detail`` is what the message says."""
+    """One fault of one face: faults are counted by ``reason``; the message gives ``detail``."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -19,11 +19,11 @@ class Fault(Exception):
 
 @dataclass
 class Faults:
-    """Collects faults, then either raises one sentence or returns the counts.
+    """Collect faults, then either raise one sentence or return the counts.
 
     Attributes:
-        origin: how the message names the file or folder.
-        skip_bad: whether faulty faces are left out (and counted) rather than refused.
+        origin: the name of the file or folder in the message.
+        skip_bad: whether faulty faces are left out and counted, rather than refused.
     """
 
     origin: str
@@ -31,15 +31,15 @@ class Faults:
     found: list[tuple[object, str, Fault]] = field(default_factory=list)
 
     def add(self, order: object, place: str, fault: Fault) -> None:
-        """Notes a fault; ``order`` sorts the places, so that "the first" does not depend on the reading order."""
+        """Add a fault; ``order`` sorts the places, so that "the first" does not depend on the reading order."""
         self.found.append((order, place, fault))
 
     def settle(self) -> dict[str, int]:
-        """Returns faces left out per reason, most frequent first; empty where nothing is wrong.
+        """Count the faces left out by reason, most frequent first; empty if there are no faults.
 
         Raises:
-            FerError: something is wrong and ``skip_bad`` is off; names the first place, what is wrong there and how
-                many faults there are in all.
+            FerError: there are faults and ``skip_bad`` is off; names the first place, its fault and the number of
+                faults in all.
         """
         if not self.found:
             return {}
@@ -52,6 +52,7 @@ class Faults:
         more = f" (the first of {total:,} faults: {listed})" if total > 1 else ""
         one = "such faces" if total > 1 else "this face"
         raise FerError(
-            f"{self.origin}, {place}: {first.detail}{more}; mend the data, or leave {one} out and counted with "
+            f"{self.origin}, {place}: {first.detail}{more}; repair the data, or leave {one} out and counted with "
             "skip_bad: true in the profile's data (--skip-bad on the command line)."
         )
+=====

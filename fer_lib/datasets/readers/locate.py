@@ -12,7 +12,7 @@ from fer_lib.datasets.readers.archives import Source, archive_kind, open_source,
 from fer_lib.datasets.readers.pictures import is_picture_name
 from fer_lib.errors import FerError
 
-#: A corpus that holds this file was generated.
+#: A corpus with this file was generated.
 MARKER = "SYNTHETIC.txt"
 OLIVETTI_COMMENT = b"SYNTHETIC: generated faces"  # inside the generated mosaic, a GIF
 
@@ -34,40 +34,40 @@ class Found:
 
 
 def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) -> Path | None:
-    """Returns where corpus ``name`` stands in a data folder, by this order, case aside.
+    """Find the entry of a data folder that has a corpus's name, in this order, ignoring case.
 
-    1. the folder ``name`` (if it holds anything visible), 2. ``name`` or ``name.csv``, 3. ``name`` with an archive's
+    1. the folder ``name`` (if anything visible is in it), 2. ``name`` or ``name.csv``, 3. ``name`` with an archive's
     suffix, 4. ``name`` with another data suffix (``.gif``, ``.mat``, ``.npz``), 5. a folder whose name starts with
     ``name``, 6. an archive or data file whose name starts with ``name`` (``ckplus48.zip``, ``olivettifaces.gif``).
 
     Args:
         data_dir: the data folder.
-        name: the corpus' short name, such as ``"fer2013"``.
+        name: the corpus's short name, such as ``"fer2013"``.
         missing_ok: whether an absent corpus (or data folder) gives None rather than an error.
 
     Raises:
-        FerError: the corpus is absent, or two entries of the same rank bear its name.
+        FerError: the corpus is absent, or two entries of the same rank have its name.
     """
     data_dir = Path(data_dir)
     if not data_dir.is_dir():
         if missing_ok:
             return None
-        raise FerError(f"There is no data folder at {data_dir}; make it and put {name} in it, or name another folder.")
+        raise FerError(f"No such data folder: {data_dir}; create it and put {name} in it, or name another folder.")
     entries = sorted(entry for entry in data_dir.iterdir() if visible(entry.name))
     ranks = {entry: _rank(entry, name.lower()) for entry in entries}
     ranked = sorted((rank, entry) for entry, rank in ranks.items() if rank is not None)
     if not ranked:
         if missing_ok:
             return None
-        held = ", ".join(entry.name for entry in entries[:8]) or "nothing"
+        listed = ", ".join(entry.name for entry in entries[:8]) or "nothing"
         raise FerError(
-            f"The corpus {name!r} is not in {data_dir}, which holds {held}; put it there as the folder {name}, "
+            f"The corpus {name!r} is not in {data_dir}, which contains {listed}; put it there as the folder {name}, "
             f"as {name}.zip or as {name}.tar.gz."
         )
     best = [entry for rank, entry in ranked if rank == ranked[0][0]]
     if len(best) > 1:
         listed = ", ".join(entry.name for entry in best)
-        raise FerError(f"{data_dir} holds several candidates for {name!r} ({listed}); keep one, or give its own path.")
+        raise FerError(f"{data_dir} contains several candidates for {name!r} ({listed}); keep one, or give its own path.")
     return best[0]
 
 
@@ -165,7 +165,7 @@ def entry(path: str | Path, corpus: str, expected: str, *, exact: bool = False) 
 
 
 def archives_in(folder: Path) -> list[Path]:
-    """Returns the archives that stand directly in a folder, by name."""
+    """List the archives directly in a folder, by name."""
     files = sorted(item for item in folder.iterdir() if visible(item.name) and item.is_file())
     return [file for file in files if archive_kind(file)]
 
@@ -182,21 +182,21 @@ def unrecognised(path: Path, corpus: str, expected: str, names: Iterable[str] = 
             found = f"begins with {file.read(40)!r}"
     else:
         found = "contains nothing"
-    return FerError(f"{path} is no release of {TITLES[corpus]}: it {found}; expected {expected}: give the right path.")
+    return FerError(f"{path} is no release of {TITLES.get(corpus, corpus)}: it {found}; expected {expected}: give the right path.")
 
 
 def more_than_once(path: Path, corpus: str, names: Iterable[str]) -> FerError:
     """Make the error for a path with several releases of a corpus."""
     listed = ", ".join(dict.fromkeys(names))
-    return FerError(f"{path} contains {TITLES[corpus]} more than once ({listed}); give the path of the one to read.")
+    return FerError(f"{path} contains {TITLES.get(corpus, corpus)} more than once ({listed}); give the path of the one to read.")
 
 
 def marked(source: Source, root: str) -> bool:
-    """Returns whether a corpus was generated: the marker stands in its root, or above it within the source.
+    """Tell whether a corpus was generated: the marker is in its root, or above it within the source.
 
     Args:
-        source: where the corpus stands.
-        root: the corpus' root within the source, ``""`` or ending with ``/``.
+        source: the file, archive or folder that contains the corpus.
+        root: the corpus's root within the source, ``""`` or ending with ``/``.
     """
     if source.container == "file":
         return (source.path.parent / MARKER).exists()
@@ -205,13 +205,13 @@ def marked(source: Source, root: str) -> bool:
 
 
 def deviations(found: dict[str, int], official: dict[str, int], origin: str, *, tolerated: bool) -> dict[str, dict]:
-    """Returns found and official counts of what differs; raises FerError where that is not tolerated.
+    """Compare counts with the official ones and give those that differ; raise FerError where that is not tolerated.
 
     Args:
         found: name to count, such as ``{"labels": 4000, "smiles": 2162}``.
-        official: the same names to the counts of the corpus' makers.
-        origin: how the message names the data.
-        tolerated: whether the data are generated or taken as they are.
+        official: the same names to the counts of the corpus's makers.
+        origin: the name of the data in the message.
+        tolerated: whether other counts are accepted: for generated data, and with ``skip_bad``.
     """
     differing = {
         name: {"found": found.get(name, 0), "official": count}
@@ -223,6 +223,7 @@ def deviations(found: dict[str, int], official: dict[str, int], origin: str, *, 
         raise FerError(
             f"{origin} has other counts than the official corpus: {listed}; fetch the corpus again, or accept it as "
             "it is with skip_bad=True (--skip-bad)."
+=====
         )
     return differing
 

@@ -1,4 +1,4 @@
-"""Bytes to pixels, never more of them than a face or a photo can have: whatever a file claims, memory stays bounded."""
+"""Decode pictures to pixels in bounded memory: a file that claims more pixels than a face or photo has is refused."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PIXEL_LIMIT = 50_000_000
 #: Pixels on each side of a face of FER-2013 and of the 48×48 CK+.
 SIDE = 48
 
-#: A photo whose longer side has more pixels than this is reduced to it on reading, so that memory stays bounded.
+#: A photo with a longer side of more pixels is reduced to this on reading, so that memory stays bounded.
 LONGEST_SIDE = 2048
 
-#: A picture with a shorter side than this shows no face that anything here could use.
+#: A picture with a shorter side shows no usable face.
 SHORTEST_SIDE = 16
 
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -42,10 +42,10 @@ def is_picture_name(name: str) -> bool:
 
 
 def decode_face(data: bytes) -> np.ndarray:
-    """Returns a picture's bytes as a grey face, uint8 (48, 48); raises Fault on what is no whole 48 x 48 picture."""
+    """Decode a picture's bytes to a grey face, uint8 (48, 48); raise Fault if it is no whole 48 x 48 picture."""
     if not data:
         raise Fault("empty picture", "the file is empty rather than a picture")
-    # Older OpenCV fills what a truncated JPEG lacks with grey and says so on stderr alone, so the end is looked for.
+    # Older OpenCV fills the missing end of a truncated JPEG with grey and only tells stderr, so look for the end.
     if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-64:]:
         raise Fault("truncated picture", f"the JPEG is truncated (no end marker in its {len(data):,} bytes)")
     if data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]:
@@ -54,7 +54,7 @@ def decode_face(data: bytes) -> np.ndarray:
         _check_large(data)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    except cv2.error:  # more pixels than it reads, or a head that contradicts itself
+    except cv2.error:  # more pixels than OpenCV reads, or a header that contradicts itself
         image = None
     if image is None:
         raise _no_picture(data)
@@ -63,12 +63,12 @@ def decode_face(data: bytes) -> np.ndarray:
 
 
 def decode_photo(data: bytes) -> np.ndarray:
-    """Returns a picture's bytes as uint8 (H, W) or RGB (H, W, 3), upright as its EXIF says.
+    """Decode a picture's bytes to uint8 (H, W) or RGB (H, W, 3), turned upright by its EXIF.
 
     A longer side of more than ``LONGEST_SIDE`` pixels is reduced to it.
 
     Raises:
-        Fault: the bytes are no whole picture, or one of a size or kind that is not read.
+        Fault: the bytes are no whole picture, or the picture's size or kind is not supported.
     """
     if not data:
         raise Fault("empty picture", "the file is empty rather than a picture")
@@ -86,7 +86,7 @@ def decode_photo(data: bytes) -> np.ndarray:
 
 
 def _check_large(data: bytes) -> None:
-    """Raises Fault on a large file that is no 48 x 48 picture before its pixels, which may be billions, are decoded."""
+    """Raise Fault on a large file that is no 48 x 48 picture, before its pixels, possibly billions, are decoded."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
@@ -122,7 +122,7 @@ def _check_head(picture: Image.Image) -> None:
 def _pixels(picture: Image.Image) -> np.ndarray:
     mode = "L" if picture.mode in _GREY_MODES else "RGB"
     if max(picture.size) > LONGEST_SIDE:
-        picture.draft(mode, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is reduced while it is decoded, never below this
+        picture.draft(mode, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is reduced during decoding, never below this
     upright = ImageOps.exif_transpose(picture).convert(mode)
     upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
     return np.array(upright)
@@ -130,3 +130,4 @@ def _pixels(picture: Image.Image) -> np.ndarray:
 
 def _too_large(found: str) -> str:
     return f"the picture has {found}, more than the {PIXEL_LIMIT // 1_000_000} megapixels that are read"
+=====
