@@ -110,7 +110,6 @@ def _write(path: Path, facts: dict, dataset: FaceDataset) -> None:
         _log.warning(
             "The parse cache %s cannot be written (%s); the corpus is parsed again each time: set FER_CACHE to a "
             "folder that can be written.",
-=====
             path.parent,
             reason_of(error),
         )

@@ -55,4 +55,3 @@ class Faults:
             f"{self.origin}, {place}: {first.detail}{more}; repair the data, or leave {one} out and counted with "
             "skip_bad: true in the profile's data (--skip-bad on the command line)."
         )
-=====

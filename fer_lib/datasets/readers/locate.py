@@ -223,7 +223,6 @@ def deviations(found: dict[str, int], official: dict[str, int], origin: str, *, 
         raise FerError(
             f"{origin} has other counts than the official corpus: {listed}; fetch the corpus again, or accept it as "
             "it is with skip_bad=True (--skip-bad)."
-=====
         )
     return differing
 

@@ -130,4 +130,3 @@ def _pixels(picture: Image.Image) -> np.ndarray:
 
 def _too_large(found: str) -> str:
     return f"the picture has {found}, more than the {PIXEL_LIMIT // 1_000_000} megapixels that are read"
-=====
