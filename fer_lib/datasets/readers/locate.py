@@ -67,7 +67,9 @@ def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) ->
     best = [entry for rank, entry in ranked if rank == ranked[0][0]]
     if len(best) > 1:
         listed = ", ".join(entry.name for entry in best)
-        raise FerError(f"{data_dir} contains several candidates for {name!r} ({listed}); keep one, or give its own path.")
+        raise FerError(
+            f"{data_dir} contains several candidates for {name!r} ({listed}); keep one, or give its own path."
+        )
     return best[0]
 
 
@@ -182,13 +184,17 @@ def unrecognised(path: Path, corpus: str, expected: str, names: Iterable[str] = 
             found = f"begins with {file.read(40)!r}"
     else:
         found = "contains nothing"
-    return FerError(f"{path} is no release of {TITLES.get(corpus, corpus)}: it {found}; expected {expected}: give the right path.")
+    return FerError(
+        f"{path} is no release of {TITLES.get(corpus, corpus)}: it {found}; expected {expected}: give the right path."
+    )
 
 
 def more_than_once(path: Path, corpus: str, names: Iterable[str]) -> FerError:
     """Make the error for a path with several releases of a corpus."""
     listed = ", ".join(dict.fromkeys(names))
-    return FerError(f"{path} contains {TITLES.get(corpus, corpus)} more than once ({listed}); give the path of the one to read.")
+    return FerError(
+        f"{path} contains {TITLES.get(corpus, corpus)} more than once ({listed}); give the path of the one to read."
+    )
 
 
 def marked(source: Source, root: str) -> bool:
