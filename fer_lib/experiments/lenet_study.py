@@ -68,7 +68,7 @@ def ckplus_parts(faces: FaceDataset, settings: LeNetSettings, *, seed: int = 0) 
         if len(rows) < needed:
             raise FerError(
                 f"{faces.corpus} has {len(rows)} faces of {name!r}, and the study draws {needed} of each class; lower "
-                "train_per_class or held_out_per_class, or give more faces."
+                "train_per_class or held_out_per_class, or add faces."
             )
         chosen_rows = np.split(generator.permutation(rows)[:needed], [settings.train_per_class, needed - held_out])
         for part, chosen in zip(drawn, chosen_rows, strict=True):

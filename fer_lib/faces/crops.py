@@ -157,7 +157,7 @@ def summary(faces: FaceDataset) -> pd.DataFrame:
         ValueError: the faces do not come from ``face_crops``.
     """
     if "faces" not in faces.notes:
-        raise ValueError("these faces are not from face_crops: their notes hold no counts of found and missed photos")
+        raise ValueError("these faces are not from face_crops: their notes do not count the missed photos")
     table = pd.DataFrame.from_dict(faces.notes["faces"]["by_class"], orient="index", columns=list(KINDS))
     table.loc["total"] = table.sum()
     table.insert(0, "photos", table.sum(axis=1))

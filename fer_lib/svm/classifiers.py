@@ -151,7 +151,7 @@ def unfitted(name: str, settings: ResNet50SvmSettings, *, components: int = 0, s
         return pixels_svm()
     if name == "class_priors":
         return make_pipeline(DummyClassifier(strategy="prior"))
-    raise FerError(f"There is no classifier {name!r}{nearest(name, NAMES)}; there are {', '.join(NAMES)}.")
+    raise FerError(f"There is no classifier {name!r}{nearest(name, NAMES)}; give one of {', '.join(NAMES)}.")
 
 
 def search(
@@ -180,7 +180,7 @@ def search(
     if not np.isfinite(examples.originals).all():
         raise _not_finite()
     if name not in SEARCHED:
-        raise ValueError(f"{name} has nothing to search; these have: {SEARCHED}")
+        raise ValueError(f"{name} has no parameters to search; expected one of {SEARCHED}")
     candidates = _candidates(name, settings)
     folds = search_folds(examples.labels, examples.groups, count=settings.search_folds, seed=seed)
     with threadpool_limits(1):

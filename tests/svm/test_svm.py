@@ -398,7 +398,7 @@ def test_fer2013_is_searched_on_a_stratified_part_and_learnt_whole():
 
 @pytest.mark.parametrize("name", ["pixels_svm", "class_priors"])
 def test_what_has_nothing_to_search_is_fitted_as_it_is(people, name):
-    with pytest.raises(ValueError, match="nothing to search"):
+    with pytest.raises(ValueError, match="no parameters to search"):
         classifiers.search(name, people, settings=SETTINGS)
     fitted = classifiers.fit_fer2013(name, people, settings=SETTINGS)
     assert (fitted.name, fitted.search) == (name, None)
