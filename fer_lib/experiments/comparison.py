@@ -136,14 +136,14 @@ def run_ckplus(
         for test faces (``classifier`` is the row's name); and the costs, one row per training: ``system``,
         ``train_faces``, ``train_seconds``, ``faces_a_second`` (answered).
     """
-    people = groups_of(faces, "subjects")
+    subjects = groups_of(faces, "subjects")
     jobs = [(row, each, number) for row in rows for each in found for number in range(len(each.folds))]
     answers, costs, started, trained = [], [], time.monotonic(), 0
     for place, (row, division, number) in enumerate(jobs, start=1):
         fold = division.folds[number]
         path = checkpoints / f"{row.key}-{division.name}-{number}.csv"
         if not path.is_file():
-            made = _trained(row, faces.images[fold.train], faces.labels[fold.train], people[fold.train], path)
+            made = _trained(row, faces.images[fold.train], faces.labels[fold.train], subjects[fold.train], path)
             predicted = made.system.predict(faces.images[fold.test])
             frame = pd.DataFrame({"face": fold.test, "label": faces.labels[fold.test], "predicted": predicted})
             speed = _faces_a_second(made.system, faces.images[fold.test])

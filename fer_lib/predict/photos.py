@@ -370,13 +370,13 @@ def _facts(photo: _Photo, draft: _Draft, settings: FaceSettings) -> Prediction:
     """Build a prediction with the facts that are known before the face is classified."""
     file, face = _shown(photo.path), draft.detection
     confidence = None if face is None else float(face.confidence)
-    mend = "so it was not classified: give a photo with a clearer face, or --whole-image if it is a face crop"
+    advice = "so it was not classified: give a photo with a clearer face, or --whole-image if it is a face crop"
     problem = {
         UNREADABLE: photo.problem,
-        NO_FACE: f"{file}: no face was found, {mend}.",
+        NO_FACE: f"{file}: no face was found, {advice}.",
         UNSURE: (
             f"{file}: no sure face was found (MTCNN's confidence is {confidence or 0:.3f}, below "
-            f"{settings.min_confidence:g}), {mend}."
+            f"{settings.min_confidence:g}), {advice}."
         ),
     }.get(draft.outcome)
     place = {}

@@ -110,7 +110,7 @@ def svm(kernel: str, settings: ResNet50SvmSettings, *, components: int = 0, seed
     If two classes win equally many pairwise votes, the larger decision value decides, so that the predicted class is
     always that of the largest decision value. C is the first of the settings' grid until the search sets it.
     """
-    machine = SVC(
+    classifier = SVC(
         kernel=kernel,
         C=settings.c_grid[0],
         gamma="scale",
@@ -121,7 +121,7 @@ def svm(kernel: str, settings: ResNet50SvmSettings, *, components: int = 0, seed
         break_ties=True,
     )
     reduction = [PCA(components, svd_solver="randomized", random_state=seed)] if components else []
-    return make_pipeline(StandardScaler(), *reduction, machine)
+    return make_pipeline(StandardScaler(), *reduction, classifier)
 
 
 def softmax(*, components: int = 0, seed: int = 0) -> Pipeline:
@@ -273,8 +273,8 @@ def fit_with(
 
 def predict(fitted: Fitted, features: np.ndarray) -> np.ndarray:
     """Predict labels, int64 of shape (N,), from features (N, D)."""
-    machine = fitted.pipeline[-1]
-    if isinstance(machine, SVC) and machine.break_ties:  # as scikit-learn itself does then
+    classifier = fitted.pipeline[-1]
+    if isinstance(classifier, SVC) and classifier.break_ties:  # as scikit-learn itself does then
         return fitted.classes[decision(fitted, features).argmax(axis=1)].astype(np.int64)
     return fitted.pipeline.predict(features).astype(np.int64)
 
@@ -318,13 +318,13 @@ def _candidates(name: str, settings: ResNet50SvmSettings) -> list[dict[str, floa
 def _fold_hits(pipeline: Pipeline, examples: Examples, fold: Fold, candidates: list[dict[str, float]]) -> list[int]:
     """Count the held-out faces of a fold that each candidate classifies correctly."""
     before = clone(pipeline[:-1])
-    learnt = np.asarray(before.fit_transform(examples.originals[fold.train]), np.float64)
+    training = np.asarray(before.fit_transform(examples.originals[fold.train]), np.float64)
     held_out = np.asarray(before.transform(examples.originals[fold.test]), np.float64)
     labels, truth = examples.labels[fold.train], examples.labels[fold.test]
     if not isinstance(pipeline[-1], SVC):
-        machines = [clone(pipeline[-1]).set_params(**candidate) for candidate in candidates]
-        return [int((machine.fit(learnt, labels).predict(held_out) == truth).sum()) for machine in machines]
-    return _svc_hits(pipeline[-1], candidates, (learnt, labels), (held_out, truth))
+        models = [clone(pipeline[-1]).set_params(**candidate) for candidate in candidates]
+        return [int((model.fit(training, labels).predict(held_out) == truth).sum()) for model in models]
+    return _svc_hits(pipeline[-1], candidates, (training, labels), (held_out, truth))
 
 
 def _svc_hits(
