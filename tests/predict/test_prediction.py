@@ -387,7 +387,7 @@ def test_the_table_says_what_its_numbers_are(detector):
     assert rows[3] == "blank.png (no face)"
     assert rows[4] == "'odd\\nname.png' (unreadable)"
     assert "Model: m; trained on: unknown." in rows
-    assert "none of them is a probability" in rows[-1]
+    assert "not probabilities" in rows[-1]
     model.score_kind = "probability"
     whole = prediction.table(list(predict_photos(model, ["blank.png"], whole_image=True)), model, "m")
     assert whole[-2].startswith("Scores are the network's class probabilities")
@@ -432,7 +432,7 @@ def test_the_command_prints_all_and_tells_the_rest(stub, capsys, tmp_path):
     assert main(["predict", "a.png", "--model", "m"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith("SYNTHETIC: generated faces (ckplus): the model learnt from drawings")
+    assert out.startswith("SYNTHETIC: generated faces (ckplus): the model was trained on drawings")
     assert "Model: m; trained on: SYNTHETIC" in out
 
     write("blank.png", picture())
@@ -527,7 +527,7 @@ def test_help_and_wrong_paths_answer_without_keras():
     helped = program.format(["predict", "--help"], "'numpy', 'cv2', 'pandas'")
     done = subprocess.run([sys.executable, "-c", helped], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for word in ("--whole-image", "--all-faces", "--annotate FOLDER", "Exit status: 0", "1 where", "2 for an error"):
+    for word in ("--whole-image", "--all-faces", "--annotate FOLDER", "Exit status: 0", "1 if", "2 for an error"):
         assert word in " ".join(done.stdout.split())
     wrong = program.format(["predict", "gone.jpg"], "'torch'")
     done = subprocess.run([sys.executable, "-c", wrong], capture_output=True, text=True, check=False)
