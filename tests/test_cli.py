@@ -206,7 +206,7 @@ SYNTHS = {
     "fer2013": (["--faces", "49"], ["layout csv", "faces 49"]),
     "genki4k": (["--faces", "12"], ["layout files and labels.txt", "photos 12", "labels not the official ones"]),
     "ckplus": (["--layout", "48x48"], ["layout 48x48 faces", "faces 168", "subjects 12", "neutral faces: none"]),
-    "olivetti": ([], ["layout mosaic", "faces 400", "40 people, 10 to 10 faces each"]),
+    "olivetti": ([], ["layout mosaic", "faces 400", "40 subjects, 10 to 10 faces each"]),
 }
 
 
@@ -239,7 +239,7 @@ def test_check_of_a_data_folder_names_what_is_absent(tmp_path, capsys):
     assert main(["data", "check", str(tmp_path)]) == 0
     said = capsys.readouterr().out.splitlines()[-1]
     assert said == (
-        "passed over  icml_face_data.csv: a corpus' name starts with one of fer2013, ckplus, genki4k, olivetti"
+        "passed over  icml_face_data.csv: a corpus's name starts with one of fer2013, ckplus, genki4k, olivetti"
     )
 
 
@@ -251,7 +251,7 @@ def test_one_faulty_corpus_does_not_hide_the_others(tmp_path, capsys):
     assert main(["data", "check", str(tmp_path)]) == 2
     out, err = capsys.readouterr()
     assert "FAULTY       genki4k, files/file0002.jpg: the file cannot be decoded" in out
-    assert "40 people" in out
+    assert "40 subjects" in out
     assert err == f"fer-lib: error: 1 of the 2 corpora in {tmp_path} cannot be used (genki4k); see above.\n"
     assert main(["data", "check", str(tmp_path), "--skip-bad"]) == 0
     assert "1 not a picture" in capsys.readouterr().out

@@ -20,11 +20,11 @@ TERMS = {
         "subjects who consented."
     ),
     "genki4k": (
-        'GENKI-4K is there for public use, and its makers ask for the citation "http://mplab.ucsd.edu, The MPLab '
-        'GENKI-4K Dataset"; its photos show people who were not asked by anyone here: do not publish them.'
+        'GENKI-4K is available for public use, and its makers ask for the citation "http://mplab.ucsd.edu, The MPLab '
+        'GENKI-4K Dataset"; nobody here asked the people in its photos: do not publish them.'
     ),
     "olivetti": (
-        "The Olivetti (ORL) faces are there for research: give credit to AT&T Laboratories Cambridge (Samaria and "
+        "The Olivetti (ORL) faces are available for research: give credit to AT&T Laboratories Cambridge (Samaria and "
         "Harter 1994) when you use them."
     ),
 }

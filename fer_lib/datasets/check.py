@@ -71,7 +71,7 @@ def load(name: str, path: str | Path, *, skip_bad: bool = False, cache: bool = T
 
 
 def recognised(path: str | Path) -> str:
-    """Name the corpus at ``path``, by content; for a missing or empty path the one whose loader explains it best.
+    """Name the corpus at ``path``, by content; for a missing or empty path the one with the best error message.
 
     Raises:
         FerError: it is none of the corpora.
@@ -118,9 +118,9 @@ def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
 
 def _table(data: FaceDataset | PhotoSet) -> list[str]:
     table = data.counts()
-    if data.corpus == "olivetti":  # forty equal columns say less than this
+    if data.corpus == "olivetti":  # shorter than a table of forty equal columns
         faces = data.meta["label"].value_counts()
-        return [f"{len(faces)} people, {faces.min()} to {faces.max()} faces each"]
+        return [f"{len(faces)} subjects, {faces.min()} to {faces.max()} faces each"]
     return _counts(table)
 
 

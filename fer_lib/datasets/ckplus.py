@@ -1,9 +1,9 @@
 """CK+, the Extended Cohn-Kanade dataset: posed expressions in the laboratory, from a neutral face to the peak.
 
 The corpus of liu2023, section 2.1; made by Lucey et al., "The Extended Cohn-Kanade Dataset (CK+): A complete dataset
-for action unit and emotion-specified expression" (2010): 593 sequences of 123 people, 327 of them (of 118 people) with
-an emotion label. It exists as the owners' tree of whole photos and, widely passed around, as the last three frames of
-each labelled sequence cropped to 48 x 48 grey pixels; that release holds no neutral face.
+for action unit and emotion-specified expression" (2010): 593 sequences of 123 subjects; 327 of them (of 118 subjects)
+have an emotion label. It exists as the owners' tree of whole photos and, widely passed around, as the last three frames
+of each labelled sequence cropped to 48 x 48 grey pixels; that release has no neutral face.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.progress import bar
 
-#: The owners' emotion codes, by the project's names (FER-2013's, and contempt).
+#: The owners' emotion codes, with the project's names (FER-2013's, and contempt).
 CODES = {0: "neutral", 1: "angry", 2: "contempt", 3: "disgust", 4: "fear", 5: "happy", 6: "sad", 7: "surprise"}
 
 #: All names a class can have, in label order: FER-2013's, then contempt.
 EMOTIONS = (*CLASS_NAMES, "contempt")
 
-#: Labelled sequences per class (Lucey et al. 2010, Table 3), and the people in them.
+#: Labelled sequences per class (Lucey et al. 2010, Table 3), and the subjects in them.
 OFFICIAL_COUNTS = {
     "angry sequences": 45,
     "contempt sequences": 18,
@@ -63,7 +63,7 @@ _ALIASES |= {"anger": "angry", "happiness": "happy", "sadness": "sad", "surprise
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a release stands: its pictures, and the labels of the owners' tree (None for the 48 x 48 release)."""
+    """The paths of a release: its pictures, and the labels of the owners' tree (None for the 48 x 48 release)."""
 
     pictures: Path
     labels: Path | None
@@ -71,7 +71,7 @@ class _Place:
 
 @dataclass(frozen=True, order=True)
 class _Picture:
-    """One picture that a release offers, in canonical order."""
+    """One picture of a release, sortable into canonical order."""
 
     subject: str
     sequence: str
@@ -89,33 +89,33 @@ def load(
     cache: bool = True,
     progress: bool = True,
 ) -> FaceDataset | PhotoSet:
-    """Loads CK+ from a folder, an archive (read in place), a folder of the owners' zips or a data folder.
+    """Load CK+ from a folder, an archive (read in place), a folder of the owners' zips or a data folder.
 
     The peak pictures of a labelled sequence are its last ``peak_frames`` frames; the neutral picture is its first
     ("three to five images of each labelled expression sequence were selected", liu2023, section 2.1). Sequences without
     a label are left out and counted.
 
     Args:
-        path: where the corpus stands.
+        path: the folder, archive or data folder.
         peak_frames: frames taken from the end of each labelled sequence; the paper says 3 to 5.
         contempt: keep contempt, as the last class; liu2023 leaves it out, and its sequences with it.
-        skip_bad: leave out and count what is wrong, and accept other counts than the official ones, rather than stop.
-        cache: read from and write to the parse cache (the 48 x 48 release alone; photos stay where they are).
+        skip_bad: leave out and count faults, and accept other counts than the official ones, rather than stop.
+        cache: read from and write to the parse cache (only for the 48 x 48 release; photos stay where they are).
         progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
-        A PhotoSet of the owners' photos, or a FaceDataset uint8 (N, 48, 48) of the 48 x 48 release. Rows go by subject,
-        sequence and frame, whatever the archive. ``meta`` has ``label``, ``split`` (``"all"``), ``subject``
+        A PhotoSet of the owners' photos, or a FaceDataset uint8 (N, 48, 48) of the 48 x 48 release. Rows are sorted by
+        subject, sequence and frame, whatever the archive. ``meta`` has ``label``, ``split`` (``"all"``), ``subject``
         (``"S010"``), ``sequence`` (``"S010_004"``), ``frame`` (int) and ``source``. The classes are those that the
-        release has, in FER-2013's order. ``notes`` holds ``layout``, ``container``, ``sequences``, ``subjects``,
+        release has, in FER-2013's order. ``notes`` has ``layout``, ``container``, ``sequences``, ``subjects``,
         ``unlabelled_sequences``, ``contempt_left_out`` (peak pictures), ``labels_of_other_frames``, ``neutral``
         (whether there are neutral faces), ``skipped`` and ``count_deviations``.
 
     Raises:
-        FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
+        FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
     """
     if peak_frames < 1:
-        raise FerError(f"peak_frames is {peak_frames}; expected at least 1 frame, and 3 to 5 as liu2023 took.")
+        raise FerError(f"peak_frames is {peak_frames}; expected at least 1 frame (liu2023 took 3 to 5).")
     place = _locate(Path(path))
     options = {"peak_frames": peak_frames, "contempt": contempt, "skip_bad": skip_bad}
 
@@ -134,11 +134,11 @@ def load(
 
 
 def recognises(source: Source) -> bool:
-    """Returns whether a source holds frames, labels or 48 x 48 faces of CK+."""
+    """Tell whether a source contains frames, labels or 48 x 48 faces of CK+."""
     return bool(_kinds(source))
 
 
-# --- where it stands -------------------------------------------------------------------------------------------------
+# --- finding it ------------------------------------------------------------------------------------------------------
 
 
 def _kinds(source: Source) -> set[str]:
@@ -154,14 +154,14 @@ def _kinds(source: Source) -> set[str]:
 
 
 def _locate(path: Path) -> _Place:
-    """Returns where pictures and labels stand: in the file or folder itself, or in the archives of the folder."""
+    """Find the pictures and the labels: in the file or folder itself, or in the archives of the folder."""
     target = locate.entry(path, "ckplus", _EXPECTED)
     with open_source(target) as source:
         own, names = _kinds(source), source.names
     held = {target: own}
     for archive in locate.archives_in(target) if target.is_dir() else []:
         with open_source(archive) as source:
-            held[archive] = _kinds(source) - own  # what stands there unpacked comes before an archive
+            held[archive] = _kinds(source) - own  # unpacked files come before an archive
     found = {kind: [place for place, kinds in held.items() if kind in kinds] for kind in ("faces", "frames", "labels")}
     if not any(found.values()):
         raise locate.unrecognised(target, "ckplus", _EXPECTED, names)
@@ -175,12 +175,12 @@ def _locate(path: Path) -> _Place:
     for kind, missing in (("labels", "Emotion (or Emotion_labels.zip)"), ("frames", "cohn-kanade-images (or its zip)")):
         if not found[kind]:
             other = "frames" if kind == "labels" else "labels"
-            raise FerError(f"{target} holds {other} of CK+ but no {kind}; put the owners' {missing} beside them.")
+            raise FerError(f"{target} contains {other} of CK+ but no {kind}; put the owners' {missing} next to them.")
     return _Place(found["frames"][0], found["labels"][0])
 
 
 def _content(path: Path) -> dict[str, object]:
-    """Returns what tells this content from any other: SHA-256 of the file, or of all pictures' names and bytes."""
+    """Identify the content for the cache: SHA-256 of the file, or of all pictures' names and bytes."""
     if not path.is_dir():
         return {"sha256": file_sha256(path)}
     with open_source(path) as source:
@@ -222,10 +222,10 @@ def _load_photos(
     notes["skipped"] = faults.settle()
     kept = sorted(picture for picture in chosen if picture.member in sizes)
     if not kept:
-        raise FerError(f"{origin} holds no picture of CK+ that can be read; fetch the corpus again.")
+        raise FerError(f"{origin} contains no picture of CK+ that can be read; fetch the corpus again.")
     root = _root_of(_FRAME, source)
     synthetic = locate.marked(source, root) or locate.marked(labels, _root_of(_LABEL, labels))
-    if source.container in ("zip", "tar"):  # the owners' zips side by side are marked by a file beside them
+    if source.container in ("zip", "tar"):  # the owners' zips side by side are marked by a file next to them
         synthetic = synthetic or (source is not labels and (source.path.parent / locate.MARKER).exists())
     notes |= {"labels_of_other_frames": other_frames, "sizes": size_notes(sizes.values())}
     notes |= _counted(kept, emotions, origin, tolerated=skip_bad or synthetic)
@@ -236,7 +236,7 @@ def _load_photos(
 
 
 def _frames(source: Source) -> dict[tuple[str, str], dict[int, str]]:
-    """Returns the frames of each (subject, session), by number and sorted; raises FerError on one that stands twice."""
+    """Give the frames of each (subject, session), sorted by number; raise FerError if one occurs twice."""
     found: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     for name in source.names:
         if match := _FRAME.fullmatch(name):
@@ -244,8 +244,8 @@ def _frames(source: Source) -> dict[tuple[str, str], dict[int, str]]:
             number = int(match[3])
             if number in sequence:
                 raise FerError(
-                    f"{source.path.name} holds one frame twice ({sequence[number]} and {name}); keep one copy of the "
-                    "corpus there, or give the path of the one to read."
+                    f"{source.path.name} contains one frame twice ({sequence[number]} and {name}); keep one copy of "
+                    "the corpus there, or give the path of the one to read."
                 )
             sequence[number] = name
     return {key: dict(sorted(sequence.items())) for key, sequence in found.items()}
@@ -260,7 +260,7 @@ def _texts(labels: Source) -> dict[tuple[str, str], list[str]]:
 
 
 def _emotion(labels: Source, members: list[str]) -> str:
-    """Returns the emotion that a sequence's label file says; raises Fault."""
+    """Read the emotion in a sequence's label file; raise Fault if there is none."""
     if len(members) > 1:
         listed = " and ".join(name.rsplit("/", 1)[-1] for name in members[:2])
         raise Fault("several labels", f"there are {len(members)} Emotion files rather than one ({listed})")
@@ -277,7 +277,7 @@ def _emotion(labels: Source, members: list[str]) -> str:
 
 
 def _first_and_last(frames: dict[int, str], peak_frames: int) -> dict[int, str]:
-    """Returns the neutral frame (first) and the peak frames of a sequence; raises Fault where they are not apart."""
+    """Select the neutral frame (first) and the peak frames of a sequence; raise Fault if they are not distinct."""
     count = len(frames)
     if not frames:
         raise Fault("no frames", "the sequence has a label but no frames")
@@ -288,8 +288,8 @@ def _first_and_last(frames: dict[int, str], peak_frames: int) -> dict[int, str]:
     if count == peak_frames:
         raise Fault(
             "neutral among the peaks",
-            f"the sequence has {count} frames, so that its first, the neutral one, is also one of its {peak_frames} "
-            "peak frames",
+            f"the sequence has {count} frames, so its first, the neutral one, is also one of its {peak_frames} peak "
+            "frames",
         )
     numbers = list(frames)
     return {number: frames[number] for number in [numbers[0], *numbers[-peak_frames:]]}
@@ -316,7 +316,7 @@ def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: b
     skipped = faults.settle()
     kept = [picture for picture in chosen if picture.member in images]
     if not kept:
-        raise FerError(f"{origin} holds no face that can be read; fetch the corpus again.")
+        raise FerError(f"{origin} contains no face that can be read; fetch the corpus again.")
     synthetic = locate.marked(source, root)
     sole = {key: next(iter(found)) for key, found in emotions.items() if len(found) == 1}
     notes = {"layout": "48x48 faces", "container": source.container, "unlabelled_sequences": 0}
@@ -329,7 +329,7 @@ def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: b
 
 
 def _face_root(source: Source) -> str:
-    """Returns the folder that holds the emotion folders, ``""`` or ending with ``/``; raises FerError on several."""
+    """Find the parent of the emotion folders, ``""`` or ending with ``/``; raise FerError if there are several."""
     roots = set()
     for name in source.names:
         if (match := _FACE.fullmatch(name)) and match[1].lower() in _ALIASES:
@@ -340,7 +340,7 @@ def _face_root(source: Source) -> str:
 
 
 def _offered(source: Source, root: str, faults: Faults) -> list[_Picture]:
-    """Returns the pictures by their names; what stands in an emotion folder and is no frame of CK+ is a fault."""
+    """List the pictures by their names; any other file in an emotion folder is a fault."""
     pictures: dict[tuple[str, int], _Picture] = {}
     for name in source.names:
         within = name.removeprefix(root)
@@ -352,7 +352,7 @@ def _offered(source: Source, root: str, faults: Faults) -> list[_Picture]:
             picture = _placed(name, folder, match)
             twin = pictures.setdefault((picture.sequence, picture.frame), picture)
             if twin is not picture:
-                raise Fault("frame twice", f"the same frame also stands at {twin.member.removeprefix(root)}")
+                raise Fault("frame twice", f"the same frame is also at {twin.member.removeprefix(root)}")
         except Fault as fault:
             faults.add(within, within, fault)
     return list(pictures.values())
@@ -369,7 +369,7 @@ def _placed(name: str, folder: str, match: re.Match | None) -> _Picture:
 
 
 def _sequence_emotions(pictures: Iterable[_Picture]) -> dict[tuple[str, str], set[str]]:
-    """Returns the emotions, neutral aside, under which each sequence stands: one, where nothing is wrong."""
+    """Collect each sequence's emotion folders except neutral: one for a correct sequence."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for picture in pictures:
         if picture.emotion != "neutral":
@@ -380,7 +380,7 @@ def _sequence_emotions(pictures: Iterable[_Picture]) -> dict[tuple[str, str], se
 def _last(
     pictures: list[_Picture], emotions: dict[tuple[str, str], set[str]], peak_frames: int, faults: Faults
 ) -> list[_Picture]:
-    """Returns the neutral pictures and the last ``peak_frames`` of each sequence; others are faults of a sequence."""
+    """Select the neutral pictures and the last ``peak_frames`` of each sequence; add the faults of sequences."""
     chosen = [picture for picture in pictures if picture.emotion == "neutral"]
     shown: dict[str, list[_Picture]] = defaultdict(list)
     for picture in sorted(set(pictures) - set(chosen)):
@@ -388,7 +388,7 @@ def _last(
     for (_, sequence), found in sorted(emotions.items()):
         peaks, fault = shown[sequence], None
         if len(found) > 1:
-            fault = Fault("several emotions", f"the sequence stands under {' and '.join(sorted(found))}")
+            fault = Fault("several emotions", f"the sequence is under {' and '.join(sorted(found))}")
         elif len(peaks) < peak_frames:
             held = "1 frame" if len(peaks) == 1 else f"{len(peaks)} frames"
             fault = Fault("too few frames", f"the sequence has {held}, fewer than the {peak_frames} peak frames")
@@ -416,7 +416,7 @@ def _decoded(source: Source, root: str, members: list[str], *, faults: Faults, p
 
 
 def _root_of(pattern: re.Pattern, source: Source) -> str:
-    """Returns the folder above the subjects of the first name that fits, ``""`` or ending with ``/``."""
+    """Find the folder above the subjects of the first matching name, ``""`` or ending with ``/``."""
     first = next(match for name in source.names if (match := pattern.fullmatch(name)))
     return first.string[: first.start(1)]
 
@@ -429,7 +429,7 @@ def _class_names(pictures: Iterable[_Picture]) -> tuple[str, ...]:
 def _counted(
     kept: list[_Picture], emotions: dict[tuple[str, str], str], origin: str, *, tolerated: bool
 ) -> dict[str, object]:
-    """Returns the notes that count; ``emotions`` are those of all labelled sequences, contempt's too."""
+    """Make the notes with counts; ``emotions`` are those of all labelled sequences, including contempt."""
     found = Counter(f"{emotion} sequences" for emotion in emotions.values())
     found["subjects"] = len({subject for subject, _ in emotions})
     return {

@@ -1,4 +1,4 @@
-"""From a profile's data settings to faces: a corpus in the user's data folder, or generated ones in the same format."""
+"""Load a profile's corpora: from the user's data folder, or generated ones in the same format."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ FACES_FOR_FIGURES = 1000
 
 
 def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool = False) -> FaceDataset:
-    """Returns FER-2013 as the settings ask for it (chen2023, section 2.1).
+    """Load FER-2013 as the settings ask for it (chen2023, section 2.1).
 
     Args:
-        settings: of the profile.
-        data_dir: the folder that holds ``fer2013``. Where given it is read, whatever the profile's source; ``""`` means
+        settings: the profile's data settings.
+        data_dir: the folder that contains ``fer2013``. If given, it is read whatever the profile's source; ``""`` means
             ``$FER_DATA`` for a profile that reads real data, and generated faces for one that does not.
         progress: show a progress bar on a terminal.
 
     Raises:
-        FerError: the data folder is not given or holds no FER-2013, or the corpus is damaged.
+        FerError: no data folder is given, it does not contain FER-2013, or the corpus is damaged.
     """
     path = _given("fer2013", settings, data_dir)
     if path is None:
@@ -49,32 +49,32 @@ def load_ckplus(
     *,
     missing_ok: bool = False,
 ) -> FaceDataset | PhotoSet:
-    """Returns CK+ as the settings ask for it (liu2023, section 2.1): photos of the official tree, or the 48x48 release.
+    """Load CK+ as the settings ask for it (liu2023, section 2.1): photos of the official tree, or the 48x48 release.
 
     Args:
-        settings: which frames and classes.
-        data: of the profile: generated or real, and what becomes of damaged files.
+        settings: the frames and classes.
+        data: the profile's data settings: generated or real, and how damaged files are treated.
         data_dir: as for :func:`load_fer2013`.
         missing_ok: whether a data folder without CK+ gives an empty corpus rather than an error.
 
     Raises:
-        FerError: the data folder is not given or holds no CK+, or the corpus is damaged.
+        FerError: no data folder is given, it does not contain CK+, or the corpus is damaged.
     """
     path = _given("ckplus", data, data_dir, missing_ok=missing_ok)
     if path is None and not _is_generated(data, data_dir):
         return _absent("ckplus", ckplus.CLASS_NAMES)
     if path is None:
-        people = settings.generated_subjects
-        path = _generated("ckplus", people, lambda folder: writers.write_ckplus(folder, subjects=people, seed=2010))
+        count = settings.generated_subjects
+        path = _generated("ckplus", count, lambda folder: writers.write_ckplus(folder, subjects=count, seed=2010))
     options = {"peak_frames": settings.peak_frames, "contempt": settings.contempt}
     return ckplus.load(path, skip_bad=data.skip_bad, progress=False, **options)
 
 
 def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "") -> PhotoSet:
-    """Returns GENKI-4K's photos (liu2023, section 2.1): none of them where the data folder does not hold the corpus.
+    """Load GENKI-4K's photos (liu2023, section 2.1); an empty corpus if the data folder does not contain them.
 
     Raises:
-        FerError: the data folder is not given, or the corpus is damaged.
+        FerError: no data folder is given, or the corpus is damaged.
     """
     path = _given("genki4k", data, data_dir, missing_ok=True)
     if path is None and _is_generated(data, data_dir):
@@ -86,10 +86,10 @@ def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "
 
 
 def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = False) -> FaceDataset | PhotoSet:
-    """Returns the Olivetti faces; an empty corpus where the data folder does not hold them and ``missing_ok`` is set.
+    """Load the Olivetti faces; an empty corpus if the data folder does not contain them and ``missing_ok`` is set.
 
     Raises:
-        FerError: the data folder is not given or holds no Olivetti faces, or the corpus is damaged.
+        FerError: no data folder is given, it does not contain the Olivetti faces, or the corpus is damaged.
     """
     path = _given("olivetti", data, data_dir, missing_ok=missing_ok)
     if path is None and _is_generated(data, data_dir):
@@ -98,7 +98,7 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
 
 
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
-    """Returns the faces a figure may show: these, or generated ones where real people's are not to be published."""
+    """Choose the faces that a figure may show: these, or generated ones if real people's may not be published."""
     return faces if draw_faces or faces.synthetic else _generated_fer2013(FACES_FOR_FIGURES, progress=False)
 
 
@@ -107,30 +107,30 @@ def _is_generated(data: DataSettings, data_dir: str) -> bool:
 
 
 def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = False) -> Path | None:
-    """Returns where a corpus stands in the user's data folder; None where faces are generated, or where it may miss."""
+    """Find a corpus in the user's data folder; None if faces are generated, or the corpus is missing and may be."""
     if _is_generated(data, data_dir):
         return None
     data_dir = data_dir or os.environ.get("FER_DATA", "")
     if not data_dir:
         raise FerError(
             f"This profile reads {TITLES[name]} and no data folder was given; set FER_DATA (or data_dir) to the folder "
-            f"that holds {name}, or use the smoke profile, which generates faces."
+            f"that contains {name}, or use the smoke profile, which generates faces."
         )
     return locate.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
 
 
 def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
-    """An empty corpus: what stands in for one that the data folder does not hold, whose results are then left out."""
+    """Make an empty corpus for one that the data folder lacks; its results are then left out."""
     meta = pd.DataFrame({"label": [], "split": [], "yaw": []}).astype({"label": int, "yaw": float})
     return PhotoSet(meta, class_names, name, Path(os.devnull), (), notes={"absent": "not in the data folder"})
 
 
 def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:
-    """Returns the folder of a generated corpus, drawn once into a cache in the corpus' own format."""
+    """Give the folder of a generated corpus, drawn once into a cache in the corpus's own format."""
     cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
     drawn_by = code_hash.of(writers)  # a new drawing is a new corpus
     folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
-    whole = folder.with_name(f"{folder.name}.whole")  # beside it: in it are the corpus' own files alone
+    whole = folder.with_name(f"{folder.name}.whole")  # next to it: the folder only has the corpus's own files
     if not (folder.is_dir() and whole.is_file()):
         write(folder)
         whole.touch()

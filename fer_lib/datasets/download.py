@@ -1,4 +1,4 @@
-"""Download a file over HTTP to a temporary file, check it, and only then give it its name."""
+"""Download a file over HTTP to a temporary file, check it, and only then rename it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fer_lib.utils.files import atomic_path
 from fer_lib.utils.progress import bar
 
 _BLOCK = 2**18
-_TRIES = 3  # of one address whose connection breaks off
+_TRIES = 3  # for each address, if the connection breaks off
 
 
 def download(
@@ -25,9 +25,9 @@ def download(
     Args:
         urls: addresses of the same file, tried in order until one answers.
         to: the file to write; it appears only after ``check`` has passed.
-        limit: bytes above which the file cannot be what was asked for.
+        limit: most bytes that the right file can have.
         by_hand: how to get the file without this function; ends the sentence of an error.
-        check: is given the complete file and raises FerError where it is not what it should be.
+        check: receives the complete file and raises FerError if it is the wrong one.
         timeout: seconds without an answer.
 
     Raises:
@@ -53,7 +53,7 @@ def download(
 
 
 def _refusal(url: str, to: Path, **how: Any) -> str:
-    """Write the answer of ``url`` and return "", or return why there is none; a broken connection is tried again."""
+    """Write the answer of ``url`` and return "", or return why there is none; try again if the connection breaks."""
     for _ in range(_TRIES):
         try:
             _stream(url, to, **how)
@@ -67,7 +67,7 @@ def _refusal(url: str, to: Path, **how: Any) -> str:
 
 
 def _stream(url: str, to: Path, *, limit: int, by_hand: str, timeout: float) -> None:
-    """Write the answer of ``url``; raise FerError where it is too long, ConnectionError where it breaks off."""
+    """Write the answer of ``url``; raise FerError if it is too long, ConnectionError if it breaks off."""
     request = urllib.request.Request(url, headers={"User-Agent": "fer-lib"})
     with urllib.request.urlopen(request, timeout=timeout) as answer, open(to, "wb") as file:
         stated = answer.headers.get("Content-Length", "")

@@ -1,4 +1,4 @@
-"""The shape every corpus comes out in."""
+"""FaceDataset: the object that every corpus is loaded into."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from fer_lib.errors import FerError, nearest
 
 @dataclass(frozen=True)
 class FaceDataset:
-    """Faces of one size with a row of facts each.
+    """Faces of one size, with a row of facts for each.
 
     Attributes:
         images: uint8, shape (N, H, W) for grey or (N, H, W, 3) for RGB faces.
         meta: a DataFrame of N rows, index 0…N-1. Columns ``label`` (int, position in ``class_names``), ``split``
             (str) always; ``subject``, ``sequence``, ``frame``, ``pose``, ``source`` where the corpus has them.
         class_names: the classes in label order.
-        corpus: the corpus' short name, such as ``"fer2013"``.
-        synthetic: True where the faces were generated; every table, figure and report heading then says SYNTHETIC.
-        notes: what the loader has to say about the data (rows left out, counts that differ); part of the provenance.
+        corpus: the corpus's short name, such as ``"fer2013"``.
+        synthetic: True if the faces were generated; every table, figure and report heading then says SYNTHETIC.
+        notes: the loader's remarks about the data (rows left out, counts that differ); part of the provenance.
     """
 
     images: np.ndarray
@@ -60,13 +60,13 @@ class FaceDataset:
         return digest.hexdigest()
 
     def take(self, rows: Sequence[int] | np.ndarray) -> FaceDataset:
-        """Returns the dataset of the given rows (integer positions or a boolean mask), in that order."""
+        """Select the given rows (integer positions or a boolean mask), in that order."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         return replace(self, images=self.images[rows], meta=self.meta.iloc[rows].reset_index(drop=True))
 
     def part(self, split: str) -> FaceDataset:
-        """Returns the rows of one split, such as ``"Training"``; raises FerError where the split does not exist."""
+        """Select the rows of one split, such as ``"Training"``; raise FerError if the split does not exist."""
         mask = (self.meta["split"] == split).to_numpy()
         if not mask.any():
             known = list(dict.fromkeys(self.meta["split"]))
@@ -74,7 +74,7 @@ class FaceDataset:
         return self.take(mask)
 
     def counts(self) -> pd.DataFrame:
-        """Returns faces per split (rows, in order of appearance) and class (columns, in label order), with totals."""
+        """Count faces per split (rows, in order of appearance) and class (columns, in label order), with totals."""
         splits = list(dict.fromkeys(self.meta["split"]))
         table = pd.crosstab(self.meta["split"], self.meta["label"])
         table = table.reindex(index=splits, columns=range(len(self.class_names)), fill_value=0)
@@ -87,15 +87,16 @@ class FaceDataset:
 def canonical_order(
     images: np.ndarray, labels: np.ndarray, split_ranks: np.ndarray, sources: Sequence[str]
 ) -> np.ndarray:
-    """Returns the row order that depends on content alone: by split, label, SHA-256 of the pixels and source.
+    """Compute the row order that only depends on content: by split, label, SHA-256 of the pixels and source.
 
-    A seed thus means the same split whatever the archive, the file system or the row order of the CSV.
+        A seed thus gives the same split whatever the archive, the file system or the row order of the CSV.
 
-    Args:
-        images: uint8, shape (N, H, W) or (N, H, W, 3).
-        labels: int, shape (N,).
-        split_ranks: int, shape (N,): the position of each row's split in the corpus' own order.
-        sources: N names; they order faces of the same split, label and pixels only.
+        Args:
+            images: uint8, shape (N, H, W) or (N, H, W, 3).
+            labels: int, shape (N,).
+            split_ranks: int, shape (N,): the position of each row's split in the corpus's own order.
+    =====
+            sources: N names; they order faces of the same split, label and pixels only.
     """
     digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
     keys = list(zip(split_ranks.tolist(), labels.tolist(), digests, sources, strict=True))

@@ -1,11 +1,11 @@
-"""Fetches the corpora that can be fetched, each whole or not at all, and checks what came.
+"""Download the corpora that can be downloaded, each whole or not at all, and check the files.
 
-* FER-2013 comes from Kaggle by way of kagglehub and is checked against a committed manifest.
-* GENKI-4K comes from its makers' web page. No checksum is published and none could be taken from the makers' own
-  archive here: its labels are checked against those of a repacked copy, and the archive's SHA-256 is recorded beside it
-  at the first download and compared from then on. The addresses were not verified either; users are told so.
-* The Olivetti faces come by scikit-learn, which checks them itself.
-* CK+ is given by its owners only.
+* FER-2013 comes from Kaggle through kagglehub and is checked against a committed manifest.
+* GENKI-4K comes from its makers' web page. No checksum is published, and none could be computed here from the makers'
+  own archive. So the labels are checked against those of a repacked copy; the archive's SHA-256 is recorded next to it
+  at the first download and compared from then on. The addresses were not verified either, and users are told so.
+* The Olivetti faces come through scikit-learn, which checks them itself.
+* CK+ comes only from its owners.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HANDLE = "msambare/fer2013/versions/1"
 
 _PAGE = "https://www.kaggle.com/datasets/msambare/fer2013"
 
-#: Where GENKI-4K stands: the restored page of its makers first. Not verified: no download was possible here.
+#: Addresses of GENKI-4K, its makers' restored page first. Not verified: no download was possible here.
 GENKI4K_URLS = (
     "https://inc.ucsd.edu/mplab/398/media/genki4k.tar",
     "https://mplab.ucsd.edu/398/media/genki4k.tar",
@@ -53,13 +53,13 @@ GENKI4K_LIMIT = 256 * 2**20
 
 @dataclass(frozen=True)
 class Fetched:
-    """What ``fetch`` did.
+    """The result of ``fetch``.
 
     Attributes:
-        path: where the corpus stands.
-        downloaded: False where it stood there already.
-        verified: whether the files are those that are known; None where nothing is known of such a release (CSV).
-        remarks: sentences that say what was checked and what could not be, where ``verified`` does not say it all.
+        path: the corpus's file or folder.
+        downloaded: False if it was already there.
+        verified: whether the files are the known ones; None if nothing is known about such a release (CSV).
+        remarks: sentences on the checks that were made and could not be made, where ``verified`` is not enough.
     """
 
     path: Path
@@ -69,13 +69,13 @@ class Fetched:
 
 
 def fetch(corpus: str = "fer2013", to: str | Path = "data") -> Fetched:
-    """Downloads a corpus into the data folder ``to``, whole or not at all, and checks it.
+    """Download a corpus into the data folder ``to``, whole or not at all, and check it.
 
-    What already stands there is not downloaded again, only checked.
+    A corpus that is already there is only checked.
 
     Raises:
-        FerError: the corpus is not one that can be fetched; its home cannot be reached or wants credentials (the
-            message says what to do by hand); or what came is not what is known of the corpus.
+        FerError: the corpus cannot be downloaded by this function; its site cannot be reached or asks for credentials
+            (the message explains the steps by hand); or the files are not the known ones.
     """
     to = Path(to).expanduser()
     if corpus == "ckplus":
@@ -104,13 +104,13 @@ def _fetch_fer2013(to: Path) -> Fetched:
         more = f" and {len(differing) - 3} more parts" if len(differing) > 3 else ""
         raise FerError(
             f"{path} differs from the manifest in {'; '.join(differing[:3])}{more}; run `fer-lib data check {path}`: "
-            "what it finds in the pictures decides, as the manifest knows one copy of the release only."
+            "its findings in the pictures decide, because the manifest only knows one copy of the release."
         )
     return Fetched(path, present is None, None if differing is None else True)
 
 
 def differences(path: str | Path) -> list[str] | None:
-    """Returns how a corpus' files differ from the manifest, one text a split and class; None for a CSV release."""
+    """Compare a corpus's files with the manifest: one text for each differing split and class; None for a CSV."""
     with open_source(path) as source:
         trees = [tree for tree in find_trees(source.names) if tree.prefixed]
         if not trees:
@@ -128,11 +128,11 @@ def differences(path: str | Path) -> list[str] | None:
 
 
 def manifest_of(source: Source, tree: Tree) -> dict:
-    """Returns the manifest of a tree with prefixed names.
+    """Compute the manifest of a tree with prefixed names.
 
     Returns:
         ``files``, ``bytes``, ``sha256`` (see ``members_digest``; names are below the tree's root) and ``parts``: for
-        each ``<split>/<class>`` its ``files`` and ``sha256``. What has no place is the part ``other``.
+        each ``<split>/<class>`` its ``files`` and ``sha256``. Misplaced files are the part ``other``.
     """
     parts: dict[str, dict[str, bytes]] = defaultdict(dict)
     size = 0
@@ -153,7 +153,7 @@ def manifest_of(source: Source, tree: Tree) -> dict:
 
 
 def read_manifest() -> dict:
-    """Returns the committed manifest of the image-folder release, with where it was computed from."""
+    """Read the committed manifest of the image-folder release, with its origin."""
     return json.loads(resources.files("fer_lib.datasets.fer2013").joinpath("manifest.json").read_text(encoding="utf-8"))
 
 
@@ -174,7 +174,7 @@ def _part_order(part: str) -> tuple[int, int]:
 
 
 def _download(to: Path, corpus: str) -> Path:
-    """Downloads by kagglehub into its own cache, then copies into ``to``: the copy appears whole or not at all."""
+    """Download by kagglehub into its own cache, then copy into ``to``: the copy appears whole or not at all."""
     target = to / corpus
     by_hand = f"download {_PAGE} in a browser, put the archive at {to / corpus}.zip and run `fer-lib data check {to}`"
     try:
@@ -188,7 +188,7 @@ def _download(to: Path, corpus: str) -> Path:
         downloaded = Path(kagglehub.dataset_download(HANDLE))
     except refusals as error:
         raise FerError(_credentials(error, by_hand)) from error
-    except Exception as error:  # requests', urllib3's and kagglehub's own errors: the remedy is the same for all
+    except Exception as error:  # errors of requests, urllib3 and kagglehub: the remedy is the same for all
         if getattr(getattr(error, "response", None), "status_code", None) in (401, 403):
             raise FerError(_credentials(error, by_hand)) from error
         raise FerError(f"Kaggle gave no download ({_named(error)}): check the network, or {by_hand}.") from error
@@ -196,15 +196,15 @@ def _download(to: Path, corpus: str) -> Path:
         copied = Path(partial) / corpus
         shutil.copytree(downloaded, copied, ignore=shutil.ignore_patterns(".*", "__MACOSX"))
         if target.exists():
-            target.rmdir()  # only an empty folder gets here: find_corpus sees any other
+            target.rmdir()  # only an empty folder can be here: find_corpus sees any other
         copied.rename(target)
     return target
 
 
 def _credentials(error: Exception, by_hand: str) -> str:
     return (
-        f"Kaggle wants credentials ({_named(error)}): make a token at https://www.kaggle.com/settings/api and export "
-        f"it as KAGGLE_API_TOKEN, or {by_hand}."
+        f"Kaggle asks for credentials ({_named(error)}): make a token at https://www.kaggle.com/settings/api and "
+        f"export it as KAGGLE_API_TOKEN, or {by_hand}."
     )
 
 
@@ -236,18 +236,18 @@ def _fetch_genki4k(to: Path) -> Fetched:
         origin = f"It came from {url}, an address that this project could not verify."
     else:
         _check_genki4k(target, record, str(target))
-        origin = "It stood there already."
-    remarks = [origin, "labels.txt holds the 4,000 official labels, as a repacked copy of the corpus has them."]
+        origin = "It was already there."
+    remarks = [origin, "labels.txt has the 4,000 official labels, as a repacked copy of the corpus has them."]
     if target.is_file():
         remarks.append(_recorded(target, record))
     return Fetched(target, present is None, True, tuple(remarks))
 
 
 def _check_genki4k(path: Path, record: Path, name: str) -> None:
-    """Raises FerError where an archive or folder is not GENKI-4K, has other labels or another recorded SHA-256."""
+    """Raise FerError if an archive or folder is not GENKI-4K, has other labels or another SHA-256 than recorded."""
     again = "delete it and fetch again, or take the corpus from https://inc.ucsd.edu/mplab/398/ by hand"
     if not path.is_dir() and archive_kind(path) is None:
-        raise FerError(f"{name} is no archive, which GENKI-4K should be; {again}.")
+        raise FerError(f"{name} is no archive, but GENKI-4K should be one; {again}.")
     recorded = _read_record(record) if path.is_file() else None
     if recorded is not None and file_sha256(path) != recorded:
         raise FerError(
@@ -263,7 +263,7 @@ def _check_genki4k(path: Path, record: Path, name: str) -> None:
 
 
 def _read_record(record: Path) -> str | None:
-    """Returns the SHA-256 of a record in the form of ``sha256sum``, or None where there is none."""
+    """Read the SHA-256 of a record in the form of ``sha256sum``; None if there is none."""
     return record.read_text(encoding="utf-8").split()[0] if record.is_file() and record.stat().st_size else None
 
 
@@ -271,7 +271,7 @@ def _recorded(target: Path, record: Path) -> str:
     if _read_record(record) is not None:
         return f"The archive is the one that {record.name} recorded."
     write_text(record, f"{file_sha256(target)}  {target.name}\n")
-    return f"No checksum of the archive is published: its SHA-256 was recorded in {record.name}, to compare with later."
+    return f"No checksum of the archive is published: its SHA-256 was recorded in {record.name}, for later checks."
 
 
 # --- the Olivetti faces ----------------------------------------------------------------------------------------------
@@ -280,20 +280,20 @@ def _recorded(target: Path, record: Path) -> str:
 def _fetch_olivetti(to: Path) -> Fetched:
     present = find_corpus(to, "olivetti", missing_ok=True)
     if present is not None:
-        return Fetched(present, downloaded=False, verified=None, remarks=("It stood there already.",))
+        return Fetched(present, downloaded=False, verified=None, remarks=("It was already there.",))
     from sklearn import datasets
 
     target = to / "olivetti.npz"
-    # A folder of its own for scikit-learn: its pickle is made from the checked download and thrown away at once.
+    # A temporary folder for scikit-learn: its pickle is made from the checked download and deleted at once.
     with tempfile.TemporaryDirectory(prefix="fer-olivetti-") as home, contextlib.redirect_stdout(io.StringIO()):
         try:
             faces = datasets.fetch_olivetti_faces(data_home=home, shuffle=False)
-        except Exception as error:  # urllib's, scikit-learn's and the file system's own: the remedy is the same for all
+        except Exception as error:  # errors of urllib, scikit-learn and the file system: the remedy is the same for all
             raise FerError(
                 f"scikit-learn gave no Olivetti faces ({_named(error)}): check the network, or put olivettifaces.mat "
                 f"or the mosaic olivettifaces.gif into {to} and run `fer-lib data check {to}`."
             ) from error
     with atomic_path(target) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, images=stretched(faces.images), target=np.asarray(faces.target, np.int64))
-    checked = "scikit-learn checked the SHA-256 of what it downloaded."
+    checked = "scikit-learn checked the SHA-256 of its download."
     return Fetched(target, downloaded=True, verified=True, remarks=(checked,))

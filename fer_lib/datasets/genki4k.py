@@ -1,6 +1,6 @@
 """GENKI-4K: 4,000 photos of people, from the web, labelled smiling or not and with the pose of the head.
 
-The corpus on which liu2023, section 2.1, tests how the model generalises; made by the Machine Perception Laboratory of
+The corpus that liu2023, section 2.1, tests generalisation on; made by the Machine Perception Laboratory of
 the University of California, San Diego ("http://mplab.ucsd.edu, The MPLab GENKI-4K Dataset"). Line N of ``labels.txt``
 belongs to ``files/fileN.jpg``: smile (1 or 0), then yaw, pitch and roll in radians. The smiles come first.
 """
@@ -31,7 +31,7 @@ OFFICIAL_COUNTS = {"photos": 4000, "smiling": 2162, "not smiling": 1838}
 LABELS_SHA256 = "b0b01171e348497c0de8a43592faabd4bb9b2b5d97ea2564d255c1695bd47ba5"
 
 _EXPECTED = (
-    "files/file0001.jpg and so on beside labels.txt (line N: smile, yaw, pitch, roll), as a folder or an archive"
+    "files/file0001.jpg and so on next to labels.txt (line N: smile, yaw, pitch, roll), as a folder or an archive"
 )
 _PICTURE = re.compile(r"files/file(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
 
@@ -45,23 +45,24 @@ class _Label:
 
 
 def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> PhotoSet:
-    """Loads GENKI-4K from a folder, an archive (read in place) or a data folder.
+    """Load GENKI-4K from a folder, an archive (read in place) or a data folder.
 
     Args:
-        path: where the corpus stands.
-        skip_bad: leave out and count photos that are missing or bad, or whose labels are, and accept other counts than
-            the official ones, rather than stop. A ``labels.txt`` of another length than the files is refused all the
-            same: which line is missing cannot be known, and every label after it would belong to another photo.
+        path: the folder, archive or data folder.
+        skip_bad: leave out and count photos that are missing or bad or have a bad label, and accept other counts than
+            the official ones, rather than stop. A ``labels.txt`` with more or fewer lines than there are files is
+            refused all the same: nobody knows which line is missing, and every later label would belong to another
+            photo.
         progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
         A PhotoSet in the order of the files' numbers, whatever the archive. ``meta`` has ``label`` (1 smiling),
-        ``split`` (``"all"``), ``yaw``, ``pitch``, ``roll`` (radians) and ``source``. ``notes`` holds ``layout``,
+        ``split`` (``"all"``), ``yaw``, ``pitch``, ``roll`` (radians) and ``source``. ``notes`` has ``layout``,
         ``container``, ``labels_sha256``, ``official_labels`` (whether they are the official ones), ``sizes``,
         ``skipped`` and ``count_deviations``.
 
     Raises:
-        FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
+        FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
     """
     target = locate.find(path, "genki4k", _roots, expected=_EXPECTED).path
     with open_source(target) as source:
@@ -70,25 +71,25 @@ def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> 
 
 
 def recognises(source: Source) -> bool:
-    """Returns whether a source holds GENKI-4K's ``labels.txt`` beside its ``files``."""
+    """Tell whether a source contains GENKI-4K's ``labels.txt`` next to its ``files``."""
     return bool(_roots(source))
 
 
 def labels_sha256(text: str) -> str:
-    """Returns the SHA-256 of the labels' numbers as they are written; white space and line ends do not count."""
+    """Compute the SHA-256 of the labels' numbers as they are written; white space and line ends do not count."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return hashlib.sha256("".join(f"{line}\n" for line in lines if line).encode()).hexdigest()
 
 
 def labels_in(path: str | Path) -> str:
-    """Returns the text of ``labels.txt`` of the corpus at ``path``; raises FerError where it is not to be found."""
+    """Read the text of ``labels.txt`` of the corpus at ``path``; raise FerError if the corpus is not there."""
     target = locate.find(path, "genki4k", _roots, expected=_EXPECTED).path
     with open_source(target) as source:
         return _text(source, _root(source))
 
 
 def _roots(source: Source) -> list[str]:
-    """Returns the folders that hold ``files`` with pictures and ``labels.txt``: ``""`` or ending with ``/``."""
+    """List the folders with both ``labels.txt`` and pictures in ``files``: ``""`` or ending with ``/``."""
     beside = {name.removesuffix("labels.txt") for name in source.names if name.rsplit("/", 1)[-1] == "labels.txt"}
     if not beside:
         return []
@@ -133,7 +134,7 @@ def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> Photo
     skipped = faults.settle()
     kept = [number for number in labels if members[number] in sizes]
     if not kept:
-        raise FerError(f"{origin} holds no photo that can be read; fetch the corpus again.")
+        raise FerError(f"{origin} contains no photo that can be read; fetch the corpus again.")
     synthetic = locate.marked(source, root)
     rows = [labels[number] for number in kept]
     digest = labels_sha256(text)
@@ -152,7 +153,7 @@ def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> Photo
 
 
 def _members(source: Source, root: str) -> dict[int, str]:
-    """Returns the pictures by their number; raises FerError where two bear the same."""
+    """Give the pictures by number; raise FerError if two have the same number."""
     members: dict[int, str] = {}
     for name in source.names:
         match = _PICTURE.fullmatch(name.removeprefix(root)) if name.startswith(root) else None
@@ -161,8 +162,8 @@ def _members(source: Source, root: str) -> dict[int, str]:
         number = int(match[1])
         if number in members:
             raise FerError(
-                f"{source.path.name} holds two pictures of the number {number} ({members[number]} and {name}); keep "
-                "the one that belongs to the line of labels.txt."
+                f"{source.path.name} contains two pictures with the number {number} ({members[number]} and {name}); "
+                "keep the one that belongs to the line of labels.txt."
             )
         members[number] = name
     return members
@@ -172,14 +173,14 @@ def _check_lengths(origin: str, lines: int, members: dict[int, str]) -> None:
     last = max(members)
     if lines != last or 0 in members:
         raise FerError(
-            f"{origin} holds {lines:,} lines of labels.txt but its {len(members):,} pictures are numbered "
-            f"{min(members):,} to {last:,}; line N belongs to file N, so that a line too few or too many shifts the "
+            f"{origin} has {lines:,} lines in labels.txt but its {len(members):,} pictures are numbered "
+            f"{min(members):,} to {last:,}; line N belongs to file N, so a line too few or too many shifts the "
             "labels: fetch the corpus again."
         )
 
 
 def _label(line: str) -> _Label:
-    """Returns what a line of ``labels.txt`` says; raises Fault."""
+    """Parse a line of ``labels.txt``; raise Fault if it is wrong."""
     cells = line.split()
     if len(cells) != 4:
         raise Fault("wrong line", f"there are {len(cells)} numbers rather than 4 (smile, yaw, pitch, roll)")

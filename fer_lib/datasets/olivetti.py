@@ -1,12 +1,12 @@
-"""The Olivetti (ORL) faces: 40 people, ten grey pictures each, taken at AT&T Laboratories Cambridge in 1992 to 1994.
+"""The Olivetti (ORL) faces: 40 subjects, ten grey pictures each, taken at AT&T Laboratories Cambridge in 1992 to 1994.
 
-A corpus of persons, not of expressions, that the LeNet study beside liu2023, section 3.2, runs on; made by Samaria and
+A corpus of identities, not of expressions, used by the LeNet study on liu2023, section 3.2. It was made by Samaria and
 Harter, "Parameterisation of a stochastic model for human face identification" (1994). It exists as one mosaic of
 20 x 20 faces of 57 x 47 pixels, and as the 64 x 64 faces of S. Roweis that scikit-learn downloads.
 
-Its rows keep the corpus' own order – person by person, ten consecutive – and are not reordered by content as those of
-FER-2013 are: the LeNet study depends on it, since a split of each ten by ``frame`` then takes the same pictures of
-everybody.
+Rows keep the corpus's own order (subject by subject, ten consecutive faces each) and are not reordered by content like
+those of FER-2013. The LeNet study depends on this: a split of each ten by ``frame`` takes the same pictures of every
+subject.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import PIXEL_LIMIT
 from fer_lib.errors import FerError, one_line
 
-#: People and faces, by the makers.
+#: Subjects and faces, by the makers.
 OFFICIAL_COUNTS = {"people": 40, "faces": 400}
 
 FACES_PER_PERSON = 10
@@ -39,7 +39,7 @@ TILE = (57, 47)
 #: Suffixes of pickles, which are refused.
 PICKLES = (".pkz", ".pkl", ".pickle", ".joblib")
 
-_COLUMNS = 20  # two people a row of the mosaic
+_COLUMNS = 20  # two subjects in each row of the mosaic
 _MAT_SIDE = 64
 _PADDING = 2  # columns of pixels at the right of the mosaic
 _EXPECTED = (
@@ -50,21 +50,21 @@ _NPZ = {"images.npy", "target.npy"}
 
 
 def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
-    """Loads the Olivetti faces from a file, a folder, an archive or a data folder; what a file holds tells its kind.
+    """Load the Olivetti faces from a file, a folder, an archive or a data folder; files are recognised by content.
 
     Args:
-        path: where the corpus stands.
-        skip_bad: leave out and count faces that show nothing, and accept another number of people, rather than stop.
+        path: the file, folder, archive or data folder.
+        skip_bad: leave out and count blank faces, and accept another number of subjects, rather than stop.
 
     Returns:
-        Faces uint8 in the corpus' own order, ten consecutive ones a person: (N, 57, 47) of the mosaic, (N, 64, 64) of
-        scikit-learn's copy (whose grey levels are stretched to 0…255, as scikit-learn stretches them to 0…1).
-        ``meta`` has ``label`` (the person, 0…39), ``split`` (``"all"``), ``subject`` (``"person 01"``), ``frame`` (0…9)
-        and ``source`` (``"face 17"``, its number in the corpus from 0). ``notes`` holds ``layout``, ``container``,
-        ``people``, ``skipped`` and ``count_deviations``.
+        Faces uint8 in the corpus's own order, ten consecutive ones for each subject: (N, 57, 47) of the mosaic,
+        (N, 64, 64) of scikit-learn's copy (its grey levels are stretched to 0…255, as scikit-learn stretches them to
+        0…1). ``meta`` has ``label`` (the subject, 0…39), ``split`` (``"all"``), ``subject`` (``"person 01"``),
+        ``frame`` (0…9) and ``source`` (``"face 17"``, its number in the corpus from 0). ``notes`` has ``layout``,
+        ``container``, ``people``, ``skipped`` and ``count_deviations``.
 
     Raises:
-        FerError: nothing is recognised, the file is a pickle, or anything in the data is wrong.
+        FerError: nothing is recognised, the file is a pickle, or the data have faults.
     """
     target = _locate(Path(path))
     with open_source(target) as source:
@@ -80,14 +80,14 @@ def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
 
 
 def recognises(source: Source) -> bool:
-    """Returns whether a source holds the mosaic, the ``.mat`` or the ``.npz``."""
+    """Tell whether a source contains the mosaic, the ``.mat`` or the ``.npz``."""
     return bool(_layouts(source))
 
 
 def stretched(images: np.ndarray) -> np.ndarray:
-    """Returns faces of any scale as uint8, the darkest pixel of the corpus 0 and the brightest 255.
+    """Stretch faces of any scale to uint8, with 0 for the darkest pixel of the corpus and 255 for the brightest.
 
-    scikit-learn stretches the corpus to 0…1 in the same way, so that its ``.mat`` and its arrays give the same faces.
+    scikit-learn stretches the corpus to 0…1 in the same way, so its ``.mat`` and its arrays give the same faces.
     """
     values = np.asarray(images, np.float64)
     low, high = values.min(), values.max()
@@ -111,13 +111,13 @@ def _locate(path: Path) -> Path:
 
 def _refused(path: Path) -> FerError:
     return FerError(
-        f"{path} is a pickle, which could run anything when it is read, and is refused; run "
+        f"{path} is a pickle and refused, because reading a pickle can run any code; run "
         "`fer-lib data fetch olivetti` for the same faces as plain arrays, or give olivettifaces.mat."
     )
 
 
 def _layouts(source: Source) -> list[tuple[str, str | None]]:
-    """Returns what a source holds as (layout, member); the member is None where the file itself is an ``.npz``."""
+    """List the releases in a source as (layout, member); the member is None if the file itself is an ``.npz``."""
     if source.container == "zip" and set(source.names) >= _NPZ:
         return [("npz", None)]
     found: list[tuple[str, str | None]] = []
@@ -161,8 +161,8 @@ def _mosaic(data: bytes, origin: str) -> np.ndarray:
             width, height = picture.size
             if height % TILE[0] or not height or width * height > PIXEL_LIMIT:
                 raise FerError(
-                    f"{origin} is {width} x {height} pixels; expected a mosaic of 942 x 1140, twenty faces of 47 x 57 "
-                    "a row: fetch the corpus again."
+                    f"{origin} is {width} x {height} pixels; expected a mosaic of 942 x 1140 with rows of twenty "
+                    "faces of 47 x 57: fetch the corpus again."
                 )
             pixels = np.array(picture.convert("L"))
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -175,12 +175,12 @@ def _mat(data: bytes, origin: str) -> np.ndarray:
     try:
         faces = loadmat(io.BytesIO(data), variable_names=["faces"])["faces"]
     except KeyError:
-        raise FerError(f"{origin} holds no array 'faces'; expected olivettifaces.mat, 4096 x 400.") from None
+        raise FerError(f"{origin} contains no array 'faces'; expected olivettifaces.mat, 4096 x 400.") from None
     except (MatReadError, ValueError, TypeError, OSError, EOFError, MemoryError, NotImplementedError) as error:
         raise FerError(f"{origin} is truncated or damaged ({one_line(error)}); fetch the corpus again.") from error
     if faces.ndim != 2 or faces.shape[0] != _MAT_SIDE**2 or faces.shape[1] % FACES_PER_PERSON or not faces.size:
-        raise FerError(f"{origin} holds faces of shape {faces.shape}; expected 4096 x 400, ten columns a person.")
-    # A column is a face as MATLAB lays it out, column by column: the transpose of NumPy's rows.
+        raise FerError(f"{origin} contains faces of shape {faces.shape}; expected 4096 x 400, ten columns a subject.")
+    # A column is a face in MATLAB's order, column by column: the transpose of NumPy's rows.
     return _levels(faces.T.reshape(-1, _MAT_SIDE, _MAT_SIDE).transpose(0, 2, 1), origin)
 
 
@@ -194,16 +194,16 @@ def _npz(data: bytes, origin: str) -> np.ndarray:
         ) from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as error:
         raise FerError(
-            f"{origin} is damaged or holds pickled objects ({one_line(error)}); run `fer-lib data fetch olivetti` "
+            f"{origin} is damaged or contains pickled objects ({one_line(error)}); run `fer-lib data fetch olivetti` "
             "for plain arrays."
         ) from error
     people = len(images) // FACES_PER_PERSON if images.ndim == 3 else 0
     if not people or min(images.shape[1:]) < 16:
-        raise FerError(f"{origin} holds images of shape {images.shape}; expected 400 x 64 x 64.")
+        raise FerError(f"{origin} contains images of shape {images.shape}; expected 400 x 64 x 64.")
     if not np.array_equal(target, np.repeat(np.arange(people), FACES_PER_PERSON)):
         raise FerError(
-            f"{origin} does not hold ten consecutive faces a person (target 0 ten times, then 1, and so on); write it "
-            "again from fetch_olivetti_faces(shuffle=False), or run `fer-lib data fetch olivetti`."
+            f"{origin} does not contain ten consecutive faces of each subject (target 0 ten times, then 1, and so "
+            "on); write it again from fetch_olivetti_faces(shuffle=False), or run `fer-lib data fetch olivetti`."
         )
     return _levels(images, origin)
 
@@ -214,7 +214,7 @@ _READERS = {"mosaic": _mosaic, "mat": _mat, "npz": _npz}
 def _levels(images: np.ndarray, origin: str) -> np.ndarray:
     if images.dtype.kind not in "fiu" or not np.isfinite(images).all() or images.min() == images.max():
         raise FerError(
-            f"{origin} holds no grey levels but {images.dtype} of one value, or NaN; fetch the corpus again."
+            f"{origin} contains no grey levels but {images.dtype} of one value, or NaN; fetch the corpus again."
         )
     return stretched(images)
 

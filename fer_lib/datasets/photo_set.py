@@ -1,4 +1,4 @@
-"""Whole photos of many sizes, loaded one at a time: what a corpus is before its faces are cropped."""
+"""PhotoSet: the whole photos of a corpus, before its faces are cropped, loaded one at a time."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from fer_lib.utils.progress import bar
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photos with a row of facts each; the pictures stay on disk until they are asked for.
+    """Photos with a row of facts for each; the pictures stay on disk until they are needed.
 
     Attributes:
         meta: a DataFrame of N rows as ``FaceDataset.meta``: ``label`` and ``split`` always; ``subject``, ``sequence``,
             ``frame``, ``yaw``, ``pitch``, ``roll`` (radians), ``source`` where the corpus has them.
         class_names: the classes in label order.
-        corpus: the corpus' short name, such as ``"genki4k"``.
-        path: the folder, archive or file that holds the pictures.
-        members: N names within ``path``, one a row.
-        synthetic: True where the photos were generated.
-        notes: what the loader has to say about the data; part of the provenance.
+        corpus: the corpus's short name, such as ``"genki4k"``.
+        path: the folder, archive or file that contains the pictures.
+        members: N names within ``path``, one for each row.
+        synthetic: True if the photos were generated.
+        notes: the loader's remarks about the data; part of the provenance.
     """
 
     meta: pd.DataFrame
@@ -55,16 +55,16 @@ class PhotoSet:
     def __getstate__(self) -> dict:
         return {item.name: getattr(self, item.name) for item in fields(self)}  # an open archive cannot be pickled
 
-    # The same facts by the same words: these read ``meta`` and ``class_names`` alone.
+    # These only read ``meta`` and ``class_names``, so both classes share them.
     labels = FaceDataset.labels
     counts = FaceDataset.counts
     part = FaceDataset.part
 
     def photo(self, i: int) -> np.ndarray:
-        """Returns photo i: uint8 (H, W) where the file is grey, else RGB (H, W, 3); at most ``LONGEST_SIDE`` a side.
+        """Read photo i: uint8 (H, W) if the file is grey, else RGB (H, W, 3); no side longer than ``LONGEST_SIDE``.
 
         Raises:
-            FerError: the file is gone, or is no picture (any more).
+            FerError: the file is missing, or is no picture (any more).
         """
         member = self.members[i]
         try:
@@ -76,13 +76,13 @@ class PhotoSet:
             ) from fault
 
     def photos(self, rows: Iterable[int] | None = None) -> Iterator[np.ndarray]:
-        """Yields the photos of the given rows (default: all), in that order, one at a time in memory."""
+        """Yield the photos of the given rows (default: all), in that order, one at a time in memory."""
         for i in range(len(self)) if rows is None else rows:
             yield self.photo(int(i))
 
     @cached_property
     def content_key(self) -> str:
-        """SHA-256 over each file's content and label, in row order: what a cache of crops depends on; 64 digits."""
+        """SHA-256 over each file's content and label, in row order, for the cache of crops: 64 hexadecimal digits."""
         digests = content_digests(self._source, dict.fromkeys(self.members)) if self.members else {}
         whole = hashlib.sha256(repr(self.class_names).encode())
         for member, label in zip(self.members, self.labels.tolist(), strict=True):
@@ -90,7 +90,7 @@ class PhotoSet:
         return whole.hexdigest()
 
     def take(self, rows: Sequence[int] | np.ndarray) -> PhotoSet:
-        """Returns the photos of the given rows (integer positions or a boolean mask), in that order."""
+        """Select the given rows (integer positions or a boolean mask), in that order."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         members = tuple(self.members[row] for row in rows)
@@ -104,9 +104,9 @@ class PhotoSet:
 def read_photos(
     source: Source, members: Iterable[str], faults: Faults, *, corpus: str, progress: bool
 ) -> dict[str, tuple[int, int]]:
-    """Decodes every named picture once and returns the (height, width) of those that can be read, by name.
+    """Decode every named picture once and give the (height, width) of those that can be read, by name.
 
-    So a bad picture is found when a corpus is loaded, not hours later. The others are noted in ``faults``.
+    A bad picture is thus found when a corpus is loaded, not hours later, and added to ``faults``.
     """
     sizes: dict[str, tuple[int, int]] = {}
     members = list(members)
@@ -122,6 +122,6 @@ def read_photos(
 
 
 def size_notes(sizes: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
-    """Returns the smallest and the largest (height, width), by area, for a loader's notes."""
+    """Give the smallest and the largest (height, width), by area, for a loader's notes."""
     ordered = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     return {"smallest": list(ordered[0]), "largest": list(ordered[-1])}

@@ -1,8 +1,8 @@
-"""Facts about a corpus' quality: repeated pictures, leaks between splits, contradicting labels, blank pictures.
+"""Count a corpus's faults: repeated pictures, leaks between splits, contradicting labels, blank pictures.
 
-FER-2013 was gathered by image search (Goodfellow et al. 2013), and some pictures came back more than once. "The same
-picture" means the same pixels here, every one of them, so that the counts are lower bounds: rescaled or shifted copies
-are not found.
+FER-2013 was collected by image search (Goodfellow et al. 2013), and the search returned some pictures more than once.
+Here "the same picture" means that all pixels are equal. The counts are therefore lower bounds: rescaled or shifted
+copies are not found.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from fer_lib.errors import FerError, nearest
 
 
 def picture_ids(dataset: FaceDataset) -> np.ndarray:
-    """Returns the number of each face's picture, int64 (N,): equal where, and only where, all pixels are equal."""
+    """Number each face's picture, int64 (N,): two numbers are equal if and only if all pixels are equal."""
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(image.tobytes(), len(numbers)) for image in dataset.images], np.int64)
 
 
 def distinct_pictures(dataset: FaceDataset) -> int:
-    """Returns the number of distinct pictures among the faces."""
+    """Count the distinct pictures among the faces."""
     return len(np.unique(picture_ids(dataset)))
 
 
 def duplicates(dataset: FaceDataset) -> pd.DataFrame:
-    """Returns how often pictures are repeated within each split and in all.
+    """Count the repeated pictures within each split and in all.
 
     Returns:
-        One row a split and a last row ``all``; columns ``faces``, ``distinct`` and ``repeated`` (faces beyond the first
-        of their picture).
+        One row for each split and a last row ``all``; columns ``faces``, ``distinct`` and ``repeated`` (faces beyond
+        the first of their picture).
     """
     ids = picture_ids(dataset)
     parts = {split: ids[rows] for split, rows in _split_rows(dataset).items()} | {"all": ids}
@@ -49,10 +49,10 @@ def duplicates(dataset: FaceDataset) -> pd.DataFrame:
 
 
 def leaks(dataset: FaceDataset) -> pd.DataFrame:
-    """Returns how many faces of each split (row) show a picture that also stands in each other split (column).
+    """Count the faces of each split (row) with a picture that is also in each other split (column).
 
-    Read along a row: of the faces of PrivateTest, so many stand in Training too. The table is not symmetric, as a
-    picture may stand twice in one split and once in the other. The diagonal is 0 by definition.
+    Read along a row: of the faces of PrivateTest, so many are in Training too. The table is not symmetric, because a
+    picture may be in one split twice and in the other once. The diagonal is 0 by definition.
     """
     ids = picture_ids(dataset)
     parts = {split: ids[rows] for split, rows in _split_rows(dataset).items()}
@@ -68,11 +68,11 @@ def leaks(dataset: FaceDataset) -> pd.DataFrame:
 
 
 def conflicting_labels(dataset: FaceDataset) -> pd.DataFrame:
-    """Returns the pictures that carry more than one label.
+    """List the pictures with more than one label.
 
     Returns:
-        One row a picture, by its first face: ``faces`` (how many show it), ``labels`` (tuple of class names, in label
-        order) and ``rows`` (tuple of the faces' positions in the dataset).
+        One row for each picture, by its first face: ``faces`` (their number), ``labels`` (tuple of class names, in
+        label order) and ``rows`` (tuple of the faces' positions in the dataset).
     """
     ids = picture_ids(dataset)
     table = pd.DataFrame({"picture": ids, "label": dataset.labels, "row": np.arange(len(ids))})
@@ -85,13 +85,13 @@ def conflicting_labels(dataset: FaceDataset) -> pd.DataFrame:
 
 
 def blank_faces(dataset: FaceDataset) -> np.ndarray:
-    """Returns which faces show nothing at all, bool (N,): every pixel has the same value."""
+    """Mark the blank faces, bool (N,): every pixel has the same value."""
     flat = dataset.images.reshape(len(dataset), -1)
     return flat.min(axis=1) == flat.max(axis=1)
 
 
 def mean_faces(dataset: FaceDataset) -> np.ndarray:
-    """Returns the mean face of each class, float64 (C, H, W) in grey levels 0-255; NaN for a class without faces."""
+    """Compute the mean face of each class, float64 (C, H, W) in grey levels 0-255; NaN for a class without faces."""
     shape = (len(dataset.class_names), *dataset.images.shape[1:])
     means = np.full(shape, np.nan)
     for label in np.unique(dataset.labels):
@@ -100,7 +100,7 @@ def mean_faces(dataset: FaceDataset) -> np.ndarray:
 
 
 def headline(dataset: FaceDataset) -> dict[str, int]:
-    """Returns the counts that fit on a few lines: faces, distinct pictures, conflicting, blank, leaked per test split.
+    """Count what fits on a few lines: faces, distinct pictures, conflicting, blank, leaked per test split.
 
     Keys: ``faces``, ``distinct pictures``, ``pictures with conflicting labels``, ``blank faces``, and for each split
     but ``Training``: ``<split> faces also in Training``.
@@ -119,10 +119,10 @@ def headline(dataset: FaceDataset) -> dict[str, int]:
 
 
 def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = ("PublicTest", "PrivateTest")) -> FaceDataset:
-    """Returns the dataset without the ``Training`` faces whose picture also stands in a test split.
+    """Leave out the ``Training`` faces with a picture that is also in a test split.
 
-    The test splits stay whole, so that scores remain comparable with published ones. The count of faces left out goes
-    into ``notes["leaks_dropped"]``.
+    The test splits stay complete, so that scores remain comparable with published ones. ``notes["leaks_dropped"]``
+    counts the faces left out.
 
     Raises:
         FerError: the dataset lacks ``Training`` or one of the test splits.
@@ -142,6 +142,6 @@ def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = ("PublicTest",
 
 
 def _split_rows(dataset: FaceDataset) -> dict[str, np.ndarray]:
-    """Returns the row positions of each split, splits in order of appearance."""
+    """Give the row positions of each split, splits in order of appearance."""
     splits = dataset.meta["split"].to_numpy()
     return {split: np.flatnonzero(splits == split) for split in dict.fromkeys(splits)}

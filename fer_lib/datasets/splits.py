@@ -1,8 +1,8 @@
-"""Which faces train, which validate and which test: chen2023's 8:2 (section 2.1), liu2023's 56 + 14 (Table 1), folds.
+"""Split faces into training, validation and test: chen2023's 8:2 (section 2.1), liu2023's 56 + 14 (Table 1), folds.
 
-For liu2023 each division comes in three *separations*, by what is kept apart between training and test faces:
-``"frames"`` nothing (any frame may stand in either part, as printed), ``"sequences"`` (the frames of one sequence stay
-together) and ``"subjects"`` (the frames of one person do: subject-independent, the usual standard on CK+).
+For liu2023 each division comes in three *separations*, the rule for what training and test faces may share:
+``"frames"`` (no rule: any frame may be in either part, as printed), ``"sequences"`` (the frames of one sequence stay
+together) and ``"subjects"`` (the frames of one subject stay together: subject-independent, the usual standard on CK+).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from fer_lib.settings import CkPlusSettings, DataSettings
 
 METHODS = ("stratified", "unstratified_ceil", "unstratified_floor")
 SEPARATIONS = ("frames", "sequences", "subjects")
-DRAWS = 1000  # tries to divide whole groups so that every class has its faces in every part
+DRAWS = 1000  # most tries to divide whole groups so that every part has its faces of every class
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A division of faces: rows to train on and rows to test on, int64, ascending, without a row in common."""
+    """A division of faces: rows to train on and rows to test on, int64, ascending, without a common row."""
 
     train: np.ndarray
     test: np.ndarray
 
 
 def three_parts(faces: FaceDataset, settings: DataSettings, seed: int) -> tuple[FaceDataset, FaceDataset, FaceDataset]:
-    """Returns the faces to train on, to validate on and to test on, as a profile's data settings ask for them."""
+    """Split into the faces to train, validate and test on, as a profile's data settings ask for it."""
     training, validation = validation_split(
         faces.part("Training"), seed, fraction=settings.validation_fraction, method=settings.validation_split
     )
@@ -42,7 +42,7 @@ def three_parts(faces: FaceDataset, settings: DataSettings, seed: int) -> tuple[
 
 
 def readings(training: FaceDataset, seed: int) -> pd.DataFrame:
-    """Returns the readings of "8:2" side by side: a row each, with both sizes and the validation faces per class."""
+    """Compare the readings of "8:2": a row each, with both sizes and the validation faces per class."""
     rows = []
     for method in METHODS:
         train, validation = validation_split(training, seed, method=method)
@@ -55,16 +55,16 @@ def readings(training: FaceDataset, seed: int) -> pd.DataFrame:
 def validation_split(
     training: FaceDataset, seed: int, *, fraction: float = 0.2, method: str = "stratified"
 ) -> tuple[FaceDataset, FaceDataset]:
-    """Returns the faces to train on and the faces to validate on: "an 8:2 ratio is used to divide the dataset".
+    """Split into the faces to train on and to validate on: "an 8:2 ratio is used to divide the dataset".
 
     Args:
         training: the official training part.
-        seed: means the same split for the same faces, whatever file they came from.
-        fraction: of the faces that validate.
+        seed: gives the same split for the same faces, whatever file they came from.
+        fraction: the share of faces to validate on.
         method: ``"stratified"`` by class, ``"unstratified_ceil"`` (5,742 of 28,709), ``"unstratified_floor"`` (5,741).
 
     Raises:
-        FerError: a class has too few faces to stand in both parts.
+        FerError: a class has too few faces to be in both parts.
         ValueError: ``method`` is none of the three.
     """
     size = math.floor(fraction * len(training)) if method == "unstratified_floor" else fraction
@@ -83,7 +83,7 @@ def validation_split(
 
 
 def groups_of(faces: FaceDataset, separation: str) -> np.ndarray:
-    """Returns each face's group, int64 of shape (N,): faces of one group never stand on both sides of a division.
+    """Number each face's group, int64 of shape (N,): faces of one group are never on both sides of a division.
 
     Raises:
         ValueError: ``separation`` is none of ``SEPARATIONS``.
@@ -96,7 +96,7 @@ def groups_of(faces: FaceDataset, separation: str) -> np.ndarray:
 
 
 def per_class_split(faces: FaceDataset, settings: CkPlusSettings, *, separation: str, seed: int) -> Fold:
-    """Returns liu2023's own division (Table 1): 56 training and 14 test faces of each class.
+    """Draw liu2023's own division (Table 1): 56 training and 14 test faces of each class.
 
     Raises:
         FerError: a class has too few faces, or no division of whole groups was found.
@@ -108,11 +108,11 @@ def per_class_split(faces: FaceDataset, settings: CkPlusSettings, *, separation:
 def draw_parts(
     faces: FaceDataset, sizes: Sequence[int], *, separation: str = "frames", seed: int = 0
 ) -> list[np.ndarray]:
-    """Returns the rows of disjoint parts with exactly ``sizes[k]`` faces of each class in part k.
+    """Draw the rows of disjoint parts with exactly ``sizes[k]`` faces of each class in part k.
 
     Table 1's 56 + 14 is ``sizes=(56, 14)``, section 2.2's 392/49/49 of seven classes ``sizes=(56, 7, 7)``. Whole groups
-    are drawn in a random order into the last part, then into the one before it; the first part takes what is left. Of
-    each part and class the wanted number of faces is drawn.
+    are drawn in a random order into the last part, then into the one before it; the first part takes the rest. Then
+    the wanted number of faces is drawn of each part and class.
 
     Raises:
         FerError: a class has too few faces, or no division of whole groups was found.
@@ -124,7 +124,7 @@ def draw_parts(
         held = counts[faces.class_names.index(scarce[0])]
         raise FerError(
             f"{faces.corpus} has {held} faces of {scarce[0]}, fewer than the {wanted} asked for; lower train_per_class "
-            "and its like in the profile, or leave the class out."
+            "and similar settings in the profile, or leave the class out."
         )
     rng = np.random.default_rng([seed, SEPARATIONS.index(separation)])
     groups, labels = groups_of(faces, separation), faces.labels
@@ -139,7 +139,7 @@ def draw_parts(
 
 
 def cross_validation(faces: FaceDataset, folds: int, *, separation: str, seed: int) -> list[Fold]:
-    """Returns the folds of a stratified cross-validation; every face is tested once.
+    """Make the folds of a stratified cross-validation; every face is tested once.
 
     Raises:
         FerError: a class has fewer faces, or fewer groups, than there are folds.
@@ -163,10 +163,10 @@ def cross_validation(faces: FaceDataset, folds: int, *, separation: str, seed: i
 def equal_training_sizes(
     divisions: Mapping[str, Sequence[Fold]], labels: np.ndarray, *, seed: int = 0
 ) -> dict[str, list[Fold]]:
-    """Returns the same divisions with as many training faces of each class in every fold of every separation.
+    """Reduce divisions to equally many training faces of each class in every fold of every separation.
 
-    The smallest fold sets the number; of the others training faces are left out at random, so that what differs between
-    separations is what is kept apart and not how much there is to learn from. Test faces stay as they are.
+    The smallest fold sets the number; in the others training faces are left out at random. Separations then differ in
+    the rule for what is kept apart, not in the number of training faces. Test faces stay as they are.
     """
     classes = int(labels.max()) + 1
     counts = [np.bincount(labels[fold.train], minlength=classes) for folds in divisions.values() for fold in folds]
@@ -179,40 +179,41 @@ def equal_training_sizes(
 
 
 def search_folds(labels: np.ndarray, groups: np.ndarray | None, *, count: int, seed: int) -> list[Fold]:
-    """Returns folds of training faces on which a classifier's settings are searched: people together, shares alike.
+    """Make folds of training faces for searching a classifier's settings: subjects apart, classes in proportion.
 
-    There are fewer than ``count`` where people or the largest class' faces are; each has two classes to learn at least.
+    There are fewer than ``count`` folds if there are fewer subjects or fewer faces of the largest class. Each fold
+    trains on at least two classes.
 
     Args:
         labels: shape (N,).
-        groups: whose face each is, shape (N,); None where that is unknown.
-        count: how many folds.
+        groups: each face's subject, shape (N,); None if unknown.
+        count: the number of folds.
         seed: of the division.
 
     Raises:
-        FerError: nothing can be held out: one person alone, or no two classes among the others.
+        FerError: nothing can be held out: there is only one subject, or the others do not have two classes.
     """
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     classes, codes = np.unique(labels, return_inverse=True)
-    people, largest = len(np.unique(groups)), int(np.bincount(codes).max())
+    subjects, largest = len(np.unique(groups)), int(np.bincount(codes).max())
     folds = []
-    if people > 1 and largest > 1:
-        dividing = StratifiedGroupKFold(min(count, people, largest), shuffle=True, random_state=seed)
+    if subjects > 1 and largest > 1:
+        dividing = StratifiedGroupKFold(min(count, subjects, largest), shuffle=True, random_state=seed)
         with warnings.catch_warnings():  # a class with fewer faces than folds is missing from some
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             folds = [Fold(*rows) for rows in dividing.split(groups, codes, groups)]
     folds = [fold for fold in folds if len(fold.test) and len(np.unique(codes[fold.train])) > 1]
     if not folds:
         raise FerError(
-            f"Nothing can be searched on {len(labels)} training faces of {people} people and {len(classes)} classes, "
-            "because the search holds out whole people and needs two classes among the others; give faces of more "
-            "people."
+            f"Nothing can be searched on {len(labels)} training faces of {subjects} subjects and {len(classes)} "
+            "classes, because the search holds out whole subjects and needs two classes among the others; give faces "
+            "of more subjects."
         )
     return folds
 
 
 def sample(labels: np.ndarray, size: int, *, seed: int) -> np.ndarray:
-    """Returns ``size`` rows, ascending, with each class' share; all rows where there are no more."""
+    """Sample ``size`` rows, ascending, with each class's share; all rows if there are not more."""
     rows = np.arange(len(labels))
     if len(rows) <= size:
         return rows
@@ -222,7 +223,7 @@ def sample(labels: np.ndarray, size: int, *, seed: int) -> np.ndarray:
 def _groups_to_parts(
     labels: np.ndarray, groups: np.ndarray, sizes: Sequence[int], rng: np.random.Generator
 ) -> np.ndarray | None:
-    """Draws each group's part, int (groups,), with enough faces of each class in each part; None where it failed."""
+    """Draw each group's part, int (groups,), with enough faces of each class in each part; None if it failed."""
     held = pd.crosstab(groups, labels).to_numpy()  # faces of each class (columns) in each group (rows)
     part_of_group = np.zeros(len(held), dtype=np.int64)
     left = held.sum(axis=0)
@@ -241,7 +242,7 @@ def _groups_to_parts(
 
 
 def _draw(labels: np.ndarray, eligible: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws ``size`` rows of each class among the eligible ones; ascending."""
+    """Draw ``size`` rows of each class among the eligible ones; ascending."""
     drawn = [
         rng.choice(np.flatnonzero(eligible & (labels == label)), size, replace=False) for label in np.unique(labels)
     ]

@@ -142,7 +142,7 @@ def zip_bomb(path):
 
 
 def tar_bomb(path):
-    """A head that claims 64 GiB, with nothing behind it: refused before it is looked for."""
+    """A header that claims 64 GiB, with nothing after it: refused before reading on."""
     info = tarfile.TarInfo("a.txt")
     info.size = 2**36
     path.write_bytes(gzip.compress(info.tobuf()))

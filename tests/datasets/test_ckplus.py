@@ -33,7 +33,7 @@ def png(number, size=(40, 50)):
 
 
 def official_files():
-    """Returns the owners' tree as name -> bytes: five labelled sequences and one without a label."""
+    """Make the owners' tree as name -> bytes: five labelled sequences and one without a label."""
     files = {}
     for n, ((subject, session), frames) in enumerate({**FRAMES, UNLABELLED: 3}.items()):
         stem = f"{subject}/{session}/{subject}_{session}"
@@ -45,7 +45,7 @@ def official_files():
 
 
 def faces_files():
-    """Returns the 48 x 48 release: two subjects, four sequences of three frames, contempt among them."""
+    """Make the 48 x 48 release: two subjects, four sequences of three frames, contempt among them."""
     files = {}
     places = [
         ("anger", "S010_004", 17),
@@ -319,13 +319,13 @@ FACE_FAULTS = {
     "neutral among the peaks": (
         {"CK+48/neutral/S010_004_00000018.png": png(3, (48, 48))},
         "neutral/S010_004_00000018.png",
-        "the same frame also stands at anger/S010_004_00000018.png",
+        "the same frame is also at anger/S010_004_00000018.png",
         9,
     ),
     "two emotions": (
         {"CK+48/happy/S010_004_00000021.png": png(3, (48, 48))},
         "sequence S010_004",
-        "stands under angry and happy",
+        "under angry and happy",
         6,
     ),
     "too few": (

@@ -34,7 +34,7 @@ def _no_cache_from_outside(monkeypatch):
 
 
 def small_corpus():
-    """Returns images (56, 48, 48), labels and splits: smooth random faces, all distinct."""
+    """Make images (56, 48, 48), labels and splits: smooth random faces, all distinct."""
     rng = np.random.default_rng(7)
     splits = [split for split, count in FACES_PER_CLASS.items() for _ in range(7 * count)]
     labels = [index % 7 for index in range(TOTAL)]
@@ -479,8 +479,8 @@ def test_a_broken_picture_is_named(tmp_path, kind, container):
         ("train/9/Training_99.jpg", "'9' is no emotion"),
         ("train/fear/Traning_99.jpg", "does not begin with Training_"),
         ("train/fear/PublicTest_99.jpg", "the name says PublicTest but the folder is 'train'"),
-        ("train/fear/more/Training_99.jpg", "does not stand in <split>/<emotion>/"),
-        ("test/Training_99.jpg", "does not stand in <split>/<emotion>/"),
+        ("train/fear/more/Training_99.jpg", "not in <split>/<emotion>/"),
+        ("test/Training_99.jpg", "not in <split>/<emotion>/"),
     ],
 )
 def test_a_misplaced_picture_is_named(tmp_path, name, words):
@@ -535,7 +535,7 @@ def test_a_broken_archive_is_one_sentence(tmp_path, make, csv_releases):
 
 @pytest.fixture
 def parses(monkeypatch):
-    """Counts how often a corpus is really read."""
+    """Count how often a corpus is really read."""
     count = []
     real = fer2013._read
     monkeypatch.setattr(fer2013, "_read", lambda *a, **k: count.append(1) or real(*a, **k))

@@ -29,7 +29,7 @@ from fer_lib.errors import FerError  # noqa: E402
 
 
 def write_release(folder):
-    """Writes a release of one file a split and class; the bytes need not be pictures here."""
+    """Write a release with one file for each split and class; the bytes need not be pictures here."""
     for split in SPLITS:
         for name in CLASS_NAMES:
             place = folder / ("train" if split == "Training" else "test") / name
@@ -50,7 +50,7 @@ def release(tmp_path, monkeypatch):
 
 @pytest.fixture
 def kaggle(monkeypatch):
-    """Replaces the download; the test says what it returns or raises. Collects the handles asked for."""
+    """Replace the download; the test sets its result or error. Collect the requested handles."""
     asked = []
 
     def answer(outcome):
@@ -119,8 +119,8 @@ def test_an_archive_that_is_there_is_verified_in_place(tmp_path, release, kaggle
         ),
         (requests.exceptions.ReadTimeout("read timed out"), ["gave no download", "ReadTimeout"]),
         (kagglehub.exceptions.DataCorruptionError("MD5\nmismatch"), ["gave no download", "MD5 mismatch"]),
-        (kagglehub.exceptions.UnauthenticatedError(), ["wants credentials", "KAGGLE_API_TOKEN"]),
-        (kagglehub.exceptions.CredentialError(), ["wants credentials", "CredentialError"]),
+        (kagglehub.exceptions.UnauthenticatedError(), ["asks for credentials", "KAGGLE_API_TOKEN"]),
+        (kagglehub.exceptions.CredentialError(), ["asks for credentials", "CredentialError"]),
     ],
     ids=["no network", "timeout", "corrupt", "no login", "no key"],
 )
@@ -132,7 +132,7 @@ def test_without_a_download_the_message_says_what_to_do_by_hand(tmp_path, kaggle
     assert list((tmp_path / "data").iterdir()) == []
 
 
-@pytest.mark.parametrize(("status", "words"), [(403, "wants credentials"), (404, "gave no download")])
+@pytest.mark.parametrize(("status", "words"), [(403, "asks for credentials"), (404, "gave no download")])
 def test_an_answer_of_the_server(tmp_path, kaggle, status, words):
     response = requests.Response()
     response.status_code = status
@@ -208,7 +208,7 @@ def genki_archive(labels=LABELS, stamp=0):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A web server on this machine; the test sets what it answers at each path, and the addresses to ask."""
+    """A web server on this machine; the test sets its answer for each path, and the addresses to ask."""
     answers, asked = {}, []
     state = SimpleNamespace(answers=answers, asked=asked, at_request=lambda: None)
 

@@ -51,7 +51,7 @@ EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 400), PIECES), min_si
 
 
 def edited(data: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
-    """Returns the bytes with some pieces replaced: each at a share of the length, so many bytes long."""
+    """Replace some pieces of the bytes: each at a share of the length, with a number of bytes."""
     for place, length, piece in edits:
         at = int(place * len(data))
         data = data[:at] + piece + data[at + length :]
@@ -59,7 +59,7 @@ def edited(data: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
 
 
 def asked(*words: str | Path) -> tuple[int, str]:
-    """Returns exit status and output of `fer-lib`, whose errors must be of one sentence and never a traceback."""
+    """Run `fer-lib` and give its exit status and output; errors must be one sentence, never a traceback."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = cli.main([str(word) for word in words])
@@ -74,7 +74,7 @@ def asked(*words: str | Path) -> tuple[int, str]:
 
 
 def counted(said: str) -> tuple[int, int]:
-    """Returns how many faces or photos `data check` says it found and left out."""
+    """Parse the numbers of faces or photos that `data check` found and left out."""
     found = int(re.search(r"^(?:faces|photos) +([\d,]+)$", said, re.M)[1].replace(",", ""))
     left = re.search(r"^left out +(.*)$", said, re.M)[1]
     return found, sum(int(number.replace(",", "")) for number in re.findall(r"\b[\d,]*\d\b", left))
@@ -102,7 +102,7 @@ def rewrite(path: Path, edits: list) -> None:
 
 
 def a_face(row: list[str]) -> bool:
-    """Whether a row of the CSV is one, read by the rules of its format and nothing of the library."""
+    """Tell whether a row of the CSV is valid, by the rules of its format and without the library."""
     if len(row) != 3 or not re.fullmatch("[0-6]", row[0]) or row[2] not in ("Training", "PublicTest", "PrivateTest"):
         return False
     pixels = row[1].split()
@@ -132,7 +132,7 @@ def test_csv_rows(corpora, edits, row, skip):
 
 @pytest.fixture(scope="module")
 def whole(corpora) -> dict[str, int]:
-    """How many faces or photos each corpus has before it is damaged."""
+    """Count the faces or photos of each corpus before it is damaged."""
     return {name: counted(asked("data", "check", folder, "--no-cache")[1])[0] for name, folder in corpora.items()}
 
 
@@ -154,7 +154,7 @@ def test_pictures(corpora, whole, edits, which, skip, corpus):
 @FUZZ
 @given(edits=EDITS, which=st.integers(0, 10**6), skip=st.booleans())
 def test_emotion_codes(corpora, whole, edits, which, skip):
-    """Of CK+'s own tree: a code decides the class of one sequence's peaks, or leaves them out."""
+    """Damage a label of CK+'s own tree: a code decides the class of one sequence's peaks, or leaves them out."""
     with copy_of(corpora["photos"]) as folder:
         codes = sorted(folder.rglob("*_emotion.txt"))
         rewrite(codes[which % len(codes)], [(place, length % 20, piece) for place, length, piece in edits])

@@ -25,7 +25,7 @@ COUNT = 6
 
 
 def picture(number=0, size=(30, 40), form="JPEG", mode="RGB", **options):
-    """Returns the bytes of a smooth picture; its red level says its number."""
+    """Make the bytes of a smooth picture; its red level gives its number."""
     image = Image.new(mode, (size[1], size[0]), 20 * number + 10 if mode == "L" else (20 * number + 10, 90, 200))
     stream = io.BytesIO()
     image.save(stream, form, **options)
@@ -113,7 +113,7 @@ def test_another_number_of_lines_is_never_shifted(tmp_path, change, lines):
     root = write(tmp_path / "genki", lines_of(change))
     for skip_bad in (False, True):
         message = error_of(root, skip_bad=skip_bad)
-        assert f"holds {lines} lines of labels.txt but its 6 pictures are numbered 1 to 6" in message
+        assert f"{lines} lines in labels.txt but its 6 pictures are numbered 1 to 6" in message
         assert "shifts the labels" in message
 
 
@@ -160,7 +160,7 @@ def test_a_wrong_line_is_named(tmp_path, line, words):
 
 def test_two_pictures_of_one_number_stop(tmp_path):
     root = write(tmp_path, corpus_files() | {"files/file0002.png": picture(form="PNG")})
-    assert "two pictures of the number 2" in error_of(root, skip_bad=True)
+    assert "two pictures with the number 2" in error_of(root, skip_bad=True)
 
 
 def test_real_counts_must_be_the_official_ones(tmp_path, monkeypatch):

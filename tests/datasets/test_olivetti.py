@@ -18,14 +18,14 @@ from fer_lib.errors import FerError
 
 
 def small_faces(people=2, size=(57, 47), seed=0):
-    """Returns random faces (10 x people, height, width) that use every grey level."""
+    """Make random faces (10 x people, height, width) that use every grey level."""
     faces = np.random.default_rng(seed).integers(0, 256, (10 * people, *size)).astype(np.uint8)
     faces[0, 0, :2] = 0, 255
     return faces
 
 
 def mosaic(faces, *, suffix="gif"):
-    """Returns a mosaic's bytes, drawn face by face as the real one is described."""
+    """Draw a mosaic face by face, as the real one is described, and give its bytes."""
     canvas = np.full((57 * (len(faces) // 20), 942), 255, np.uint8)
     for number, face in enumerate(faces):
         row, column = divmod(number, 20)
@@ -137,8 +137,8 @@ def test_a_pickle_is_refused_unread(tmp_path, name):
 
 SHORT = {"images": small_faces(2, (64, 64)), "target": np.repeat(np.arange(2), 10)}
 BAD = {
-    "pickled npz": (npz_bytes(images=np.array([None, 1]), target=SHORT["target"]), "npz", "holds pickled objects"),
-    "shuffled npz": (npz_bytes(**SHORT | {"target": SHORT["target"][::-1]}), "npz", "ten consecutive faces a person"),
+    "pickled npz": (npz_bytes(images=np.array([None, 1]), target=SHORT["target"]), "npz", "contains pickled objects"),
+    "shuffled npz": (npz_bytes(**SHORT | {"target": SHORT["target"][::-1]}), "npz", "ten consecutive faces"),
     "flat npz": (npz_bytes(**SHORT | {"images": np.zeros((20, 4096))}), "npz", "shape (20, 4096); expected"),
     "one value": (npz_bytes(**SHORT | {"images": np.zeros((20, 64, 64))}), "npz", "no grey levels"),
     "NaN": (npz_bytes(**SHORT | {"images": np.full((20, 64, 64), np.nan)}), "npz", "no grey levels"),

@@ -19,7 +19,7 @@ TRAINING_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)  # of FER-2013
 
 
 def numbered_faces(labels: np.ndarray, split: str = "Training") -> FaceDataset:
-    """Faces of 1×4 pixels that spell their row's number, so that each can be told from every other."""
+    """Faces of 1×4 pixels that encode their row's number, so that all differ."""
     labels = np.asarray(labels, dtype=np.int64)
     images = np.arange(len(labels), dtype="<u4").view(np.uint8).reshape(len(labels), 1, 4)
     return FaceDataset(images, pd.DataFrame({"label": labels, "split": split}), CLASSES, "numbered")
@@ -202,7 +202,7 @@ def test_no_group_ever_crosses_a_division(faces, separation, seed):
 @given(faces=corpora(), seed=st.integers(0, 2**20))
 @settings(max_examples=10, deadline=None)
 def test_no_augmented_copy_of_a_test_subject_is_learnt_from(faces, seed):
-    """Each subject's faces have a grey of their own, which flips, turns and crops do not change."""
+    """Give each subject's faces one grey level, which flips, turns and crops do not change."""
     greys = splits.groups_of(faces, "subjects") * 10
     images = np.repeat(greys, 64).reshape(-1, 8, 8).astype(np.uint8)
     unlit = tuple(name for name in ExpansionSettings().operations if "brightness" not in name)

@@ -229,7 +229,7 @@ def test_fewer_people_than_folds_make_fewer_folds():
 
 def test_one_person_alone_cannot_be_searched(people):
     alone = people.take(np.flatnonzero(people.groups == 0))
-    with pytest.raises(FerError, match=r"on 6 training faces of 1 people and 3 classes, .*; give faces of more people"):
+    with pytest.raises(FerError, match=r"6 training faces of 1 subjects and 3 classes, .* of more subjects"):
         classifiers.fit("resnet50_svm_rbf", alone, settings=SETTINGS)
 
 

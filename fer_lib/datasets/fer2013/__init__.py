@@ -1,8 +1,8 @@
 """FER-2013: 35,887 grey faces of 48 x 48 pixels in seven classes, with the official split.
 
 The corpus of chen2023, section 2.1; made by Goodfellow et al., "Challenges in representation learning: a report on
-three machine learning contests" (2013). It exists as a CSV (the Kaggle competition's) and as image folders (JPEG, whose
-pixels differ a little, and so the fingerprint); all releases come out with the same labels, counts and split.
+three machine learning contests" (2013). It exists as a CSV (the Kaggle competition's) and as image folders. The folders
+contain JPEG files, so their pixels and the fingerprint differ a little; labels, counts and split are the same.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders")
 
 @dataclass(frozen=True)
 class _Layout:
-    """One recognised release within a source: a CSV member or a tree of pictures."""
+    """One release in a source: a CSV member or a tree of pictures."""
 
     name: str
     root: str
@@ -65,27 +65,27 @@ class _Layout:
 
 
 def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progress: bool = True) -> FaceDataset:
-    """Loads FER-2013, whatever its release, from a file, an archive (read in place), a folder or a data folder.
+    """Load any release of FER-2013 from a file, an archive (read in place), a folder or a data folder.
 
-    What ``path`` holds is told by content. In a folder, what is named ``fer2013`` comes first (see ``find_corpus``);
-    otherwise the release that stands nearest to the folder is taken, and among equally near ones the CSV before the
-    ICML CSV before the image folders; archives in a folder count only where nothing stands there unpacked. Two of one
-    kind equally near stop with an error.
+    The release is recognised by content. In a folder, an entry named ``fer2013`` comes first (see ``find_corpus``).
+    Otherwise the release nearest to the folder is taken; if several are equally near, the CSV comes before the ICML
+    CSV, and this before the image folders. Archives in a folder count only if nothing there is unpacked. Two equally
+    near releases of one kind are an error.
 
     Args:
-        path: where the corpus stands.
-        skip_bad: leave faulty rows out, counted in ``notes["skipped"]``, and accept a split of other counts than the
+        path: the file, archive, folder or data folder.
+        skip_bad: leave faulty rows out, counted in ``notes["skipped"]``, and accept a split with other counts than the
             official ones, rather than stop.
-        cache: read from and write to the parse cache (``.fer-cache`` beside the data, or ``$FER_CACHE``).
+        cache: read from and write to the parse cache (``.fer-cache`` next to the data, or ``$FER_CACHE``).
         progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
         Faces uint8 (N, 48, 48) in canonical order; ``meta`` has ``label``, ``split`` and ``source`` (``"row 17"``, or
-        the picture's name below the corpus' root). ``notes`` holds ``layout``, ``container``, ``skipped`` and
+        the picture's name below the corpus's root). ``notes`` has ``layout``, ``container``, ``skipped`` and
         ``count_deviations``.
 
     Raises:
-        FerError: nothing is recognised, or anything in the data is wrong; names the first place and counts all.
+        FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
     """
     target, layout = _find(path)
     key = {"corpus": "fer2013", "skip_bad": skip_bad, "decoder": f"opencv {cv2.__version__}"}
@@ -112,7 +112,7 @@ def _find(path: str | Path) -> tuple[Path, _Layout | None]:
 
 
 def _layouts(source: Source) -> list[_Layout]:
-    """Returns every release in a source; an incomplete CSV counts only where nothing else stands."""
+    """List every release in a source; an incomplete CSV counts only if there is nothing else."""
     found = [
         _Layout("prefixed folders" if tree.prefixed else "plain folders", tree.root, tree=tree)
         for tree in find_trees(source.names)
@@ -150,7 +150,7 @@ def _rank(layouts: list[_Layout]) -> tuple[int, int]:
 
 
 def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
-    """Returns what tells this content from any other: SHA-256 of the file, or of all pictures' names and bytes."""
+    """Identify the content for the cache: SHA-256 of the file, or of all pictures' names and bytes."""
     if layout is None:
         beside = archive_kind(target) is None and (target.parent / MARKER).exists()
         return {"sha256": file_sha256(target), "marked": beside}
@@ -176,7 +176,7 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) ->
     skipped = faults.settle()
     found = dict(zip(SPLITS, np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist(), strict=True))
     if not len(rows.images):
-        raise FerError(f"{origin} holds no face that can be read; fetch the corpus again.")
+        raise FerError(f"{origin} contains no face that can be read; fetch the corpus again.")
     differing = locate.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
     notes = {
         "layout": layout.name,

@@ -1,8 +1,7 @@
-"""The CSV layouts of FER-2013: ``fer2013.csv`` and ``icml_face_data.csv``, parsed in about a second.
+"""Parse the CSV layouts of FER-2013, ``fer2013.csv`` and ``icml_face_data.csv``, in about a second.
 
-A row is an emotion (0-6), 2,304 grey values in row-major order and a Usage. The digits of some hundred rows at a time
-are turned into pixels by NumPy; only where such a block is odd are its rows looked at one by one, so that the message
-names the row.
+A row is an emotion (0-6), 2,304 grey values in row-major order and a Usage. NumPy turns the digits of some hundred rows
+at a time into pixels. Only the rows of an irregular block are parsed one by one, so that the message names the row.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 PIXELS = SIDE * SIDE
 
 _COLUMNS = ("emotion", "pixels", "usage")
-_BLOCK = 2**20  # bytes read at a time: few enough to stay in the processor's cache, so many that threads seldom meet
+_BLOCK = 2**20  # bytes read at a time: few enough for the processor's cache, enough that threads rarely wait
 _LINE_LIMIT = 2**20  # bytes; a row of FER-2013 has at most 9,300
 _SPLIT_RANKS = {name.lower().encode(): rank for rank, name in enumerate(SPLITS)}
 _THREAD = threading.local()
@@ -41,7 +40,7 @@ class Rows:
         images: uint8, shape (N, 48, 48).
         labels: int64, shape (N,), positions in ``CLASS_NAMES``.
         split_ranks: int64, shape (N,), positions in ``SPLITS``.
-        sources: N names of where each face stands.
+        sources: N places, such as ``"row 17"``.
     """
 
     images: np.ndarray
@@ -51,7 +50,7 @@ class Rows:
 
 
 def sniff_columns(head: bytes) -> tuple[str, ...] | None:
-    """Returns the column names in the first line of ``head`` as they stand, or None where it is no FER-2013 header.
+    """Read the column names in the first line of ``head``, unchanged; None if it is no FER-2013 header.
 
     A header is recognised by two of the three columns, so that a missing one can be named.
     """
@@ -64,14 +63,14 @@ def sniff_columns(head: bytes) -> tuple[str, ...] | None:
 
 
 def layout_name(columns: Sequence[str]) -> str:
-    """Returns ``"icml csv"`` for the column order emotion, Usage, pixels of the ICML file, else ``"csv"``."""
+    """Name the layout: ``"icml csv"`` for the column order emotion, Usage, pixels of the ICML file, else ``"csv"``."""
     low = [name.strip().lower() for name in columns]
     spaced = any(name != name.strip() for name in columns)
     return "icml csv" if spaced or low[1:] == ["usage", "pixels"] else "csv"
 
 
 def column_positions(columns: Sequence[str], origin: str) -> tuple[int, int, int]:
-    """Returns the positions of emotion, pixels and Usage; raises FerError naming a column that is missing."""
+    """Find the positions of emotion, pixels and Usage; raise FerError naming a missing column."""
     low = [name.strip().lower() for name in columns]
     for name in _COLUMNS:
         if name not in low:
@@ -85,13 +84,13 @@ def column_positions(columns: Sequence[str], origin: str) -> tuple[int, int, int
 
 
 def read_csv(stream: BinaryIO, origin: str, *, faults: Faults, advance: Callable[[int], object]) -> Rows:
-    """Parses a CSV of FER-2013.
+    """Parse a CSV of FER-2013.
 
     Args:
         stream: the file's bytes from their start: LF or CRLF line ends, with or without a byte order mark, quotes and
             a newline at the end.
-        origin: how a message names the file.
-        faults: where rows that are wrong are noted; they are left out of the result.
+        origin: the name of the file in messages.
+        faults: receives the faults; faulty rows are left out of the result.
         advance: called with the number of bytes read, for the progress bar.
 
     Raises:
@@ -122,15 +121,15 @@ def read_csv(stream: BinaryIO, origin: str, *, faults: Faults, advance: Callable
 
 @dataclass(frozen=True)
 class _Block:
-    """The sound rows of some lines, and the faults of the others, numbered from 1 within these lines.
+    """The correct rows of some lines, and the faults of the others, numbered from 1 within these lines.
 
     Attributes:
         pixels: uint8, shape (n, 2304).
         labels: n positions in ``CLASS_NAMES``.
         split_ranks: n positions in ``SPLITS``.
-        numbers: of the n rows.
-        count: rows in all, blank lines left out.
-        faults: number of the row and what is wrong there.
+        numbers: the numbers of the n rows.
+        count: rows in all, without blank lines.
+        faults: the number of each faulty row and its fault.
     """
 
     pixels: np.ndarray
@@ -142,7 +141,7 @@ class _Block:
 
 
 def _line_blocks(stream: BinaryIO, origin: str, advance: Callable[[int], object]) -> Iterator[bytes]:
-    """Yields whole lines, some at a time."""
+    """Yield whole lines, some at a time."""
     rest = b""
     while chunk := stream.read(_BLOCK):
         advance(len(chunk))
@@ -153,19 +152,19 @@ def _line_blocks(stream: BinaryIO, origin: str, advance: Callable[[int], object]
         else:
             rest += chunk
         if len(rest) > _LINE_LIMIT:
-            raise FerError(f"{origin} has a line of more than {_LINE_LIMIT:,} bytes, which no row of FER-2013 has.")
+            raise FerError(f"{origin} has a line of more than {_LINE_LIMIT:,} bytes, too long for a row of FER-2013.")
     if rest:
         yield rest
 
 
 def _parse_block(text: bytes, positions: tuple[int, int, int]) -> _Block:
-    """Returns what some lines hold."""
+    """Parse some lines, the fast way if possible."""
     plain = _plain_block(text) if positions == (0, 1, 2) else None
     return _block_by_rows(text, positions) if plain is None else plain
 
 
 def _plain_block(text: bytes) -> _Block | None:
-    """Returns what the lines hold where each is like ``3,70 80 (and so on),Training``, else None."""
+    """Parse lines that all look like ``3,70 80 (and so on),Training``; give None for any others."""
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
     characters = np.frombuffer(text, np.uint8)
@@ -194,7 +193,7 @@ def _plain_block(text: bytes) -> _Block | None:
 
 
 def _block_by_rows(text: bytes, positions: tuple[int, int, int]) -> _Block:
-    """Returns what the lines hold, whatever stands in them."""
+    """Parse any lines, one by one."""
     rows = [line for line in text.split(b"\n") if line and not line.isspace()]
     sound: list[tuple[bytes, int, int, int]] = []
     faults: list[tuple[int, Fault]] = []
@@ -211,7 +210,7 @@ def _block_by_rows(text: bytes, positions: tuple[int, int, int]) -> _Block:
 
 
 def _fields(line: bytes, positions: tuple[int, int, int]) -> tuple[bytes, int, int]:
-    """Returns pixel text, label and split rank of a line; raises Fault."""
+    """Split a line into pixel text, label and split rank; raise Fault if one is wrong."""
     cells = _cells(line, positions[1])
     if len(cells) != 3:
         raise Fault("wrong column count", f"{len(cells):,} columns rather than the 3 of the header")
@@ -226,14 +225,14 @@ def _fields(line: bytes, positions: tuple[int, int, int]) -> tuple[bytes, int, i
 
 
 def _cells(line: bytes, pixels: int) -> list[bytes]:
-    """Returns the cells of a line; the pixels, which stand in column ``pixels``, are not searched when all is well."""
+    """Split a line into cells; the pixels, in column ``pixels``, are not searched if the line is correct."""
     cells = line.split(b",", pixels)
     cells += cells.pop().rsplit(b",", 2 - pixels)
     return line.split(b",") if len(cells) != 3 or b"," in cells[pixels] else cells
 
 
 def _pixels_of_block(texts: Sequence[bytes]) -> np.ndarray | None:
-    """Returns uint8 (n, 2304) where every text is 2,304 numbers of 0-255 parted by single spaces, else None."""
+    """Parse texts of 2,304 numbers of 0-255 with single spaces between them: uint8 (n, 2304); None for any others."""
     if not texts:
         return np.empty((0, PIXELS), np.uint8)
     text = b"   " + b" ".join(texts) + b" "  # three spaces in front let every gap look back three characters
@@ -241,23 +240,23 @@ def _pixels_of_block(texts: Sequence[bytes]) -> np.ndarray | None:
     gap = characters == ord(" ")
     gap[:2] = False
     gaps = np.flatnonzero(gap)[1:]
-    ends = np.cumsum([len(text) + 1 for text in texts]) + 2  # the gaps that part the rows
+    ends = np.cumsum([len(text) + 1 for text in texts]) + 2  # the gaps between the rows
     if len(gaps) != len(texts) * PIXELS or (gaps[PIXELS - 1 :: PIXELS] != ends).any():
         return None
     return _values(characters, gap, gaps.reshape(-1, PIXELS), digits=len(text) - len(gaps) - 3)
 
 
 def _values(characters: np.ndarray, gap: np.ndarray, gaps: np.ndarray, *, digits: int) -> np.ndarray | None:
-    """Returns the numbers before the gaps as uint8 in the gaps' shape; None where one is not plain digits of 0-255.
+    """Parse the numbers before the gaps to uint8 in the gaps' shape; None if one is not plain digits of 0-255.
 
-    All is reckoned in bytes at every character, also where no number ends: sums of neighbouring bytes cost less than
-    picking three digits a number.
+    Everything is computed in bytes at every character, also where no number ends: adding neighbouring bytes is faster
+    than picking the three digits of each number.
 
     Args:
         characters: uint8, shape (N,).
-        gap: bool, shape (N,): the characters that part numbers.
-        gaps: positions of the gaps behind the numbers that are asked for, three or more.
-        digits: how many characters are meant to be digits.
+        gap: bool, shape (N,): the characters between numbers.
+        gaps: positions of the gaps after the wanted numbers, three or more.
+        digits: the number of characters that must be digits.
     """
     size = len(characters)
     units = np.subtract(characters, ord("0"), out=_scratch("units", size))
@@ -270,7 +269,7 @@ def _values(characters: np.ndarray, gap: np.ndarray, gaps: np.ndarray, *, digits
     if any(np.logical_and(one, other, out=out).any() for one, other, out in (four, none)):
         return None
     units *= digit.view(np.uint8)
-    # Behind a number's last digit stands its gap: what is reckoned for the number is kept there.
+    # A number's value is computed at the gap after its last digit.
     values = _scratch("values", size)
     hundreds = np.multiply(units[:-3], pair[1:-1].view(np.uint8), out=values[3:])
     if hundreds.max() > 2:
@@ -279,13 +278,13 @@ def _values(characters: np.ndarray, gap: np.ndarray, gaps: np.ndarray, *, digits
     rest += units[2:-1]
     hundreds *= np.uint8(100)
     hundreds += rest
-    if np.less(hundreds, rest, out=found[3:]).any():  # 256 and more begin again at 0
+    if np.less(hundreds, rest, out=found[3:]).any():  # 256 and more overflow to 0 and up
         return None
     return values.take(gaps)
 
 
 def _scratch(name: str, size: int) -> np.ndarray:
-    """Returns memory of this thread, uint8 (size,), for one use at a time: new pages cost more than the reckoning."""
+    """Give memory of this thread, uint8 (size,), for one use at a time: new pages take longer than the computation."""
     held = getattr(_THREAD, name, None)
     if held is None or len(held) < size:
         held = np.empty(size + _BLOCK // 4, np.uint8)
@@ -296,7 +295,7 @@ def _scratch(name: str, size: int) -> np.ndarray:
 def _pixels_one_by_one(
     sound: Sequence[tuple[bytes, int, int, int]], faults: list[tuple[int, Fault]]
 ) -> tuple[list[tuple[bytes, int, int, int]], np.ndarray]:
-    """Returns the rows whose pixels are right and their pixels; notes the others."""
+    """Parse the pixels of each row; give the correct rows and their pixels, and add the faults of the others."""
     kept, pixels = [], []
     for row in sound:
         block = _pixels_of_block([row[0]])
@@ -309,7 +308,7 @@ def _pixels_one_by_one(
 
 
 def _careful_pixels(text: bytes) -> np.ndarray:
-    """Returns uint8 (2304,) of one row, any white space between the numbers; raises Fault naming what is wrong."""
+    """Parse one row with any white space between the numbers, uint8 (2304,); raise Fault naming the first error."""
     words = text.split()
     if len(words) != PIXELS:
         raise Fault("wrong pixel count", f"{len(words):,} pixels rather than {PIXELS:,} ({SIDE} x {SIDE})")

@@ -1,4 +1,4 @@
-"""The image-folder layouts of FER-2013: ``<split>/<emotion>/<picture>``, with or without ``Training_`` prefixes."""
+"""Read FER-2013's image folders: ``<split>/<emotion>/<picture>``, with or without ``Training_`` prefixes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import SIDE, decode_face, is_picture_name
 from fer_lib.utils.parallel import batches, in_order
 
-_BATCH, _BATCH_BYTES = 64, 2**20  # pictures and bytes that a thread decodes at a time
+_BATCH, _BATCH_BYTES = 64, 2**20  # most pictures and bytes that a thread decodes at a time
 
 _LABELS = {name: label for label, name in enumerate(CLASS_NAMES)}
 _LABELS |= {"anger": 0, "happiness": 3, "sadness": 4, "surprised": 5}
@@ -33,12 +33,12 @@ _PREFIXES = {f"{split.lower()}_": rank for rank, split in enumerate(SPLITS)}
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder that holds split folders of emotion folders.
+    """A folder of split folders with emotion folders.
 
     Attributes:
         root: its name within the source, ``""`` or ending with ``/``.
-        prefixed: whether the file names (``PublicTest_123.jpg``) say the split.
-        members: all that stands below its split folders, as names within the source, sorted.
+        prefixed: whether the file names (``PublicTest_123.jpg``) give the split.
+        members: all files below its split folders, as names within the source, sorted.
     """
 
     root: str
@@ -47,7 +47,7 @@ class Tree:
 
 
 def find_trees(names: Iterable[str]) -> list[Tree]:
-    """Returns every image-folder tree among the names, by root: those with at least one picture in place."""
+    """List every image-folder tree among the names, by root: those with at least one picture in its place."""
     roots: set[str] = set()
     for name in names:
         parts = name.split("/")
@@ -57,13 +57,13 @@ def find_trees(names: Iterable[str]) -> list[Tree]:
 
 
 def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[int], object]) -> Rows:
-    """Decodes the pictures of a tree to 48 x 48 grey faces.
+    """Decode the pictures of a tree to 48 x 48 grey faces.
 
     Args:
-        source: where the members stand.
-        tree: what ``find_trees`` returned.
-        faults: where pictures that are wrong are noted; they are left out of the result.
-        advance: called with 1 for each picture read, for the progress bar.
+        source: contains the members.
+        tree: from ``find_trees``.
+        faults: receives the faults; faulty pictures are left out of the result.
+        advance: called with the number of pictures read, for the progress bar.
     """
     placed: dict[str, tuple[int, int]] = {}
     for name in tree.members:
@@ -92,7 +92,7 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
 
 
 def _decoded(batch: list[tuple[str, bytes]]) -> list[tuple[str, np.ndarray | Fault]]:
-    """Returns each picture's face, or what is wrong with it."""
+    """Decode each picture to its face or its fault."""
     faces: list[tuple[str, np.ndarray | Fault]] = []
     for name, data in batch:
         try:
@@ -106,7 +106,7 @@ def _tree(root: str, names: Iterable[str]) -> Tree:
     members = []
     for name in names:
         parts = name[len(root) :].split("/") if name.startswith(root) else []
-        # What stands in an emotion folder must be a picture; elsewhere below a split only pictures matter (no READMEs).
+        # Every file in an emotion folder must be a picture; elsewhere below a split only pictures matter (no READMEs).
         if len(parts) >= 2 and parts[0].lower() in _FOLDERS and (len(parts) == 3 or is_picture_name(name)):
             members.append(name)
     prefixed = any(_prefix_rank(name) is not None for name in members)
@@ -119,10 +119,10 @@ def _prefix_rank(name: str) -> int | None:
 
 
 def place_of(within: str, *, prefixed: bool) -> tuple[int, int]:
-    """Returns split rank and label of a member by its name below the root; raises Fault."""
+    """Derive split rank and label of a member from its name below the root; raise Fault if they are unknown."""
     parts = within.split("/")
     if len(parts) != 3:
-        raise Fault("misplaced picture", "the picture does not stand in <split>/<emotion>/")
+        raise Fault("misplaced picture", "the picture is not in <split>/<emotion>/")
     label = _LABELS.get(parts[1].lower())
     if label is None:
         known = ", ".join(CLASS_NAMES)

@@ -40,7 +40,7 @@ def draw_faces(
     identity: Identity | None = None,
     conditions: Conditions | None = None,
 ) -> np.ndarray:
-    """Returns faces with the given expressions: uint8 (N, size, size); face i depends on ``seed``, i and its own row.
+    """Draw faces with the given expressions: uint8 (N, size, size); face i depends on ``seed``, i and its own row.
 
     Args:
         expressions: N names of ``ACTION_UNITS``.
@@ -62,17 +62,17 @@ def draw_faces(
 
 
 def generate(n: int, seed: int, *, classes: Sequence[str] = FER2013_CLASSES, size: int = 48) -> FaceDataset:
-    """Returns a SYNTHETIC corpus in FER-2013's shape: its splits 8 : 1 : 1 and its uneven classes.
+    """Draw a SYNTHETIC corpus like FER-2013: with splits of 8 : 1 : 1 and its uneven classes.
 
     Args:
-        n: faces in all; at least six per class, so that each split holds each class twice.
+        n: faces in all; at least six per class, so that each split has two faces of each class.
         seed: 0…2³²-1; the same arguments give the same bytes on any machine.
         classes: names of ``ACTION_UNITS`` in label order.
         size: pixels of the square images.
 
     Returns:
-        A FaceDataset in canonical order whose meta also holds ``subject`` (every face is another person, as good as in
-        FER-2013), ``intensity`` (0…1; 0 for neutral) and ``source``, the face's number in the drawing.
+        A FaceDataset in canonical order. Its meta also has ``subject`` (every face is another person, as almost always
+        in FER-2013), ``intensity`` (0…1; 0 for neutral) and ``source``, the face's number in the drawing.
 
     Raises:
         FerError: a class is unknown or named twice, or n is too small.
@@ -88,7 +88,7 @@ def generate(n: int, seed: int, *, classes: Sequence[str] = FER2013_CLASSES, siz
 def draw_corpus(
     n: int, seed: int, *, classes: Sequence[str] = FER2013_CLASSES, size: int = 48
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Returns the images (N, size, size) and meta of ``generate`` in drawing order: by split, classes shuffled."""
+    """Draw the images (N, size, size) and meta of ``generate`` in drawing order: by split, classes shuffled."""
     counts = _split_counts(n, classes)
     labels, splits = [], []
     for rank, split in enumerate(SPLITS):
@@ -112,7 +112,7 @@ def draw_corpus(
 
 
 def _split_counts(n: int, classes: Sequence[str] = FER2013_CLASSES) -> np.ndarray:
-    """Returns faces per split and class, int64 (3, len(classes)), in all n: FER-2013's shares, at least two each."""
+    """Divide n faces by split and class, int64 (3, len(classes)): FER-2013's shares, at least two each."""
     classes = list(classes)
     for k, name in enumerate(classes):
         if name not in ACTION_UNITS or name in classes[:k]:
@@ -124,6 +124,6 @@ def _split_counts(n: int, classes: Sequence[str] = FER2013_CLASSES) -> np.ndarra
     prior = np.array([_PRIORS.get(name, 4000) for name in classes])
     weights = np.outer([8, 1, 1], prior).ravel()
     cells = np.maximum(n * weights // weights.sum(), 2)
-    while (gap := n - cells.sum()) != 0:  # rounding left some over, or the rare cells took them from the rich
+    while (gap := n - cells.sum()) != 0:  # rounding left some over, or rare cells got more than their share
         cells[np.argmax(n * weights - cells * weights.sum()) if gap > 0 else np.argmax(cells)] += 1 if gap > 0 else -1
     return cells.reshape(len(SPLITS), len(classes))

@@ -1,7 +1,7 @@
-"""From parameters to geometry: where the action units move each feature, and where camera and light stand.
+"""Compute the geometry of faces and scenes: features moved by the action units, and the camera and the light.
 
-Everything here is one number a face. Sines are taken one at a time and rounded, because C libraries differ in their
-last bit; the results are float32 columns of shape (N, 1, 1) that broadcast over the pixels in ``synthetic_render.py``.
+Everything here is one number for each face. Sines are taken one at a time and rounded, because C libraries differ in
+their last bit. The results are float32 columns of shape (N, 1, 1) that broadcast over the pixels in ``render.py``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _HEAD_DEPTH = 0.85
 
 
 def _columns(values: dict) -> SimpleNamespace:
-    """Float32 columns of shape (C, 1, 1), which broadcast over the pixels."""
+    """Turn numbers into float32 columns of shape (C, 1, 1), which broadcast over the pixels."""
     return SimpleNamespace(**{k: np.asarray(v, dtype=np.float32).reshape(-1, 1, 1) for k, v in values.items()})
 
 
 def face_geometry(identity: dict, units: np.ndarray) -> SimpleNamespace:
-    """Where each feature lies once the action units have moved it; ``_l`` and ``_r`` are the two halves.
+    """Compute each feature's place after the action units have moved it; ``_l`` and ``_r`` are the two halves.
 
     Directions are those of the FACS manual (AU1 raises the inner brow, AU15 lowers the lip corners …); the lengths, in
     head units at full activation, were set by eye.
@@ -71,7 +71,7 @@ def face_geometry(identity: dict, units: np.ndarray) -> SimpleNamespace:
 
 
 def _turn(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # Rounded: two C libraries may differ in a sine's last bit, hardly ever in its ninth decimal.
+    # Rounded: two C libraries may differ in a sine's last bit, but hardly ever in its ninth decimal.
     return (
         np.array([round(math.cos(a), 9) for a in angles.tolist()]),
         np.array([round(math.sin(a), 9) for a in angles.tolist()]),
@@ -79,7 +79,7 @@ def _turn(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scene_geometry(conditions: dict, face: SimpleNamespace, size: tuple[int, int]) -> SimpleNamespace:
-    """The camera, the light and the pixel grid in head units, the roll undone."""
+    """Compute the camera, the light and the pixel grid in head units, without the roll."""
     c = dict(conditions)
     cos_yaw, sin_yaw = _turn(conditions["yaw"])
     cos_pitch, sin_pitch = _turn(conditions["pitch"])

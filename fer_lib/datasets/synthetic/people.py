@@ -1,8 +1,8 @@
-"""Who is drawn, with what expression, and how photographed: the parameters of generated faces and their sampling.
+"""Sample the parameters of generated faces: identity, expression, and camera and light.
 
 Expressions follow the Facial Action Coding System (P. Ekman and W. V. Friesen, *Facial Action Coding System*, 1978) and
-its prototypes of the basic emotions. Random numbers are PCG64's raw output, which NumPy keeps the same for ever, and
-row i of every sample depends on the seed and ``first`` + i alone.
+its prototypes of the basic emotions. Random numbers are PCG64's raw output, which NumPy never changes, and row i of
+every sample only depends on the seed and ``first`` + i.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _IDENTITY_STREAM, _CONDITIONS_STREAM, _EXPRESSION_STREAM = 0, 1, 2  # the first 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who is drawn: float64 arrays of shape (N,), lengths in head units (a head is about 2 high), tones 0…1."""
+    """The drawn people: float64 arrays of shape (N,), lengths in head units (a head is about 2 high), tones 0…1."""
 
     face_width: np.ndarray
     face_length: np.ndarray
@@ -75,13 +75,13 @@ class Identity:
     cloth: np.ndarray
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Identity:
-        """Returns the identities of the given rows, repeated and ordered as asked."""
+        """Select the given rows, which may repeat, in that order."""
         return Identity(**{name: value[np.asarray(rows)] for name, value in asdict(self).items()})
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """How they are photographed: float64 arrays of shape (N,).
+    """Pose, light and camera: float64 arrays of shape (N,).
 
     Attributes:
         yaw: radians, positive turns the nose to the image's right.
@@ -118,7 +118,7 @@ class Conditions:
     background_y: np.ndarray
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Conditions:
-        """Returns the conditions of the given rows, repeated and ordered as asked."""
+        """Select the given rows, which may repeat, in that order."""
         return Conditions(**{name: value[np.asarray(rows)] for name, value in asdict(self).items()})
 
 
@@ -181,10 +181,10 @@ _STUDIO = {
 
 
 def sample_identities(n: int, seed: int, *, first: int = 0) -> Identity:
-    """Returns N people; person i depends on ``seed`` and ``first`` + i alone.
+    """Sample N people; person i only depends on ``seed`` and ``first`` + i.
 
     Args:
-        n: how many.
+        n: the number of people.
         seed: 0…2³²-1.
         first: the number of row 0 in a longer series.
     """
@@ -199,17 +199,17 @@ def sample_identities(n: int, seed: int, *, first: int = 0) -> Identity:
     values["hair_temple"] = np.where(long_hair, 0.60, 0.45)
     values["hair_bottom"] = np.where(long_hair, 0.7 + 0.7 * side, 0.05 + 0.15 * side)
     values["ears"] = np.where(long_hair & hair, 0.0, 1.0)
-    # Hair and skin are independent in tone but hair is mostly the darker.
+    # The tones of hair and skin are independent, but hair is mostly darker.
     values["hair_tone"] = np.where(grey < 0.12, 0.45 + 0.3 * colour, 0.04 + 0.36 * colour * colour)
     values["beard"] = np.where(long_hair | (beard < 0.75), 0.0, (beard - 0.7) * 3)
     return Identity(**values)
 
 
 def sample_conditions(n: int, seed: int, *, first: int = 0) -> Conditions:
-    """Returns N ways of photographing a face; number i depends on ``seed`` and ``first`` + i alone.
+    """Sample N poses, lights and cameras; row i only depends on ``seed`` and ``first`` + i.
 
     Args:
-        n: how many.
+        n: the number of rows.
         seed: 0…2³²-1.
         first: the number of row 0 in a longer series.
     """
@@ -218,10 +218,10 @@ def sample_conditions(n: int, seed: int, *, first: int = 0) -> Conditions:
 
 
 def studio_conditions(n: int, **fixed: float | np.ndarray) -> Conditions:
-    """Returns N times the same frontal, evenly lit, sharp and noiseless portrait.
+    """Repeat the conditions of one frontal, evenly lit, sharp and noiseless portrait N times.
 
     Args:
-        n: how many.
+        n: the number of rows.
         **fixed: fields of ``Conditions`` to set instead, numbers or arrays of shape (N,).
 
     Raises:
@@ -236,12 +236,12 @@ def studio_conditions(n: int, **fixed: float | np.ndarray) -> Conditions:
 
 
 def activations(expressions: Sequence[str], intensity: float | np.ndarray = 1.0, *, side: str = "right") -> np.ndarray:
-    """Returns the action units of expressions: float64 (N, len(UNITS), 2), last the image's left and right half.
+    """Activate the action units of expressions: float64 (N, len(UNITS), 2), last the image's left and right half.
 
     Args:
         expressions: N names of ``ACTION_UNITS``.
         intensity: 0 (relaxed) … 1 (FACS' maximum), one number or N.
-        side: the half of the image, ``"left"`` or ``"right"``, that contempt uses.
+        side: the half of the image, ``"left"`` or ``"right"``, that shows contempt.
 
     Raises:
         FerError: an expression is unknown or an intensity lies outside 0…1.
@@ -263,9 +263,9 @@ def activations(expressions: Sequence[str], intensity: float | np.ndarray = 1.0,
 
 
 def loosen(units: np.ndarray, seed: int, *, first: int = 0) -> np.ndarray:
-    """Returns the activations as people show them: row i depends on row i of ``units``, ``seed`` and ``first`` + i.
+    """Vary the activations like real people: row i depends on row i of ``units``, ``seed`` and ``first`` + i.
 
-    Units vary by up to a third, the halves of the face differ a little, and some units stir unasked: lips part.
+    Units vary by up to a third, the halves of the face differ a little, and some other units move: lips part.
 
     Args:
         units: float64 (N, len(UNITS), 2) as ``activations`` returns them.
@@ -277,25 +277,25 @@ def loosen(units: np.ndarray, seed: int, *, first: int = 0) -> np.ndarray:
     pairs = draws[:, : 2 * count].reshape(n, count, 2)
     chance = draws[:, 2 * count :]
     loosened = units * (0.80 + 0.2 * chance[:, :, None] + 0.15 * pairs)
-    stray = np.maximum(chance - 0.80, 0)  # a fifth of the units stir, up to a fifth of their range
+    stray = np.maximum(chance - 0.80, 0)  # a fifth of the units move, up to a fifth of their range
     stray[:, UNITS.index("AU25")] *= 2.5  # parted lips say little: people talk
     return np.minimum(loosened + stray[:, :, None], 1)
 
 
 def sample_intensities(n: int, seed: int, *, first: int = 0) -> np.ndarray:
-    """Returns intensities float64 (N,) from 0.5 to 1, uniform; number i depends on ``seed`` and ``first`` + i alone."""
+    """Sample intensities float64 (N,) from 0.5 to 1, uniform; number i only depends on ``seed`` and ``first`` + i."""
     return 0.5 + 0.5 * uniforms(n, 1, seed, stream=_EXPRESSION_STREAM, first=first)[:, 0]
 
 
 def checked_seed(seed: int) -> int:
-    """Returns the seed; raises FerError where it is not a whole number from 0 to 2³²-1."""
+    """Check a seed; raise FerError if it is not a whole number from 0 to 2³²-1."""
     if not 0 <= seed < 2**32:
         raise FerError(f"Found the seed {seed}; expected a whole number from 0 to {2**32 - 1}.")
     return int(seed)
 
 
 def uniforms(n: int, columns: int, seed: int, *, stream: int, first: int = 0) -> np.ndarray:
-    """Float64 (N, columns) in [0, 1), row i from (stream, seed, first + i): the top 53 bits of raw words."""
+    """Draw float64 (N, columns) in [0, 1), row i from (stream, seed, first + i): the top 53 bits of raw words."""
     raw = np.empty((n, columns), dtype=np.uint64)
     for row in range(n):
         raw[row] = np.random.PCG64((stream, checked_seed(seed), first + row)).random_raw(columns)

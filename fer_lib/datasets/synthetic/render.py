@@ -1,8 +1,8 @@
-"""Draws shaded grey heads: an ellipsoid with a face in relief, moved by action units, lit, blurred and noised.
+"""Draw shaded grey heads: an ellipsoid with a face in relief, moved by action units, lit, blurred and noised.
 
-Every pixel operation here is one that IEEE 754 or integer arithmetic fixes exactly (+ - * / sqrt, comparisons and
-rounding), because NumPy's exp, sin and pow, its sums and the BLAS differ in the last bit between processors. So smooth
-shapes are polynomials, and the same arguments give the same bytes anywhere.
+IEEE 754 or integer arithmetic defines every pixel operation here exactly (+ - * / sqrt, comparisons and rounding),
+because NumPy's exp, sin and pow, its sums and the BLAS differ in the last bit between processors. So smooth shapes are
+polynomials, and the same arguments give the same bytes anywhere.
 
 Head units: the head's centre is the origin, x points to the image's right, y down, z to the camera; chin and crown lie
 near y = 1 and y = -1, the eyes near y = 0. In the functions ``f`` is the face's geometry, ``s`` the scene, ``m`` the
@@ -32,14 +32,14 @@ def render_faces(
     seed: int = 0,
     first: int = 0,
 ) -> np.ndarray:
-    """Returns given people with given action units under given conditions: uint8 (N, height, width).
+    """Draw people with action units under conditions: uint8 (N, height, width).
 
     Args:
         identity: N people.
         units: (N, len(UNITS), 2) activations as ``activations`` returns them, columns in the order of ``UNITS``.
         conditions: N poses, lights and cameras.
         size: pixels of a square image, or (height, width).
-        seed: chooses the pixel noise, 0…2³²-1; face i depends on its own row, ``seed`` and ``first`` + i alone.
+        seed: of the pixel noise, 0…2³²-1; face i only depends on its own row, ``seed`` and ``first`` + i.
         first: the number of row 0 in a longer series.
 
     Raises:
@@ -79,7 +79,7 @@ def _lerp(a, b, t):
 
 
 def _hit(s: SimpleNamespace, x, y):
-    """Head coordinates where the sight lines meet the ellipsoid, and how far inside its outline they are (centre 1)."""
+    """Find where the sight lines meet the ellipsoid, in head coordinates, and how far inside its outline (centre 1)."""
     inside = 1 - (s.qxx * x + s.qxy * y) * x - s.qyy * y * y
     t = s.tx * x + s.ty * y + s.ts * np.sqrt(np.maximum(inside, 0))
     return s.m00 * x + s.m10 * y + s.m20 * t, s.m11 * y + s.m21 * t, s.m02 * x + s.m12 * y + s.m22 * t, inside
@@ -96,12 +96,12 @@ def _nose(f: SimpleNamespace, u, v):
 
 
 def _paint(f: SimpleNamespace, s: SimpleNamespace) -> np.ndarray:
-    """The face in front of its background: float32 (C, height, width), 0…1 and a little above."""
+    """Paint the face in front of its background: float32 (C, height, width), 0…1 and a little above."""
     low = _smooth((s.y - 0.15) * 1.15)
     y = s.y - f.jaw_drop * low
     x = (s.x - s.m02 * 0.15 * low) * (1 + f.jaw_taper * low - f.jaw_square * _bump(np.float32(0), (s.y - 0.70) / 0.50))
     u, v, z, inside = _hit(s, x, y)
-    relief = _nose(f, u, v)  # what stands out is seen shifted when the head is turned
+    relief = _nose(f, u, v)  # protruding parts are seen shifted when the head is turned
     u, v, z, _ = _hit(s, x - s.m02 * relief, y - s.m12 * relief)
     head = _smooth(0.5 + inside * (0.45 * s.sharp))
     m = _members(f, s, u, v)
@@ -113,7 +113,7 @@ def _paint(f: SimpleNamespace, s: SimpleNamespace) -> np.ndarray:
 
 
 def _members(f: SimpleNamespace, s: SimpleNamespace, u, v) -> SimpleNamespace:
-    """Coverages 0…1 of brows, eyes, mouth and hair, and the distances that their relief needs."""
+    """Compute coverages 0…1 of brows, eyes, mouth and hair, and the distances that their relief needs."""
     m = SimpleNamespace()
     zero = np.float32(0)
     m.right = right = _smooth(u * 6 + 0.5)
@@ -172,7 +172,7 @@ def _members(f: SimpleNamespace, s: SimpleNamespace, u, v) -> SimpleNamespace:
 
 
 def _relief(f: SimpleNamespace, m: SimpleNamespace, u, v):
-    """Height of the features over the ellipsoid, in head units."""
+    """Compute the height of the features over the ellipsoid, in head units."""
     a = m.a
     h = _nose(f, u, v)
     h += 0.05 * _bump((a - f.eye_distance + 0.02) / 0.30, (v - m.brow_y - 0.01) / 0.13)
@@ -184,7 +184,7 @@ def _relief(f: SimpleNamespace, m: SimpleNamespace, u, v):
     h -= 0.012 * _bump(u / 0.045, (v - f.mouth_y + 0.12) / 0.08)
     h -= 0.035 * _bump(u / 0.22, (v - m.bottom - 0.055) / 0.06)
     h += f.chin_boss * _bump(u / 0.24, (v - 0.86) / 0.16)
-    # Nasolabial fold: the cheek stands over the lip along a slanted line.
+    # Nasolabial fold: the cheek is higher than the lip along a slanted line.
     fold_x = f.wing + 0.05 + 0.30 * (v - f.wing_y) + 0.04 * m.fold
     reach = _bump(np.float32(0), (v - f.wing_y - 0.10) / 0.20)
     m.fold_line = reach * m.fold * _bump((a - fold_x) / 0.05, np.float32(0))
@@ -193,7 +193,7 @@ def _relief(f: SimpleNamespace, m: SimpleNamespace, u, v):
 
 
 def _light(s: SimpleNamespace, point: tuple, h):
-    """Lambert's law over the ellipsoid's normal tilted by the relief's slope, as the display shows it (square root)."""
+    """Apply Lambert's law to the ellipsoid's normal tilted by the relief's slope, as displays show it (square root)."""
     u, v, z = point
     nx, ny, nz = u * s.ix, v * s.iy, z * s.iz
     cz = np.maximum(s.m20 * nx + s.m21 * ny + s.m22 * nz, 0.12)
@@ -217,7 +217,7 @@ def _light(s: SimpleNamespace, point: tuple, h):
 
 
 def _skin(f: SimpleNamespace, m: SimpleNamespace, u, v):
-    """Albedo of the face with everything painted on it: float32, 0…1."""
+    """Compute the albedo of the face with everything painted on it: float32, 0…1."""
     a = m.a
     shade = 1 - 0.20 * _bump((a - f.eye_distance + 0.05) / 0.24, (v - f.eye_height + 0.03) / 0.15)
     shade -= 0.16 * _bump(u / 0.22, (v - f.nose_length - 0.10) / 0.07)
@@ -246,7 +246,7 @@ def _skin(f: SimpleNamespace, m: SimpleNamespace, u, v):
 
 
 def _wrinkles(f: SimpleNamespace, m: SimpleNamespace, u, v):
-    """Darkening by the lines of the forehead (AU1, AU2), the glabella (AU4), the nose (AU9) and crow's feet (AU6)."""
+    """Darken the lines of the forehead (AU1, AU2), the glabella (AU4), the nose (AU9) and crow's feet (AU6)."""
     rise = v - 0.5 * (f.brow_mid_l + f.brow_mid_r) + 0.25 * m.a * m.a - 0.06 * f.frown
     band = rise * 13
     line = np.abs(band - np.rint(band))
@@ -263,7 +263,7 @@ def _wrinkles(f: SimpleNamespace, m: SimpleNamespace, u, v):
 
 
 def _surroundings(f: SimpleNamespace, s: SimpleNamespace, x, y, hair):
-    """Background, the hair behind the head, shoulders, neck and ears."""
+    """Paint the background, the hair behind the head, shoulders, neck and ears."""
     picture = s.background + s.background_x * s.right + s.background_y * s.down
     picture = np.minimum(np.maximum(picture, 0.02), 1)
     above = np.minimum(y, 0) / (f.face_length + f.hair_volume)
@@ -285,14 +285,14 @@ def _surroundings(f: SimpleNamespace, s: SimpleNamespace, x, y, hair):
 
 
 def _hair(f: SimpleNamespace, s: SimpleNamespace, x, y, strands):
-    """Tone of the hair, lit as a ball a little larger than the head, with a sheen where the ball faces the light."""
+    """Compute the tone of the hair, lit like a ball a little larger than the head, with a sheen on its lit side."""
     facing = 0.45 + 0.55 * (s.lx * x + s.ly * np.minimum(y + 0.2, 0)) + 0.25 * s.lz
     facing = np.minimum(np.maximum(facing, 0), 1)
     return f.hair_tone * (0.45 + 0.3 * s.ambient + 0.5 * facing) * (0.8 + 0.5 * strands) + 0.08 * facing * facing
 
 
 def _expose(picture: np.ndarray, s: SimpleNamespace, numbers: np.ndarray, seed: int) -> np.ndarray:
-    """Gain, blur and noise in integers: uint8 of the picture's shape."""
+    """Apply gain, blur and noise in integers: uint8 of the picture's shape."""
     levels = np.rint(np.minimum(np.maximum(picture * s.gain, 0), 1) * 4080).astype(
         np.int32
     )  # sixteenths of a grey level

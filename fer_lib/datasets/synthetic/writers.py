@@ -36,7 +36,7 @@ _CKPLUS_CYCLE = (
     *("surprise", "happy", "disgust", "angry", "sad", "surprise", "happy"),
     *("disgust", "fear", "surprise", "happy", "angry", "contempt"),
 )
-_CKPLUS_FIRST, _GENKI_FIRST, _OLIVETTI_FIRST = 1_000_000, 2_000_000, 3_000_000  # nobody sits for two corpora
+_CKPLUS_FIRST, _GENKI_FIRST, _OLIVETTI_FIRST = 1_000_000, 2_000_000, 3_000_000  # no subject is in two corpora
 _CKPLUS_FOLDERS = {"angry": "anger", "sad": "sadness"}  # as the 48 x 48 release spells them
 _GENKI_SIZES = ((178, 178), (192, 180), (170, 190), (200, 200))
 _GENKI_CALM = ("neutral", "neutral", "neutral", "sad", "surprise", "angry")
@@ -48,16 +48,16 @@ _OLIVETTI_MOODS = (
 
 
 def write_fer2013_csv(folder: str | Path, *, n: int = 700, seed: int = 0, icml: bool = False) -> Path:
-    """Writes ``fer2013.csv``, or ``icml_face_data.csv`` with its blanks in the header, and returns its path.
+    """Write ``fer2013.csv``, or ``icml_face_data.csv`` with its blanks in the header, and return its path.
 
     Args:
         folder: a new or empty folder.
         n: faces in all, at least 42.
-        seed: as for ``generate``; the rows hold the faces of ``generate(n, seed)`` in drawing order.
+        seed: as for ``generate``; the rows are the faces of ``generate(n, seed)`` in drawing order.
         icml: write Kaggle's second variant, ``emotion, Usage, pixels``.
 
     Raises:
-        FerError: the folder holds other files, or n or the seed is out of range.
+        FerError: the folder contains other files, or n or the seed is out of range.
     """
     images, meta = draw_corpus(n, seed)
     folder = begin_folder(folder, f"write_fer2013_csv(n={n}, seed={seed}, icml={icml})")
@@ -70,7 +70,7 @@ def write_fer2013_csv(folder: str | Path, *, n: int = 700, seed: int = 0, icml: 
 
 
 def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0) -> Path:
-    """Writes FER-2013's folders of JPEG files, ``train/<emotion>/Training_<number>.jpg`` and so on; returns the folder.
+    """Write FER-2013's folders of JPEG files, ``train/<emotion>/Training_<number>.jpg`` and so on; return the folder.
 
     Args:
         folder: a new or empty folder.
@@ -78,7 +78,7 @@ def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0) ->
         seed: as for ``generate``.
 
     Raises:
-        FerError: the folder holds other files, or n or the seed is out of range.
+        FerError: the folder contains other files, or n or the seed is out of range.
     """
     images, meta = draw_corpus(n, seed)
     folder = begin_folder(folder, f"write_fer2013_folders(n={n}, seed={seed})")
@@ -93,9 +93,9 @@ def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0) ->
 def write_ckplus(
     folder: str | Path, *, subjects: int = 12, sequences: int = 5, seed: int = 0, size: tuple[int, int] = (120, 160)
 ) -> Path:
-    """Writes CK+'s official tree, ``cohn-kanade-images`` and ``Emotion``; returns the folder.
+    """Write CK+'s official tree, ``cohn-kanade-images`` and ``Emotion``; return the folder.
 
-    Each subject is one person under one light who goes from neutral to an apex in every sequence. Every third subject's
+    Each subject is one person under one light and goes from neutral to an apex in every sequence. Every third subject's
     last sequence has no label: its folder under ``Emotion`` is empty, as in the real corpus.
 
     Args:
@@ -107,7 +107,7 @@ def write_ckplus(
         size: height and width of the frames in pixels.
 
     Raises:
-        FerError: the folder holds other files, or a number is out of range.
+        FerError: the folder contains other files, or a number is out of range.
     """
     _check_ckplus(subjects, sequences)
     call = f"write_ckplus(subjects={subjects}, sequences={sequences}, seed={seed}, size={tuple(size)})"
@@ -124,9 +124,9 @@ def write_ckplus(
 
 
 def write_ckplus48(folder: str | Path, *, subjects: int = 12, sequences: int = 5, seed: int = 0) -> Path:
-    """Writes CK+'s 48 x 48 release, ``CK+48/<emotion>/S005_001_00000006.png``; returns the folder.
+    """Write CK+'s 48 x 48 release, ``CK+48/<emotion>/S005_001_00000006.png``; return the folder.
 
-    The faces are the last three frames of ``write_ckplus``' labelled sequences, from nearer by.
+    The faces are the last three frames of the labelled sequences of ``write_ckplus``, seen from nearer.
 
     Args:
         folder: a new or empty folder.
@@ -135,7 +135,7 @@ def write_ckplus48(folder: str | Path, *, subjects: int = 12, sequences: int = 5
         seed: 0…2³²-1.
 
     Raises:
-        FerError: the folder holds other files, or a number is out of range.
+        FerError: the folder contains other files, or a number is out of range.
     """
     _check_ckplus(subjects, sequences)
     folder = begin_folder(folder, f"write_ckplus48(subjects={subjects}, sequences={sequences}, seed={seed})")
@@ -151,7 +151,7 @@ def write_ckplus48(folder: str | Path, *, subjects: int = 12, sequences: int = 5
 
 @dataclass(frozen=True)
 class _Sitting:
-    """One sequence of generated CK+: where it stands and who does what in it."""
+    """One sequence of generated CK+: its place in the tree, its subject, expression and scene."""
 
     place: Path
     emotion: str
@@ -167,7 +167,7 @@ class _Sitting:
         return [f"{'_'.join(self.place.parts)}_{frame:08d}" for frame in range(1, len(self.units) + 1)]
 
     def draw(self, seed: int, size: tuple[int, int], *, nearer: float = 1.0) -> np.ndarray:
-        """Returns the frames, uint8 (frames, height, width)."""
+        """Draw the frames, uint8 (frames, height, width)."""
         room = Conditions(**vars(self.room) | {"scale": self.room.scale * nearer})
         return render_faces(self.person, self.units, conditions=room, size=size, seed=seed, first=self.first)
 
@@ -198,21 +198,21 @@ def _sittings(subjects: int, sequences: int, seed: int) -> Iterator[_Sitting]:
 
 
 def write_genki4k(folder: str | Path, *, n: int = 200, seed: int = 0) -> Path:
-    """Writes GENKI-4K's ``files/file0001.jpg``… and ``labels.txt``; returns the folder.
+    """Write GENKI-4K's ``files/file0001.jpg``… and ``labels.txt``; return the folder.
 
     Line k of the labels belongs to file k: smile 0 or 1, then yaw, pitch and roll in radians. Smiling faces come first,
-    as in the real corpus, and use AU6 and AU12; the photographs have several sizes.
+    as in the real corpus, and use AU6 and AU12; the photos have several sizes.
 
     Args:
         folder: a new or empty folder.
-        n: photographs, 2…9999.
+        n: photos, 2…9999.
         seed: 0…2³²-1.
 
     Raises:
-        FerError: the folder holds other files, or a number is out of range.
+        FerError: the folder contains other files, or a number is out of range.
     """
     if not 2 <= n <= 9999:
-        raise FerError(f"Found n={n}; expected 2 to 9999 photographs, whose names have four digits.")
+        raise FerError(f"Found n={n}; expected 2 to 9999 photos, because their names have four digits.")
     people = sample_identities(n, seed, first=_GENKI_FIRST)
     scenes = _stepped_back(sample_conditions(n, seed, first=_GENKI_FIRST))
     strength = 0.35 + 0.65 * sample_intensities(n, seed, first=_GENKI_FIRST)
@@ -232,18 +232,18 @@ def write_genki4k(folder: str | Path, *, n: int = 200, seed: int = 0) -> Path:
 
 
 def write_olivetti(folder: str | Path, *, people: int = 40, seed: int = 0) -> Path:
-    """Writes the Olivetti mosaic, ``olivettifaces.gif`` (lossless), and returns its path.
+    """Write the Olivetti mosaic, ``olivettifaces.gif`` (lossless), and return its path.
 
-    Twenty faces of 57 x 47 pixels a row, ten consecutive ones of one person under a light of his or her own, with
-    varied expressions and poses; the two last columns of pixels are white, as in the real mosaic.
+    Each row has twenty faces of 57 x 47 pixels. Ten consecutive faces are of one subject under one light, with varied
+    expressions and poses. The last two columns of pixels are white, as in the real mosaic.
 
     Args:
         folder: a new or empty folder.
-        people: an even number, 2…40, as a row of the mosaic holds two.
+        people: the number of subjects, even, 2…40, because each row of the mosaic has two.
         seed: 0…2³²-1.
 
     Raises:
-        FerError: the folder holds other files, or a number is out of range.
+        FerError: the folder contains other files, or a number is out of range.
     """
     if not 2 <= people <= 40 or people % 2:
         raise FerError(f"Found people={people}; expected an even number from 2 to 40, two a row of the mosaic.")
@@ -262,13 +262,13 @@ def write_olivetti(folder: str | Path, *, people: int = 40, seed: int = 0) -> Pa
     rows = faces.reshape(people // 2, 20, 57, 47).swapaxes(1, 2).reshape(people // 2 * 57, 940)
     path = folder / "olivettifaces.gif"
     with atomic_path(path) as partial:
-        # the picture says itself what it is, for it is one file and copied without the marker beside it
+        # the picture itself says that it is generated, because this one file may be copied without the marker
         Image.fromarray(np.pad(rows, ((0, 0), (0, 2)), constant_values=255)).save(partial, comment=OLIVETTI_COMMENT)
     return path
 
 
 def _studio_visits(people: int, seed: int) -> Conditions:
-    """Conditions of ten pictures a person: head and camera change with the picture, light and room with the person."""
+    """Sample ten pictures for each subject: head and camera change by picture, light and room by subject."""
     visits = vars(sample_conditions(10 * people, seed, first=_OLIVETTI_FIRST))
     homes = sample_conditions(people, seed, first=_OLIVETTI_FIRST + 1000)
     moving = ("yaw", "pitch", "roll", "shift_x", "shift_y", "gaze_x", "noise")
@@ -277,7 +277,7 @@ def _studio_visits(people: int, seed: int) -> Conditions:
 
 
 def begin_folder(folder: str | Path, call: str) -> Path:
-    """Makes the folder and marks it; raises FerError where it holds what ``call`` did not write."""
+    """Create a folder and mark it; raise FerError if it contains files that ``call`` did not write."""
     folder = Path(folder)
     sentence = (
         f"Generated faces, not photographs: fer_lib.datasets.synthetic drew them by {call}, drawing {DRAWING}, "
@@ -298,13 +298,13 @@ def begin_folder(folder: str | Path, call: str) -> Path:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes a picture, whole or not at all; a JPEG of quality 95."""
+    """Write a picture, whole or not at all; a JPEG with quality 95."""
     with atomic_path(path) as partial:
         cv2.imwrite(str(partial), image, [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == ".jpg" else [])
 
 
 def _sitting(room: Conditions) -> Conditions:
-    """The same rooms with the sitter further away, still and nearly frontal, as in CK+."""
+    """Move the subject further away, still and nearly frontal, as in CK+."""
     calm = {name: getattr(room, name) * 0.3 for name in ("yaw", "pitch", "roll", "shift_x", "shift_y", "gaze_x")}
     return Conditions(
         **vars(room) | calm | {"scale": room.scale * 0.80, "blur": room.blur * 0.5, "noise": room.noise * 0.5}
@@ -312,5 +312,5 @@ def _sitting(room: Conditions) -> Conditions:
 
 
 def _stepped_back(scene: Conditions) -> Conditions:
-    """The same scenes from further away, as snapshots show more than the face."""
+    """Move the camera further away, because snapshots show more than the face."""
     return Conditions(**vars(scene) | {"scale": scene.scale * 0.70, "shift_x": scene.shift_x * 1.5})
