@@ -19,6 +19,7 @@ from fer_lib.evaluation.metrics import calibration_error
 from fer_lib.figures import diagrams
 from fer_lib.figures.style import (
     CORPUS_NAMES,
+    GRID,
     INK,
     INTERVAL,
     PARTS,
@@ -330,7 +331,7 @@ def recalls(scores: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> F
     )  # fmt: skip
     ax.set(xlim=(-0.02, 1.02), xlabel="recall (share of the class's faces found)", ylabel="class")
     for edge in range(1, len(classes)):
-        ax.axhline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
+        ax.axhline(edge - 0.5, color=GRID, linewidth=0.8)
     ax.grid(visible=False, axis="y")
     legend_above(ax, columns=len(names))
     return figure

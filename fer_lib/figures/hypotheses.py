@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from fer_lib.experiments import lenet_hypothesis
 from fer_lib.figures.style import (
     CORPUS_NAMES,
+    GRID,
     INK,
     PALETTE,
     SOFT,
@@ -348,7 +349,7 @@ def _errors_panel(
         chance = 100 * (1 - 1 / classes)
         ax.vlines(chance, line - 0.5, line + 0.5, color=INK, linewidth=1.3, linestyle=":", label="_chance", zorder=1.5)
         if line:
-            ax.axhline(line - 0.5, color="#E6E6E6", linewidth=0.8)
+            ax.axhline(line - 0.5, color=GRID, linewidth=0.8)
     for part, value in printed.items():
         _, color, _, dashes, _ = parts[part]
         ax.axvline(float(value), color=color, linewidth=1.4, linestyle=dashes, label="_printed", zorder=1.2)

@@ -20,6 +20,7 @@ from fer_lib.figures import diagrams
 from fer_lib.figures.diagrams import LayerFacts
 from fer_lib.figures.style import (
     CORPUS_NAMES,
+    GRID,
     INK,
     PALETTE,
     SOFT,
@@ -390,7 +391,7 @@ def _study_axes(ax: Axes, keys: Sequence[str], *, label: str, classes: Iterable[
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
     for edge in range(1, len(keys)):
-        ax.axvline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
+        ax.axvline(edge - 0.5, color=GRID, linewidth=0.8)
     for count in classes:
         level = 100 * (1 - 1 / count)
         ax.axhline(level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")

@@ -28,7 +28,7 @@ from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.tables.format import MODEL_NAMES, classifier_name
 
 CORPUS_NAMES = {**TITLES, "synthetic": "generated faces"}
-INK, SOFT = "#222222", "#595959"
+INK, SOFT, GRID = "#222222", "#595959", "#E6E6E6"  # of text and lines, of notes, of grids and separators
 WIDTH = 8.0  # inches; fits a notebook's column
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
 PARTS = {"training": PALETTE[0], "validation": PALETTE[1]}
@@ -46,7 +46,7 @@ STYLE = {
     "axes.edgecolor": "#666666",
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#E6E6E6",
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
@@ -285,7 +285,7 @@ def draw_intervals(ax: Axes, table: pd.DataFrame, value: str, *, rows: str, hue:
         dodge=0.2 * (len(kinds) - 1) or False, ax=ax, **INTERVAL,
     )  # fmt: skip
     for edge in range(1, len(lines)):
-        ax.axhline(edge - 0.5, color="#E6E6E6", linewidth=0.8)
+        ax.axhline(edge - 0.5, color=GRID, linewidth=0.8)
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", length=0)
 

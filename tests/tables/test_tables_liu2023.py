@@ -12,7 +12,7 @@ from fer_lib.augmentation import arithmetic
 from fer_lib.settings import ExpansionSettings, LeNetSettings, ResNet50SvmSettings
 from fer_lib.tables import lenet as lenet_tables
 from fer_lib.tables import liu2023 as liu2023_tables
-from fer_lib.tables.chen2023 import Table
+from fer_lib.tables.base import Table
 from fer_lib.tables.format import p_value, percent, points, setting_name
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
