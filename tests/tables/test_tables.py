@@ -11,7 +11,7 @@ from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.tables import base as tables
 from fer_lib.tables import chen2023 as chen2023_tables
 from fer_lib.tables.base import Table
-from fer_lib.tables.format import MODEL_NAMES, interval
+from fer_lib.tables.format import MODEL_NAMES
 
 SPLITS = ("training", "validation", "testing")
 # chen2023, Table 2, as printed: loss and accuracy of training, validation and testing
@@ -87,20 +87,6 @@ def test_makers_pass_the_mark_on():
             tables.part_sizes({"training": faces([0], synthetic=synthetic)}, title="t"),
         ]
         assert [table.synthetic for table in made] == [synthetic] * 5
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ((0.642, 0.62621, 0.65749), "0.6420 [0.6262, 0.6575]"),
-        ((0.5, np.nan, np.nan), "0.5000"),
-        ((0.5, 0.4, np.nan), "0.5000"),
-        ((np.nan, 0.1, 0.2), "–"),
-        ((-0.01, -0.02, 0.0), "-0.0100 [-0.0200, 0.0000]"),
-    ],
-)
-def test_interval_keeps_four_decimals(numbers, text):
-    assert interval(*numbers) == text
 
 
 # --- settings, sizes, predictions -------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from fer_lib.settings import ExpansionSettings, LeNetSettings, ResNet50SvmSettin
 from fer_lib.tables import lenet as lenet_tables
 from fer_lib.tables import liu2023 as liu2023_tables
 from fer_lib.tables.base import Table
-from fer_lib.tables.format import p_value, percent, points, setting_name
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 
@@ -425,26 +424,6 @@ def test_claims_without_a_printed_number_say_so():
     assert frame["measured"].to_list() == ["not measured yet"] * 2 + ["+0.3 points"] + ["not measured yet"] * 2
     with pytest.raises(KeyError, match="svm_gian"):
         liu2023_tables.claims({"svm_gian": "x"})
-
-
-@pytest.mark.parametrize(
-    ("made", "text"),
-    [
-        (percent(0.98599, 0.9, 1), "98.60 [90.00, 100.00]"),
-        (percent(0.5), "50.00"),
-        (percent(np.nan), "–"),
-        (points(-0.001, -0.02, 0.018), "-0.10 [-2.00, +1.80]"),
-        (points(np.nan), "–"),
-        (p_value(0.5), "0.5"),
-        (p_value(0.00009), "< 0.0001"),
-        (p_value(np.nan), "–"),
-        (setting_name(0.05), "0.05"),
-        (setting_name(np.int64(20)), "20"),
-        (setting_name((20, 50)), "[20,50]"),
-    ],
-)
-def test_cells_are_written_as_the_paper_does(made, text):
-    assert made == text
 
 
 def test_the_counts_after_augmentation_are_printed_whole():
