@@ -24,12 +24,14 @@ from fer_lib.utils.files import write_text
 LEFT_OUT = "not-in-report"  # a tag of cells
 LONG = 24  # rows: longer tables scroll within the page, below their head
 SENTENCE = 45  # characters
+LONG_WORD = re.compile(r"\w{4,}(?:[_./-]\w+){2,}")  # names of files and results
+WEIGHTS = re.compile(r"^Weights of .*?'s trunk: (.*)", re.DOTALL)
 INTERVAL = re.compile(r"(\[[\d.+-]+,) ([\d.+-]+\])")
 STYLE = Path(__file__).with_suffix(".css")
 
 
 def page(notebook: str | Path) -> str:
-    """Returns the page of an executed notebook.
+    """Lay out the page of an executed notebook.
 
     Raises:
         FerError: the file is no notebook.
@@ -38,12 +40,13 @@ def page(notebook: str | Path) -> str:
         cells = nbformat.read(notebook, as_version=4).cells
     except Exception as error:  # nbformat raises json's, jsonschema's and its own
         raise FerError(
-            f"{Path(notebook).name} is no notebook ({type(error).__name__}); run notebook 08 anew."
+            f"{Path(notebook).name} is no notebook ({type(error).__name__}); run notebook 08 again."
         ) from None
     shown = [cell for cell in cells if LEFT_OUT not in cell.metadata.get("tags", [])]
     body = BeautifulSoup("\n".join(part for cell in shown for part in _parts(cell)), "html.parser")
     for anchor in body.select("a.anchor-link"):
         anchor.decompose()
+    _weights_once(body)
     for table in body.find_all("table"):
         _frame(body, table)
     _number_ids(body)
@@ -58,13 +61,13 @@ def page(notebook: str | Path) -> str:
         f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n"
         f'<body>\n<a class="skip" href="#report">To the report</a>\n<header><h1>{escape(title)}</h1></header>\n'
         f'<nav aria-label="Contents"><h2>Contents</h2>{_contents(body)}</nav>\n<main id="report">\n{body}\n</main>\n'
-        "<footer><p>Made by notebook 08 from the files beside this page. The provenance of a table stands beside it in "
-        "<code>tables/</code>, that of a figure in <code>figures/</code>.</p></footer>\n</body>\n</html>\n"
+        "<footer><p>Made by notebook 08 from the files next to this page. Each table and figure there names its "
+        "provenance, a file in <code>provenance/</code>.</p></footer>\n</body>\n</html>\n"
     )
 
 
 def _parts(cell: nbformat.NotebookNode) -> list[str]:
-    """Returns a cell's text, or what its code has put out, as HTML."""
+    """Convert a cell's text, or the outputs of its code, to HTML."""
     if cell.cell_type == "markdown":
         return [markdown2html(cell.source)]
     return [part for output in cell.get("outputs", []) if (part := _output(output))]
@@ -86,7 +89,7 @@ def _output(output: nbformat.NotebookNode) -> str:
 
 
 def _frame(body: BeautifulSoup, table: Tag) -> None:
-    """Gives a table a caption (its title stands in bold before it), its CSV, and a frame that can be scrolled."""
+    """Give a table a caption (its title, in bold before it), its CSV, and a frame that can be scrolled."""
     before = table.find_previous_sibling()
     is_title = before is not None and before.name == "p" and before.find("strong", recursive=False) is not None
     title = before.extract().get_text() if is_title else "Table"
@@ -106,11 +109,11 @@ def _frame(body: BeautifulSoup, table: Tag) -> None:
     )
     scroll["aria-label"] = title
     table.wrap(scroll)
-    _fit_columns(table)
+    _fit_columns(body, table)
 
 
-def _fit_columns(table: Tag) -> None:
-    """Columns with sentences get room for them, and an interval is never broken in two."""
+def _fit_columns(body: BeautifulSoup, table: Tag) -> None:
+    """Give columns with sentences room for them; break names of files, but never an interval, across lines."""
     rows = [row.find_all(["th", "td"]) for row in table.find_all("tr")]
     for place, head in enumerate(table.find_all("th")):
         head["scope"] = "col"
@@ -118,10 +121,32 @@ def _fit_columns(table: Tag) -> None:
             head["class"] = "sentences"
     for text in table.find_all(string=INTERVAL):
         text.replace_with(INTERVAL.sub("\\1\u00a0\\2", text))
+    for text in table.find_all(string=LONG_WORD):
+        text.replace_with(*_breakable(body, text))
+
+
+def _breakable(body: BeautifulSoup, text: str) -> list[str | Tag]:
+    """Let lines break in a text's long words, after ``_``, ``.``, ``/`` and ``-``."""
+    marked = LONG_WORD.sub(lambda word: re.sub(r"(?<=[_./-])", "\0", word.group()), text)
+    first, *others = marked.split("\0")
+    return [first, *(part for other in others for part in (body.new_tag("wbr"), other))]
+
+
+def _weights_once(body: BeautifulSoup) -> None:
+    """Leave out notes on the trunk's weights that repeat an earlier one."""
+    said: set[str] = set()
+    for note in body.find_all("p"):
+        found = WEIGHTS.match(note.get_text())
+        if found and found.group(1) in said:
+            note.decompose()
+        elif found:
+            if not said:
+                note.append(" The same weights are those of every table below that does not name others.")
+            said.add(found.group(1))
 
 
 def _csv(table: Tag) -> str:
-    """Returns a table as a link that holds it as CSV."""
+    """Write a table as a link that contains it as CSV."""
     text = io.StringIO()
     rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
     csv.writer(text, lineterminator="\n").writerows(rows)
@@ -129,7 +154,7 @@ def _csv(table: Tag) -> str:
 
 
 def _number_ids(body: BeautifulSoup) -> None:
-    """Headings of the same words get links of their own."""
+    """Give headings of the same words links of their own."""
     seen: set[str] = set()
     for heading in body.find_all(["h2", "h3"]):
         words = re.sub(r"\W+", "-", heading.get_text().lower()).strip("-")
@@ -141,7 +166,7 @@ def _number_ids(body: BeautifulSoup) -> None:
 
 
 def _taken_title(body: BeautifulSoup) -> str:
-    """Takes the notebook's title, without its number, out of the body and returns it."""
+    """Take the notebook's title, without its number, out of the body."""
     heading = body.find("h1")
     return re.sub(r"^\d+ · ", "", heading.extract().get_text()) if heading else "Report"
 
@@ -160,7 +185,7 @@ def _contents(body: BeautifulSoup) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes the page of the notebook that is named first into the file that is named second."""
+    """Write the page of the notebook that is named first into the file that is named second."""
     notebook, to = sys.argv[1:] if argv is None else argv
     try:
         write_text(to, page(notebook))

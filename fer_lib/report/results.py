@@ -1,7 +1,7 @@
 """Write docs/results.md from the committed tables of the ``paper`` profile.
 
-``python -m fer_lib.report.results`` is the command. The prose is ``results.md`` next to this file; every measured number
-in it is a name in braces, which is read from a table. No table of the page is wider than GitHub's pages.
+``python -m fer_lib.report.results`` is the command. The prose is ``results.md`` next to this file; every measured
+number in it is a name in braces, which is read from a table. No table of the page is wider than GitHub's pages.
 """
 
 from __future__ import annotations
