@@ -52,6 +52,10 @@ def main(target=""):
         if end.code:
             raise
     print(f"Report:  {results / 'report.html'}\nTables:  {results / 'tables'}\nFigures: {figures}")
+    from fer_lib.report.verdict import compared  # only now: it imports the whole library
+
+    if line := compared(results, Path("results", "reference", asked.profile)):
+        print(line)
 
 
 try:

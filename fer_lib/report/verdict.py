@@ -9,6 +9,7 @@ import pandas as pd
 
 from fer_lib.artifacts import Run
 from fer_lib.report.chen2023 import Results
+from fer_lib.report.compare import compare
 from fer_lib.report.liu2023 import GLANCE, OWN, Liu2023
 from fer_lib.settings import PROJECT
 from fer_lib.tables.chen2023 import MODEL_NAMES, Table
@@ -142,6 +143,16 @@ def beside_reference(run: Run, chen2023: Results, liu2023: Liu2023) -> list[Tabl
     )
     synthetic = chen2023.synthetic
     return [Table(pd.DataFrame(rows), f"This run and the reference, profile {run.profile}", synthetic, (note,))]
+
+
+def compared(results: Path, reference: Path) -> str:
+    """Compare a finished run with the reference, in one line; empty where there is none. It never raises."""
+    if not reference.is_dir():
+        return ""
+    try:
+        return f"Compared with {reference}: {compare(results, reference).summary()}"
+    except Exception as error:  # the run itself is complete
+        return f"Not compared with {reference}: {error}"
 
 
 def reference_folder(run: Run) -> Path | None:

@@ -104,6 +104,25 @@ def test_a_picture_has_words(page):
     assert new_figure(1, "Can it be?", note="Bars.")._repr_png_()[1] == {"alt": "Can it be? Bars."}
 
 
+def test_a_note_on_weights_is_shown_once_and_others_stay(tmp_path):
+    first, second = (f"Weights of ResNet{dash}50's trunk: file a.h5. They are not ImageNet's." for dash in ("", "-"))
+    other = "Weights of ResNet50's trunk: none."
+    table = "**Scores**\n\n| n |\n|--|\n| 1 |\n\n"
+    shows = (first, f"{table}{second}", f"{table}{other}", f"{table}{second}\n\nA note.")
+    page = made(tmp_path, *(shown({"text/markdown": text}) for text in shows))
+    notes = [note.get_text() for note in page.main.find_all("p")]
+    assert len(notes) == 3
+    assert notes[0].startswith(first)
+    assert "every table below" in notes[0]
+    assert notes[1:] == [other, "A note."]
+
+
+def test_long_names_may_break_and_numbers_may_not(tmp_path):
+    table = "**T**\n\n| n |\n|--|\n| file resnet50_tinyimagenet_notop.weights.h5, 0.1234 [-0.5678, 0.9] |"
+    cell = str(made(tmp_path, shown({"text/markdown": table})).td)
+    assert "resnet50_<wbr/>tinyimagenet_<wbr/>notop.<wbr/>weights.<wbr/>h5, 0.1234 [-0.5678,\u00a00.9]" in cell
+
+
 def test_nothing_is_fetched_and_nothing_runs(page):
     assert not page.find_all(["script", "link", "iframe"])
     for element in page.find_all(True):
@@ -153,6 +172,9 @@ def test_the_committed_reports_in_chromium(browser, profile, width, scheme):
     tab.goto((PROJECT / "results" / "reference" / profile / "report.html").as_uri())
     assert complaints == []
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    if width == 1280:
+        wider = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+        assert tab.evaluate(wider) == 0
     assert tab.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
     background = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
