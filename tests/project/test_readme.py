@@ -1,4 +1,4 @@
-"""Test that each command in the README works and that its numbers are those of the committed run."""
+"""README and docs/using.md: each command works; the verdicts and docs/results.md are those of the committed tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import nbformat
 import pytest
 from papermill.inspection import inspect_notebook
 
+from fer_lib import provenance
 from fer_lib.datasets.synthetic import writers
+from fer_lib.errors import FerError
+from fer_lib.report import results
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
