@@ -216,11 +216,11 @@ def _flat(value: Any, place: str) -> Iterator[tuple[str, Value]]:
 
 
 def _text_values(path: Path) -> Iterator[tuple[str, Value]]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate((line for line in lines if not line.startswith("Provenance: ")), start=1):
-        for cell, text in enumerate(line.split("|"), start=1):
+    text = path.read_text(encoding="utf-8").partition("\nProvenance: ")[0].rstrip()
+    for number, line in enumerate(text.splitlines(), start=1):
+        for cell, words in enumerate(line.split("|"), start=1):
             # a Markdown table is as wide as its widest cell
-            yield f"line {number}, cell {cell}", (re.sub(r":?-{3,}:?", "---", text).strip(), None)
+            yield f"line {number}, cell {cell}", (re.sub(r":?-{3,}:?", "---", words).strip(), None)
 
 
 def _as_text(value: Any) -> str:
