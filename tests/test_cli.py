@@ -272,7 +272,7 @@ def test_check_of_something_else_names_the_corpora(tmp_path, capsys):
     [
         (["--corpus", "genki4k", "--layout", "csv"], "--layout csv does not fit genki4k; it has only one layout"),
         (["--corpus", "ckplus", "--layout", "csv"], "its layouts are official, 48x48"),
-        (["--corpus", "olivetti", "--faces", "9"], "--faces does not fit olivetti"),
+        (["--corpus", "olivetti", "--faces", "9"], "--faces for olivetti"),
         (["--corpus", "genki4k", "--faces", "1"], "n=1"),
     ],
 )

@@ -8,7 +8,7 @@ of ResNet50's last block. The tail shares its layers with the network, so that t
 Engine and precision are settings (``trunk_engine``, ``trunk_precision``), never a measurement's choice: Keras on any
 backend, or OpenVINO on a CPU, each in float32 or bfloat16. What an engine or a precision changes is told as a share of
 the features' variation over faces (:func:`share_of_variation`), which depends on weights and scaling. Where features
-vary by half of their norm, as in ``tests/test_trunk.py``, float32 agrees with Keras to 1e-5 of the variation and
+vary by half of their norm, as in ``tests/models/test_trunk.py``, float32 agrees with Keras to 1e-5 of the variation and
 bfloat16 to 2e-2. bfloat16 is a deviation that ``docs/decisions.md`` and every result's settings declare; where features
 hardly vary, it is a large one (``docs/performance.md``).
 """
