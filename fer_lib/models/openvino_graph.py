@@ -72,8 +72,8 @@ def _operation(ops: Any, layer: keras.Layer, inputs: list[Any]) -> Any:
             x = ops.add(x, other)
         return x
     raise FerError(
-        f"The OpenVINO engine cannot compute the layer {layer.name} ({type(layer).__name__}); set trunk_engine: keras, "
-        "which computes every layer."
+        f"The layer {layer.name} ({type(layer).__name__}) cannot run on the OpenVINO engine; set trunk_engine: keras, "
+        "which runs every layer."
     )
 
 
