@@ -1,4 +1,4 @@
-"""What notebook 08 reports: the results of a profile, gathered over seeds and set beside what the papers print."""
+"""Build notebook 08's tables and figures on chen2023: a profile's results over seeds, next to the printed values."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Results:
     """The results of one profile.
 
     Attributes:
-        run: of the report.
-        scores: model to seed to its long frame of scores.
-        values: name of a metrics file, such as ``"resnet50_mlp_seed0"``, to its contents.
+        run: the run of the report, with its folders and provenance.
+        scores: for each model and seed, a long frame of scores.
+        values: the contents of each metrics file, by a name such as ``"resnet50_mlp_seed0"``.
         variants: names of the metrics files of the profile's variants, such as ``"resnet50_mlp-trunk_scaling_seed0"``.
     """
 
@@ -49,12 +49,12 @@ class Results:
 
     @property
     def synthetic(self) -> bool:
-        """Whether any of the results come from generated faces."""
+        """Tell whether any of the results come from generated faces."""
         return any(content["synthetic"] for content in self.values.values())
 
     @property
     def heading(self) -> str:
-        """Markdown: the profile, the faces, and whether the weights test the transfer-learning claim."""
+        """Write in Markdown the profile, the faces, and whether the weights test the transfer-learning claim."""
         if not self.values:
             return f"## Profile `{self.run.profile}`: nothing has been measured yet"
         faces = "generated faces" if self.synthetic else "real faces"
@@ -63,26 +63,26 @@ class Results:
         return "\n\n".join([title, self.run.settings.description, *self._weights_notes()])
 
     def runs_table(self) -> Table:
-        """Returns a row a training: its faces, weights, epochs, settings and code."""
+        """Build the table of all trainings: faces, weights, epochs, settings and code of each."""
         rows = [self._run_row(name, self.values[name]["provenance"]) for name in [*self._trainings(), *self.variants]]
         columns = ["result", "faces", "fingerprint", "weights", "epochs", "settings", "backend", "precision"]
         columns += ["frozen trunk", "code"]
         return self._table(pd.DataFrame(rows, columns=columns), "What was run")
 
     def glance_table(self) -> Table:
-        """Returns the test scores alone, printed beside measured: what the README shows."""
+        """Build the README's table: the test scores alone, printed and measured."""
         title = f"chen2023 at a glance: test faces ({self._seeds()})"
         notes = self._weights_notes()
         return chen2023_tables.glance(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
     def table2(self) -> Table:
-        """Returns chen2023's Table 2 over all seeds."""
+        """Build chen2023's Table 2 over all seeds."""
         title = f"chen2023, Table 2, published and measured ({self._seeds()})"
         notes = self._weights_notes()
         return chen2023_tables.table2(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
     def raw_table(self) -> Table:
-        """Returns the test scores with test faces scaled as in training, and "raw" as the paper's wording suggests."""
+        """Build the table of scores on test faces scaled as in training, and "raw" as the paper's wording suggests."""
         rows = []
         for model, frame in self._means().items():
             for split in ("validation", "testing", "testing, raw"):
@@ -93,7 +93,7 @@ class Results:
         return self._table(pd.DataFrame(rows), "Validation, test, and test on raw pixels")
 
     def variants_table(self) -> Table:
-        """Returns the test scores of the paper's own reading and of each variant that was run, a row a training."""
+        """Build the table of test scores of the paper's own reading and of each variant: one row for each training."""
         rows = []
         for name in [*self._trainings()[: len(self.scores["resnet50_mlp"])], *self.variants]:
             content = self.values[name]
@@ -105,7 +105,7 @@ class Results:
             }
             settings = made["settings"]
             facts = {"scaling": settings["scaling"], "trunk": made["weights"]["origin"]}
-            # without weights nothing is frozen; before there were engines Keras computed it all
+            # without weights no layer is frozen; results from before there were engines were computed by Keras
             computed = "–" if settings["weights"] == "none" else settings.get("trunk_precision", "float32")
             facts |= {"frozen layers in": computed, "epochs": settings["epochs"]}
             rows.append({"training": name.removeprefix("resnet50_mlp").lstrip("-_"), **facts, **cells})
@@ -113,7 +113,7 @@ class Results:
         return self._table(pd.DataFrame(rows), title)
 
     def sureness_table(self) -> Table:
-        """Returns the anatomy of the binary accuracy on the test faces, a row a training."""
+        """Build the table of the binary accuracy's parts on the test faces: one row for each training."""
         rows = {name: self.values[name]["values"]["sureness"]["testing"] for name in self._trainings()}
         title = "What the binary accuracy is made of, test faces"
         if not rows:
@@ -121,12 +121,12 @@ class Results:
         return chen2023_tables.sureness(rows, title=title, synthetic=self.synthetic)
 
     def paired_table(self) -> Table:
-        """Returns the two models' categorical accuracy paired face by face, a row a seed.
+        """Compare the two models' categorical accuracy face by face: one row for each seed.
 
-        No p-value is adjusted. Each seed asks the same question of new trainings and the same faces: the rows are
-        repeats, not a family of different comparisons, and their faces are not pooled as if they were more faces. What
-        is claimed of the models is claimed of every seed; for that the largest of the p-values holds as it is, where
-        the differences have one sign (an intersection-union test, Berger 1982). Holm's adjustment would be for picking
+        No p-value is adjusted. Each seed repeats the same comparison with new trainings on the same faces, so the rows
+        are no family of different comparisons, and their faces are not pooled as if they were more faces. The claim is
+        that the models differ for every seed. If all differences have the same sign, the largest p-value bounds this
+        claim without adjustment (an intersection-union test, Berger 1982). Holm's adjustment would be needed to pick
         the seed that differs most.
         """
         rows = []
@@ -152,18 +152,18 @@ class Results:
         return replace(table, notes=(*table.notes, REPEATS_NOTE)) if len(rows) > 1 else table
 
     def audit(self, paper: str) -> PaperAudit:
-        """Returns the audit of a paper beside these results."""
+        """Audit a paper's printed numbers, next to these results."""
         return audit_report.of(published.record(paper), self.values)
 
     def hypothesis1_figure(self) -> Figure:
-        """Returns both accuracies over the epochs of both models, beside those printed and the class priors'."""
+        """Draw both models' two accuracies over the epochs, with the printed ones and those of the class priors."""
         histories = {model: self._histories(model) for model in reversed(TRAINED)}
         printed = {model: printed_scores("chen2023", model, "accuracy") for model in TRAINED}
         priors = self._means().get("class_priors")
         return hypotheses_figures.hypothesis1(histories, priors=priors, printed=printed, synthetic=self.synthetic)
 
     def loss_figure(self, model: str) -> Figure:
-        """Returns the loss of every seed's training (chen2023's Figure 5)."""
+        """Draw the loss of every seed's training (chen2023's Figure 5)."""
         history = self._histories(model)
         if history is None:
             return not_yet(f"{MODEL_NAMES[model]}, loss")
@@ -171,7 +171,7 @@ class Results:
         return figures.loss_curves(history, published=printed, model=model, synthetic=self.synthetic)
 
     def accuracy_figure(self, model: str) -> Figure:
-        """Returns both accuracies of every seed's training (chen2023's Figure 6)."""
+        """Draw both accuracies of every seed's training (chen2023's Figure 6)."""
         history = self._histories(model)
         if history is None:
             return not_yet(f"{MODEL_NAMES[model]}, accuracy")
@@ -179,7 +179,7 @@ class Results:
         return figures.accuracy_curves(history, published=printed, model=model, synthetic=self.synthetic)
 
     def recall_figure(self) -> Figure:
-        """Returns the recall of each class on the test faces, both models side by side, of the first seed."""
+        """Draw the recall of each class on the test faces, both models side by side, for the first seed."""
         firsts = {model: frames[min(frames)] for model, frames in self.scores.items() if frames and model in TRAINED}
         if not firsts:
             return not_yet("Recall of each class")
@@ -187,7 +187,7 @@ class Results:
         return figures.recalls(testing, synthetic=self.synthetic)
 
     def reliability_figure(self) -> Figure:
-        """Returns both models' reliability curves on the test faces, of the first seed."""
+        """Draw both models' reliability curves on the test faces, for the first seed."""
         firsts = {model: min(frames) for model, frames in self.scores.items() if frames and model in TRAINED}
         if not firsts:
             return not_yet("Reliability of the largest output")
@@ -198,7 +198,7 @@ class Results:
         return figures.reliability_curves(curves, synthetic=self.synthetic)
 
     def _means(self) -> dict[str, pd.DataFrame]:
-        """Model to its scores over all seeds, for the models that have any."""
+        """Combine each model's scores over all seeds; leave out models without scores."""
         return {model: over_seeds(frames) for model, frames in self.scores.items() if frames}
 
     def _seeds(self) -> str:
@@ -209,7 +209,7 @@ class Results:
         return _seed_phrase(sorted({seed for frames in self.scores.values() for seed in frames}))
 
     def _weights_notes(self) -> tuple[str, ...]:
-        """A sentence on the trunk's weights, or none before notebook 03 has run."""
+        """Describe the trunk's weights in one sentence; empty before notebook 03 has run."""
         seeds = self.scores["resnet50_mlp"]
         if not seeds:
             return ()
@@ -254,16 +254,16 @@ class Results:
 
 
 def quotes_figure(*audits: PaperAudit) -> Figure:
-    """Returns what to quote beside what each paper prints (hypothesis 4: an honest reading of each)."""
+    """Draw the numbers to quote next to those that each paper prints (hypothesis 4: an honest reading of each)."""
     quotes = {each.record.paper: each.quotes_frame() for each in audits}
     return hypotheses_figures.hypothesis4(quotes, synthetic=any(each.synthetic for each in audits))
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
-    """Returns the results that stand in a run's profile, of these seeds or of all, and takes over their provenance.
+    """Read the results in a profile's folder, of the given seeds or of all, and copy their provenance to the run.
 
     Raises:
-        FerError: seeds of one model were run with different settings, faces or weights, or the models on other faces.
+        FerError: the seeds of one model have different settings, faces or weights, or the models different faces.
     """
     values = {
         name: content

@@ -1,4 +1,4 @@
-"""What notebook 08 reports of liu2023: the results of notebooks 04, 06 and 07, gathered beside what it prints."""
+"""Build notebook 08's tables and figures on liu2023: results of notebooks 04, 06 and 07 next to the printed values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fer_lib.tables.format import SEPARATIONS, percent, points
 from fer_lib.utils.files import file_sha256
 
 OWN = "resnet50_svm_rbf"
-# the columns of frames that may have no row: without GENKI-4K, or with one separation alone
+# the columns of frames that can be empty: without GENKI-4K, or with only one separation
 EMPTY = {
     "genki4k": generalisation.COLUMNS,
     "leaks": protocols.LEAKS,
@@ -39,14 +39,14 @@ GLANCE = {
 
 
 def own_rows(scores: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows of the paper's own classifier on its own 56 + 14 faces a class, one a separation."""
+    """Select the scores of the paper's own classifier on its 56 + 14 faces a class: one row for each separation."""
     return scores[(scores["protocol"] == protocols.PER_CLASS) & (scores["classifier"] == OWN)]
 
 
 def claims(
     scores: pd.DataFrame, differences: pd.DataFrame, whole_test: pd.DataFrame, smiles: pd.DataFrame
 ) -> dict[str, str]:
-    """Returns what was measured of each claim, by a key of ``liu2023_tables.CLAIMS``.
+    """Write the measured values behind each claim, by a key of ``liu2023_tables.CLAIMS``.
 
     Args:
         scores: of :func:`fer_lib.experiments.protocols.scores`.
@@ -71,7 +71,7 @@ def claims(
 
 
 def gradients_claim(depth: pd.DataFrame) -> str:
-    """Returns the sentence on vanishing gradients: of ``depth_study.summary`` the deepest networks without norm."""
+    """Write the sentence on vanishing gradients, from ``depth_study.summary``'s deepest networks without batch norm."""
     bare = depth[~depth["batch norm"].astype(bool)] if (~depth["batch norm"].astype(bool)).any() else depth
     deepest = bare[bare["layers"] == bare["layers"].max()]
     parts = [f"{row['network']} {row['first layer, start']:.2g}" for _, row in deepest.iterrows()]
@@ -84,7 +84,7 @@ class Liu2023:
     """The results of one profile.
 
     Attributes:
-        run: of the report.
+        run: the run of the report, with its folders and provenance.
         model: the contents of notebook 04's metrics by seed; empty where it has not run.
         lenet: the contents of notebook 06's metrics by seed; empty where it has not run.
         compared: the contents of notebook 07's metrics by seed; empty where it has not run.
@@ -96,7 +96,7 @@ class Liu2023:
     compared: dict[int, dict[str, Any]]
 
     def glance_table(self) -> Table:
-        """Returns the accuracy on 56 + 14 faces a class, printed beside measured: what the README shows."""
+        """Build the README's table: the accuracy on 56 + 14 faces a class, printed and measured."""
         rows = []
         scores = self._frame("scores") if self.model else pd.DataFrame(columns=["protocol", "classifier"])
         for classifier, name in GLANCE.items():
@@ -111,7 +111,7 @@ class Liu2023:
         )
 
     def table3(self) -> Table:
-        """Returns Table 3 measured; with the paper's own row alone where notebook 07 has not run."""
+        """Build Table 3 as measured; only the paper's own classifier before notebook 07 has run."""
         if self.compared:
             values, marks = self._compared_values, self._compared_marks
             frames = (pd.DataFrame(values[name]) for name in ("scores", "against"))
@@ -120,7 +120,7 @@ class Liu2023:
         return liu2023_tables.table3(own, **self._marks(self.model))
 
     def compared_tables(self) -> list[Table]:
-        """Returns Table 3 and the same systems on FER-2013, where notebook 07 has run."""
+        """Build Table 3 and, once notebook 07 has run, the table of the same comparators on FER-2013."""
         if not self.compared:
             return [self.table3()]
         values, marks = self._compared_values, self._compared_marks
@@ -129,41 +129,41 @@ class Liu2023:
         return [self.table3(), fer2013]
 
     def cost_figure(self) -> Figure:
-        """Returns the accuracy of the compared systems over what they cost."""
+        """Draw the comparators' accuracy over their cost."""
         found = self._compared_values if self.compared else {}
         panels = {said: pd.DataFrame(rows) for said, rows in found.get("panels", {}).items()}
         return comparators_figures.costs(panels, found.get("systems", {}), synthetic=self._synthetic(self.compared))
 
     def ckplus_tables(self) -> list[Table]:
-        """Returns every classifier in every protocol and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
+        """Build CK+'s tables: every classifier and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
         makers = {
             "scores": liu2023_tables.separations,
             "leaks": liu2023_tables.leaks,
             "svm_softmax": liu2023_tables.svm_softmax,
         }
-        if self.model and "together" in self._first["values"]:  # older results have no answers about training faces
+        if self.model and "together" in self._first["values"]:  # older results lack predictions for training faces
             makers["together"] = liu2023_tables.hypothesis2
         return [self._or_not_yet(make, name) for name, make in makers.items()]
 
     def genki_table(self) -> Table:
-        """Returns GENKI-4K's accuracies and areas under the ROC curve."""
+        """Build the table of GENKI-4K's accuracies and areas under the ROC curve."""
         return self._or_not_yet(liu2023_tables.genki4k, "genki4k")
 
     def fer2013_table(self) -> Table:
-        """Returns the accuracy on FER-2013's test faces."""
+        """Build the table of accuracies on FER-2013's test faces."""
         made = self._first["provenance"]["settings"].get("resnet50_svm", {}) if self.model else {}
         own = {name: made[name] for name in ("fer2013_components", "fer2013_search_faces") if name in made}
         settings = change(self.run.settings.resnet50_svm, **own)
         return self._or_not_yet(lambda rows, **marks: liu2023_tables.fer2013(rows, settings, **marks), "fer2013")
 
     def lenet_tables(self) -> list[Table]:
-        """Returns Table 4, the batch sizes and Table 5."""
+        """Build the LeNet study's tables: Table 4, the batch sizes and Table 5."""
         makers = (lenet_tables.table4, lenet_tables.batch_sizes, lenet_tables.table5)
         summary = self._lenet_frame("summary")
         return [make(summary, **self._marks(self.lenet, weights=False)) for make in makers]
 
     def claims_table(self) -> Table:
-        """Returns the paper's claims beside what was measured of each."""
+        """Build the table of the paper's claims, each next to its measured values."""
         measured = {}
         if self.model:
             frames = (self._frame(name) for name in ("scores", "svm_softmax", "fer2013", "genki4k"))
@@ -173,31 +173,31 @@ class Liu2023:
         return liu2023_tables.claims(measured, **self._marks(self.model or self.lenet))
 
     def separation_figure(self) -> Figure:
-        """Returns the accuracies as a picture."""
+        """Draw the accuracy of each classifier in each separation."""
         if not self.model:
             return not_yet("liu2023, accuracy on CK+", "notebook 04")
         scores = self._frame("scores")
         return liu2023_figures.separations(scores, synthetic=self._synthetic(self.model))
 
     def hypothesis2_figure(self) -> Figure:
-        """Returns the accuracy on training and test faces together beside that on test faces."""
+        """Draw the accuracy on training and test faces together next to that on test faces."""
         if not self.model or "together" not in self._first["values"]:
             return not_yet("Hypothesis 2, training and test faces together", "notebook 04")
         return hypotheses_figures.hypothesis2(self._frame("together"), synthetic=self._synthetic(self.model))
 
     def hypothesis3_figure(self) -> Figure:
-        """Returns the errors of every LeNet training beside the printed ones."""
+        """Draw the errors of every LeNet training next to the printed ones."""
         results = self.run.load_rows("lenet_study", folder="histories")
         if results is None or not self.lenet:
             return not_yet("Hypothesis 3, forty people or seven expressions", "notebook 06")
         return hypotheses_figures.hypothesis3(results, synthetic=self._synthetic(self.lenet))
 
     def _frame(self, name: str) -> pd.DataFrame:
-        """A frame of notebook 04, of the lowest seed: each seed draws the faces anew several times by itself."""
+        """Read a frame of notebook 04's lowest seed; one seed is enough, as it makes several draws by itself."""
         frame = pd.DataFrame(self._first["values"][name])
         if frame.empty:
             return pd.DataFrame(columns=EMPTY[name])
-        nothing = frame.columns[frame.isna().all()]  # a number that no row has comes back without a kind
+        nothing = frame.columns[frame.isna().all()]  # a column of missing numbers only is read without a type
         return frame.astype(dict.fromkeys(nothing, float))
 
     @property
@@ -256,7 +256,13 @@ class Liu2023:
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
-    """Returns the results of notebooks 04, 06 and 07 that stand in a run's profile, of these seeds or of all."""
+    """Read the results of notebooks 04, 06 and 07 in a profile's folder, of the given seeds or of all.
+
+    The run's provenance lists every result that was read.
+
+    Raises:
+        FerError: the seeds of one notebook have different settings, faces or weights.
+    """
     found = []
     for name in ("resnet50_svm", "lenet_study", "comparators"):
         contents = run.load_values(f"{name}_seed*").items()

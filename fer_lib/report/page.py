@@ -1,7 +1,7 @@
-"""The executed report notebook as one web page that needs nothing else: no script, no network, no other file.
+"""Convert the executed report notebook to one self-contained web page: no script, no network, no other file.
 
-The page follows the notebook. It adds contents, a caption and a CSV to every table, and a layout for wide and narrow,
-light and dark screens and for paper. Cells tagged ``not-in-report``, and all code, are left out.
+The page follows the notebook. It adds a table of contents, a caption and a CSV for every table, and a layout for wide
+and narrow, light and dark screens and for paper. It leaves out all code and the cells tagged ``not-in-report``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from nbconvert.filters import markdown2html
 from fer_lib.errors import FerError
 from fer_lib.utils.files import write_text
 
-LEFT_OUT = "not-in-report"  # a tag of cells
-LONG = 24  # rows: longer tables scroll within the page, below their head
-SENTENCE = 45  # characters
+LEFT_OUT = "not-in-report"  # the tag of cells that the page leaves out
+LONG = 24  # rows; a longer table scrolls within the page and keeps its head in view
+SENTENCE = 45  # characters; a column with a longer cell is laid out for sentences
 LONG_WORD = re.compile(r"\w{4,}(?:[_./-]\w+){2,}")  # names of files and results
 WEIGHTS = re.compile(r"^Weights of .*?'s trunk: (.*)", re.DOTALL)
 INTERVAL = re.compile(r"(\[[\d.+-]+,) ([\d.+-]+\])")
@@ -31,7 +31,7 @@ STYLE = Path(__file__).with_suffix(".css")
 
 
 def page(notebook: str | Path) -> str:
-    """Lay out the page of an executed notebook.
+    """Build the page of an executed notebook.
 
     Raises:
         FerError: the file is no notebook.
@@ -83,13 +83,13 @@ def _output(output: nbformat.NotebookNode) -> str:
         alt = output.metadata.get("image/png", {}).get("alt", "")
         image = data["image/png"].replace("\n", "")
         picture = f'<img alt="{escape(alt)}" src="data:image/png;base64,{image}">'
-        caption = f"<figcaption>{escape(alt)}</figcaption>" if alt else ""  # its own words are small on a phone
+        caption = f"<figcaption>{escape(alt)}</figcaption>" if alt else ""  # a picture's words are small on a phone
         return f'<figure class="picture">{picture}{caption}</figure>'
     return f"<pre>{escape(data['text/plain'])}</pre>" if "text/plain" in data else ""
 
 
 def _frame(body: BeautifulSoup, table: Tag) -> None:
-    """Give a table a caption (its title, in bold before it), its CSV, and a frame that can be scrolled."""
+    """Add a caption (the bold title before the table), a link to its CSV, and a frame that scrolls."""
     before = table.find_previous_sibling()
     is_title = before is not None and before.name == "p" and before.find("strong", recursive=False) is not None
     title = before.extract().get_text() if is_title else "Table"
@@ -113,7 +113,7 @@ def _frame(body: BeautifulSoup, table: Tag) -> None:
 
 
 def _fit_columns(body: BeautifulSoup, table: Tag) -> None:
-    """Give columns with sentences room for them; break names of files, but never an interval, across lines."""
+    """Widen columns of sentences; let long file names, but never intervals, break across lines."""
     rows = [row.find_all(["th", "td"]) for row in table.find_all("tr")]
     for place, head in enumerate(table.find_all("th")):
         head["scope"] = "col"
@@ -126,14 +126,14 @@ def _fit_columns(body: BeautifulSoup, table: Tag) -> None:
 
 
 def _breakable(body: BeautifulSoup, text: str) -> list[str | Tag]:
-    """Let lines break in a text's long words, after ``_``, ``.``, ``/`` and ``-``."""
+    """Allow line breaks in long words, after ``_``, ``.``, ``/`` and ``-``."""
     marked = LONG_WORD.sub(lambda word: re.sub(r"(?<=[_./-])", "\0", word.group()), text)
     first, *others = marked.split("\0")
     return [first, *(part for other in others for part in (body.new_tag("wbr"), other))]
 
 
 def _weights_once(body: BeautifulSoup) -> None:
-    """Leave out notes on the trunk's weights that repeat an earlier one."""
+    """Remove notes on the trunk's weights that repeat an earlier note."""
     said: set[str] = set()
     for note in body.find_all("p"):
         found = WEIGHTS.match(note.get_text())
@@ -146,7 +146,7 @@ def _weights_once(body: BeautifulSoup) -> None:
 
 
 def _csv(table: Tag) -> str:
-    """Write a table as a link that contains it as CSV."""
+    """Write a table as CSV into a link."""
     text = io.StringIO()
     rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
     csv.writer(text, lineterminator="\n").writerows(rows)
@@ -154,7 +154,7 @@ def _csv(table: Tag) -> str:
 
 
 def _number_ids(body: BeautifulSoup) -> None:
-    """Give headings of the same words links of their own."""
+    """Give every heading an id of its own, also where headings have the same words."""
     seen: set[str] = set()
     for heading in body.find_all(["h2", "h3"]):
         words = re.sub(r"\W+", "-", heading.get_text().lower()).strip("-")
@@ -166,7 +166,7 @@ def _number_ids(body: BeautifulSoup) -> None:
 
 
 def _taken_title(body: BeautifulSoup) -> str:
-    """Take the notebook's title, without its number, out of the body."""
+    """Remove the notebook's title from the body and return it without its number."""
     heading = body.find("h1")
     return re.sub(r"^\d+ · ", "", heading.extract().get_text()) if heading else "Report"
 
@@ -185,7 +185,7 @@ def _contents(body: BeautifulSoup) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the page of the notebook that is named first into the file that is named second."""
+    """Write the page of a notebook, the first argument, to a file, the second."""
     notebook, to = sys.argv[1:] if argv is None else argv
     try:
         write_text(to, page(notebook))

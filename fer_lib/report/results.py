@@ -1,7 +1,7 @@
-"""Write docs/results.md from the committed tables of the ``paper`` profile.
+"""Write docs/results.md from the reference tables of the profile ``paper``.
 
-``python -m fer_lib.report.results`` is the command. The prose is ``results.md`` next to this file; every measured
-number in it is a name in braces, which is read from a table. No table of the page is wider than GitHub's pages.
+Run it by ``python -m fer_lib.report.results``. The prose is in ``results.md`` next to this file. It has names in braces
+for all measured numbers, which are read from tables. No table of the page is wider than GitHub's pages.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ REFERENCE = PROJECT / "results" / "reference" / "paper"
 PAGE = PROJECT / "docs" / "results.md"
 PROSE = Path(__file__).with_suffix(".md")
 
-WIDTH = 838  # pixels of a page on GitHub
-CHARACTER, PADDING = 7.3, 27  # pixels there of a character, mostly digits, and around a cell
+WIDTH = 838  # width of a page on GitHub, in pixels
+CHARACTER, PADDING = 7.3, 27  # there, in pixels: the width of a character (mostly digits) and the space around a cell
 BREAK = "<br>"
 
 WEIGHTS_FILE = "resnet50_tinyimagenet_notop.weights.h5"
@@ -65,7 +65,7 @@ def page(results: Path = REFERENCE) -> str:
         results: a profile's results, such as ``results/reference/paper``.
 
     Raises:
-        FerError: a table that the page quotes does not exist, or is wider than GitHub shows.
+        FerError: a table that the page quotes does not exist, or is too wide for GitHub.
     """
     tables = Tables(results)
     values: dict[str, str] = {}
@@ -83,7 +83,7 @@ def _wrapped(block: str) -> str:
 
 
 class Tables:
-    """The tables and metrics of one profile's results, every cell as text."""
+    """Tables and metrics of one profile's results, with every cell as text."""
 
     def __init__(self, results: Path) -> None:
         self._results = results
@@ -97,18 +97,18 @@ class Tables:
         return self.frame(name).to_numpy().tolist()
 
     def notes(self, name: str) -> str:
-        """Read ``tables/<name>.md``, for the sentences under the table."""
+        """Read ``tables/<name>.md``, which has the notes below the table."""
         return self._existing(f"tables/{name}.md").read_text(encoding="utf-8")
 
     def said(self, name: str, pattern: str) -> str:
-        """Find the first group of a pattern in the sentences under a table."""
+        """Find a pattern in the notes below a table and return its first group."""
         found = re.search(pattern, self.notes(name))
         if not found:
             raise FerError(f"tables/{name}.md has no sentence like {pattern!r}.")
         return found.group(1)
 
     def cell(self, name: str, column: str, *first: str) -> str:
-        """Find the cell of a column in the one row whose first cells begin with ``first``."""
+        """Find a column's cell in the only row whose first cells begin with ``first``."""
         frame = self.frame(name)
         for place, value in enumerate(first):
             frame = frame[frame.iloc[:, place].str.startswith(value)]
@@ -117,7 +117,7 @@ class Tables:
         return str(frame[column].iloc[0])
 
     def score(self, name: str, metric: str) -> float:
-        """Read a score of the test faces from ``metrics/<name>.json``."""
+        """Read a score on the test faces from ``metrics/<name>.json``."""
         content = json.loads(self._existing(f"metrics/{name}.json").read_text(encoding="utf-8"))
         scores = content["values"]["scores"]
         return float(next(row["value"] for row in scores if (row["split"], row["metric"]) == ("testing", metric)))
@@ -130,20 +130,20 @@ class Tables:
 
 
 def estimate(text: str) -> str:
-    """Take the estimate alone of ``0.2860 ± 0.0028 [0.2694, 0.3043]``."""
+    """Extract the estimate, such as ``0.2860``, from ``0.2860 ± 0.0028 [0.2694, 0.3043]``."""
     return text.split(" ")[0]
 
 
 def share(text: str) -> str:
-    """Convert the estimate of a share to per cent with one digit."""
+    """Convert an estimated share to per cent with one digit after the point."""
     return f"{100 * float(estimate(text)):.1f}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a Markdown table, with intervals on lines of their own.
+    """Build a Markdown table, with intervals on lines of their own.
 
     Raises:
-        FerError: it is wider than GitHub shows.
+        FerError: the table is too wide for GitHub.
     """
     lines = [list(head), *([_cell(each) for each in row] for row in rows)]
     widths = [max(len(part) for cell in column for part in cell.split(BREAK)) for column in zip(*lines, strict=True)]
@@ -324,7 +324,7 @@ def _audits(tables: Tables) -> dict[str, str]:
 
 
 def _audit(tables: Tables, paper: str) -> str:
-    """List what the audit finds: printed, possible, why, measured."""
+    """List the audit's main findings: the printed number, whether it is possible, why, and the measured one."""
     lines = []
     for printed, possible, measured, follows in tables.rows(f"{paper}_audit_headlines"):
         lines.append(f"* **{printed}**: *{possible}*. {follows}")

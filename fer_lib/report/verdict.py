@@ -1,4 +1,4 @@
-"""The report's opening: a verdict on each paper in words, and this run's headline scores next to the reference's."""
+"""Write the report's opening: a verdict on each paper in words, and the main scores next to the reference's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SYNTHETIC = (
 )
 BOTH = (OWN, "pixels_svm")
 FOLDS = {OWN: "ResNet-50 + SVM (RBF)", "pixels_svm": "pixels + SVM (RBF)"}
-NAMES = {  # model -> its name within a sentence
+NAMES = {  # each model's name within a sentence
     "resnet50_mlp": "ResNet50 + MLP",
     "baseline_cnn": "the traditional CNN",
     "class_priors": "a model that always gives the same answer",
@@ -29,7 +29,7 @@ METRICS = ("categorical accuracy", "binary accuracy")
 
 
 def opening(chen2023: Results, liu2023: Liu2023) -> str:
-    """Write the opening as Markdown: the profile, the verdict on each paper from the results at hand, the weights."""
+    """Write the opening in Markdown: the profile, a verdict on each paper from this run's results, the weights."""
     title, *facts = chen2023.heading.split("\n\n")
     judge = not chen2023.synthetic
     parts = [title] if judge else [title, SYNTHETIC]
@@ -66,7 +66,7 @@ def _both_metrics(name: str, row: pd.Series) -> str:
 
 
 def _nearest(pairs: list[tuple[str, pd.Series]]) -> str:
-    """Say which of the two accuracies each printed value is nearer to."""
+    """Say which of the two measured accuracies is nearer to each printed value."""
     near = {
         printed: min(METRICS, key=lambda name: abs(_first(row[f"{name}, measured"]) - float(printed)))
         for printed, row in pairs
@@ -116,15 +116,15 @@ def _pairs(opening: str, scores: pd.DataFrame, own: str, pixels: str) -> str:
 
 
 def one_digit(text: str) -> str:
-    """Round an estimate in per cent to one digit; leave a dash."""
+    """Round a percentage to one digit after the point; keep a dash as it is."""
     return text if text == NOTHING else f"{_first(text):.1f}"
 
 
 def beside_reference(run: Run, chen2023: Results, liu2023: Liu2023) -> list[Table]:
-    """Set this run's headline scores next to those of the project's own run of the same profile.
+    """Compare this run's main scores with those of the reference of the same profile.
 
     Returns:
-        One table; none where the profile has no reference, or this is the reference.
+        One table, or none if the profile has no reference or this run is the reference.
     """
     folder = reference_folder(run)
     if folder is None:
@@ -146,7 +146,7 @@ def beside_reference(run: Run, chen2023: Results, liu2023: Liu2023) -> list[Tabl
 
 
 def compared(results: Path, reference: Path) -> str:
-    """Compare a finished run with the reference, in one line; empty where there is none. It never raises."""
+    """Compare a finished run with the reference in one line; empty without a reference. Never raises."""
     if not reference.is_dir():
         return ""
     try:
@@ -156,7 +156,7 @@ def compared(results: Path, reference: Path) -> str:
 
 
 def reference_folder(run: Run) -> Path | None:
-    """Find the committed results of a run's profile; None where there are none, or the run is itself the reference."""
+    """Find the reference of a run's profile; None if there is none or the run is the reference itself."""
     for root in (run.results.parent, PROJECT / "results"):
         folder = root / "reference" / run.profile
         if folder.is_dir():
