@@ -1,9 +1,9 @@
 """Split a network at its last frozen layer and run the frozen part, the trunk, on a fast engine.
 
-A network whose first layers are frozen is split at the last of them: what comes before is the *trunk*, which runs
-without gradients on an engine of its own, and what comes after is the *tail*, which trains in float32. In chen2023's
-model (section 2.2.1, "the parameters of last four layers trained") two tensors cross there, the branch and the shortcut
-of ResNet50's last block. The tail shares its layers with the network, so that training the one trains the other.
+A network with frozen first layers is split after the last of them. The *trunk* is the part up to there: it runs
+without gradients on an engine of its own. The *tail* is the rest: it trains in float32. In chen2023's model (section
+2.2.1, "the parameters of last four layers trained") two tensors pass from trunk to tail: the branch and the shortcut of
+ResNet50's last block. The tail shares its layers with the network, so training one trains the other.
 
 Engine and precision are settings (``trunk_engine``, ``trunk_precision``), never a measurement's choice: Keras on any
 backend, or OpenVINO on a CPU, each in float32 or bfloat16. What an engine or a precision changes is told as a share of
@@ -34,54 +34,54 @@ from fer_lib.utils.parallel import cores
 layers = keras.layers
 
 WORKERS = min(8, cores())
-"""Threads that prepare batches and call the engine at the same time; OpenVINO has a stream for each."""
+"""Number of threads that prepare batches and call the engine at the same time; OpenVINO has a stream for each."""
 
 FACES_A_STEP = 64
 
 
 class EngineSettings(Protocol):
-    """The settings that say what a trunk runs on; those of a network without a frozen part lack them."""
+    """Settings of a trunk's engine and precision; a network without a frozen part has no such settings."""
 
     trunk_engine: str
     trunk_precision: str
 
 
 Engine = Callable[[np.ndarray], np.ndarray]
-"""Network input, float32 (N, H, W, C), to features, float32 (N, width): the trunk's outputs, each flattened in Keras'
-order of axes, side by side. Several threads may call one at the same time."""
+"""Function from network input, float32 (N, H, W, C), to features, float32 (N, width): the trunk's outputs, each
+flattened in Keras' order of axes, side by side. Several threads may call it at the same time."""
 
 
 @dataclass(frozen=True)
 class SplitModel:
-    """A network as trunk and tail.
+    """Network split into trunk and tail.
 
     Attributes:
         engine: runs the trunk.
-        tail: features (N, width) to the network's output; its layers are the network's own.
+        tail: maps features (N, width) to the network's output; its layers are the network's own.
     """
 
     engine: Engine
     tail: keras.Model
 
     def features(self, images: np.ndarray, *, scaling: str) -> np.ndarray:
-        """Compute the tail's input for faces, uint8 (N, H, W): float32 (N, width)."""
+        """Compute the tail's input, float32 (N, width), for faces, uint8 (N, H, W)."""
         run = scaled(self.engine, scaling)
         return in_batches(run, images, np.empty((len(images), self.tail.input_shape[1]), np.float32))
 
     def predict(self, images: np.ndarray, *, scaling: str) -> np.ndarray:
-        """Returns the network's outputs, float32 (N, classes), of faces, uint8 (N, H, W)."""
+        """Compute the network's outputs, float32 (N, classes), for faces, uint8 (N, H, W)."""
         run, finish = scaled(self.engine, scaling), one_at_a_time(self.tail)
         outputs = np.empty((len(images), self.tail.output_shape[1]), np.float32)
         return in_batches(lambda batch: finish(run(batch)), images, outputs)
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
-    """Returns a network's frozen trunk and the tail after it, or None where no layer with weights can be split off.
+    """Split a network into its frozen trunk and the tail; None if no layer with weights can be split off.
 
-    The trunk maps the network's input to the tensors that cross to the tail, in the order of its graph. The tail maps
+    The trunk maps the network's input to the tensors that pass to the tail, in the order of its graph. The tail maps
     them, flattened and side by side (N, width), to the network's output. Layers that draw random numbers are never in
-    the trunk. The network is one functional graph, or one whose first layer is another, as ``resnet50_mlp.build``
-    returns.
+    the trunk. The network is a functional graph, or one whose first layer is such a graph, as ``resnet50_mlp.build``
+    returns it.
     """
     graph = next(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
     graph = graph if isinstance(graph, keras.Model) else model
@@ -94,16 +94,17 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
     if crossing != graph.outputs:
         x = keras.Model(crossing, graph.outputs[0], name=f"{graph.name}_tail")(x)
     if graph is not model:
-        # what the graph's output is called in the network itself stands where the next layer begins
+        # in the network itself, the graph's output is the input of the next layer
         after = model.layers[model.layers.index(graph) + 1].input
         x = keras.Model(after, model.outputs[0], name="head")(x)
     return trunk, keras.Model(features, x, name=f"{model.name}_tail")
 
 
 def split_model(model: keras.Model, settings: Any) -> SplitModel | None:
-    """Returns a network split, its trunk on the engine of the settings.
+    """Split a network and run its trunk on the engine that the settings name.
 
-    None where nothing frozen can be split off, or the settings name no engine (:class:`EngineSettings`).
+    Returns:
+        None if no frozen part can be split off, or the settings name no engine (:class:`EngineSettings`).
 
     Raises:
         FerError: the engine is not installed, or the processor lacks the precision.
@@ -116,10 +117,10 @@ def split_model(model: keras.Model, settings: Any) -> SplitModel | None:
 
 
 def engine_of(network: keras.Model, settings: EngineSettings, *, kept_by: keras.Model | None = None) -> Engine:
-    """Returns the engine that runs a network in inference mode, as it is now.
+    """Build the engine that runs a network in inference mode with its current weights.
 
-    Making one takes a second. It is kept as long as ``kept_by`` lives (default: the network), and used again while
-    engine, precision and weights are the same.
+    This takes a second. The engine is kept as long as ``kept_by`` exists (default: the network), and used again while
+    the name of the engine, the precision and the weights stay the same.
 
     Raises:
         FerError: the engine is not installed, or the processor lacks the precision.
@@ -127,7 +128,7 @@ def engine_of(network: keras.Model, settings: EngineSettings, *, kept_by: keras.
     kept = _engines.setdefault(network if kept_by is None else kept_by, {})
     key = (settings.trunk_engine, settings.trunk_precision, _digest(network))
     if key not in kept:
-        kept.clear()  # of other weights: a trunk has a hundred megabytes of them
+        kept.clear()  # an engine of other weights; a trunk has a hundred megabytes of them
         kept[key] = ENGINES[settings.trunk_engine](network, settings.trunk_precision)
     return kept[key]
 
@@ -135,16 +136,16 @@ def engine_of(network: keras.Model, settings: EngineSettings, *, kept_by: keras.
 def share_of_variation(found: np.ndarray, reference: np.ndarray) -> float:
     """Compute the difference between two sets of features, (N, width), as a share of their variation over faces.
 
-    It is the root mean square of the difference, divided by that of the reference's deviations from its mean over
-    faces. The features' norm is no yardstick: most of it can be what all faces have in common, which tells no face from
-    another, and which the tail's batch norms subtract.
+    The share is the root mean square of the difference, divided by that of the reference's deviations from its mean
+    over faces. The features' norm is no good measure: most of it can be common to all faces, which distinguishes no
+    faces and which the tail's batch norms subtract.
     """
     deviations = reference - reference.mean(axis=0, dtype=np.float64)
     return float(np.linalg.norm(found - reference) / np.linalg.norm(deviations))
 
 
 def one_at_a_time(network: keras.Model) -> Engine:
-    """Returns a network's ``predict_on_batch`` for several threads, which Keras' own is not made for."""
+    """Make a network's ``predict_on_batch`` safe for several threads, which Keras' own is not."""
     lock = threading.Lock()
 
     def run(batch: np.ndarray) -> np.ndarray:
@@ -155,7 +156,7 @@ def one_at_a_time(network: keras.Model) -> Engine:
 
 
 def scaled(engine: Engine, scaling: str) -> Engine:
-    """Returns an engine with the pixels' scaling before it: it takes faces (N, H, W) in 0-255."""
+    """Put the pixels' scaling before an engine, so that it takes faces (N, H, W) with pixels of 0 to 255."""
     return lambda images: engine(network_input(images, scaling))
 
 
@@ -166,14 +167,14 @@ def in_batches(
     *,
     advance: Callable[[int], object] | None = None,
 ) -> np.ndarray:
-    """Fills ``into``, whose rows are those of ``images``, with what ``run`` returns, batch by batch; returns it.
+    """Run a function on images batch by batch, and return ``into`` with one row of its outputs for each image.
 
-    ``WORKERS`` batches are under way at a time, so that ``run`` must bear several threads (:func:`one_at_a_time`). The
-    last is padded to full size, so that no backend compiles for a second shape. ``advance`` is called with the number
-    of faces of each batch.
+    ``WORKERS`` batches run at the same time, so ``run`` must be safe for several threads (:func:`one_at_a_time`). The
+    last batch is padded to full size, so that no backend compiles for a second shape. ``advance`` is called with the
+    number of faces of each batch.
 
     Raises:
-        FerError: what ``run`` returns is not finite: damaged weights, or pixels far from what they were trained with.
+        FerError: an output is not finite: the weights are damaged, or the pixels far from those of their training.
     """
 
     def fill(start: int) -> None:
@@ -197,7 +198,7 @@ def in_batches(
 
 
 class KerasEngine:
-    """The network as Keras runs it, on its backend and device, compiled by XLA where that can."""
+    """Run the network in Keras, on its backend and device, compiled by XLA where possible."""
 
     def __init__(self, network: keras.Model, precision: str) -> None:
         network = _computing_in({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision], network)
@@ -211,7 +212,7 @@ class KerasEngine:
 
 
 class OpenVinoEngine:
-    """The network compiled by OpenVINO for this machine's CPU: batch norms folded, memory layouts its own."""
+    """Run the network as OpenVINO compiles it for this CPU, with folded batch norms and its own memory layouts."""
 
     def __init__(self, network: keras.Model, precision: str) -> None:
         try:
@@ -246,9 +247,9 @@ _engines: weakref.WeakKeyDictionary[keras.Model, dict[Any, Engine]] = weakref.We
 
 
 def _crossing_tensors(graph: keras.Model) -> list[Any]:
-    """List the tensors from layers without trained or random ancestors to the other layers, in graph order.
+    """List the tensors that pass from layers without trained or random ancestors to the others, in graph order.
 
-    Empty where such layers have no weights: there is nothing worth splitting off.
+    The list is empty if such layers have no weights, since splitting them off saves nothing.
     """
     early, late_inputs, frozen_weights = {id(tensor) for tensor in graph.inputs}, [], False
     for layer in graph.layers:
@@ -266,7 +267,7 @@ def _crossing_tensors(graph: keras.Model) -> list[Any]:
 
 
 def _unflattened(features: Any, tensors: list[Any]) -> list[Any] | Any:
-    """Cuts features (N, width) into tensors of the given ones' shapes."""
+    """Cut features (N, width) into tensors with the shapes of the given ones."""
     parts, start = [], 0
     for tensor in tensors:
         part = features[:, start : start + _width(tensor)]
@@ -280,7 +281,7 @@ def _width(tensor: Any) -> int:
 
 
 def _computing_in(policy: str, network: keras.Model) -> keras.Model:
-    """Returns the network, or a copy of it, whose layers compute by a policy; weights are float32 in both of ours."""
+    """Make a network's layers compute by a policy, in a copy if they do not yet; its weights stay float32."""
     if all(layer.dtype_policy.name == policy for layer in network.layers):
         return network
 
@@ -293,7 +294,7 @@ def _computing_in(policy: str, network: keras.Model) -> keras.Model:
 
 
 def _digest(network: keras.Model) -> bytes:
-    """Tells a network's outputs and weights apart from any others."""
+    """Compute a hash of a network's output shapes and weights."""
     digest = hashlib.blake2b(repr([tensor.shape for tensor in network.outputs]).encode())
     for weight in network.get_weights():
         digest.update(np.ascontiguousarray(weight).data)
