@@ -1,4 +1,4 @@
-"""Write what people keep: values, tables and figures, and one provenance file a run that lists them all."""
+"""Write a run's values, tables and figures, and one provenance file that lists them all."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ FIGURE_DPI = 150
 
 @dataclass
 class Run:
-    """One notebook's run: where its results go and where they come from.
+    """One run of a notebook: where its results are written and what they come from.
 
     Attributes:
         notebook: its name, such as ``"03_resnet50_mlp"``.
         profile: the profile's name.
         settings: the profile's settings.
-        seed: seed of the run; None for the report, which covers several.
+        seed: the run's seed; None for the report, which covers several.
         results: the folder ``results/<profile>``.
         figures: the folder ``figures/<profile>``.
-        variant: name of the variant that is run; empty for the paper's own reading.
+        variant: the variant's name; empty for the paper's own reading.
         facts: settings, faces and weights for the provenance; :meth:`uses` adds to them.
-        artifacts: path of each result that this run has written, in the profile's folder -> its SHA-256.
+        artifacts: the SHA-256 of each result that this run has written, by its path in the profile's folder.
     """
 
     notebook: str
@@ -67,22 +67,22 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The name of the run, as its executed notebook has it, such as ``"03_resnet50_mlp_seed0"``."""
+        """Name of the run and of its executed notebook, such as ``"03_resnet50_mlp_seed0"``."""
         variant = f"-{self.variant}" if self.variant else ""
         return f"{self.notebook}{variant}" + ("" if self.seed is None else f"_seed{self.seed}")
 
     @property
     def provenance_file(self) -> str:
-        """The path of the run's provenance in the profile's results, which tables and figures name."""
+        """Path of the run's provenance in the profile's results; tables and figures name it."""
         return f"{provenance.FOLDER}/{self.id}.json"
 
     @property
     def synthetic(self) -> bool:
-        """Whether any of the faces used so far were generated."""
+        """Tell whether any of the faces used so far were generated."""
         return any(corpus["synthetic"] for corpus in self.facts.get("data", {}).values())
 
     def uses(self, *, faces: FaceDataset | None = None, settings: Any = None, weights: dict | None = None) -> None:
-        """Adds the faces, the experiment's settings or the weights' origin to the provenance of what follows.
+        """Record faces, an experiment's settings or the weights' origin in the provenance of all later results.
 
         ``settings`` is one experiment's dataclass, or several by name.
         """
@@ -102,13 +102,13 @@ class Run:
     def checkpoints(
         self, name: str, *entries: Callable, settings: Any = None, faces: FaceDataset | None = None
     ) -> Path:
-        """Name the folder of this very training; the name changes with settings, data, seed, code and backend.
+        """Name the folder of one training's checkpoints; it changes with settings, data, seed, code and backend.
 
         Args:
-            name: of the trained model.
+            name: the trained model's name.
             *entries: the functions that build and train it; their code is hashed (:mod:`fer_lib.utils.code_hash`).
-            settings: the settings it depends on; None means all settings used so far.
-            faces: the faces it learns from; None means all faces used so far.
+            settings: the settings that the training depends on; None means all settings used so far.
+            faces: the faces that the model learns from; None means all faces used so far.
         """
         if not entries:
             raise TypeError("checkpoints needs the functions that build and train the model")
@@ -119,11 +119,11 @@ class Run:
         return self.results / "checkpoints" / f"{name}-seed{self.seed}-{key}"
 
     def model_folder(self, name: str) -> Path:
-        """Returns the folder that a trained model is kept in, for ``fer-lib predict``."""
+        """Name the folder of a trained model, for ``fer-lib predict``."""
         return self.results / "models" / name
 
     def save_table(self, table: Table, name: str) -> Table:
-        """Write ``tables/<name>.csv`` and ``.md``, whose last line names the provenance; return the table to show."""
+        """Write ``tables/<name>.csv`` and ``.md``, which names the provenance; return the table to show it."""
         frame = table.frame.reset_index() if table.frame.index.name else table.frame
         if table.synthetic:
             frame = frame.assign(data=SYNTHETIC_MARK)
@@ -133,7 +133,7 @@ class Run:
         return table
 
     def save_values(self, values: dict[str, Any], name: str) -> None:
-        """Write ``metrics/<name>.json``: the values, and the name of their provenance."""
+        """Write ``metrics/<name>.json``: the values and the path of their provenance."""
         content = {"name": name, "synthetic": self.synthetic, "values": values, "provenance": self.provenance_file}
         self._write(f"metrics/{name}.json", _json(content))
         self._write_provenance()
@@ -149,12 +149,12 @@ class Run:
     def save_figure(self, figure: Figure, name: str, *, shows: FaceDataset | None = None) -> Figure:
         """Write ``<name>.png`` and ``<name>.svg`` under the figures folder; return the figure.
 
-        Both files name their provenance. ``shows`` are the faces that a figure of faces draws: generated ones may stand
-        for real people's.
+        Both files name their provenance. ``shows`` are the faces that the figure shows, if any; the provenance then
+        says whether they are generated.
         """
         with atomic_path(self.figures / f"{name}.png") as partial:
             partial.write_bytes(figure_png(figure, dpi=FIGURE_DPI, text={"Provenance": self.provenance_file}))
-        # a fixed salt and no date: the same figure gives the same file
+        # a fixed salt and no date, so that the same figure gives the same file
         with rc_context({"svg.hashsalt": name}), atomic_path(self.figures / f"{name}.svg") as partial:
             figure.savefig(partial, metadata={"Date": None, "Source": self.provenance_file})
         for ending in ("png", "svg"):
@@ -166,18 +166,18 @@ class Run:
         return figure
 
     def load_values(self, pattern: str) -> dict[str, dict[str, Any]]:
-        """Read the metrics that match, such as ``"resnet50_mlp_seed*"``, with their provenance, sorted by name."""
+        """Read the metrics that match, such as ``"resnet50_mlp_seed*"``, and their provenance, sorted by name."""
         found = provenance.read_values(self.results)
         return {name: content for name, content in found.items() if fnmatchcase(name, pattern)}
 
     def load_scores(self, model: str, seeds: Sequence[int] = ()) -> dict[int, pd.DataFrame]:
-        """Read a model's scores in this profile's results, by seed: of these seeds, or of all.
+        """Read a model's scores in this profile's results, by seed: those of the given seeds, or all.
 
-        In a run that uses faces itself, results of other faces or another test part are left out: scores side by side
-        are of the same faces.
+        If this run has used faces, results on other faces or another test part are left out, so that all scores are of
+        the same faces.
 
         Raises:
-            FerError: the seeds were not run alike (other settings, faces or weights), so that no mean has a meaning.
+            FerError: the seeds have different settings, faces or weights, so that a mean over them makes no sense.
         """
         found = self.load_values(f"{model}_seed*")
         runs = {name: content["provenance"] for name, content in found.items()}
@@ -189,7 +189,7 @@ class Run:
         return {runs[name]["seed"]: pd.DataFrame(found[name]["values"]["scores"]) for name in runs}
 
     def load_rows(self, name: str, *, folder: str, faces: FaceDataset | None = None) -> pd.DataFrame | None:
-        """Read a frame written by :meth:`save_rows`; None if it does not exist, or is of others than ``faces``."""
+        """Read a frame written by :meth:`save_rows`; None if there is none, or it was made with other ``faces``."""
         path = self.results / folder / f"{name}.csv"
         if not path.is_file():
             return None
@@ -200,7 +200,7 @@ class Run:
         return pd.read_csv(path)
 
     def provenance(self) -> dict[str, Any]:
-        """List what a reader needs to walk back from a number to the data."""
+        """List the facts that lead from a number back to its data, settings and code."""
         return {
             "run": self.id,
             "notebook": self.notebook,
@@ -230,19 +230,19 @@ def start(
     output_dir: str = "",
     data_changes: dict | None = None,
 ) -> Run:
-    """Starts a notebook's run.
+    """Start a notebook's run.
 
     Args:
-        notebook: its name.
+        notebook: the notebook's name.
         profile: ``"smoke"``, ``"quick"``, ``"paper"`` or a YAML file of your own.
-        seed: seed of the run.
-        variant: a variant of the profile that the notebook runs; it becomes part of the run's name.
-        output_dir: ``results/`` and ``figures/`` are written in it; ``""`` means ``$FER_OUTPUT``, else the
-            project's sources, else (installed from a wheel) the current folder.
+        seed: the run's seed.
+        variant: the variant of the profile that the notebook runs; it becomes part of the run's name.
+        output_dir: the folder in which ``results/`` and ``figures/`` are written; ``""`` means ``$FER_OUTPUT``, else
+            the project's sources, else (installed from a wheel) the current folder.
         data_changes: settings of the profile's data, by name, such as ``{"test_split": "PublicTest"}``.
 
     Raises:
-        FerError: there is no such profile, or it has an unknown key or a value that does not fit.
+        FerError: there is no such profile, it has an unknown key or a bad value, or the seed is negative.
     """
     root = Path(output_dir or os.environ.get("FER_OUTPUT") or PROJECT).expanduser()
     settings = load_profile(profile)
@@ -254,14 +254,14 @@ def start(
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns values with every frame as a list of rows: a confusion matrix keeps its index as a column."""
+    """Convert every frame among the values to a list of rows; a confusion matrix keeps its index as a column."""
     rows = {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
     rows = {name: records(frame.reset_index() if frame.index.name else frame) for name, frame in rows.items()}
     return {**values, **rows}
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Returns a frame's rows as dictionaries fit for JSON: a missing number is None."""
+    """Convert a frame's rows to dictionaries that JSON can store; a missing number becomes None."""
     return json.loads(frame.to_json(orient="records", double_precision=15))
 
 
