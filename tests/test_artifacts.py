@@ -460,7 +460,7 @@ def test_a_figure_says_which_faces_it_shows(tmp_path):
 
 
 def keep_training(run: artifacts.Run, model: str, *, skill: float) -> pd.DataFrame:
-    """Writes what notebooks 03 and 05 keep of a training, from invented outputs; returns the scores."""
+    """Save results as notebooks 03 and 05 do, from invented outputs; return the scores."""
     faces = some_faces(synthetic=run.synthetic).part("PrivateTest")
     rng = np.random.default_rng([run.seed, len(model)])
     shares = rng.dirichlet(np.ones(7), len(faces))

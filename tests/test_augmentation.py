@@ -15,7 +15,7 @@ POSES = [(15.0, 4.8, -4.8), (-15.0, -4.8, 4.8), (7.3, 1.25, 0.5), (0.0, 2.0, -3.
 
 
 class Prescribed:
-    """Stands in for a generator: hands out the given values in the order random_affine draws them."""
+    """Stand-in for a generator: gives the prescribed values in the order in which random_affine draws them."""
 
     def __init__(self, *values: float) -> None:
         self.values = list(values)

@@ -94,7 +94,7 @@ def test_errors_leave_by_status_2_without_a_traceback(tmp_path):
 
 
 def imports_of(program):
-    """Returns the modules that a program of its own has imported when it ends, and what it printed."""
+    """Run a program in a process of its own; return the modules that it has imported at its end, and its output."""
     whole = f"import sys\n{program}\nsys.stderr.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

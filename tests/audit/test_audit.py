@@ -49,7 +49,7 @@ def record_of(**changes):
 
 @pytest.fixture(scope="module")
 def findings():
-    """Of each record its findings by the name of the check."""
+    """Findings of each record, by the name of the check."""
     known = {paper: published.record(paper) for paper in published.papers()} | {"example": reading.read(EXAMPLE)}
     return {name: {finding.check: finding for finding in engine.audit(record)} for name, record in known.items()}
 

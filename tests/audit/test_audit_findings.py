@@ -54,7 +54,7 @@ WORDS = [
     ("branches", "mixed-faces", ["0.30 (table 4, row 4) can be categorical accuracy", "they are", "not all"], []),
     ("branches", "promised", ["section 5", '"on videos too"'], []),
 ]  # fmt: skip
-"""Of a finding: what it must contain, and what it must not, whatever the case of letters."""
+"""Words that a finding must contain, and words that it must not, in upper or lower case."""
 
 
 def record_of(name: str):
@@ -63,17 +63,17 @@ def record_of(name: str):
 
 @pytest.fixture(scope="module")
 def found():
-    """Of each record its findings by the name of the check."""
+    """Findings of each record, by the name of the check."""
     return {name: {each.check: each for each in engine.audit(record_of(name))} for name in RECORDS}
 
 
 def numbers(text: str) -> str:
-    """Return all numbers in a text, in order, as they are written."""
+    """Find all numbers in a text, in order, as they are written."""
     return " ".join(number.replace(" %", "%") for number in NUMBER.findall(text))
 
 
 def outcome(finding: engine.Finding) -> dict[str, str]:
-    """Return the verdict, the numbers, and how often mlscorecheck agrees."""
+    """Extract the verdict, the numbers, and how often mlscorecheck agrees."""
     kept = {"verdict": finding.verdict, "numbers": numbers(f"{finding.says} {finding.explains}")}
     return {**kept, **({"cross_checked": finding.cross_checked} if finding.cross_checked else {})}
 

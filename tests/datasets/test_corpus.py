@@ -1,4 +1,4 @@
-"""Corpora that a profile asks for: where generated ones are kept."""
+"""Test the corpora that a profile asks for: where generated ones are kept."""
 
 from __future__ import annotations
 

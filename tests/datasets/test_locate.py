@@ -1,4 +1,4 @@
-"""Where a corpus is found: by name in a data folder, and by content."""
+"""Test that a corpus is found by name in a data folder, and by content."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def test_generated_faces_tell_the_people_apart(tmp_path):
     data = olivetti.load(path)
     assert data.synthetic
     alone = tmp_path / "olivettifaces.gif"
-    alone.write_bytes(path.read_bytes())  # without the marker beside it
+    alone.write_bytes(path.read_bytes())  # without the marker next to it
     assert olivetti.load(alone).synthetic
     assert data.images.shape == (120, 57, 47)
     train = (data.meta["frame"] < 8).to_numpy()

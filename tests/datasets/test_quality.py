@@ -8,8 +8,8 @@ from fer_lib.datasets import quality
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 
-# (picture, class, split): picture 0 is blank; 1 stands twice in Training, once in each test split; 2 changes its label
-# between Training and PrivateTest; 3 stands twice in PublicTest; 4 and 5 stand once.
+# (picture, class, split): picture 0 is blank; 1 is twice in Training and once in each test split; 2 changes its label
+# between Training and PrivateTest; 3 is twice in PublicTest; 4 and 5 are there once.
 ROWS = [
     (0, 0, "Training"),
     (1, 0, "Training"),

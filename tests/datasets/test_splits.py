@@ -92,7 +92,7 @@ def test_stratified_parts_share_out_every_class(counts, seed):
 @pytest.mark.parametrize(
     ("labels", "method"),
     [
-        ([0] * 20 + [1], "stratified"),  # a class of one cannot stand in both parts
+        ([0] * 20 + [1], "stratified"),  # a class of one face cannot be in both parts
         ([0, 0, 1, 1, 2, 2, 3, 3], "stratified"),  # two validation faces cannot hold four classes
         ([0], "unstratified_ceil"),
         ([0, 1, 2], "unstratified_floor"),

@@ -29,7 +29,7 @@ def portrait(expression, *, person=4, intensity=1.0, side="right", **fixed):
 
 
 def change(expression, rows, columns=slice(None), **kwargs):
-    """Mean absolute change from the neutral face of the same person inside a window."""
+    """Compute the mean absolute change from the neutral face of the same subject inside a window."""
     return np.abs(portrait(expression, **kwargs) - portrait("neutral"))[rows, columns].mean()
 
 

@@ -36,7 +36,7 @@ def rows(given=None, **changes) -> list[comparison.Row]:
 
 @pytest.fixture(scope="module")
 def people() -> FaceDataset:
-    """Twelve people, three frames of each of three classes, which differ in where the picture is bright."""
+    """Twelve subjects, three frames of each of three classes, which differ in where the image is bright."""
     who, label, frame = (part.ravel() for part in np.indices((12, 3, 3)))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 120, (len(who), 48, 48))
@@ -202,7 +202,7 @@ def test_every_system_is_paired_with_the_reference_on_the_same_faces(compared, p
 
 
 def own_predictions(answers: pd.DataFrame) -> pd.DataFrame:
-    """What notebook 04 keeps: more draws and more classifiers; the paper's own is right about everything."""
+    """Make predictions as notebook 04 saves them: more draws and classifiers; the paper's own is always right."""
     own = answers[answers["classifier"] == "pixels_svm"].assign(classifier="resnet50_svm_rbf")
     own = own.assign(predicted=own["label"])
     return pd.concat([own, own.assign(draw=own["draw"] + 2), own.assign(classifier="pixels_svm", predicted=0)])

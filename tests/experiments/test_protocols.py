@@ -28,7 +28,7 @@ SUBJECTS, FRAMES = 12, 3
 
 @pytest.fixture(scope="module")
 def people() -> FaceDataset:
-    """Twelve people with one sequence of each class; their pictures are noise."""
+    """Twelve subjects with one sequence of each class; their images are noise."""
     meta = pd.DataFrame(
         [
             {
@@ -49,7 +49,7 @@ def people() -> FaceDataset:
 
 @pytest.fixture(scope="module")
 def examples(people) -> classifiers.Examples:
-    """Features that know the sequence and nothing of the class: all that is right about them is a leak."""
+    """Features that tell the sequence but not the class, so that every right answer comes from a leak."""
     rng = np.random.default_rng(1)
     sequences = pd.factorize(people.meta["sequence"])[0]
     own = rng.normal(size=(sequences.max() + 1, 20))[sequences] + 0.01 * rng.normal(size=(len(people), 20))
@@ -223,7 +223,7 @@ def test_together_counts_both_parts(predictions, people):
 
 
 def test_a_persons_answers_in_both_parts_stay_together(people):
-    """Each person has as many answers in both parts, all right or all wrong: as sure as of one part alone."""
+    """Each subject has as many answers in both parts, all right or all wrong: the interval is that of one part."""
     hits = [who % 2 == 0 for who in range(4) for _ in range(9)]
     alone = answers(people, {"testing": hits})
     taught = alone.assign(part="training")

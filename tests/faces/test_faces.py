@@ -28,7 +28,7 @@ BLANK = np.full((120, 120), 128, np.uint8)
 
 @dataclasses.dataclass(frozen=True)
 class Album:
-    """What face_crops needs of a PhotoSet, from pictures in memory."""
+    """The parts of a PhotoSet that face_crops needs, from images in memory."""
 
     pictures: list
     meta: pd.DataFrame

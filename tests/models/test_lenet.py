@@ -667,7 +667,7 @@ def test_corpora_orders_and_sweeps_are_told_apart_and_what_is_not_trained_is_lef
         "batch_size": [10],
         "learning_rate": [40, 56],
     }
-    # beside each other for one printed error
+    # next to each other for the same printed error
     assert rows["corpus"].tolist()[:3] == ["olivetti", "ckplus", "olivetti"]
 
 

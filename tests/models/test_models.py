@@ -89,7 +89,7 @@ SAVERS = {
 
 
 def refusal(network: keras.Model, path) -> str:
-    """Return the message that refuses a weights file: one line with a full stop that names the file and the remedy."""
+    """Check the refusal of a weights file and return it: one line with a full stop that names file and remedy."""
     with pytest.raises(FerError) as error:
         pretrained.load_trunk_weights(network, path)
     sentence = str(error.value)

@@ -41,7 +41,7 @@ def _elsewhere(monkeypatch, tmp_path):
 
 
 class StubModel:
-    """Tells dark faces from bright ones by their median, as a SavedModel would; remembers what it was shown."""
+    """Stub of a SavedModel that tells dark faces from bright ones by their median and keeps the faces it was given."""
 
     score_kind = "decision value"
     class_names = CLASSES
@@ -91,7 +91,7 @@ def squares(picture):
 
 @pytest.fixture
 def detector(monkeypatch):
-    """Replaces MTCNN; collects how many pictures each call searched, and the settings."""
+    """Replace MTCNN by a stub, and list the number of images and the settings of each call."""
     calls = []
 
     def detect(images, settings, *, progress=False):

@@ -86,7 +86,7 @@ def reseal(folder: Path) -> None:
 
 
 def refusal(path: Path) -> str:
-    """Return the one sentence that refuses a model."""
+    """Check that a model is refused with one sentence, and return it."""
     with pytest.raises(FerError) as raised:
         saved_models.load(path)
     assert "\n" not in str(raised.value)

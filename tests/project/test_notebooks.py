@@ -37,7 +37,7 @@ def tags(cell: nbformat.NotebookNode) -> list[str]:
 
 
 def texts(cell: nbformat.NotebookNode) -> str:
-    """What a cell shows as text."""
+    """Join the text outputs of a cell."""
     parts = []
     for output in cell.outputs:
         parts.append(output.get("text", ""))

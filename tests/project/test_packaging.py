@@ -34,7 +34,7 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def exported():
-    """Reads requirements.lock: (name, version) to marker and hashes."""
+    """Read the marker and hashes of each (name, version) in requirements.lock."""
     text = (ROOT / "requirements.lock").read_text().replace("\\\n", " ")
     found = {}
     for line in text.splitlines():
@@ -45,7 +45,7 @@ def exported():
 
 
 def reachable():
-    """Walks uv.lock from the project with `EXTRAS`: the names and versions that are installed somewhere."""
+    """List the names and versions in uv.lock that the project with `EXTRAS` can install on any platform."""
     (own,) = (package for package in LOCK["package"] if package["name"] == PROJECT["name"])
     asked = [*own["dependencies"], *(need for extra in EXTRAS for need in own["optional-dependencies"][extra])]
     seen = set()
@@ -98,7 +98,7 @@ def test_direct_dependencies_are_there_on_every_system_and_python():
 
 
 def test_the_lock_has_the_opencv_without_windows():
-    """opencv-python needs libGL, which a bare machine has not; both packages own the same cv2 folder."""
+    """Full opencv-python needs libGL, which a bare machine lacks; both packages own the same cv2 folder."""
     assert {name for name, _ in exported() if "opencv" in name} == {"opencv-python-headless"}
 
 
@@ -171,14 +171,14 @@ class Workshop:
         self.add("whole", folder=folder)
 
     def add(self, name, *, fits=True, venv=True, folder=None):
-        """Adds a stand-in: `fits` says whether its version does, `venv` whether it has the venv module."""
+        """Add a stand-in; `fits` says whether its version is right, `venv` whether it has the venv module."""
         path = (folder or self.bin) / name
         whole = self.bin.parent / "whole"
         path.write_text(STAND_IN.format(log=self.log, fits=int(not fits), venv=int(not venv), whole=whole))
         path.chmod(0o755)
 
     def make(self, *arguments, **environment):
-        """Runs make and returns its result; `.calls` are the calls of stand-ins, version checks left out."""
+        """Run make and return its result; `.calls` are the calls of stand-ins without version checks."""
         self.log.write_text("")
         result = run_make(*arguments, cwd=self.here, PATH=str(self.bin), **environment)
         calls = self.log.read_text().split("\036")[:-1]
@@ -187,14 +187,14 @@ class Workshop:
 
 
 def run_make(*arguments, cwd, **environment):
-    """Runs make with no variable of the caller's, such as PROFILE or the flags of an outer make."""
+    """Run make without the caller's variables, such as PROFILE or the flags of an outer make."""
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment}
     command = [shutil.which("make"), *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def complaint(result):
-    """Returns the lines of a failed make that are not make's own; there must be exactly one."""
+    """Check that make failed with exactly one line that is not make's own, and return it."""
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if not re.match(r"g?make(\[\d+\])?:", line)]
     assert len(lines) == 1, result.stderr
@@ -352,7 +352,7 @@ def test_ci_runs_make_test():
 
 
 def hook_entry(name):
-    """Returns a pre-commit hook's command as a list, with the Python that runs the tests in place of .venv's."""
+    """Read a pre-commit hook's command as a list, with the Python that runs the tests in place of .venv's."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     python, *rest = shlex.split(next(hook["entry"] for hook in hooks if hook["id"] == name))
     assert python == ".venv/bin/python"
@@ -412,7 +412,7 @@ def test_notebooks_are_committed_as_the_hook_leaves_them():
 
 @pytest.fixture(scope="module")
 def tracked_files():
-    """Returns the tracked files that are there, as paths."""
+    """List the paths of all tracked files that exist."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a git checkout")
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -449,7 +449,7 @@ def test_the_scan_finds_what_it_should(pattern, text, is_found):
 
 
 def limit(name: str) -> int:
-    """Bytes: a report holds its figures and styles in one page, as its notebook does; predictions have a row a face."""
+    """Give the bytes a file may have: reports and notebooks contain figures, predictions have a row for each face."""
     if name.startswith("results/") and name.endswith((".ipynb", ".csv", ".html")):
         return 1_600_000
     return 1_000_000 if name.endswith((".lock", ".ipynb")) else 600_000

@@ -1,4 +1,4 @@
-"""README and docs/using.md: each command works; the verdicts and docs/results.md are those of the committed tables."""
+"""Test README and docs/using.md: commands work; verdicts and docs/results.md agree with the committed tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 USING = (PROJECT / "docs" / "using.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README + USING, re.S)
 COMMANDS = list(dict.fromkeys(line for block in BLOCKS for line in block.splitlines() if line.strip()))
-# run elsewhere, or needing what a test must not: the test that stands for each
+# commands that other tests run or that a test must not run, and the test that replaces each
 ELSEWHERE = {
     "make test": "CI runs it",
     ".venv/bin/python -m pytest --nbval notebooks": "make test runs it",

@@ -1,4 +1,4 @@
-"""The committed reference: every result has its provenance, and is one that today's notebooks write."""
+"""Test the committed reference: every result has its provenance, and today's notebooks would write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The site's pages: none is forgotten, and their links work. ``make docs`` builds it; no test needs Sphinx."""
+"""Test the site's pages: none is missing, and links work. ``make docs`` builds the site; no test needs Sphinx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel: built, installed into an environment of its own and used from an empty folder."""
+"""Test the wheel: built, installed into an environment of its own and used from an empty folder."""
 
 from __future__ import annotations
 

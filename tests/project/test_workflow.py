@@ -60,7 +60,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 @functools.cache
 def plan(profile: str, seeds: str = "0 1 2", *, folder: Path = PROJECT, devices: str = "", **config) -> dict[str, dict]:
-    """Returns the jobs by the name of what each makes: what it needs and asks for."""
+    """List the inputs and requests of each job, by the name of its result."""
     given = {"profile": profile, "seeds": seeds, **config}
     command = [sys.executable, "-c", PLAN, json.dumps(given)]
     variables = environment(CUDA_VISIBLE_DEVICES=devices)

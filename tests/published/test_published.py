@@ -99,7 +99,7 @@ LIU_TEXT = {
     "section323-epochs": "200",
     "section325-pool-area": "2",
 }
-# liu2023's tables, row by row, as they stand in the paper
+# liu2023's tables, row by row, as the paper prints them
 LIU_TABLES = {
     "Table 1": (
         ["row", "training", "testing"],

@@ -1,4 +1,4 @@
-"""The report's opening in words, and this run next to the reference."""
+"""Test the report's opening in words, and this run's comparison with the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain of notebooks in a copy of the project, run as `make replicate` runs it: started, killed, interrupted."""
+"""Run the chain of notebooks in a copy of the project as `make replicate` does: start, kill and interrupt it."""
 
 from __future__ import annotations
 

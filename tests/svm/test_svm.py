@@ -33,7 +33,7 @@ LEARNERS = tuple(name for name in classifiers.NAMES if name != "class_priors")
 
 
 def clusters(people: int = 12, *, classes: int = 3, views: int = 0, width: int = 10, seed: int = 0) -> Examples:
-    """Features of ``people`` persons who each show every class twice; a person's faces lie near each other."""
+    """Make features of ``people`` subjects who each show every class twice; a subject's faces are near each other."""
     rng = np.random.default_rng(seed)
     centres, persons = rng.normal(0, 1.2, (classes, width)), rng.normal(0, 0.7, (people, width))
     groups, labels = (grid.ravel() for grid in np.meshgrid(np.arange(people), np.arange(2 * classes) % classes))
@@ -133,7 +133,7 @@ def test_the_searchs_shared_kernels_answer_as_the_plain_machine(people, kernel):
 
 
 class ScaledSVC(SVC):
-    """What a user would hand to GridSearchCV to search gamma in multiples of each fold's own "scale"."""
+    """SVC for GridSearchCV, as a user would write it to search gamma in multiples of each fold's own "scale"."""
 
     def __init__(self, C=1.0, gamma_multiple=1.0, kernel="rbf", coef0=1.0):
         super().__init__(C=C, kernel=kernel, coef0=coef0, break_ties=True)
@@ -192,7 +192,7 @@ def test_no_person_is_on_both_sides_and_every_face_is_held_out_once(people):
 
 
 def test_grouping_by_person_is_what_keeps_the_search_honest():
-    """Labels that only the person tells: a search that mixed a person's faces would find them."""
+    """Labels depend on the subject only: a search that mixed a subject's faces would learn them."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(30), 6)
     labels = rng.integers(0, 2, 30)[groups]
@@ -264,7 +264,7 @@ def test_features_that_are_no_numbers_are_refused(people, name, value):
 
 
 def test_a_class_that_a_fold_lacks_counts_as_missed():
-    """Class 2 is shown by one person alone: wherever she is held out, nobody else can teach it."""
+    """Only one subject shows class 2: in the fold that tests her, no training face has it."""
     many = clusters(9, classes=2, seed=1)
     rng = np.random.default_rng(0)
     originals = np.concatenate([many.originals, many.originals[:4] + 1000 * rng.normal(size=(4, 10))])

@@ -1,4 +1,4 @@
-"""A model's folder: every kind of part comes back, an interrupted save is never mixed, and nothing foreign is read."""
+"""Test a model's folder: all kinds of parts are read back, interrupted saves never mix, foreign files are not read."""
 
 from __future__ import annotations
 

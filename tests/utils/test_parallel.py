@@ -1,4 +1,4 @@
-"""Threads keep the items' order; worker processes have one thread, log through their parent and never outlive it."""
+"""Test threads, which keep the order, and worker processes: one thread each, the parent's log, no orphans."""
 
 from __future__ import annotations
 
