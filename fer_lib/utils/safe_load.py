@@ -1,4 +1,4 @@
-"""Load model files from strangers safely: no pickle, no foreign class, no oversized or external data.
+"""Load model files from unknown sources safely: no pickle, no foreign class, no oversized or external data.
 
 Each reader refuses a bad file with one sentence, and nothing of such a file is run.
 """
