@@ -48,7 +48,7 @@ def plain_search(examples: classifiers.Examples, cores: int) -> GridSearchCV:
 
 
 def compare(examples: classifiers.Examples, cores: int, pairs: int) -> tuple[dict, dict]:
-    """Returns the ratio on that many cores, and what both found; stops where they disagree."""
+    """Time both on that many cores; give the ratio and both results, and stop if they disagree."""
     found, allowed = {}, parallel.cores
     parallel.cores = lambda: min(cores, allowed())
 

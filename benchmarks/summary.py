@@ -43,7 +43,7 @@ def growth() -> str:
 
 
 def differences() -> str:
-    """Returns a row an engine and scaling: how much features vary, and how far they lie from Keras' in float32."""
+    """Make a row for each engine and scaling: how much features vary, and how far they are from Keras' in float32."""
     lines = [
         "| weights | scaling | ours | variation over faces, of the norm | difference, of the variation | of the norm |",
         "|---|---|---|---|---|---|",
@@ -58,7 +58,7 @@ def differences() -> str:
 
 
 def filled(page: str) -> str:
-    """Returns the page with the three tables as the results have them."""
+    """Fill the page's three tables from the results."""
     for name, table in {"ratios": ratios(), "differences": differences(), "growth": growth()}.items():
         block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
         page = block.sub(lambda found, table=table: found[1] + table + found[2], page)

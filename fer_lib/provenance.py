@@ -52,7 +52,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def figures_of(results: Path) -> Path:
-    """Return the folder of a profile's figures: ``figures/paper`` for ``results/paper``, the same for a reference."""
+    """Name the folder of a profile's figures: ``figures/paper`` for ``results/paper``, the same for a reference."""
     parts = results.resolve().parts
     if "results" not in parts:
         return results / "figures"

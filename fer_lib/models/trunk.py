@@ -207,7 +207,7 @@ class KerasEngine:
         self.run = one_at_a_time(keras.Model(network.inputs, joined))
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Returns the features of one batch."""
+        """Compute the features of one batch."""
         return self.run(faces)
 
 
@@ -235,7 +235,7 @@ class OpenVinoEngine:
         self.own = threading.local()  # a request belongs to one thread at a time
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Returns the features of one batch."""
+        """Compute the features of one batch."""
         if not hasattr(self.own, "request"):
             self.own.request = self.compiled.create_infer_request()
         self.own.request.infer([faces], share_inputs=True)
