@@ -28,6 +28,8 @@ TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
 FORMAT = 1
 SCALINGS = ("unit", "trunk", "raw")
 PREDICTION_BATCH = 128
+#: Settings that saved models may have and that no longer exist; none of them changes what a model answers.
+RETIRED = frozenset({"svm_solver"})
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _load_folder(folder: Path) -> SavedModel:
         network=parts["trunk"],
         class_names=tuple(content["class_names"]),
         fitted=Fitted(classifier["name"], parts["svm"], classifier["parameters"]),
-        settings=content["settings"],
+        settings={name: value for name, value in content["settings"].items() if name not in RETIRED},
         face_settings=content["face_settings"],
         provenance=content["provenance"],
     )

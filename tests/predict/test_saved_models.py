@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -108,6 +109,16 @@ def test_a_model_that_was_saved_answers_to_the_last_bit(trunk, tmp_path, name, c
     features = resnet50_svm.features(trunk, images, settings=SETTINGS)
     assert [CLASSES.index(label) for label in after["label"]] == classifiers.predict(model.fitted, features).tolist()
     assert np.ptp(after[list(CLASSES[:3])].to_numpy()) > 0
+
+
+def test_a_model_saved_with_a_setting_that_is_gone_since_is_read(trunk, tmp_path):
+    model = model_with(trunk, "resnet50_svm_rbf", components=0)
+    older = dataclasses.replace(model, settings={**model.settings, "svm_solver": "libsvm"})
+    again = saved_models.load(saved_models.save(tmp_path, older))
+    assert again.predict(faces_of(3)).equals(model.predict(faces_of(3)))
+    odd = dataclasses.replace(model, settings={**model.settings, "svm_sloppy": True})
+    with pytest.raises(FerError, match="svm_sloppy"):
+        saved_models.load(saved_models.save(tmp_path / "odd", odd)).predict(faces_of(3))
 
 
 def test_all_that_was_said_about_it_comes_back(model, saved_once):
