@@ -97,13 +97,14 @@ def recognised(path: str | Path) -> str:
 def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
     notes = data.notes
     whole = isinstance(data, PhotoSet)
+    digest = data.content_key if isinstance(data, PhotoSet) else data.fingerprint
     lines = [f"SYNTHETIC: these faces were generated; they are not {TITLES[name]}.", ""] if data.synthetic else []
     lines += [
         f"corpus       {name} ({TITLES[name]})",
         f"layout       {notes['layout']}",
         f"container    {notes['container']}",
         f"{'photos' if whole else 'faces':<12} {len(data):,}",
-        f"{'content key' if whole else 'fingerprint':<12} {data.content_key if whole else data.fingerprint}",
+        f"{'content key' if whole else 'fingerprint':<12} {digest}",
         "",
         *_table(data),
         "",
@@ -111,7 +112,7 @@ def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
         f"left out         {_listed(notes['skipped']) or 'nothing'}",
         "",
     ]
-    if not whole:
+    if not isinstance(data, PhotoSet):
         lines += [f"{fact:<40}{count:>8,}" for fact, count in quality.headline(data).items()]
     return [*lines, *_FACTS.get(name, lambda data: [])(data), "", TERMS[name]]
 
@@ -136,7 +137,7 @@ def _official(name: str, data: FaceDataset | PhotoSet) -> list[str]:
     return [f"official split   {text}", f"official classes {_official_classes(data)}"]
 
 
-def _official_classes(dataset: FaceDataset) -> str:
+def _official_classes(dataset: FaceDataset | PhotoSet) -> str:
     found = dataset.counts().drop(columns="total")
     official = {split: tuple(row) for split, row in zip(found.index, found.to_numpy().tolist(), strict=True)}
     return "yes" if official == fer2013.OFFICIAL_CLASS_COUNTS else "no, the counts per class differ"

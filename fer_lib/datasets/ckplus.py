@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -32,7 +33,16 @@ from fer_lib.utils.files import file_sha256
 from fer_lib.utils.progress import bar
 
 #: The owners' emotion codes, with the project's names (FER-2013's, and contempt).
-CODES = {0: "neutral", 1: "angry", 2: "contempt", 3: "disgust", 4: "fear", 5: "happy", 6: "sad", 7: "surprise"}
+CODES: dict[float, str] = {
+    0: "neutral",
+    1: "angry",
+    2: "contempt",
+    3: "disgust",
+    4: "fear",
+    5: "happy",
+    6: "sad",
+    7: "surprise",
+}
 
 #: All names a class can have, in label order: FER-2013's, then contempt.
 EMOTIONS = (*CLASS_NAMES, "contempt")
@@ -80,6 +90,14 @@ class _Picture:
     member: str
 
 
+class _Options(TypedDict):
+    """Those of :func:`load` that change its result."""
+
+    peak_frames: int
+    contempt: bool
+    skip_bad: bool
+
+
 def load(
     path: str | Path,
     *,
@@ -117,17 +135,18 @@ def load(
     if peak_frames < 1:
         raise FerError(f"peak_frames is {peak_frames}; expected at least 1 frame (liu2023 took 3 to 5).")
     place = _locate(Path(path))
-    options = {"peak_frames": peak_frames, "contempt": contempt, "skip_bad": skip_bad}
-
-    def build() -> FaceDataset | PhotoSet:
+    options: _Options = {"peak_frames": peak_frames, "contempt": contempt, "skip_bad": skip_bad}
+    if place.labels is not None:
         with ExitStack() as stack:
             pictures = stack.enter_context(open_source(place.pictures))
-            if place.labels is None:
-                return _load_faces(pictures, progress=progress, **options)
             labels = stack.enter_context(open_source(place.labels)) if place.labels != place.pictures else pictures
             return _load_photos(pictures, labels, progress=progress, **options)
 
-    if place.labels is not None or not cache:
+    def build() -> FaceDataset:
+        with open_source(place.pictures) as pictures:
+            return _load_faces(pictures, progress=progress, **options)
+
+    if not cache:
         return build()
     key = {"corpus": "ckplus", "decoder": f"opencv {cv2.__version__}", **options, **_content(place.pictures)}
     return cached(place.pictures, key, build)

@@ -66,8 +66,13 @@ def load_ckplus(
     if path is None:
         count = settings.generated_subjects
         path = _generated("ckplus", count, lambda folder: writers.write_ckplus(folder, subjects=count, seed=2010))
-    options = {"peak_frames": settings.peak_frames, "contempt": settings.contempt}
-    return ckplus.load(path, skip_bad=data.skip_bad, progress=False, **options)
+    return ckplus.load(
+        path,
+        peak_frames=settings.peak_frames,
+        contempt=settings.contempt,
+        skip_bad=data.skip_bad,
+        progress=False,
+    )
 
 
 def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "") -> PhotoSet:

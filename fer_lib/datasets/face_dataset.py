@@ -6,11 +6,30 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from fer_lib.errors import FerError, nearest
+
+
+class _Labelled(Protocol):
+    """The attributes that FaceDataset and PhotoSet have in common, for the methods that they share."""
+
+    @property
+    def meta(self) -> pd.DataFrame: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def corpus(self) -> str: ...
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Self: ...
+
+
+Rows = TypeVar("Rows", bound=_Labelled)
 
 
 @dataclass(frozen=True)
@@ -47,7 +66,7 @@ class FaceDataset:
         return len(self.images)
 
     @property
-    def labels(self) -> np.ndarray:
+    def labels(self: _Labelled) -> np.ndarray:
         """The labels, int64 of shape (N,)."""
         return self.meta["label"].to_numpy(dtype=np.int64)
 
@@ -65,7 +84,7 @@ class FaceDataset:
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         return replace(self, images=self.images[rows], meta=self.meta.iloc[rows].reset_index(drop=True))
 
-    def part(self, split: str) -> FaceDataset:
+    def part(self: Rows, split: str) -> Rows:
         """Select the rows of one split, such as ``"Training"``; raise FerError if the split does not exist."""
         mask = (self.meta["split"] == split).to_numpy()
         if not mask.any():
@@ -73,7 +92,7 @@ class FaceDataset:
             raise FerError(f"{self.corpus} has no split {split!r}{nearest(split, known)}; its splits are {known}.")
         return self.take(mask)
 
-    def counts(self) -> pd.DataFrame:
+    def counts(self: _Labelled) -> pd.DataFrame:
         """Count faces per split (rows, in order of appearance) and class (columns, in label order), with totals."""
         splits = list(dict.fromkeys(self.meta["split"]))
         table = pd.crosstab(self.meta["split"], self.meta["label"])

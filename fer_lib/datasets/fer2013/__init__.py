@@ -117,7 +117,7 @@ def _layouts(source: Source) -> list[_Layout]:
         _Layout("prefixed folders" if tree.prefixed else "plain folders", tree.root, tree=tree)
         for tree in find_trees(source.names)
     ]
-    partial = []
+    partial: list[_Layout] = []
     for name in source.names:
         if is_picture_name(name) or source.size(name) == 0:
             continue
@@ -154,6 +154,7 @@ def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
     if layout is None:
         beside = archive_kind(target) is None and (target.parent / MARKER).exists()
         return {"sha256": file_sha256(target), "marked": beside}
+    assert layout.tree is not None  # only a tree has a layout here
     with open_source(target) as source:
         digest = members_digest(content_digests(source, layout.tree.members))
         return {"sha256": digest, "root": layout.root, "marked": locate.marked(source, layout.root)}
@@ -171,6 +172,7 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) ->
         ):
             rows = read_csv(stream, origin, faults=faults, advance=advance)
     else:
+        assert layout.tree is not None  # a layout has a CSV or a tree
         with bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
             rows = read_tree(source, layout.tree, faults=faults, advance=advance)
     skipped = faults.settle()

@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def column_positions(columns: Sequence[str], origin: str) -> tuple[int, int, int
     return low.index("emotion"), low.index("pixels"), low.index("usage")
 
 
-def read_csv(stream: BinaryIO, origin: str, *, faults: Faults, advance: Callable[[int], object]) -> Rows:
+def read_csv(stream: IO[bytes], origin: str, *, faults: Faults, advance: Callable[[int], object]) -> Rows:
     """Parse a CSV of FER-2013.
 
     Args:
@@ -140,7 +140,7 @@ class _Block:
     faults: Sequence[tuple[int, Fault]] = ()
 
 
-def _line_blocks(stream: BinaryIO, origin: str, advance: Callable[[int], object]) -> Iterator[bytes]:
+def _line_blocks(stream: IO[bytes], origin: str, advance: Callable[[int], object]) -> Iterator[bytes]:
     """Yield whole lines, some at a time."""
     rest = b""
     while chunk := stream.read(_BLOCK):
@@ -169,7 +169,7 @@ def _plain_block(text: bytes) -> _Block | None:
         text = text.replace(b"\r\n", b"\n")
     characters = np.frombuffer(text, np.uint8)
     gap = np.less(characters, ord("0"), out=_scratch("gap", len(text)).view(bool))  # also commas and line ends
-    gaps = np.flatnonzero(gap)
+    gaps: np.ndarray = np.flatnonzero(gap)
     count, odd = divmod(len(gaps), PIXELS + 2)
     if not count or odd:
         return None
@@ -183,8 +183,8 @@ def _plain_block(text: bytes) -> _Block | None:
         return None
     labels = characters[starts] - np.uint8(ord("0"))
     usages = [text[start:end].lower() for start, end in zip((last + 1).tolist(), ends.tolist(), strict=True)]
-    ranks = [_SPLIT_RANKS.get(usage) for usage in usages]
-    if labels.max() >= len(CLASS_NAMES) or None in ranks:
+    ranks = [_SPLIT_RANKS.get(usage, -1) for usage in usages]
+    if labels.max() >= len(CLASS_NAMES) or -1 in ranks:
         return None
     values = _values(characters, gap, gaps[:, :-1], digits=len(text) - gaps.size - sum(map(len, usages)))
     if values is None:
@@ -205,7 +205,7 @@ def _block_by_rows(text: bytes, positions: tuple[int, int, int]) -> _Block:
     pixels = _pixels_of_block([row[0] for row in sound])
     if pixels is None:
         sound, pixels = _pixels_one_by_one(sound, faults)
-    labels, ranks, numbers = ([row[column] for row in sound] for column in (1, 2, 3))
+    labels, ranks, numbers = [row[1] for row in sound], [row[2] for row in sound], [row[3] for row in sound]
     return _Block(pixels, labels, ranks, numbers, len(rows), faults)
 
 

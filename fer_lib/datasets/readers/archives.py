@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from fer_lib.errors import FerError, one_line
 
@@ -84,14 +84,14 @@ class Source:
     def _size(self, name: str) -> int:
         raise NotImplementedError
 
-    def _open(self, name: str) -> BinaryIO:
+    def _open(self, name: str) -> IO[bytes]:
         raise NotImplementedError
 
     def _storage_order(self, names: Iterable[str]) -> Iterable[str]:
         return names
 
     @contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
+    def open(self, name: str) -> Iterator[IO[bytes]]:
         """Yield a member's binary stream; raise FerError naming the member if it cannot be read."""
         with _readable(self, name), self._open(name) as stream:
             yield stream
@@ -128,7 +128,7 @@ class FileSource(Source):
     def _size(self, name: str) -> int:
         return self.path.stat().st_size
 
-    def _open(self, name: str) -> BinaryIO:
+    def _open(self, name: str) -> IO[bytes]:
         return open(self.path, "rb")
 
     def describe(self, name: str) -> str:
@@ -147,7 +147,7 @@ class FolderSource(Source):
     def _size(self, name: str) -> int:
         return (self.path / name).stat().st_size
 
-    def _open(self, name: str) -> BinaryIO:
+    def _open(self, name: str) -> IO[bytes]:
         return open(os.path.join(self.path, name), "rb")  # joining Paths takes as long as opening
 
 
@@ -172,7 +172,7 @@ class ZipSource(Source):
     def _size(self, name: str) -> int:
         return self._members[name].file_size
 
-    def _open(self, name: str) -> BinaryIO:
+    def _open(self, name: str) -> IO[bytes]:
         info = self._members[name]
         if info.flag_bits & 1:
             raise FerError(f"{self.describe(name)} is encrypted; unpack the archive with its password first.")
@@ -201,8 +201,8 @@ class TarSource(Source):
     def _size(self, name: str) -> int:
         return self._members[name].size
 
-    def _open(self, name: str) -> BinaryIO:
-        return self._tar.extractfile(self._members[name])
+    def _open(self, name: str) -> IO[bytes]:
+        return self._tar.extractfile(self._members[name])  # type: ignore[return-value]  # all members are files
 
     def _storage_order(self, names: Iterable[str]) -> Iterable[str]:
         # Going back in a compressed stream means decompressing it again from its start.

@@ -28,9 +28,9 @@ class Faults:
 
     origin: str
     skip_bad: bool = False
-    found: list[tuple[object, str, Fault]] = field(default_factory=list)
+    found: list[tuple[int | str, str, Fault]] = field(default_factory=list)
 
-    def add(self, order: object, place: str, fault: Fault) -> None:
+    def add(self, order: int | str, place: str, fault: Fault) -> None:
         """Add a fault; ``order`` sorts the places, so that "the first" does not depend on the reading order."""
         self.found.append((order, place, fault))
 

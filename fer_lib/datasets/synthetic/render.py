@@ -45,7 +45,7 @@ def render_faces(
     Raises:
         FerError: the numbers of people, activations and conditions differ, or the image is smaller than 16 pixels.
     """
-    shape = (size, size) if isinstance(size, int) else tuple(size)
+    shape = (size, size) if isinstance(size, int) else (size[0], size[1])
     if min(shape) < 16:
         raise FerError(f"Found the image size {shape}; expected at least 16 x 16 pixels.")
     counts = len(identity.skin), len(units), len(conditions.yaw)

@@ -113,7 +113,7 @@ def write_ckplus(
     call = f"write_ckplus(subjects={subjects}, sequences={sequences}, seed={seed}, size={tuple(size)})"
     folder = begin_folder(folder, call)
     for sitting in _sittings(subjects, sequences, seed):
-        images = sitting.draw(seed, tuple(size))
+        images = sitting.draw(seed, size)
         for stem, image in zip(sitting.stems, images, strict=True):
             write_image(folder / "cohn-kanade-images" / sitting.place / f"{stem}.png", image)
         labels = folder / "Emotion" / sitting.place
