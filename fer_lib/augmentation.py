@@ -63,6 +63,7 @@ def random_affine(
     Returns:
         float32, the shape and the pixel scale of ``images``.
     """
+    count: int
     count, height, width = images.shape[:3]
     angles = rng.uniform(-rotation_range, rotation_range, count)
     row_shifts = rng.uniform(-height_shift_range, height_shift_range, count) * height

@@ -286,9 +286,11 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def _model_file(self, rows: int) -> Path:
+        assert self.folder is not None  # without one nothing is saved, and nothing can be read
         return self.folder / self.state.format(rows)
 
     def _warn(self, error: Exception) -> None:
+        assert self.folder is not None
         log.warning("the checkpoint in %s cannot be read (%s); training starts again", self.folder.name, error)
 
 

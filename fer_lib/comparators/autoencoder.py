@@ -33,7 +33,7 @@ def fit_stacked(visible: np.ndarray, units: Sequence[int], *, updates: int, seed
                 network,
                 visible,
                 rows=np.arange(len(visible)),
-                inputs=lambda rows, _, below=visible: below[rows],
+                inputs=lambda rows, _, below=visible: below[rows],  # type: ignore[misc]  # mypy infers no default
                 batch_size=BUDGET.batch_size,
                 seed=(seed, number, epoch),
             )

@@ -62,7 +62,7 @@ def by_batches(act: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> n
 
 
 def _patterns(images: np.ndarray, method: str, kind: type) -> np.ndarray:
-    out = np.empty(images.shape, kind)
+    out: np.ndarray = np.empty(images.shape, kind)
     inner = slice(RADIUS, -RADIUS)
     for place, image in enumerate(images):
         padded = np.pad(image, RADIUS, mode="edge")

@@ -72,7 +72,8 @@ class ResNet50Svm(Comparator):
         self.trunk_ = resnet50_mlp.build_trunk(self._settings(), image_size=self.image_size)
         views = None
         if self.expansion != "off":
-            pictures = expand(resized(images, self.image_size), ExpansionSettings(cross_cut=self.expansion))
+            expansion = ExpansionSettings(cross_cut=self.expansion)  # type: ignore[arg-type]  # one of EXPANSIONS
+            pictures = expand(resized(images, self.image_size), expansion)
             views = resnet50_svm.features(self.trunk_, pictures, settings=self._settings())
         examples = classifiers.Examples(self._features(images), codes, groups, views)
         # it searches on a sample if there are more than 5,000 faces

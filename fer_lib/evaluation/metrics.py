@@ -8,6 +8,7 @@ classes, a model whose outputs never exceed 0.5 scores exactly 6/7 = 0.8571, wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -327,7 +328,18 @@ def _check(probabilities: np.ndarray, labels: np.ndarray, classes: int) -> None:
         raise ValueError("a probability is not a number")
 
 
-def _row(metric: str, value: float, interval: tuple[float, float], n: int, kind: str) -> dict[str, object]:
+class _Row(TypedDict):
+    """One row of :func:`score`."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    interval: str
+
+
+def _row(metric: str, value: float | np.ndarray, interval: tuple[float, float], n: int, kind: str) -> _Row:
     return {
         "metric": metric,
         "value": float(value),
@@ -338,13 +350,13 @@ def _row(metric: str, value: float, interval: tuple[float, float], n: int, kind:
     }
 
 
-def _wilson(metric: str, hits: int, n: int) -> dict[str, object]:
+def _wilson(metric: str, hits: int, n: int) -> _Row:
     if not n:  # a class without faces has no recall
         return _row(metric, np.nan, (np.nan, np.nan), 0, "wilson")
     return _row(metric, hits / n, wilson(hits, n), n, "wilson")
 
 
-def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> dict[str, object]:
+def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> _Row:
     value = float(values.mean())
     if np.ptp(values) == 0:  # all values are equal, so all resamples agree
         return _row(metric, value, (value, value), len(values), "bootstrap")

@@ -204,7 +204,7 @@ def _runs(labels: np.ndarray, size: int) -> dict[str, int]:
     return {**counts, **_ends("in_a_row", lengths), **_ends("batch", batches)}
 
 
-def _ends(name: str, values: Sequence[int] | np.ndarray) -> dict[str, int | None]:
+def _ends(name: str, values: Sequence[int] | np.ndarray) -> dict[str, int]:
     return {f"{name}_min": int(np.min(values)), f"{name}_max": int(np.max(values))} if len(values) else {}
 
 

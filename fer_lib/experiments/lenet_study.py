@@ -95,9 +95,9 @@ def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *,
             faces = crops.face_crops(photos, profile.faces, already_cropped=isinstance(photos, FaceDataset))
             parts["ckplus"] = ckplus_parts(faces, settings, seed=seed)
     if "olivetti" in settings.corpora:
-        faces = corpora.load_olivetti(profile.data, data_dir, missing_ok="ckplus" in parts)
-        if len(faces):
-            parts["olivetti"] = olivetti_parts(faces)
+        olivetti = corpora.load_olivetti(profile.data, data_dir, missing_ok="ckplus" in parts)
+        if isinstance(olivetti, FaceDataset) and len(olivetti):
+            parts["olivetti"] = olivetti_parts(olivetti)
     return parts
 
 

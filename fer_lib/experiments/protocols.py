@@ -73,7 +73,7 @@ def divisions(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[D
             found.append(Division(PER_CLASS, separation, draw, (fold,)))
     for draw in range(settings.fold_seeds):
         drawn_by = 1000 * seed + draw
-        uneven = {
+        uneven: dict[str, list[Fold]] = {
             separation: cross_validation(faces, settings.folds, separation=separation, seed=drawn_by)
             for separation in settings.separations
         }

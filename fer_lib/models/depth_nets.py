@@ -37,6 +37,8 @@ def build(
         classes: the number of classes.
     """
 
+    number = 0
+
     def convolution(x: keras.KerasTensor, maps: int, stride: int, *, relu: bool) -> keras.KerasTensor:
         nonlocal number
         number += 1
@@ -48,7 +50,6 @@ def build(
             x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"bn{number}")(x)
         return layers.ReLU(name=f"relu{number}")(x) if relu else x
 
-    number = 0
     face = keras.Input((image_size, image_size, 1), name="face")
     x = convolution(face, STAGES[0], 1, relu=True)
     for stage, maps in enumerate(STAGES):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fer_lib.backend import keras
 from fer_lib.models.pretrained import application
-from fer_lib.settings import ResNet50MlpSettings
+from fer_lib.settings import ResNet50MlpSettings, ResNet50SvmSettings
 
 TRUNK_PARAMETERS = 23_587_712  # printed in section 2.2.1
 layers = keras.layers
@@ -39,7 +39,7 @@ def mlp(x: keras.KerasTensor, settings: ResNet50MlpSettings, *, classes: int = 7
     return layers.Softmax(name="probabilities", dtype="float32")(x)
 
 
-def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras.Model:
+def build_trunk(settings: ResNet50MlpSettings | ResNet50SvmSettings, *, image_size: int = 48) -> keras.Model:
     """Build ResNet50 without top, 23,587,712 parameters, with weights loaded and layers frozen.
 
     Raises:
@@ -51,7 +51,7 @@ def build_trunk(settings: ResNet50MlpSettings, *, image_size: int = 48) -> keras
     return trunk
 
 
-def trained_layers(settings: ResNet50MlpSettings) -> str:
+def trained_layers(settings: ResNet50MlpSettings | ResNet50SvmSettings) -> str:
     """Choose the trunk layers that train: ``trainable_trunk``, or all if the trunk starts from scratch (``none``)."""
     return "all" if settings.weights == "none" else settings.trainable_trunk
 
@@ -111,5 +111,5 @@ def structure(model: keras.Model) -> dict[str, int]:
     }
 
 
-def _dense(units: int, settings: ResNet50MlpSettings, *, name: str) -> layers.Dense:
+def _dense(units: int, settings: ResNet50MlpSettings, *, name: str) -> keras.layers.Dense:
     return layers.Dense(units, kernel_initializer=settings.kernel_initializer, name=name)

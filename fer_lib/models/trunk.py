@@ -42,8 +42,13 @@ FACES_A_STEP = 64
 class EngineSettings(Protocol):
     """Settings of a trunk's engine and precision; a network without a frozen part has no such settings."""
 
-    trunk_engine: str
-    trunk_precision: str
+    @property
+    def trunk_engine(self) -> str:
+        """The engine, such as ``"keras"``."""
+
+    @property
+    def trunk_precision(self) -> str:
+        """The precision, such as ``"float32"``."""
 
 
 Engine = Callable[[np.ndarray], np.ndarray]

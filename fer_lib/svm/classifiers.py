@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -297,7 +298,7 @@ def _search_and_fit(
     name: str, searched: Examples, examples: Examples, *, settings: ResNet50SvmSettings, components: int, seed: int
 ) -> Fitted:
     """Search on ``searched`` if the classifier has parameters to search, then fit on ``examples``."""
-    options = {"settings": settings, "components": components, "seed": seed}
+    options: dict[str, Any] = {"settings": settings, "components": components, "seed": seed}
     unfitted(name, settings)  # reject an unknown name before computing anything
     if not name.startswith("resnet50_"):
         return fit_with(name, examples, parameters={}, **options)

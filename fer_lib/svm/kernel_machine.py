@@ -62,7 +62,8 @@ class Kernels:
 
     def __call__(self, gamma: float) -> tuple[np.ndarray, np.ndarray]:
         """Compute the kernel among the training faces (n, n) and of the held-out with the training faces (m, n)."""
-        return tuple(kernel_values(self.machine, gamma, products.copy()) for products in (self.among, self.across))
+        among, across = (kernel_values(self.machine, gamma, each.copy()) for each in (self.among, self.across))
+        return among, across
 
     @property
     def nbytes(self) -> int:
@@ -182,7 +183,9 @@ def _solve(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
         return two.fit(kernel, np.repeat([0, 1], [len(first), len(second)]))
 
     sizes = {pair: sum(len(members[place]) for place in pair) for pair in pairs}
-    by_size = sorted(pairs, key=sizes.get, reverse=True)  # the longest first, so that no core waits for it at the end
+    by_size = sorted(
+        pairs, key=sizes.__getitem__, reverse=True
+    )  # the longest first, so that no core waits for it at the end
     solved = dict(zip(by_size, in_threads(solve, by_size, most=at_a_time(8 * max(sizes.values()) ** 2)), strict=True))
     return _joined(members, {pair: solved[pair] for pair in pairs})
 
