@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from fer_lib import __version__
 from fer_lib.datasets.catalog import TERMS, TITLES
@@ -207,17 +208,15 @@ def _data_synth(arguments: argparse.Namespace) -> None:
         )
     if arguments.faces is not None and arguments.corpus in ("ckplus", "olivetti"):
         raise FerError(f"Found --faces for {arguments.corpus}, whose generated size is fixed; leave the option out.")
-    by_layout = {
+    by_layout: dict[str | None, Callable[..., Path]] = {
         "csv": writers.write_fer2013_csv,
         "icml": functools.partial(writers.write_fer2013_csv, icml=True),
         "folders": writers.write_fer2013_folders,
         "official": writers.write_ckplus,
         "48x48": writers.write_ckplus48,
     }
-    write = (
-        by_layout.get(layout)
-        or {"genki4k": writers.write_genki4k, "olivetti": writers.write_olivetti}[arguments.corpus]
-    )
+    by_corpus: dict[str, Callable[..., Path]] = {"genki4k": writers.write_genki4k, "olivetti": writers.write_olivetti}
+    write = by_layout.get(layout) or by_corpus[arguments.corpus]
     default = {"fer2013": {"n": 700}, "genki4k": {"n": 200}}.get(arguments.corpus, {})
     sizes = default if arguments.faces is None else {"n": arguments.faces}
     path = write(arguments.folder, seed=arguments.seed, **sizes)

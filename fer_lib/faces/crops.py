@@ -202,8 +202,7 @@ def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, ob
 def _crop_rows(photos: PhotoSet | FaceDataset, rows: range, settings: FaceSettings) -> FaceDataset:
     """Crop some photos, taking them whole if no face is sure, and note the facts; other meta is empty."""
     crops, facts = [], []
-    stored = isinstance(photos, FaceDataset)
-    read = (photos.images[row] if stored else photos.photo(row) for row in rows)
+    read = (photos.images[row] if isinstance(photos, FaceDataset) else photos.photo(row) for row in rows)
     # few large photos are in memory at a time
     for pictures in batches(read, lambda picture: picture.shape[0] * picture.shape[1], limit=_HELD_PIXELS):
         for picture, detections in zip(pictures, detect(pictures, settings), strict=True):

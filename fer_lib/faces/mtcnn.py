@@ -23,6 +23,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,8 @@ class _Networks:
         import tensorflow as tf
 
         pixels = (batch.astype(np.float32) - 127.5) / 128
-        rows, shapes = None, np.array([picture.shape for picture in batch])
+        rows: Any = None  # the stages have no types
+        shapes = np.array([picture.shape for picture in batch])
         with tf.device("CPU:0"):  # the networks are small, and boxes should not depend on a GPU
             for stage in self._stages:
                 rows = stage(
@@ -89,10 +91,13 @@ class _Worker:
         )
 
     def __call__(self, batch: np.ndarray, threshold: float) -> np.ndarray:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # both are pipes
+        assert stdout is not None
         try:
-            pickle.dump((batch, threshold), self._process.stdin)
-            self._process.stdin.flush()
-            rows, error = pickle.load(self._process.stdout)
+            pickle.dump((batch, threshold), stdin)
+            stdin.flush()
+            rows, error = pickle.load(stdout)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             status = self.close()
             raise FerError(
@@ -113,7 +118,7 @@ class _Worker:
             self._process.wait(timeout=1)  # if it ended by itself, its own status says why
         except subprocess.TimeoutExpired:
             self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in filter(None, (self._process.stdin, self._process.stdout)):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
         return self._process.wait()

@@ -91,6 +91,7 @@ class SavedModel:
     def _svm_scores(self, images: np.ndarray) -> np.ndarray:
         settings = change(ResNet50SvmSettings(), **{**self.settings, **trunk_from_environment()})
         features = resnet50_svm.features(self.network, images, settings=settings)
+        assert self.fitted is not None
         known = decision(self.fitted, features)
         known = np.exp(known) if self.score_kind == "probability" else known
         fill = 0.0 if self.score_kind == "probability" else -np.inf
@@ -218,6 +219,7 @@ def _load_network(path: Path) -> SavedModel:
 def _check_fit(model: SavedModel, folder: Path) -> None:
     """Check that the parts fit together, before a face is predicted."""
     pooling = change(ResNet50SvmSettings(), **model.settings).pooling
+    assert model.fitted is not None
     pipeline, shape = model.fitted.pipeline, model.network.output_shape
     features = None
     if isinstance(shape, tuple) and len(shape) == 4:

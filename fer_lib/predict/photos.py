@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -39,6 +39,8 @@ FOUND, WHOLE, UNSURE, NO_FACE, UNREADABLE = "found", "whole photo", "low confide
 _TOGETHER, _HELD_PIXELS = 128, 50_000_000  # at most, of the photos in memory at a time
 _DRAWN_BY = "fer-lib predict"
 PREFERRED = "ckplus_svm_"  # first choice among several models: liu2023's own
+Numbers = TypeVar("Numbers", bound=tuple[float, ...])
+
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _HEADERS = ("file", "face", "label", "score", "second best", "score", "MTCNN", "box: left, top, width, height")
 _KINDS_OF_SCORE = {
@@ -122,13 +124,13 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
     Raises:
         FerError: none of the paths exists.
     """
-    paths = [Path(path) for path in paths]
-    if not any(path.exists() for path in paths):
-        others = f" (nor any of the {len(paths) - 1} other paths)" if len(paths) > 1 else ""
-        where = _shown(paths[0]) if paths else "no path"
+    given = [Path(path) for path in paths]
+    if not any(path.exists() for path in given):
+        others = f" (nor any of the {len(given) - 1} other paths)" if len(given) > 1 else ""
+        where = _shown(given[0]) if given else "no path"
         raise FerError(f"No such file or folder: {where}{others}; check the path.")
     photos: list[Path] = []
-    for path in paths:
+    for path in given:
         photos.extend(_pictures_in(path) or [path] if path.is_dir() else [path])
     return list(dict.fromkeys(photos))
 
@@ -234,9 +236,9 @@ def predict_photos(
         FerError: the model's settings are not valid, or ``detect`` fails. Faults of one photo are in its prediction.
     """
     settings = face_settings(model)
-    photos = [Path(photo) for photo in photos]
-    with bar("photos", len(photos), progress=progress) as advance:
-        for batch in batches(map(_read, photos), _pixels, limit=_HELD_PIXELS, most=_TOGETHER):
+    files = [Path(photo) for photo in photos]
+    with bar("photos", len(files), progress=progress) as advance:
+        for batch in batches(map(_read, files), _pixels, limit=_HELD_PIXELS, most=_TOGETHER):
             drafts = _drafts(batch, settings, all_faces=all_faces, whole_image=whole_image)
             for photo, some, answers in zip(batch, drafts, _answers(model, batch, drafts, settings), strict=True):
                 target = (drawings or {}).get(photo.path)
@@ -325,7 +327,9 @@ def _drafts(
             drafts.append([_Draft(UNREADABLE)])
             continue
         detections = next(found)
-        sure = _in_order([face for face in detections if face.confidence >= settings.min_confidence], photo, settings)
+        sure = _in_order(
+            [face for face in detections if face.confidence >= settings.min_confidence], photo.picture.shape, settings
+        )
         if sure:
             sure = sure if all_faces else sure[:1]
             drafts.append([_Draft(FOUND, number, face) for number, face in enumerate(sure, start=1)])
@@ -335,12 +339,12 @@ def _drafts(
     return drafts
 
 
-def _in_order(faces: list[Detection], photo: _Photo, settings: FaceSettings) -> list[Detection]:
-    """Sort faces into the order in which ``choose`` would take them."""
+def _in_order(faces: list[Detection], shape: tuple[int, ...], settings: FaceSettings) -> list[Detection]:
+    """Sort the faces of a photo of ``shape`` into the order in which ``choose`` would take them."""
     waiting, ordered = list(faces), []
-    while waiting:
-        ordered.append(choose(waiting, photo.picture.shape, settings))
-        waiting.remove(ordered[-1])
+    while (first := choose(waiting, shape, settings)) is not None:
+        ordered.append(first)
+        waiting.remove(first)
     return ordered
 
 
@@ -352,7 +356,7 @@ def _answers(
         crop(photo.picture, draft.detection if draft.outcome == FOUND else None, settings)
         for photo, some in zip(photos, drafts, strict=True)
         for draft in some
-        if draft.outcome in (FOUND, WHOLE)
+        if draft.outcome in (FOUND, WHOLE) and photo.picture is not None
     ]
     rows = iter(model.predict(np.stack(crops)).to_dict(orient="records") if crops else ())
     answers = []
@@ -379,15 +383,15 @@ def _facts(photo: _Photo, draft: _Draft, settings: FaceSettings) -> Prediction:
             f"{settings.min_confidence:g}), {advice}."
         ),
     }.get(draft.outcome)
-    place = {}
-    if draft.outcome == FOUND:
-        points = {name: _times(getattr(face, name), photo.ratio) for name in _POINTS}
-        place = {"box": _times(face.box, photo.ratio), "landmarks": points}
-    return Prediction(str(photo.path), draft.outcome, face=draft.face, confidence=confidence, problem=problem, **place)
+    one = Prediction(str(photo.path), draft.outcome, face=draft.face, confidence=confidence, problem=problem)
+    if draft.outcome != FOUND or face is None:
+        return one
+    points = {name: _times(getattr(face, name), photo.ratio) for name in _POINTS}
+    return replace(one, box=_times(face.box, photo.ratio), landmarks=points)
 
 
-def _times(values: Iterable[float], ratio: float) -> tuple[float, ...]:
-    return tuple(round(float(value) * ratio, 2) for value in values)
+def _times(values: Numbers, ratio: float) -> Numbers:
+    return tuple(round(float(value) * ratio, 2) for value in values)  # type: ignore[return-value]  # as many as values
 
 
 def _scored(row: dict[str, Any]) -> dict[str, Any]:
@@ -401,6 +405,7 @@ def _drawn(
 ) -> list[Prediction]:
     """Write the drawing of a photo; return its predictions with the drawing's file, or the reason why it failed."""
     alone = f"({answers[0].outcome}) {_label(answers[0])}".strip() if answers[0].outcome != FOUND else ""
+    assert photo.picture is not None
     picture = annotate(photo.picture, None, ". ".join(filter(None, [alone, banner])))
     # annotate has resized the photo to a size that it keeps from now on: scale the faces likewise
     ratio = max(picture.shape[:2]) / max(photo.picture.shape[:2])
