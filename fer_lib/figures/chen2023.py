@@ -81,7 +81,7 @@ def class_counts(counts: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     ax = figure.subplots()
     sns.barplot(long, x="faces", y="class", hue="split", hue_order=splits, palette=colors(splits), saturation=1, ax=ax)
     for container in ax.containers:
-        ax.bar_label(container, fmt="{:,.0f}", padding=3, fontsize=8)
+        ax.bar_label(container, fmt="{:,.0f}", padding=3, fontsize=8)  # type: ignore[arg-type]  # all are bars
     ax.margins(x=0.08)
     ax.grid(visible=False, axis="y")
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -300,7 +300,7 @@ def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = 
     # logarithmic: a bin of one face has a wide interval, and would be invisible next to thousands
     bottom.set(xlabel="confidence (mean largest output of the bin)", ylabel="faces", yscale="log")
     bottom.set_ylim(0.6, 2.5 * long["faces"].max())
-    bottom.yaxis.set_major_locator(FixedLocator(10.0 ** np.arange(6)))
+    bottom.yaxis.set_major_locator(FixedLocator((10.0 ** np.arange(6)).tolist()))
     bottom.yaxis.set_minor_locator(NullLocator())
     bottom.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     legend_above(top, columns=1)

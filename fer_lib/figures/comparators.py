@@ -66,8 +66,8 @@ def costs(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bo
         kinds, marks, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1, columnspacing=1
     )
     entries = [Line2D([], [], linestyle="none") for _ in names]
-    said = [f"{numbers[name]}  {systems[name]['title']}" for name in names]
-    figure.legend(entries, said, loc="outside lower left", ncols=3, fontsize=8, handlelength=0, handletextpad=0)
+    titles = [f"{numbers[name]}  {systems[name]['title']}" for name in names]
+    figure.legend(entries, titles, loc="outside lower left", ncols=3, fontsize=8, handlelength=0, handletextpad=0)
     figure.draw_without_rendering()  # computes the layout
     for row, frame in zip(grid, panels.values(), strict=True):
         for ax, cost in zip(row, COSTS, strict=True):

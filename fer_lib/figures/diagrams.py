@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -303,7 +303,7 @@ def _draw_shape(ax: Axes, shape: Sequence[int], centre: tuple[float, float], *, 
     left, bottom = x - (side + depth) / 2, y - (side + depth) / 2
     corners = [(left, bottom), (left + side, bottom), (left + side, bottom + side), (left, bottom + side)]
     back = [(px + depth, py + depth) for px, py in corners]
-    style = {"edgecolor": INK, "linewidth": 0.9, "joinstyle": "round"}
+    style: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.9, "joinstyle": "round"}
     ax.add_patch(Polygon(corners, facecolor="#F1F1F1", **style))
     ax.add_patch(Polygon([corners[3], corners[2], back[2], back[3]], facecolor="#E2E2E2", **style))
     ax.add_patch(Polygon([corners[1], back[1], back[2], corners[2]], facecolor="#C9C9C9", **style))
@@ -344,7 +344,7 @@ def _draw_list(ax: Axes, facts: Sequence[LayerFacts], *, width: float, top: floa
     return top - 0.34 - ROW * (rows - 1) - BOX / 2
 
 
-def _list_line(ax: Axes, texts: Sequence[str], *, places: Sequence[float], y: float, color: str) -> None:
+def _list_line(ax: Axes, texts: Sequence[str], *, places: Sequence[float] | np.ndarray, y: float, color: str) -> None:
     for number, (place, text) in enumerate(zip(places, texts, strict=True)):
         align, weight = "right" if number == 3 else "left", "normal" if number else "bold"
         ax.text(place, y, text, ha=align, va="center", fontsize=SMALL, color=color, weight=weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -42,12 +43,12 @@ from fer_lib.tables.liu2023 import HYPOTHESIS2
 
 LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is sure of every face and always wrong
 BOTH_PARTS = "training + test together"
-PRINTED = {"color": INK, "linewidth": 1.2}
-CHANCE = {"color": SOFT, "linewidth": 1.2, "linestyle": ":"}
+PRINTED: dict[str, Any] = {"color": INK, "linewidth": 1.2}
+CHANCE: dict[str, Any] = {"color": SOFT, "linewidth": 1.2, "linestyle": ":"}
 METRIC_COLORS = {"categorical": PALETTE[0], "binary": PALETTE[1]}
 PART_DASHES = {"training": "", "validation": (4, 1.5)}
 # part -> column in the study's results, colour, marker, dashes of its printed error, place within a corpus' row
-PARTS = {
+PARTS: dict[str, tuple[str, str, str, Literal["-", "--"], float]] = {
     "validation": ("best_validation_error", PALETTE[0], "o", "-", -0.24),
     "test": ("test_error", PALETTE[1], "s", "--", 0.24),
 }
@@ -211,8 +212,8 @@ def _quotes_panel(ax: Axes, rows: pd.DataFrame) -> None:
             f"{value:.2f}", (1.015, place), xycoords=("axes fraction", "data"), va="center", fontsize=8,
             annotation_clip=False,
         )  # fmt: skip
-    if ax.get_legend():
-        ax.get_legend().remove()
+    if legend := ax.get_legend():
+        legend.remove()
     ax.grid(visible=True, axis="x")
     ax.set(xlim=(0, 102), ylim=(len(rows) - 0.5, -0.5), xlabel="", ylabel="")
 

@@ -6,6 +6,7 @@ With ``synthetic=True`` the title area says SYNTHETIC. The title has a figure nu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,14 +50,21 @@ PRINTED_ACCURACY = 0.986
 PART_COLORS = {"validation": PALETTE[0], "test": PALETTE[1]}
 NETWORK_COLORS = {"plain": PALETTE[1], "residual": PALETTE[0]}
 ORDER_MARKERS = ("o", "^")
-PRINTED = {"marker": "D", "s": 24, "facecolors": "none", "linewidths": 1.3, "clip_on": False, "zorder": 3}
+PRINTED: dict[str, Any] = {
+    "marker": "D",
+    "s": 24,
+    "facecolors": "none",
+    "linewidths": 1.3,
+    "clip_on": False,
+    "zorder": 3,
+}
 SUBJECT_NOTE = "Bars: 95 % intervals, bootstrap over subjects."
 
 
 @styled
 def skip_connection() -> Figure:
     """Redraw liu2023's Figure 1, "Skip (Shortcut) connection": equation 1, H(x) = F(x) + x."""
-    shape = ("H", "W", "C")
+    shape: Any = ("H", "W", "C")  # letters in place of sizes
     layers = [("Weight layer", "trained"), ("ReLU", "none"), ("Weight layer", "trained")]
     block = diagrams.ResidualBlock(
         fork=LayerFacts("Layer", "the layer before", shape, 0, 0, "none"),
@@ -367,12 +375,12 @@ def _study_panel(ax: Axes, results: pd.DataFrame, *, sweep: str, orders: Sequenc
     places = {key: place - 0.4 + step / 2 for place, key in enumerate(keys)}
     for (part, color), aside in zip(PART_COLORS.items(), (-0.4, 0.4), strict=True):
         shown = printed[printed["part"] == part]
-        x = [places[key] + aside * step for key in shown["key"]]
+        x = np.array([places[key] + aside * step for key in shown["key"]])
         ax.scatter(x, shown["value"], **PRINTED, edgecolors=color)
     for slot, (order, part) in enumerate(slots, start=1):
         shown = measured[measured["order"] == order]
         column = "test_error" if part == "test" else "best_validation_error"
-        look = {"marker": ORDER_MARKERS[orders.index(order)], "s": 14, "alpha": 0.55, "linewidths": 0}
+        look: dict[str, Any] = {"marker": ORDER_MARKERS[orders.index(order)], "s": 14, "alpha": 0.55, "linewidths": 0}
         x = np.array([places[key] for key in shown["key"]]) + slot * step
         ax.scatter(x, 100 * shown[column], color=PART_COLORS[part], clip_on=False, **look)
         medians = 100 * shown.groupby("key")[column].median()

@@ -10,6 +10,7 @@ import functools
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator
 from PIL import Image, PngImagePlugin
 from sklearn.isotonic import isotonic_regression
@@ -74,7 +76,7 @@ class PaperFigure(Figure):
         return figure_png(self), {"alt": self.description}
 
 
-def figure_png(figure: Figure, *, text: Mapping[str, str] | None = None, **options: float) -> bytes:
+def figure_png(figure: Figure, *, text: Mapping[str, str] | None = None, **options: Any) -> bytes:
     """Draw a figure as a PNG without an alpha channel: no figure needs one, and the file is a tenth smaller.
 
     matplotlib's version is left out, because it would change committed pictures at each update.
@@ -130,7 +132,9 @@ def new_figure(
     body: float, title: str, *, width: float = WIDTH, note: str = "", synthetic: bool = False, constrained: bool = True
 ) -> Figure:
     """Make an empty figure of ``body`` inches below a title area that is as high as its lines need."""
-    lines = [(line, 11, "bold", INK) for line in textwrap.wrap(title, int(width * 10.8))]
+    lines: list[tuple[str, float, str, str]] = [
+        (line, 11, "bold", INK) for line in textwrap.wrap(title, int(width * 10.8))
+    ]
     lines += [(SYNTHETIC_MARK, 10, "bold", PALETTE[1])] if synthetic else []
     lines += [(line, 8.5, "normal", SOFT) for line in textwrap.wrap(note, int(width * 14.5))]
     header = 0.12 + sum(1.45 * size / 72 for _, size, _, _ in lines)
@@ -140,7 +144,9 @@ def new_figure(
     figure.description = ". ".join(said).replace("?. ", "? ")
     FigureCanvasAgg(figure)
     if constrained:
-        figure.get_layout_engine().set(rect=(0, 0, 1, body / height), w_pad=0.08, h_pad=0.06)
+        engine = figure.get_layout_engine()
+        assert isinstance(engine, ConstrainedLayoutEngine)
+        engine.set(rect=(0, 0, 1, body / height), w_pad=0.08, h_pad=0.06)
     y = height - 0.08
     for line, size, weight, color in lines:
         figure.text(0.1 / width, y / height, line, fontsize=size, weight=weight, color=color, va="top")
@@ -244,8 +250,8 @@ def references(ax: Axes, lines: Mapping[str, tuple[float, str]], *, size: tuple[
 def legend_above(ax: Axes, *, columns: int) -> None:
     """Put the legend between the title area and the axes, where it cannot hide data."""
     handles, labels = ax.get_legend_handles_labels()
-    if ax.get_legend():
-        ax.get_legend().remove()
+    if legend := ax.get_legend():
+        legend.remove()
     ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
@@ -260,8 +266,8 @@ def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | Non
     known, labels = ax.get_legend_handles_labels()
     shown = handles or dict(zip(labels, known, strict=True))
     for other in ax.figure.axes:
-        if other.get_legend():
-            other.get_legend().remove()
+        if former := other.get_legend():
+            former.remove()
     legend = ax.legend(
         shown.values(), shown.keys(), loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2
     )
@@ -322,6 +328,6 @@ def epoch_axis(ax: Axes, epochs: int) -> None:
     """Give an axis of epochs (counted from 1) at most seven ticks, all on whole epochs."""
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, epochs) if epochs / step <= 6)
     ticks = np.arange(1, epochs + 1, step) if step <= 2 else np.union1d([1], np.arange(step, epochs + 1, step))
-    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
     pad = max(0.03 * epochs, 0.15)
     ax.set(xlim=(1 - pad, epochs + pad), xlabel="epoch")
