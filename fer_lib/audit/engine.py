@@ -138,7 +138,7 @@ def _can_be(statement: Statement, sets: dict[str, FaceSet], reading: str, answer
 
 
 def _count_of(faces: FaceSet, counts: bool | range) -> str:
-    if faces.folds:
+    if faces.folds or isinstance(counts, bool):
         return f"the mean over {faces.folds} stratified folds of {faces.faces:,} faces"
     return f"{span(counts[0], counts[-1])} of {faces.faces:,}"
 
@@ -165,8 +165,8 @@ def _levels(statement: Statement, sets: dict[str, FaceSet], readings: Sequence[s
 def _cross_checked(statement: Statement, sets: dict[str, FaceSet], answers: dict) -> str:
     """Count the answers in which ``mlscorecheck`` agrees, of those that it was asked for: ``"4 of 4"``."""
     asked = [_agrees(statement, sets[name], reading, bool(counts)) for (name, reading), counts in answers.items()]
-    asked = [answer for answer in asked if answer is not None]
-    return f"{sum(asked)} of {len(asked)}" if asked else ""
+    agreed = [answer for answer in asked if answer is not None]
+    return f"{sum(agreed)} of {len(agreed)}" if agreed else ""
 
 
 def _agrees(statement: Statement, faces: FaceSet, reading: str, possible: bool) -> bool | None:

@@ -78,7 +78,8 @@ def _problems(record: Record) -> Iterator[str]:
         yield from unknown or _check_problems(check, record)
         if check.experiment:
             yield from _unknown([check.experiment], record.experiments, f"check {check.id}, experiment")
-    for part in (*record.measured, *record.not_measured, *record.quoted):
+    parts: list[Measured | NotMeasured] = [*record.measured, *record.not_measured, *record.quoted]
+    for part in parts:
         for pattern in part.ids:
             if not matching([pattern], record):
                 yield f"{pattern!r} in measured, not_measured or quoted matches no statement{nearest(pattern, ids)}."

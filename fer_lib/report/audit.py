@@ -166,8 +166,9 @@ class PaperAudit:
             subject = matching(part.ids, self.record)[0]
             found = _estimate(part, subject, self.results)
             if isinstance(found, _Estimate) and part.scale == 100:
-                shown = isinstance(subject, Statement) and subject.unit in SCALES
-                printed = 100 * float(subject.value) / SCALES[subject.unit] if shown else np.nan
+                printed = np.nan
+                if isinstance(subject, Statement) and subject.unit in SCALES:
+                    printed = 100 * float(subject.value) / SCALES[subject.unit]
                 rows.append({"name": part.name, "printed": printed, **found._asdict()})
         return pd.DataFrame(rows, columns=["name", "printed", *_Estimate._fields])
 
@@ -218,15 +219,18 @@ def measured_text(record: Record, subject: Statement | Announced, results: Resul
 def _calibration_row(
     name: str, split: str, accuracy: float, loss: float, *, classes: int, curve: pd.DataFrame | None = None
 ) -> dict[str, str]:
-    known = curve is not None and len(curve) > 0
+    largest, miscalibrated = "–", "–"
+    if curve is not None and len(curve) > 0:
+        largest = f"{np.average(curve['confidence'], weights=curve['faces']):.4f}"
+        miscalibrated = f"{metrics.calibration_error(curve):.4f}"
     return {
         "model": name,
         "faces": split,
         "categorical accuracy": f"{accuracy:.4f}",
         "loss (nats)": f"{loss:.2f}" if curve is None else f"{loss:.4f}",
         **engine.sureness(accuracy, loss, classes),
-        "mean largest output": f"{np.average(curve['confidence'], weights=curve['faces']):.4f}" if known else "–",
-        "calibration error": f"{metrics.calibration_error(curve):.4f}" if known else "–",
+        "mean largest output": largest,
+        "calibration error": miscalibrated,
     }
 
 
@@ -282,7 +286,7 @@ def _estimate(part: Measured | Quoted, subject: Statement | Announced, results: 
         return _plain(values[0])
     found = part.scale * np.array(values)
     spread = float(found.std(ddof=1)) if len(set(values)) > 1 else 0.0
-    bounds = [[row.get(end) for end in ends] for row in rows]
+    bounds: list[list[Any]] = [[row.get(end) for end in ends] for row in rows]
     if not ends or any(end is None for pair in bounds for end in pair):
         return _Estimate(float(found.mean()), spread, np.nan, np.nan)
     low, high = part.scale * min(pair[0] for pair in bounds), part.scale * max(pair[1] for pair in bounds)

@@ -136,8 +136,8 @@ class Results:
             )
             if first is None or second is None or not first["label"].equals(second["label"]):
                 continue
-            outputs = [frame[list(self._class_names(frame))].to_numpy() for frame in (first, second)]
-            compared = metrics.compare_paired(*outputs, first["label"].to_numpy(), seed=seed)
+            ours, others = (frame[list(self._class_names(frame))].to_numpy() for frame in (first, second))
+            compared = metrics.compare_paired(ours, others, first["label"].to_numpy(), seed=seed)
             difference = interval(compared["difference"], compared["low"], compared["high"])
             rows.append(
                 {

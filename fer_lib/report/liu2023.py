@@ -114,8 +114,8 @@ class Liu2023:
         """Build Table 3 as measured; only the paper's own classifier before notebook 07 has run."""
         if self.compared:
             values, marks = self._compared_values, self._compared_marks
-            frames = (pd.DataFrame(values[name]) for name in ("scores", "against"))
-            return comparators_tables.table3(*frames, values["systems"], **marks)
+            scores, against = (pd.DataFrame(values[name]) for name in ("scores", "against"))
+            return comparators_tables.table3(scores, against, values["systems"], **marks)
         own = own_rows(self._frame("scores")) if self.model else None
         return liu2023_tables.table3(own, **self._marks(self.model))
 

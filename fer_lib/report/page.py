@@ -12,6 +12,7 @@ import re
 import sys
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import nbformat
@@ -53,7 +54,8 @@ def page(notebook: str | Path) -> str:
     title = _taken_title(body)
     subtitle = next((heading.get_text() for heading in body.find_all("h2") if "Profile" in heading.get_text()), "")
     for text in body.find_all(string=re.compile("^SYNTHETIC")):
-        text.parent["class"] = [*text.parent.get("class", []), "synthetic"]
+        parent: Any = text.parent  # bs4's types do not say that it exists, nor that a class is a list
+        parent["class"] = [*parent.get("class", []), "synthetic"]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -92,7 +94,7 @@ def _frame(body: BeautifulSoup, table: Tag) -> None:
     """Add a caption (the bold title before the table), a link to its CSV, and a frame that scrolls."""
     before = table.find_previous_sibling()
     is_title = before is not None and before.name == "p" and before.find("strong", recursive=False) is not None
-    title = before.extract().get_text() if is_title else "Table"
+    title = before.extract().get_text() if is_title and before is not None else "Table"
     figure = body.new_tag("figure", attrs={"class": "table"})
     table.wrap(figure)
     caption = body.new_tag("figcaption")

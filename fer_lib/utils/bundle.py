@@ -51,7 +51,7 @@ def save(folder: str | Path, index: str, content: Mapping[str, Any], parts: Mapp
     if arrays:
         names.append(ARRAYS_FILE)
         with atomic_path(folder / ARRAYS_FILE) as partial:
-            np.savez_compressed(partial, **arrays)
+            np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
     whole = {**content, "sha256": {name: file_sha256(folder / name) for name in names}}
     write_text(folder / index, json.dumps(whole, indent=2, ensure_ascii=False, default=list) + "\n")
     return folder

@@ -80,8 +80,10 @@ def read_yaml(path: Path) -> Any:
             raise FerError(f"{path.name} has a YAML alias (*name), which is not supported; write the value out.")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where, why = (f" (line {mark.line + 1})", error.problem) if mark else ("", str(error).splitlines()[0])
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            where, why = f" (line {error.problem_mark.line + 1})", error.problem
+        else:
+            where, why = "", str(error).splitlines()[0]
         raise FerError(f"{path.name} is not YAML{where}: {why}.") from None
 
 
