@@ -44,9 +44,10 @@ install: $(STAMP) ## only install, into .venv (with uv, which is installed there
 replicate: $(STAMP) ## run all notebooks of PROFILE; write tables, figures and a report
 	@exec $(PY) workflow/run.py
 
-test: $(STAMP) ## lint, then run every test and check every notebook's outputs
+test: $(STAMP) ## lint and check types, then run every test and check every notebook's outputs
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy --no-error-summary
 	@$(data_folder); $(if $(PYTEST_FLAGS),exec $(PY) -m pytest $(PYTEST_FLAGS);) \
 	others=$$(mktemp); trap 'rm -f "$$others"' EXIT; \
 	$(PY) -m pytest -q tests $(patsubst %,--ignore=%,$(filter tests/%,$(CHAIN))) >"$$others" 2>&1 & other=$$!; \

@@ -328,9 +328,10 @@ def test_the_chain_gets_what_the_user_typed(workshop):
 @needs_make
 def test_flags_reach_pytest_and_lab(workshop):
     workshop.add("python3.12")
-    assert workshop.make("test", "PYTEST_FLAGS=-k packaging -x").calls[-3:] == [
+    assert workshop.make("test", "PYTEST_FLAGS=-k packaging -x").calls[-4:] == [
         "[python][-m][ruff][check][.]",
         "[python][-m][ruff][format][--check][.]",
+        "[python][-m][mypy][--no-error-summary]",
         "[python][-m][pytest][-k][packaging][-x]",
     ]
     lab = workshop.make("lab", "LAB_FLAGS=--no-browser", "FER_DATA=my data")
