@@ -50,7 +50,8 @@ def openvino() -> ModuleType:
         ImportError: OpenVINO is not installed.
     """
     silenced = {name: sys.modules.get(name) for name in ("openvino_telemetry", "openvino_telemetry.backend")}
-    sys.modules.update(dict.fromkeys(silenced))  # type: ignore[arg-type]  # None makes an import fail, and OpenVINO then uses a stub
+    # OpenVINO then uses a stub
+    sys.modules.update(dict.fromkeys(silenced))  # type: ignore[arg-type]  # None makes an import fail
     try:
         import openvino
     finally:

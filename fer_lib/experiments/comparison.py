@@ -204,7 +204,7 @@ def run_whole(
             found = {name: made.system.predict_proba(images).astype(np.float32) for name, images in asked.items()}
             cost = np.array([made.seconds, _faces_a_second(made.system, first)])
             with atomic_path(path) as partial:
-                np.savez_compressed(partial, cost=cost, **found)  # type: ignore[arg-type]  # no face set is named allow_pickle
+                np.savez_compressed(partial, cost=cost, **found)  # type: ignore[arg-type]  # none is allow_pickle
             keras.utils.clear_session()
             log.info("system %d of %d done (%s, %s)", place, len(rows), row.name, learn.corpus)
         _forget_epochs(path)
