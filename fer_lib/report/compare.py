@@ -242,8 +242,8 @@ def _interval_columns(names: list[str]) -> dict[int, tuple[int, int]]:
 
 
 def _pair(low: Any, high: Any) -> tuple[float, float] | None:
-    ends = [_number(str(end)) for end in (low, high)]
-    return None if None in ends else (ends[0], ends[1])  # type: ignore[return-value]
+    first, last = _number(str(low)), _number(str(high))
+    return None if first is None or last is None else (first, last)
 
 
 def _number(text: str) -> float | None:
@@ -314,10 +314,11 @@ def _inside(ours: Value, theirs: Value) -> bool:
         if None in pairs:
             return False
         intervals = [pair for pair in pairs if pair]
-    if None in values:
+    one, other = values
+    if one is None or other is None:
         return False
     (low, high), (other_low, other_high) = intervals
-    return other_low <= values[0] <= other_high and low <= values[1] <= high  # type: ignore[operator]
+    return other_low <= one <= other_high and low <= other <= high
 
 
 def _short(text: str) -> str:
