@@ -381,15 +381,15 @@ def test_a_planted_lambda_is_refused_unrun(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda layer: layer.update(class_name="Mine"), "holds Mine"),
-        (lambda layer: layer.update(class_name=["Dense"]), "holds ['Dense']"),
-        (lambda layer: layer.update(module="os.path"), "holds os.path"),
-        (lambda layer: layer.update(module="kerasx.layers"), "holds kerasx.layers"),
-        (lambda layer: layer.update(registered_name="pack>Dense"), "holds pack>Dense"),
-        (lambda layer: layer["config"].update(activation="mine"), "holds the activation 'mine'"),
-        (lambda layer: layer["config"].update(activation=["relu"]), "holds the activation ['relu']"),
-        (lambda layer: layer["config"].update(kernel_initializer={"class_name": "__lambda__"}), "holds __lambda__"),
-        (lambda layer: layer["config"].update(deep={"far": [{"class_name": "function"}]}), "holds function"),
+        (lambda layer: layer.update(class_name="Mine"), "contains Mine"),
+        (lambda layer: layer.update(class_name=["Dense"]), "contains ['Dense']"),
+        (lambda layer: layer.update(module="os.path"), "contains os.path"),
+        (lambda layer: layer.update(module="kerasx.layers"), "contains kerasx.layers"),
+        (lambda layer: layer.update(registered_name="pack>Dense"), "contains pack>Dense"),
+        (lambda layer: layer["config"].update(activation="mine"), "contains the activation 'mine'"),
+        (lambda layer: layer["config"].update(activation=["relu"]), "contains the activation ['relu']"),
+        (lambda layer: layer["config"].update(kernel_initializer={"class_name": "__lambda__"}), "contains __lambda__"),
+        (lambda layer: layer["config"].update(deep={"far": [{"class_name": "function"}]}), "contains function"),
     ],
 )
 def test_whatever_is_no_plain_layer_is_refused(tmp_path, change, said):

@@ -131,7 +131,7 @@ def test_folds_keep_people_together():
         assert not set(people[fold.train]) & set(people[fold.test])
     assert sorted(np.concatenate([fold.test for fold in divided])) == list(range(60))
     for alone in (np.zeros(60, int), codes):  # one person; two, each with one expression
-        with pytest.raises(FerError, match="holds out whole people"):
+        with pytest.raises(FerError, match="holds out whole subjects"):
             splits.search_folds(codes, alone, count=5, seed=0)
     assert splits.sample(codes, 100, seed=0).tolist() == list(range(60))
     some = splits.sample(codes, 20, seed=0)

@@ -341,8 +341,11 @@ def gathered(tmp_path, seeds: dict[int, dict], synthetic: bool = True) -> report
         origin = {"origin": "none: random", "sha256": None, "tests_transfer_claim": False}
         data = {"ckplus": {"fingerprint": "f", "notes": {"neutral": False}}}
         made = {"seed": seed, "weights": origin, "data": data, "settings": {"a": values.pop("setting", 1)}}
-        content = {"name": "x", "synthetic": synthetic, "values": values, "provenance": made}
-        files.write_text(run.results / "metrics" / f"resnet50_svm_seed{seed}.json", json.dumps(content))
+        name = f"metrics/resnet50_svm_seed{seed}.json"
+        content = {"name": "x", "synthetic": synthetic, "values": values}
+        digest = files.file_sha256(files.write_text(run.results / name, json.dumps(content)))
+        made["artifacts"] = {name: digest}
+        files.write_text(run.results / "provenance" / f"04_resnet_svm_seed{seed}.json", json.dumps(made))
     return report_liu2023.gather(run)
 
 
