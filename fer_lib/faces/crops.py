@@ -19,12 +19,11 @@ from fer_lib.datasets.readers.cache import cached
 from fer_lib.errors import FerError
 from fer_lib.faces import mtcnn as mtcnn_engine
 from fer_lib.faces.geometry import (
+    LANDMARKS,
     Detection,
-    annotate,
     checked_picture,
     choose,
     crop,
-    crop_matrix,
     searched_copy,
     searched_shape,
 )
@@ -32,19 +31,6 @@ from fer_lib.settings import FaceSettings, settings_dict
 from fer_lib.utils import code_hash
 from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar
-
-__all__ = [
-    "KINDS",
-    "Detection",
-    "annotate",
-    "choose",
-    "crop",
-    "crop_matrix",
-    "detect",
-    "face_crops",
-    "summaries",
-    "summary",
-]
 
 KINDS = ("found", "low confidence", "no face")
 """Values of ``face_found``: a face of sufficient confidence, only faces below it, no face."""
@@ -58,7 +44,6 @@ LISTED = 50
 _BATCH, _BATCH_PIXELS = 32, 2_000_000  # at most, in one run of the networks
 _HELD_PIXELS = 50_000_000  # at most, of the photos in memory at a time
 _PROPOSED = 0.8  # mtcnn's own threshold for the last network
-_POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _FACTS = ("face_found", "confidence", "faces_in_photo", "box_left", "box_top", "box_width", "box_height")
 
 
@@ -275,6 +260,6 @@ def _detection(row: np.ndarray, ratio: tuple[float, float]) -> Detection:
     def scaled(x: float, y: float) -> tuple[float, float]:
         return round(float(x) * ratio[0], 2), round(float(y) * ratio[1], 2)
 
-    points = {name: scaled(row[6 + i], row[11 + i]) for i, name in enumerate(_POINTS)}
+    points = {name: scaled(row[6 + i], row[11 + i]) for i, name in enumerate(LANDMARKS)}
     box = (*scaled(row[1], row[2]), *scaled(row[3] - row[1], row[4] - row[2]))
     return Detection(box=box, confidence=round(float(row[5]), 6), **points)

@@ -16,6 +16,9 @@ from fer_lib.settings import FaceSettings
 
 Point = tuple[float, float]
 
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""The five points of a face, in MTCNN's order; left is the viewer's left."""
+
 LONGEST_SIDE = 1024
 """Longest side, in pixels, of the copy of a photo that is searched; faces below 20 pixels in it are not found."""
 
@@ -168,7 +171,7 @@ def annotate(image: np.ndarray, detection: Detection | None, text: str = "") -> 
         left, top, width, height = (value * scale for value in detection.box)
         ends = (round(left), round(top)), (round(left + width), round(top + height))
         cv2.rectangle(picture, *ends, _BOX_COLOUR, thickness, cv2.LINE_AA)
-        for name in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right"):
+        for name in LANDMARKS:
             x, y = getattr(detection, name)
             cv2.circle(picture, (round(x * scale), round(y * scale)), thickness + 1, _POINT_COLOUR, -1, cv2.LINE_AA)
         corner = (ends[0][0], ends[0][1] - 2 * thickness)

@@ -24,7 +24,8 @@ from fer_lib.datasets.readers.archives import MEMBER_LIMIT, visible
 from fer_lib.datasets.readers.faults import Fault
 from fer_lib.datasets.readers.pictures import IMAGE_SUFFIXES, decode_photo, is_picture_name
 from fer_lib.errors import FerError
-from fer_lib.faces.crops import Detection, annotate, choose, crop, detect
+from fer_lib.faces.crops import detect
+from fer_lib.faces.geometry import LANDMARKS, Detection, annotate, choose, crop
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
@@ -41,7 +42,6 @@ _DRAWN_BY = "fer-lib predict"
 PREFERRED = "ckplus_svm_"  # first choice among several models: liu2023's own
 Numbers = TypeVar("Numbers", bound=tuple[float, ...])
 
-_POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _HEADERS = ("file", "face", "label", "score", "second best", "score", "MTCNN", "box: left, top, width, height")
 _KINDS_OF_SCORE = {
     "probability": "Scores are the network's class probabilities; they are not calibrated.",
@@ -386,7 +386,7 @@ def _facts(photo: _Photo, draft: _Draft, settings: FaceSettings) -> Prediction:
     one = Prediction(str(photo.path), draft.outcome, face=draft.face, confidence=confidence, problem=problem)
     if draft.outcome != FOUND or face is None:
         return one
-    points = {name: _times(getattr(face, name), photo.ratio) for name in _POINTS}
+    points = {name: _times(getattr(face, name), photo.ratio) for name in LANDMARKS}
     return replace(one, box=_times(face.box, photo.ratio), landmarks=points)
 
 
@@ -425,7 +425,7 @@ def _drawn(
 
 
 def _moved(face: Detection, ratio: float) -> Detection:
-    points = {name: _times(getattr(face, name), ratio) for name in _POINTS}
+    points = {name: _times(getattr(face, name), ratio) for name in LANDMARKS}
     return replace(face, box=_times(face.box, ratio), **points)
 
 

@@ -19,7 +19,8 @@ from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
 from fer_lib.faces import crops
 from fer_lib.faces import mtcnn as mtcnn_engine
-from fer_lib.faces.crops import Detection, annotate, choose, crop, crop_matrix, detect, face_crops, summary
+from fer_lib.faces.crops import detect, face_crops, summary
+from fer_lib.faces.geometry import Detection, annotate, choose, crop, crop_matrix
 from fer_lib.settings import FaceSettings, change
 
 PLAIN = FaceSettings(margin=0.0, align=False)

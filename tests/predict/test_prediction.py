@@ -20,8 +20,8 @@ from fer_lib.datasets.synthetic.faces import generate
 from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
 from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
-from fer_lib.faces import crops
-from fer_lib.faces.crops import Detection, crop
+from fer_lib.faces import crops, geometry
+from fer_lib.faces.geometry import Detection, crop
 from fer_lib.models import resnet50_svm
 from fer_lib.predict import models as saved_models
 from fer_lib.predict import photos as prediction
@@ -329,7 +329,7 @@ def test_drawings_show_every_face_and_leave_the_photos_alone(detector, tmp_path)
 def test_the_text_on_drawings(detector, monkeypatch):
     texts = []
     monkeypatch.setattr(
-        prediction, "annotate", lambda image, one, text="": texts.append(text) or crops.annotate(image, one, text)
+        prediction, "annotate", lambda image, one, text="": texts.append(text) or geometry.annotate(image, one, text)
     )
     for name, image in (("face", picture(0)), ("blank", picture()), ("unsure", picture(200))):
         write(f"{name}.png", image)
