@@ -66,7 +66,7 @@ include_patterns = [*(f"{page}.*" for page in SHOWN), "docs/api/**"]
 exclude_patterns = sorted(
     path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in {"docs", "notebooks"}
 )
-exclude_patterns += ["docs/_build", "**.ipynb_checkpoints"]
+exclude_patterns += [".*", "docs/_build", "**.ipynb_checkpoints"]
 
 nb_execution_mode = "off"
 nb_merge_streams = True

@@ -52,7 +52,7 @@ def test_a_page_belongs_to_the_section_in_which_an_item_starts_with_its_link():
 
 
 def test_sphinx_walks_through_docs_and_notebooks_alone():
-    folders = {path.name for path in PROJECT.iterdir() if path.is_dir()}
+    folders = {path.name for path in PROJECT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     assert folders - set(CONF["exclude_patterns"]) == {"docs", "notebooks"}
     assert CONF["nb_execution_mode"] == "off"
 
