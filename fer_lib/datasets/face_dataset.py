@@ -108,14 +108,13 @@ def canonical_order(
 ) -> np.ndarray:
     """Compute the row order that only depends on content: by split, label, SHA-256 of the pixels and source.
 
-        A seed thus gives the same split whatever the archive, the file system or the row order of the CSV.
+    A seed thus gives the same split whatever the archive, the file system or the row order of the CSV.
 
-        Args:
-            images: uint8, shape (N, H, W) or (N, H, W, 3).
-            labels: int, shape (N,).
-            split_ranks: int, shape (N,): the position of each row's split in the corpus's own order.
-    =====
-            sources: N names; they order faces of the same split, label and pixels only.
+    Args:
+        images: uint8, shape (N, H, W) or (N, H, W, 3).
+        labels: int, shape (N,).
+        split_ranks: int, shape (N,): the position of each row's split in the corpus's own order.
+        sources: N names; they order faces of the same split, label and pixels only.
     """
     digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
     keys = list(zip(split_ranks.tolist(), labels.tolist(), digests, sources, strict=True))
