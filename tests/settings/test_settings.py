@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import re
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -341,8 +342,8 @@ def test_a_dictionary_is_plain_json():
 def test_every_setting_is_documented_where_its_class_or_parent_says_attributes(kind):
     documented = set()
     for ancestor in kind.__mro__[:-1]:
-        attributes = (ancestor.__doc__ or "").partition("Attributes:")[2]
-        documented |= set(re.findall(r"^ {8}(\w+): \S", attributes, flags=re.MULTILINE))
+        attributes = inspect.cleandoc(ancestor.__doc__ or "").partition("Attributes:")[2]  # Python 3.13 strips indents
+        documented |= set(re.findall(r"^ {4}(\w+): \S", attributes, flags=re.MULTILINE))
     assert documented == {field.name for field in dataclasses.fields(kind)}
 
 
