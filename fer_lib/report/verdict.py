@@ -12,7 +12,8 @@ from fer_lib.report.chen2023 import Results
 from fer_lib.report.compare import compare
 from fer_lib.report.liu2023 import GLANCE, OWN, Liu2023
 from fer_lib.settings import PROJECT
-from fer_lib.tables.chen2023 import MODEL_NAMES, Table
+from fer_lib.tables.base import Table
+from fer_lib.tables.format import MODEL_NAMES
 
 NOTHING = "–"
 SYNTHETIC = (
