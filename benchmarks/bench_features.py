@@ -15,7 +15,6 @@ import numpy as np
 import trunk_work
 from side_by_side import alternate, arguments, fer2013, machine, ratio, report, say
 
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.models import resnet50_mlp, resnet50_svm
@@ -23,6 +22,7 @@ from fer_lib.models.trunk import share_of_variation
 from fer_lib.provenance import git_state, package_versions
 from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.utils.files import write_text
+from fer_lib.utils.pixels import network_input
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import trunk_work
 from side_by_side import arguments, machine_limit, ratio, report, say, seconds
 
-from fer_lib.augmentation import network_input
 from fer_lib.models import trunk
 from fer_lib.settings import ResNet50MlpSettings
+from fer_lib.utils.pixels import network_input
 
 TARGETS = {"openvino float32": 2.2, "openvino bfloat16": 5.0}
 

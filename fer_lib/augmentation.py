@@ -23,9 +23,6 @@ import pandas as pd
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings import ExpansionSettings
 
-# ``keras.applications.resnet50.preprocess_input`` subtracts these from blue, green and red; a test compares them.
-IMAGENET_BGR_MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
-
 # the centre comes first, because it is the crop nearest to the whole face
 CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")
 NUMBERS = {"original": 0, "flip": 0, "brightness": 1, "contrast": 1, "rotate": 1, "zoom": 1, "shift": 2}
@@ -106,29 +103,6 @@ def affine_matrix(angle: float, row_shift: float, column_shift: float, *, height
             [-sin, cos, cos * row_offset - sin * column_offset + centre_row],
         ]
     )
-
-
-def network_input(images: np.ndarray, scaling: str = "unit") -> np.ndarray:
-    """Convert faces to a network's input: float32 of shape (N, H, W, 3), normalised.
-
-    Args:
-        images: uint8 or float32 in 0-255, shape (N, H, W) for grey (repeated into three channels) or (N, H, W, 3).
-        scaling: ``"unit"`` divides by 255 ("pixel normalization", section 2.1); ``"trunk"`` is
-            ``keras.applications.resnet50.preprocess_input``; ``"raw"`` leaves 0-255 ("raw images on the testing set").
-
-    Raises:
-        ValueError: ``scaling`` has another value.
-    """
-    pixels = images.astype(np.float32)
-    if pixels.ndim == 3:
-        pixels = np.repeat(pixels[..., np.newaxis], 3, axis=-1)
-    if scaling == "unit":
-        return pixels / np.float32(255)
-    if scaling == "trunk":
-        return pixels[..., ::-1] - IMAGENET_BGR_MEANS
-    if scaling == "raw":
-        return pixels
-    raise ValueError(f"scaling is {scaling!r}; it should be 'unit', 'trunk' or 'raw'")
 
 
 def expand(images: np.ndarray, settings: ExpansionSettings) -> np.ndarray:

@@ -10,26 +10,24 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.augmentation import network_input, random_affine, random_flips
+from fer_lib.augmentation import random_affine, random_flips
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import TrainingSettings
-from fer_lib.utils.files import atomic_path
+from fer_lib.utils.checkpoints import HISTORY, Checkpoints
+from fer_lib.utils.pixels import network_input
 from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
-
-HISTORY = "history.csv"
-COUNTS = ("epoch", "step", "layer")  # the columns of a checkpoint's tables that are integers
 
 
 def set_seed(seed: int) -> None:
@@ -211,87 +209,6 @@ def predict(
         return parts.predict(faces.images, scaling=scaling)
     outputs = np.empty((len(faces), model.output_shape[1]), np.float32)
     return in_batches(scaled(one_at_a_time(model), scaling), faces.images, outputs)
-
-
-class Checkpoints:
-    """The state of one training in a folder, from which a training that was killed at any moment continues.
-
-    Tables (CSV) list the finished epochs or steps, one in each row. A file named after the number of rows is the model
-    after them: a ``.keras`` file contains the model and the optimiser, a ``.weights.h5`` file only their weights.
-    Shuffling, augmentation and dropout depend only on the seed and the row's number. The model is written before the
-    table that counts its rows, and the former model is removed last, so a kill at any moment leaves a table whose model
-    is there.
-    """
-
-    def __init__(self, folder: str | Path | None, *, state: str = "epoch-{:03d}.keras") -> None:
-        """Take the folder for one training; None keeps nothing.
-
-        Args:
-            folder: created when something is saved. The caller names it after settings, data and seed.
-            state: the pattern of the model's file name: what a row is, a hyphen and the number of rows.
-        """
-        self.folder = None if folder is None else Path(folder)
-        self.state = state
-
-    def table(self, name: str = HISTORY) -> pd.DataFrame:
-        """Read a table; it is empty if there is none or, with a warning, if it cannot be read."""
-        if self.folder is None or not (self.folder / name).is_file():
-            return pd.DataFrame()
-        try:
-            # Python reads a float to the last bit, so a resumed table equals an undisturbed one
-            rows = pd.read_csv(self.folder / name, dtype=str).astype(float)
-            return rows.astype({column: int for column in COUNTS if column in rows})
-        except (OSError, ValueError, KeyError) as error:
-            self._warn(error)
-            return pd.DataFrame()
-
-    def restore(self, rows: int, model: keras.Model | None = None) -> keras.Model | None:
-        """Read the model after so many rows; None, with a warning, if it cannot be read.
-
-        Args:
-            rows: one or more, as many as a table has.
-            model: the model that takes over the weights of a ``.weights.h5`` file; a ``.keras`` file needs none.
-        """
-        try:
-            file = self._model_file(rows)
-            if model is None:
-                model = keras.saving.load_model(file, safe_mode=True)
-            else:
-                model.load_weights(file)
-        except (OSError, ValueError, KeyError) as error:
-            self._warn(error)
-            return None
-        log.info("resumed after %s %d", self.state.partition("-")[0], rows)
-        return model
-
-    def save(self, model: keras.Model | None, tables: Mapping[str, pd.DataFrame]) -> None:
-        """Write the model and the tables, each whole or not at all; remove former models and half-written files.
-
-        Args:
-            model: the model after the rows of the last table; None if the training is over and no model is needed.
-            tables: by file name, in the order of writing.
-        """
-        if self.folder is None:
-            return
-        now = self._model_file(len(list(tables.values())[-1]))
-        if model is not None:
-            with atomic_path(now) as partial:
-                model.save(partial) if now.suffix == ".keras" else model.save_weights(partial)
-        for name, table in tables.items():
-            with atomic_path(self.folder / name) as partial:
-                table.to_csv(partial, index=False)
-        before, _, after = self.state.replace("}", "{").split("{")
-        halves = self.folder.glob(".partial-*")  # a model of hundreds of megabytes, perhaps
-        for old in {*self.folder.glob(f"{before}*{after}"), *halves} - ({now} if model is not None else set()):
-            old.unlink(missing_ok=True)
-
-    def _model_file(self, rows: int) -> Path:
-        assert self.folder is not None  # without one nothing is saved, and nothing can be read
-        return self.folder / self.state.format(rows)
-
-    def _warn(self, error: Exception) -> None:
-        assert self.folder is not None
-        log.warning("the checkpoint in %s cannot be read (%s); training starts again", self.folder.name, error)
 
 
 def _compiled(model: keras.Model, settings: TrainingSettings) -> keras.Model:

@@ -8,8 +8,9 @@ from keras.src.legacy.preprocessing.image import apply_affine_transform
 from scipy import ndimage, stats
 
 from fer_lib import augmentation
-from fer_lib.augmentation import network_input, random_affine
+from fer_lib.augmentation import random_affine
 from fer_lib.backend import keras
+from fer_lib.utils.pixels import network_input
 
 POSES = [(15.0, 4.8, -4.8), (-15.0, -4.8, 4.8), (7.3, 1.25, 0.5), (0.0, 2.0, -3.0), (-11.0, 0.0, 0.0), (90.0, 1.0, 0.0)]
 

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from fer_lib import training
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.models import baseline_cnn, trunk
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings, change
+from fer_lib.utils.pixels import network_input
 
 TINY = BaselineCnnSettings(
     epochs=3,

@@ -28,8 +28,9 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import depth_nets
 from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash
-from fer_lib.training import Checkpoints, set_seed
+from fer_lib.training import set_seed
 from fer_lib.utils import code_hash
+from fer_lib.utils.checkpoints import Checkpoints
 
 log = logging.getLogger(__name__)
 

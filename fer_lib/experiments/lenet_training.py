@@ -30,7 +30,8 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings, settings_hash
-from fer_lib.training import HISTORY, Checkpoints, set_seed
+from fer_lib.training import set_seed
+from fer_lib.utils.checkpoints import HISTORY, Checkpoints
 from fer_lib.utils.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)

@@ -25,11 +25,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras, openvino
 from fer_lib.errors import FerError
 from fer_lib.models.openvino_graph import convert
 from fer_lib.utils.parallel import cores
+from fer_lib.utils.pixels import network_input
 
 layers = keras.layers
 

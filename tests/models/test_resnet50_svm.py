@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from fer_lib import training
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.models import resnet50_svm, trunk
 from fer_lib.models.resnet50_mlp import TRUNK_PARAMETERS
 from fer_lib.settings import ResNet50SvmSettings, change
+from fer_lib.utils.pixels import network_input
 
 layers = keras.layers
 RANDOM = ResNet50SvmSettings(weights="random_frozen")

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 
 from fer_lib import backend, training
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import baseline_cnn, openvino_graph, resnet50_mlp, resnet50_svm, trunk
 from fer_lib.models.trunk import share_of_variation
 from fer_lib.settings import PROJECT, BaselineCnnSettings, ResNet50MlpSettings, ResNet50SvmSettings, change
+from fer_lib.utils.pixels import network_input
 
 layers = keras.layers
 RANDOM = ResNet50MlpSettings(weights="random_frozen", scaling="trunk", epochs=2, batch_size=16)

@@ -18,7 +18,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from fer_lib.augmentation import network_input
 from fer_lib.backend import keras
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
@@ -28,6 +27,7 @@ from fer_lib.predict.models import MODEL_FILE, SVM_FILE, TRUNK_FILE, SavedModel
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
 from fer_lib.svm import classifiers
 from fer_lib.utils.files import file_sha256
+from fer_lib.utils.pixels import network_input
 
 layers = keras.layers
 SETTINGS = ResNet50SvmSettings(search_folds=2, scaling="unit")
