@@ -81,7 +81,18 @@ class Source:
         with _readable(self, name):
             return self._size(name)
 
+    def stamp(self, name: str) -> str:
+        """Give a member's size and a mark of its content without reading it, for the key of a cache.
+
+        The mark is the checksum (CRC-32) that a zip states, and the time of the last change of a file in a folder.
+        """
+        with _readable(self, name):
+            return self._stamp(name)
+
     def _size(self, name: str) -> int:
+        raise NotImplementedError
+
+    def _stamp(self, name: str) -> str:
         raise NotImplementedError
 
     def _open(self, name: str) -> IO[bytes]:
@@ -147,6 +158,10 @@ class FolderSource(Source):
     def _size(self, name: str) -> int:
         return (self.path / name).stat().st_size
 
+    def _stamp(self, name: str) -> str:
+        facts = os.stat(os.path.join(self.path, name))
+        return f"{facts.st_size} {facts.st_mtime_ns}"
+
     def _open(self, name: str) -> IO[bytes]:
         return open(os.path.join(self.path, name), "rb")  # joining Paths takes as long as opening
 
@@ -171,6 +186,9 @@ class ZipSource(Source):
 
     def _size(self, name: str) -> int:
         return self._members[name].file_size
+
+    def _stamp(self, name: str) -> str:
+        return f"{self._members[name].file_size} {self._members[name].CRC:08x}"
 
     def _open(self, name: str) -> IO[bytes]:
         info = self._members[name]

@@ -35,6 +35,19 @@ def cache_folder(beside: str | Path) -> Path:
     return (beside if beside.is_dir() else beside.parent) / ".fer-cache"
 
 
+def cache_name(key: Mapping[str, object]) -> str:
+    """Name a cache file, without suffix: ``key["corpus"]``, then a hash of the whole key."""
+    return f"{key['corpus']}-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]}"
+
+
+def make_cache_folder(folder: Path) -> None:
+    """Create the cache's folder; next to data of the user, Git is told to ignore it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.environ.get("FER_CACHE") and not (folder / ".gitignore").exists():
+        # The cache contains faces of real people: it must never be committed, wherever the data are.
+        write_text(folder / ".gitignore", "*\n")
+
+
 def cached(beside: str | Path, key: Mapping[str, object], build: Callable[[], FaceDataset]) -> FaceDataset:
     """Read the dataset of ``key`` from the cache, or build it and store it there.
 
@@ -46,8 +59,7 @@ def cached(beside: str | Path, key: Mapping[str, object], build: Callable[[], Fa
         build: parses the corpus.
     """
     facts = {**key, "cache_format": FORMAT_VERSION}
-    name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
-    path = cache_folder(beside) / f"{key['corpus']}-{name}.npz"
+    path = cache_folder(beside) / f"{cache_name(facts)}.npz"
     dataset = _read(path, facts)
     if dataset is None:
         dataset = build()
@@ -95,10 +107,7 @@ def _write(path: Path, facts: dict, dataset: FaceDataset) -> None:
     }
     text = json.dumps(stored).encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.environ.get("FER_CACHE") and not (path.parent / ".gitignore").exists():
-            # The cache contains faces of real people: it must never be committed, wherever the data are.
-            write_text(path.parent / ".gitignore", "*\n")
+        make_cache_folder(path.parent)
         with atomic_path(path) as partial, open(partial, "wb") as file:
             np.savez(
                 file,

@@ -24,11 +24,13 @@ class Faults:
     Attributes:
         origin: the name of the file or folder in the message.
         skip_bad: whether faulty faces are left out and counted, rather than refused.
+        noun: the name of one row in the message.
     """
 
     origin: str
     skip_bad: bool = False
     found: list[tuple[int | str, str, Fault]] = field(default_factory=list)
+    noun: str = "face"
 
     def add(self, order: int | str, place: str, fault: Fault) -> None:
         """Add a fault; ``order`` sorts the places, so that "the first" does not depend on the reading order."""
@@ -50,7 +52,7 @@ class Faults:
         total = len(self.found)
         listed = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
         more = f" (the first of {total:,} faults: {listed})" if total > 1 else ""
-        one = "such faces" if total > 1 else "this face"
+        one = f"such {self.noun}s" if total > 1 else f"this {self.noun}"
         raise FerError(
             f"{self.origin}, {place}: {first.detail}{more}; repair the data, or leave {one} out and counted with "
             "skip_bad: true in the profile's data (--skip-bad on the command line)."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -70,12 +72,34 @@ def decode_photo(data: bytes) -> np.ndarray:
     Raises:
         Fault: the bytes are no whole picture, or the picture's size or kind is not supported.
     """
+
+    def pixels(picture: Image.Image) -> np.ndarray:
+        _check_face_size(picture)
+        return _pixels(picture)
+
+    return _decoded(data, pixels)
+
+
+def decode_square(data: bytes, side: int) -> np.ndarray:
+    """Decode a picture's bytes to RGB, uint8 (side, side, 3): its shorter side resized to ``side``, its centre kept.
+
+    The picture is turned upright by its EXIF first. Grey becomes RGB with three equal channels. Resizing is bicubic
+    and antialiased; a picture that is already side x side keeps its pixels.
+
+    Raises:
+        Fault: the bytes are no whole picture, or the picture's size or kind is not supported.
+    """
+    return _decoded(data, lambda picture: _square(picture, side))
+
+
+def _decoded(data: bytes, pixels: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """Open a picture, check its header and give its ``pixels``; raise Fault if any of these fails."""
     if not data:
         raise Fault("empty picture", "the file is empty rather than a picture")
     try:
         with Image.open(io.BytesIO(data)) as picture:
             _check_head(picture)
-            return _pixels(picture)
+            return pixels(picture)
     except Image.UnidentifiedImageError:
         raise _no_picture(data) from None
     except _BOMBS:
@@ -110,13 +134,17 @@ def _check_head(picture: Image.Image) -> None:
     width, height = picture.size
     if width * height > PIXEL_LIMIT:
         raise Fault("too large a picture", _too_large(f"{width:,} x {height:,} pixels"))
+    if picture.mode not in (*_GREY_MODES, *_COLOUR_MODES):
+        raise Fault("unusual pixels", f"the pixels are of kind {picture.mode!r} rather than 8-bit grey or colour")
+
+
+def _check_face_size(picture: Image.Image) -> None:
+    width, height = picture.size
     if min(width, height) < SHORTEST_SIDE:
         raise Fault(
             "too small a picture",
             f"the picture is {width} x {height} pixels, where a face needs {SHORTEST_SIDE} on each side",
         )
-    if picture.mode not in (*_GREY_MODES, *_COLOUR_MODES):
-        raise Fault("unusual pixels", f"the pixels are of kind {picture.mode!r} rather than 8-bit grey or colour")
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:
@@ -125,6 +153,18 @@ def _pixels(picture: Image.Image) -> np.ndarray:
         picture.draft(mode, (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is reduced during decoding, never below this
     upright = ImageOps.exif_transpose(picture).convert(mode)
     upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+    return np.array(upright)
+
+
+def _square(picture: Image.Image, side: int) -> np.ndarray:
+    ratio = 2 * side / min(picture.size)  # decoding to twice the side leaves the rest to the better filter
+    picture.draft(None, tuple(math.ceil(ratio * pixels) for pixels in picture.size))
+    upright = ImageOps.exif_transpose(picture).convert("RGB")
+    if upright.size != (side, side):
+        shorter = min(upright.size)
+        left, top = ((pixels - shorter) / 2 for pixels in upright.size)
+        box = (left, top, left + shorter, top + shorter)
+        upright = upright.resize((side, side), Image.Resampling.BICUBIC, box)
     return np.array(upright)
 
 
