@@ -1,7 +1,7 @@
 """Images that are too many for memory: decoded once into a ``.npy`` file, read back and checked as a memory map.
 
-The file and a small ``.json`` of facts are in the parse cache (see ``cache.py``). A pair that does not match its key and
-its digests exactly is built again, never trusted. Without a cache, the pixels are in an unnamed temporary file.
+The file and a small ``.json`` of facts are in the parse cache (see ``cache.py``). A pair that does not match its key
+and its digests exactly is built again, never trusted. Without a cache, the pixels are in an unnamed temporary file.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _built(path: Path, key: Mapping[str, object], shape: tuple[int, ...], build:
         _, sha256, facts = _fill(file, shape, build)
     text = json.dumps({"key": key, "sha256": sha256, "facts": facts})
     digest = hashlib.sha256(text.encode()).hexdigest()
-    write_text(path.with_suffix(".json"), json.dumps({"stored": text, "digest": digest}))  # last: it makes the pair whole
+    write_text(
+        path.with_suffix(".json"), json.dumps({"stored": text, "digest": digest})
+    )  # last: it makes the pair whole
     return MappedImages(np.load(path, mmap_mode="r", allow_pickle=False), sha256, json.loads(text)["facts"])
 
 

@@ -158,7 +158,8 @@ def _pixels(picture: Image.Image) -> np.ndarray:
 
 def _square(picture: Image.Image, side: int) -> np.ndarray:
     ratio = 2 * side / min(picture.size)  # decoding to twice the side leaves the rest to the better filter
-    picture.draft(None, tuple(math.ceil(ratio * pixels) for pixels in picture.size))
+    width, height = (math.ceil(ratio * pixels) for pixels in picture.size)
+    picture.draft(None, (width, height))  # a JPEG only, and never below this
     upright = ImageOps.exif_transpose(picture).convert("RGB")
     if upright.size != (side, side):
         shorter = min(upright.size)
