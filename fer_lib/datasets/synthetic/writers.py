@@ -276,16 +276,16 @@ def _studio_visits(people: int, seed: int) -> Conditions:
     return Conditions(**values | {name: visits[name] for name in moving} | {"scale": 0.95 * visits["scale"]})
 
 
-def begin_folder(folder: str | Path, call: str) -> Path:
+def begin_folder(folder: str | Path, call: str, *, noun: str = "faces") -> Path:
     """Create a folder and mark it; raise FerError if it contains files that ``call`` did not write."""
     folder = Path(folder)
     sentence = (
-        f"Generated faces, not photographs: fer_lib.datasets.synthetic drew them by {call}, drawing {DRAWING}, "
+        f"Generated {noun}, not photographs: fer_lib.datasets.synthetic drew them by {call}, drawing {DRAWING}, "
         "and every result made from them is SYNTHETIC.\n"
     )
     marker = folder / MARKER
     if folder.exists() and not folder.is_dir():
-        raise FerError(f"Found a file at {folder}; expected a folder to write generated faces into.")
+        raise FerError(f"Found a file at {folder}; expected a folder to write generated {noun} into.")
     if folder.is_dir() and any(not entry.name.startswith(".partial-") for entry in folder.iterdir()):
         if not marker.is_file() or marker.read_text(encoding="utf-8") != sentence:
             raise FerError(
