@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality
+from fer_lib.datasets import ckplus, fer2013, genki4k, imagenet_folders, olivetti, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.imagenet_folders import CORPUS as IMAGENET
 from fer_lib.datasets.olivetti import PICKLES
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.archives import open_source, visible
@@ -30,18 +32,18 @@ def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> t
         FerError: nothing is recognised, or the only corpus there is faulty.
     """
     path = Path(path).expanduser()
-    found = {name: place for name in TITLES if (place := find_corpus(path, name, missing_ok=True))}
+    names = (*TITLES, IMAGENET)
+    found = {name: place for name in names if (place := find_corpus(path, name, missing_ok=True))}
     if not found:
-        name = recognised(path)
-        return _described(name, load(name, path, skip_bad=skip_bad, cache=cache)), None
+        return _lines(recognised(path), path, skip_bad=skip_bad, cache=cache), None
     lines: list[str] = []
     faulty: dict[str, FerError] = {}
     for name, place in found.items():
         try:
-            lines += [*_described(name, load(name, place, skip_bad=skip_bad, cache=cache)), ""]
+            lines += [*_lines(name, place, skip_bad=skip_bad, cache=cache), ""]
         except FerError as error:
             faulty[name] = error
-            lines += [f"corpus       {name} ({TITLES[name]})", f"FAULTY       {error}", ""]
+            lines += [f"corpus       {_named(name)}", f"FAULTY       {error}", ""]
     if len(faulty) == len(found) == 1:
         raise next(iter(faulty.values()))
     lines += _other_entries(path, found)
@@ -56,7 +58,7 @@ def _other_entries(folder: Path, found: Iterable[str]) -> list[str]:
     absent = [f"{name} ({title})" for name, title in TITLES.items() if name not in found]
     lines = [f"absent       {', '.join(absent) or 'nothing'}"]
     entries = sorted(entry.name for entry in folder.iterdir() if visible(entry.name))
-    if others := [name for name in entries if not name.lower().startswith(tuple(TITLES))][:8]:
+    if others := [name for name in entries if not name.lower().startswith((*TITLES, IMAGENET))][:8]:
         lines.append(f"passed over  {', '.join(others)}: a corpus's name starts with one of {', '.join(TITLES)}")
     return lines
 
@@ -88,10 +90,44 @@ def recognised(path: str | Path) -> str:
             for name, module in _MODULES.items():
                 if module.recognises(source):
                     return name
+            if imagenet_folders.recognises(source):  # last: FER-2013 may be in folders of classes too
+                return IMAGENET
     listed = f"it contains {', '.join(names[:4])} ({len(names):,} in all)" if names else "it contains nothing"
     raise FerError(
         f"{path} is none of {', '.join(TITLES.values())}: {listed}; give a corpus's file, archive or folder."
     )
+
+
+def _lines(name: str, path: str | Path, *, skip_bad: bool, cache: bool) -> list[str]:
+    if name == IMAGENET:
+        return _images_described(imagenet_folders.load(path, skip_bad=skip_bad, cache=cache))
+    return _described(name, load(name, path, skip_bad=skip_bad, cache=cache))
+
+
+def _named(name: str) -> str:
+    return f"{name} ({TITLES.get(name, 'images for pre-training')})"
+
+
+def _images_described(data: imagenet_folders.ImageFolders) -> list[str]:
+    notes = data.notes
+    lines = ["SYNTHETIC: these images were generated.", ""] if data.synthetic else []
+    parts = {"training": data.labels, "validation": data.val_labels}
+    counts = {part: np.bincount(labels, minlength=len(data.class_names)) for part, labels in parts.items()}
+    return [
+        *lines,
+        f"corpus       {_named(data.corpus)}",
+        f"layout       {notes['layout']}",
+        f"container    {notes['container']}",
+        f"classes      {len(data.class_names):,}",
+        *(f"{part:<12} {n.sum():,} images, {n.min():,} to {n.max():,} a class" for part, n in counts.items()),
+        f"read at      {data.side} x {data.side} pixels",
+        f"fingerprint  {data.fingerprint}",
+        "",
+        *(_official(data) if notes["layout"] == imagenet_folders.OFFICIAL else []),
+        f"left out         {_listed(notes['skipped']) or 'nothing'}",
+        "",
+        imagenet_folders.TERMS[notes["layout"]],
+    ]
 
 
 def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
@@ -100,7 +136,7 @@ def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
     digest = data.content_key if isinstance(data, PhotoSet) else data.fingerprint
     lines = [f"SYNTHETIC: these faces were generated; they are not {TITLES[name]}.", ""] if data.synthetic else []
     lines += [
-        f"corpus       {name} ({TITLES[name]})",
+        f"corpus       {_named(name)}",
         f"layout       {notes['layout']}",
         f"container    {notes['container']}",
         f"{'photos' if whole else 'faces':<12} {len(data):,}",
@@ -108,7 +144,7 @@ def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
         "",
         *_table(data),
         "",
-        *_official(name, data),
+        *_official(data),
         f"left out         {_listed(notes['skipped']) or 'nothing'}",
         "",
     ]
@@ -129,10 +165,10 @@ def _counts(table: pd.DataFrame) -> list[str]:
     return table.to_string(formatters=dict.fromkeys(table.columns, "{:,}".format)).splitlines()
 
 
-def _official(name: str, data: FaceDataset | PhotoSet) -> list[str]:
+def _official(data: FaceDataset | PhotoSet | imagenet_folders.ImageFolders) -> list[str]:
     deviations = data.notes["count_deviations"]
     text = "; ".join(f"{part} {n['found']:,} rather than {n['official']:,}" for part, n in deviations.items()) or "yes"
-    if name != "fer2013":
+    if not isinstance(data, FaceDataset) or data.corpus != "fer2013":
         return [f"official counts  {text}"]
     return [f"official split   {text}", f"official classes {_official_classes(data)}"]
 

@@ -45,9 +45,20 @@ SIDES = (8, 1024)
 
 CORPUS = "tiny-imagenet"
 
+#: The two layouts, as ``notes["layout"]`` names them.
+OFFICIAL, FOLDERS = "official Tiny-ImageNet", "image folders"
+
+#: Licence terms by layout; the report on the corpus ends with them.
+TERMS = {
+    OFFICIAL: (
+        "Tiny-ImageNet is a subset of ImageNet (Deng et al. 2009), whose terms of access allow non-commercial research "
+        "and education; the images belong to their owners: do not publish them."
+    ),
+    FOLDERS: "Folders of classes may be any corpus: read its own terms before you use or publish its images.",
+}
+
 _TRAIN, _VALIDATION = ("train",), ("val", "validation")
 _ANNOTATIONS = "val_annotations.txt"
-_OFFICIAL, _FOLDERS = "official Tiny-ImageNet", "image folders"
 _EXPECTED = (
     f"Tiny-ImageNet's train/<wnid>/images/, val/images/, val/{_ANNOTATIONS} and wnids.txt, or train/<class>/ and "
     "val/<class>/ with pictures, as a folder or a zip"
@@ -255,7 +266,7 @@ def _planned(source: Source, root: str) -> _Plan:
     _check_classes(origin, class_names, {label for part, label in members if not part})
     for names in members.values():
         names.sort()
-    layout = _FOLDERS if annotations is None else _OFFICIAL
+    layout = FOLDERS if annotations is None else OFFICIAL
     return _Plan(layout, origin, root, class_names, _titles(source, root, class_names), members, faults)
 
 
@@ -415,7 +426,7 @@ def _decoded(batch: list[tuple[str, bytes]], *, side: int) -> tuple[np.ndarray, 
 def _result(source: Source, root: str, plan: _Plan, found: MappedImages) -> ImageFolders:
     counts = np.array(found.facts["counts"])
     labels, val_labels = (np.repeat(np.arange(len(plan.class_names)), part) for part in counts)
-    official = plan.layout == _OFFICIAL
+    official = plan.layout == OFFICIAL
     totals = {
         "classes": len(plan.class_names),
         "classes of 500 training images": Counter(counts[0].tolist())[500],
@@ -438,7 +449,7 @@ def _result(source: Source, root: str, plan: _Plan, found: MappedImages) -> Imag
         val_labels=val_labels,
         class_names=plan.class_names,
         class_titles=plan.class_titles,
-        corpus=CORPUS if official else _FOLDERS,
+        corpus=CORPUS if official else FOLDERS,
         synthetic=locate.marked(source, root),
         notes=notes,
         pixels_sha256=found.sha256,
