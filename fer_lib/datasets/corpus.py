@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti, quality
+from fer_lib.datasets import ckplus, fer2013, genki4k, imagenet_folders, olivetti, quality
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers import locate
-from fer_lib.datasets.synthetic import writers
+from fer_lib.datasets.synthetic import patterns, writers
 from fer_lib.errors import FerError
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
 from fer_lib.utils import code_hash
@@ -102,6 +104,37 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
     return _absent("olivetti", ()) if path is None else olivetti.load(path)
 
 
+def load_imagenet(
+    path: str = "",
+    *,
+    side: int = 64,
+    generated: tuple[int, int, int] = (2, 40, 10),
+    skip_bad: bool = False,
+    progress: bool = False,
+) -> ImageFolders:
+    """Load the images for pre-training: Tiny-ImageNet, ImageNet or other folders of classes, or generated patterns.
+
+    Args:
+        path: the folder, zip or data folder; ``""`` means generated patterns.
+        side: height and width of the images in pixels.
+        generated: classes, and training and validation images of each class, if they are generated.
+        skip_bad: leave out and count faulty images rather than stop.
+        progress: show a progress bar on a terminal.
+
+    Raises:
+        FerError: there is no such corpus at ``path``, or it is damaged.
+    """
+    if path:
+        return imagenet_folders.load(path, side=side, skip_bad=skip_bad, progress=progress)
+    classes, train, validation = generated
+
+    def write(folder: Path) -> None:
+        patterns.write_image_folders(folder, classes=classes, train=train, validation=validation)
+
+    counts = f"{classes}x{train}+{validation}"
+    return imagenet_folders.load(_generated("imagenet", counts, write, writer=patterns), side=side, progress=progress)
+
+
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
     """Choose the faces that a figure may show: these, or generated ones if real people's may not be published."""
     return faces if draw_faces or faces.synthetic else _generated_fer2013(FACES_FOR_FIGURES, progress=False)
@@ -130,10 +163,10 @@ def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
     return PhotoSet(meta, class_names, name, Path(os.devnull), (), notes={"absent": "not in the data folder"})
 
 
-def _generated(corpus: str, size: int, write: Callable[[Path], object]) -> Path:
+def _generated(corpus: str, size: int | str, write: Callable[[Path], object], *, writer: ModuleType = writers) -> Path:
     """Give the folder of a generated corpus, drawn once into a cache in the corpus's own format."""
     cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
-    drawn_by = code_hash.of(writers)  # a new drawing is a new corpus
+    drawn_by = code_hash.of(writer)  # a new drawing is a new corpus
     folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
     whole = folder.with_name(f"{folder.name}.whole")  # next to it: the folder only has the corpus's own files
     if not (folder.is_dir() and whole.is_file()):
