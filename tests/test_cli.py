@@ -11,6 +11,7 @@ import pytest
 from fer_lib import cli
 from fer_lib.cli import main
 from fer_lib.datasets.catalog import TERMS, TITLES
+from fer_lib.datasets.synthetic.patterns import write_image_folders
 from fer_lib.settings import PROJECT
 
 
@@ -241,6 +242,34 @@ def test_check_of_a_data_folder_names_what_is_absent(tmp_path, capsys):
     assert said == (
         "passed over  icml_face_data.csv: a corpus's name starts with one of fer2013, ckplus, genki4k, olivetti"
     )
+
+
+def test_check_describes_images_for_pretraining_beside_the_corpora(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "data"
+    assert main(["data", "synth", str(data / "genki4k"), "--corpus", "genki4k", "--faces", "4"]) == 0
+    folder = write_image_folders(data / "tiny-imagenet-200", train=3, validation=2, side=16)
+    capsys.readouterr()
+    assert main(["data", "check", str(data)]) == 0
+    out = capsys.readouterr().out
+    assert "corpus       tiny-imagenet (images for pre-training)" in out
+    assert "training     6 images, 3 to 3 a class" in out
+    assert "official counts  classes 2 rather than 200" in out
+    assert "absent       fer2013 (FER-2013), ckplus (CK+), olivetti (Olivetti faces)" in out
+    assert "passed over" not in out
+    (folder / "val" / "images" / "val_3.JPEG").unlink()
+    assert main(["data", "check", str(data)]) == 2
+    assert "FAULTY       tiny-imagenet-200, val/val_annotations.txt, line 4: the line names" in capsys.readouterr().out
+
+
+def test_check_describes_folders_of_classes(tmp_path, capsys):
+    folder = write_image_folders(tmp_path / "x", train=3, validation=2, side=16, layout="folders")
+    assert main(["data", "check", "--no-cache", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "corpus       image folders (images for pre-training)" in out
+    assert "SYNTHETIC" in out
+    assert "official" not in out
+    assert not (folder / ".fer-cache").exists()
 
 
 def test_one_faulty_corpus_does_not_hide_the_others(tmp_path, capsys):

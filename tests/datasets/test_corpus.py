@@ -28,6 +28,16 @@ def test_editing_a_module_that_draws_gives_a_new_corpus(tmp_path, monkeypatch, m
     assert drawn_folder() != before
 
 
+def test_images_for_pretraining_are_generated_or_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    images = corpus.load_imagenet(side=16, generated=(3, 4, 2))
+    assert images.synthetic
+    assert images.images.shape == (12, 16, 16, 3)
+    assert images.val_labels.tolist() == [0, 0, 1, 1, 2, 2]
+    drawn = next((tmp_path / "cache" / "generated").glob("imagenet-3x4+2-*/"))
+    assert corpus.load_imagenet(str(drawn), side=16).fingerprint == images.fingerprint
+
+
 def test_a_corpus_that_was_drawn_is_not_drawn_again(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_CACHE", str(tmp_path))
     assert drawn_folder() == drawn_folder()

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from fer_lib.datasets import ckplus, genki4k, olivetti, quality
+from fer_lib.datasets import ckplus, genki4k, imagenet_folders, olivetti, quality
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.locate import find_corpus
 
@@ -53,6 +53,14 @@ def test_genki4k_counts_and_labels_are_the_official_ones():
     assert photos.labels.tolist() == [1] * 2162 + [0] * 1838  # the smiles come first
     assert photos.meta[["yaw", "pitch", "roll"]].abs().to_numpy().max() < 1
     assert photos.meta["yaw"][0] == pytest.approx(-0.021162)
+
+
+def test_tiny_imagenet_counts_are_the_official_ones():
+    images = imagenet_folders.load(place_of("tiny-imagenet"), progress=False)
+    assert images.notes["count_deviations"] == {}
+    assert images.notes["skipped"] == {}
+    assert images.images.shape == (100_000, 64, 64, 3)
+    assert set(np.bincount(images.val_labels).tolist()) == {50}
 
 
 def test_olivetti_is_ten_consecutive_faces_of_forty_people():
