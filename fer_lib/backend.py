@@ -62,4 +62,15 @@ def openvino() -> ModuleType:
     return openvino
 
 
-__all__ = ["DEVICES", "keras", "openvino"]
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Set the precision of the layers that are built inside, such as ``"mixed_bfloat16"``; those loaded keep theirs."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+__all__ = ["DEVICES", "keras", "openvino", "precision"]

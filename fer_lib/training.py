@@ -10,15 +10,14 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fer_lib.augmentation import random_affine, random_flips
-from fer_lib.backend import keras
+from fer_lib.backend import keras, precision
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
@@ -165,7 +164,7 @@ def train(
     set_seed(seed)  # after reading a checkpoint, which draws random numbers
     if model is None:
         history = pd.DataFrame()
-        with _precision(settings.precision):
+        with precision(settings.precision):
             model = _compiled(build(), settings)
     fitted_part, engine, validation_batches = _fitted_part(model, settings, validation)
     _complete(fitted_part, validation_batches)
@@ -213,17 +212,6 @@ def predict(
 
 def _compiled(model: keras.Model, settings: TrainingSettings) -> keras.Model:
     return model if model.compiled else compile_model(model, settings)
-
-
-@contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    """Set the precision of the layers that are built inside; those of a checkpoint keep theirs."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _fitted_part(

@@ -1,0 +1,71 @@
+"""Settings of the pre-training of a trunk on pictures of things, for those who cannot download ImageNet's weights."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from fer_lib.settings.common import STRICT, Fraction, Positive, PositiveFloat
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PretrainingStage:
+    """Passes over the pictures at one size.
+
+    Attributes:
+        image_size: height and width of the network's input, in pixels; Keras' ResNet50 takes 32 or more.
+        epochs: passes over the training pictures.
+    """
+
+    image_size: Annotated[int, Field(ge=32)] = 48
+    epochs: Positive = 1
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PretrainingSettings:
+    """Supervised pre-training of a network of ``keras.applications`` on a folder of pictures, from random weights.
+
+    Both papers start from ImageNet's weights. This is not a replication of how those were made, but a substitute that
+    anyone can make again from public pictures.
+
+    Attributes:
+        source: ``"folder"`` reads the pictures from the data folder; ``"generated"`` draws some.
+        generated_pictures: number of pictures to draw of each of two classes if the source is ``"generated"``.
+        network: its name in ``keras.applications``.
+        stages: passes at each size, one stage after another; a small size first is several times cheaper.
+        batch_size: pictures in one step.
+        learning_rate: the highest of stochastic gradient descent with Nesterov momentum. It rises from 0 in
+            ``warmup_epochs`` and falls to 0 along a half cosine.
+        warmup_epochs: passes in which the learning rate rises.
+        momentum: of the descent.
+        weight_decay: share of each kernel that a step takes off, times the learning rate; biases and batch norms are
+            left out. With momentum 0.9 it acts like a tenth of its value as an L2 penalty.
+        label_smoothing: share of the target that is spread over all classes.
+        smallest_crop: smallest share of a picture's area that a random crop has; 1 crops nothing.
+        scaling: scaling of the pixels that the weights will expect: ``"trunk"`` as Keras' ImageNet weights, or
+            ``"unit"``.
+        ema_momentum: momentum of a moving average of the weights, which replaces them at the end; 0 keeps none.
+        precision: of the layers; ``"mixed_bfloat16"`` computes in bfloat16 and keeps weights and loss in float32.
+        layers: ``"fast"`` trains with :mod:`fer_lib.models.fast_layers`, ``"keras"`` with Keras' own layers.
+    """
+
+    source: Literal["folder", "generated"] = "folder"
+    generated_pictures: Positive = 32
+    network: Literal["ResNet50", "VGG16"] = "ResNet50"
+    stages: Annotated[tuple[PretrainingStage, ...], Field(min_length=1)] = (
+        PretrainingStage(image_size=32, epochs=24),
+        PretrainingStage(image_size=48, epochs=16),
+    )
+    batch_size: Positive = 256
+    learning_rate: PositiveFloat = 0.2
+    warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
+    momentum: Fraction = 0.9
+    weight_decay: Fraction = 0.005
+    label_smoothing: Fraction = 0.1
+    smallest_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
+    scaling: Literal["trunk", "unit"] = "trunk"
+    ema_momentum: Fraction = 0.0
+    precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
+    layers: Literal["fast", "keras"] = "fast"
