@@ -260,9 +260,7 @@ def _messages(epoch: int, steps: int):
     def tell(step: int, logs: dict[str, float]) -> None:
         if (step + 1) % STEPS_A_MESSAGE == 0:
             left = time_left((time.monotonic() - started) / (step + 1) * (steps - step - 1))
-            log.info(
-                "epoch %d, step %d of %d: loss %.3f, %s in this epoch", epoch, step + 1, steps, logs["loss"], left
-            )
+            log.info("epoch %d, step %d of %d: loss %.3f, %s in this epoch", epoch, step + 1, steps, logs["loss"], left)
 
     return tell
 

@@ -14,6 +14,7 @@ from fer_lib.settings.liu2023 import (
     LeNetSettings,
     ResNet50SvmSettings,
 )
+from fer_lib.settings.pretraining import PretrainingSettings, PretrainingStage
 from fer_lib.settings.profile import (
     CHECKOUT,
     PROFILES,
@@ -45,6 +46,8 @@ __all__ = [
     "ExpansionSettings",
     "FaceSettings",
     "LeNetSettings",
+    "PretrainingSettings",
+    "PretrainingStage",
     "Profile",
     "ResNet50MlpSettings",
     "ResNet50SvmSettings",

@@ -26,6 +26,7 @@ from fer_lib.settings.liu2023 import (
     LeNetSettings,
     ResNet50SvmSettings,
 )
+from fer_lib.settings.pretraining import PretrainingSettings
 from fer_lib.utils.files import read_yaml
 
 PROFILES = Path(str(resources.files(__package__) / "profiles"))
@@ -42,6 +43,7 @@ class Profile:
 
     Attributes:
         description: one sentence on what the profile is for and what it costs.
+        pretraining: how a trunk is made where ImageNet's weights are not to be had; off by default.
         data: the FER-2013 faces and their division.
         resnet50_mlp: chen2023's model.
         baseline_cnn: chen2023's traditional CNN.
@@ -56,6 +58,7 @@ class Profile:
     """
 
     description: str
+    pretraining: PretrainingSettings = PretrainingSettings()
     data: DataSettings = DataSettings()
     resnet50_mlp: ResNet50MlpSettings = ResNet50MlpSettings()
     baseline_cnn: BaselineCnnSettings = BaselineCnnSettings()

@@ -14,7 +14,7 @@ from fer_lib.utils.files import atomic_path
 log = logging.getLogger(__name__)
 
 HISTORY = "history.csv"
-COUNTS = ("epoch", "step", "layer")  # the columns of a checkpoint's tables that are integers
+COUNTS = ("epoch", "step", "layer", "image_size")  # the columns of a checkpoint's tables that are integers
 
 
 class Checkpoints:
