@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from fer_lib.datasets.face_dataset import FaceDataset
@@ -22,6 +24,7 @@ from fer_lib.figures.style import (
     GRID,
     INK,
     INTERVAL,
+    METRIC_COLORS,
     PARTS,
     SOFT,
     UNSURE,
@@ -43,6 +46,9 @@ from fer_lib.figures.style import (
 
 if TYPE_CHECKING:
     import keras
+
+GLANCE_SIZE = 13  # points; the README's picture has to be legible on a phone, at a third of its size
+GLANCE_MARKS = {"categorical": "o", "binary": "s"}
 
 
 @styled
@@ -335,6 +341,91 @@ def recalls(scores: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> F
     ax.grid(visible=False, axis="y")
     legend_above(ax, columns=len(names))
     return figure
+
+
+@styled
+def glance(measured: Mapping[str, pd.DataFrame], *, printed: Mapping[str, float], synthetic: bool = False) -> Figure:
+    """Draw both accuracies of each model on the test faces, with the printed one above them: the README's picture.
+
+    Its words are few and large. The rest is in its description, which is the caption in the report.
+
+    Args:
+        measured: model -> scores: ``split``, ``metric``, ``value``, ``low`` and ``high``; the rows of both accuracies
+            on the split ``"testing"`` are drawn.
+        printed: model -> the accuracy on the test faces as the paper prints it.
+        synthetic: whether to mark the figure as made from generated faces.
+    """
+    testing = {
+        model: scores[scores["split"] == "testing"].set_index("metric")[["value", "low", "high"]] * 100
+        for model, scores in measured.items()
+    }
+    figure = new_figure(
+        0.5 * len(measured) + 0.92, "Which accuracy does chen2023 print?", synthetic=synthetic, title_size=14,
+        caption=_glance_caption(testing, printed),
+    )  # fmt: skip
+    ax = figure.subplots()
+    ax.axvline(100 * UNSURE, color=SOFT, linewidth=1.2, zorder=1, label="_level")
+    for place, (model, scores) in enumerate(testing.items()):
+        _glance_row(ax, place, scores, printed.get(model))
+        if place:
+            ax.axhline(place - 0.5, color=GRID, linewidth=0.8)
+    ax.annotate(
+        "6/7 = 85.7 %: never more than 50 % sure", (1, 1), xytext=(0, 3), xycoords="axes fraction",
+        textcoords="offset points", ha="right", va="bottom", fontsize=GLANCE_SIZE - 2, color=SOFT,
+    )  # fmt: skip
+    ax.set(xlim=(0, 100), ylim=(len(measured) - 0.5, -0.5))
+    ax.set_yticks(range(len(measured)), [model_name(model) for model in measured], fontsize=GLANCE_SIZE)
+    ax.set_xlabel("accuracy on the test faces (%), 95 % intervals", fontsize=GLANCE_SIZE - 1)
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelsize=GLANCE_SIZE - 1)
+    ax.grid(visible=False, axis="y")
+    looks = {f"{kind}, measured": (GLANCE_MARKS[kind], color, color) for kind, color in METRIC_COLORS.items()}
+    handles = [
+        Line2D([], [], linestyle="none", marker=marker, mfc=fill, mec=edge, markersize=8, label=name)
+        for name, (marker, fill, edge) in {**looks, "printed": ("D", "white", INK)}.items()
+    ]
+    ax.legend(
+        handles=handles, loc="lower right", bbox_to_anchor=(1, 1.12), ncols=3, fontsize=GLANCE_SIZE, handletextpad=0.1,
+        columnspacing=1.2, borderaxespad=0,
+    )  # fmt: skip
+    return figure
+
+
+def _glance_caption(testing: Mapping[str, pd.DataFrame], printed: Mapping[str, float]) -> str:
+    """Write the figure's numbers as text, and the explanations that it has no room for."""
+    rows = []
+    for model, scores in testing.items():
+        numbers = [f"{kind} {scores.loc[f'{kind}_accuracy', 'value']:.1f} %" for kind in METRIC_COLORS]
+        numbers += [f"printed {100 * printed[model]:.2f} %"] if model in printed else []
+        rows.append(f"{model_name(model)}: {', '.join(numbers)}.")
+    return (
+        f"Accuracy on the test faces. {' '.join(rows)} Line: 6/7, the binary accuracy of any model that is never more "
+        "than 50 % sure. Bars: 95 % intervals over faces; of several seeds, the mean and the intervals' outer ends."
+    )
+
+
+def _glance_row(ax: Axes, place: int, scores: pd.DataFrame, printed: float | None) -> None:
+    """Draw a model's two accuracies with their numbers on the outer sides, and above them the printed one."""
+    drawn = {kind: scores.loc[f"{kind}_accuracy"] for kind in METRIC_COLORS}
+    line = place if printed is None else place + 0.22
+    right = max(drawn, key=lambda kind: drawn[kind]["value"])
+    for kind, (value, low, high) in drawn.items():
+        color = METRIC_COLORS[kind]
+        ax.errorbar(
+            value, line, xerr=[[max(value - low, 0)], [max(high - value, 0)]], color=color,
+            marker=GLANCE_MARKS[kind], markersize=8, capsize=4, linewidth=2,
+        )  # fmt: skip
+        beyond = kind == right or low < 12  # no room on the left
+        ax.annotate(
+            f"{value:.1f}", (high if beyond else low, line), xytext=(8 if beyond else -8, 0), va="center",
+            textcoords="offset points", ha="left" if beyond else "right", fontsize=GLANCE_SIZE, color=color,
+        )  # fmt: skip
+    if printed is not None:
+        ax.plot(100 * printed, place - 0.24, "D", markersize=8, markerfacecolor="white", markeredgecolor=INK)
+        ax.annotate(
+            f"{100 * printed:.2f}", (100 * printed, place - 0.24), xytext=(8, 0), textcoords="offset points",
+            va="center", fontsize=GLANCE_SIZE,
+        )  # fmt: skip
 
 
 def _numbered(number: int, what: str, model: str) -> str:

@@ -19,6 +19,7 @@ from fer_lib.figures.style import (
     CORPUS_NAMES,
     GRID,
     INK,
+    METRIC_COLORS,
     PALETTE,
     SOFT,
     UNSURE,
@@ -45,7 +46,6 @@ LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is 
 BOTH_PARTS = "training + test together"
 PRINTED: dict[str, Any] = {"color": INK, "linewidth": 1.2}
 CHANCE: dict[str, Any] = {"color": SOFT, "linewidth": 1.2, "linestyle": ":"}
-METRIC_COLORS = {"categorical": PALETTE[0], "binary": PALETTE[1]}
 PART_DASHES = {"training": "", "validation": (4, 1.5)}
 # part -> column in the study's results, colour, marker, dashes of its printed error, place within a corpus' row
 PARTS: dict[str, tuple[str, str, str, Literal["-", "--"], float]] = {

@@ -34,6 +34,7 @@ INK, SOFT, GRID = "#222222", "#595959", "#E6E6E6"  # of text and lines, of notes
 WIDTH = 8.0  # inches; fits a notebook's column
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
 PARTS = {"training": PALETTE[0], "validation": PALETTE[1]}
+METRIC_COLORS = {"categorical": PALETTE[0], "binary": PALETTE[1]}
 STYLE = {
     "figure.dpi": 100,
     "font.size": 9,
@@ -129,18 +130,29 @@ def markers(names: Sequence[str] | Mapping) -> list[str]:
 
 
 def new_figure(
-    body: float, title: str, *, width: float = WIDTH, note: str = "", synthetic: bool = False, constrained: bool = True
+    body: float,
+    title: str,
+    *,
+    width: float = WIDTH,
+    note: str = "",
+    synthetic: bool = False,
+    constrained: bool = True,
+    title_size: float = 11,
+    caption: str = "",
 ) -> Figure:
-    """Make an empty figure of ``body`` inches below a title area that is as high as its lines need."""
+    """Make an empty figure of ``body`` inches below a title area that is as high as its lines need.
+
+    ``note`` is drawn under the title; ``caption`` is only in the figure's description.
+    """
     lines: list[tuple[str, float, str, str]] = [
-        (line, 11, "bold", INK) for line in textwrap.wrap(title, int(width * 10.8))
+        (line, title_size, "bold", INK) for line in textwrap.wrap(title, int(width * 118.8 / title_size))
     ]
     lines += [(SYNTHETIC_MARK, 10, "bold", PALETTE[1])] if synthetic else []
     lines += [(line, 8.5, "normal", SOFT) for line in textwrap.wrap(note, int(width * 14.5))]
     header = 0.12 + sum(1.45 * size / 72 for _, size, _, _ in lines)
     width, height = round(width, 2), round(body + header, 2)
     figure = PaperFigure(figsize=(width, height), layout="constrained" if constrained else None)
-    said = [SYNTHETIC_MARK] * synthetic + [title] + [note] * bool(note)
+    said = [SYNTHETIC_MARK] * synthetic + [title] + [words for words in (note, caption) if words]
     figure.description = ". ".join(said).replace("?. ", "? ")
     FigureCanvasAgg(figure)
     if constrained:

@@ -75,6 +75,15 @@ class Results:
         notes = self._weights_notes()
         return chen2023_tables.glance(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
+    def glance_figure(self) -> Figure:
+        """Draw the README's picture: both accuracies on the test faces, and the printed one."""
+        means = self._means()
+        if not means:
+            return not_yet("Both accuracies on the test faces")
+        printed = {model: printed_scores("chen2023", model, "accuracy")["testing"] for model in TRAINED}
+        measured = {model: means[model] for model in MODEL_NAMES if model in means}
+        return figures.glance(measured, printed=printed, synthetic=self.synthetic)
+
     def table2(self) -> Table:
         """Build chen2023's Table 2 over all seeds."""
         title = f"chen2023, Table 2, published and measured ({self._seeds()})"

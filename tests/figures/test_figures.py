@@ -24,6 +24,7 @@ from fer_lib.tables.format import MODEL_NAMES
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 LOSSES = {"training": 1.71, "validation": 1.68}
 ACCURACIES = {"training": 0.8580, "validation": 0.8581}
+PRINTED = {"baseline_cnn": 0.6420, "resnet50_mlp": 0.8571}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,31 @@ def history(epochs, seed=0):
     return pd.DataFrame({"epoch": epoch, **columns})
 
 
+def scores_of(categorical, binary, reach=0.02) -> pd.DataFrame:
+    """Build scores of the test faces; those of another split must not be drawn."""
+    rows = [("testing", "categorical_accuracy", categorical), ("testing", "binary_accuracy", binary)]
+    rows += [
+        ("testing", "loss", 1.7),
+        ("validation", "categorical_accuracy", 0.5),
+        ("validation", "binary_accuracy", 0.9),
+    ]
+    frame = pd.DataFrame(rows, columns=["split", "metric", "value"])
+    return frame.assign(low=frame["value"] - reach, high=frame["value"] + reach)
+
+
 @pytest.fixture(scope="module")
-def makers(model, trunk, cnn, noise, outputs):
+def measured():
+    """Scores of three models; the last is like real class priors, whose rounded interval may exclude the value."""
+    priors = scores_of(0.2449, 6 / 7, reach=-1e-12)
+    return {
+        "baseline_cnn": scores_of(0.6218, 0.8948),
+        "resnet50_mlp": scores_of(0.2860, 0.8573),
+        "class_priors": priors,
+    }
+
+
+@pytest.fixture(scope="module")
+def makers(model, trunk, cnn, noise, outputs, measured):
     """Every function with realistic arguments, some twice."""
     labels, models = outputs
     means = np.stack([noise.images[noise.labels == label].mean(axis=0) for label in range(7)])
@@ -101,12 +125,16 @@ def makers(model, trunk, cnn, noise, outputs):
         "recalls": lambda **s: figures.recalls(
             {name: metrics.score(shares, labels, CLASSES) for name, shares in models.items()}, **s
         ),
+        "glance": lambda **s: figures.glance(measured, printed=PRINTED, **s),
+        "glance of extremes": lambda **s: figures.glance(
+            {"baseline_cnn": scores_of(1.0, 6 / 7, 0), "resnet50_mlp": scores_of(0.04, 1.0, 0)}, printed=PRINTED, **s
+        ),
     }
 
 
 NAMES = [
     "faces", "counts", "means", "steps", "model", "cnn", "identity", "projection", "mlp", "loss", "loss of seeds",
-    "accuracy", "confusion", "reliability", "recalls",
+    "accuracy", "confusion", "reliability", "recalls", "glance", "glance of extremes",
 ]  # fmt: skip
 
 
@@ -218,6 +246,43 @@ def test_names_are_stated_once_and_short_in_figures(drawn):
     assert style.model_name("resnet50_svm_rbf") == "ResNet-50 + SVM (RBF)"
     assert style.model_name("anything else") == "anything else"
     assert "always the training shares" not in words(drawn["recalls"])
+
+
+def marks(figure, marker):
+    """List the x of every mark of a kind, from the top down."""
+    lines = [line for line in figure.axes[0].lines if line.get_marker() == marker]
+    return [line.get_xdata()[0] for line in sorted(lines, key=lambda line: line.get_ydata()[0])]
+
+
+def test_the_glance_shows_both_accuracies_the_printed_one_and_six_sevenths(makers):
+    figure = makers["glance"]()
+    assert marks(figure, "o") == pytest.approx([62.18, 28.60, 24.49])
+    assert marks(figure, "s") == pytest.approx([89.48, 85.73, 600 / 7])
+    assert marks(figure, "D") == pytest.approx([64.20, 85.71])
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "_level"]
+    assert line.get_xdata() == pytest.approx([600 / 7, 600 / 7])
+    bars = [path.vertices[:, 0] for each in figure.axes[0].collections for path in each.get_paths()]
+    assert any(np.allclose(bar, [60.18, 64.18]) for bar in bars)
+    said = words(figure)
+    for word in ("62.2", "28.6", "24.5", "89.5", "64.20", "85.71", "categorical, measured", "6/7 = 85.7 %"):
+        assert word in said, word
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == [
+        "Traditional CNN", "ResNet50 + MLP", "Class priors",
+    ]  # fmt: skip
+
+
+def test_the_glance_is_one_row_wide_with_its_numbers_as_text(makers):
+    figure = makers["glance"]()
+    with Image.open(io.BytesIO(style.figure_png(figure, dpi=150))) as picture:
+        assert picture.width == 1200
+        assert picture.height < 450
+    assert min(text.get_fontsize() for text in shown_texts(figure)) >= 11
+    for numbers in (
+        "Traditional CNN: categorical 62.2 %, binary 89.5 %, printed 64.20 %.",
+        "ResNet50 + MLP: categorical 28.6 %, binary 85.7 %, printed 85.71 %.",
+        "Class priors: categorical 24.5 %, binary 85.7 %.",
+    ):
+        assert numbers in figure.description
 
 
 def test_what_is_not_measured_is_named():

@@ -131,6 +131,16 @@ def test_the_readme_is_short_and_shows_a_committed_figure():
     assert shown.start() < README.index("## Two commands")
 
 
+def test_the_picture_is_told_in_words_with_the_tables_numbers():
+    """Readers who cannot see it, or see it small, get its numbers from the alternative text."""
+    told = " ".join(re.search(r'<img alt="([^"]*)"', README).group(1).split())
+    for name, printed, categorical, binary, *_ in rows("chen2023_glance")[1:]:
+        values = [f"categorical {100 * first(categorical):.1f} %", f"binary {100 * first(binary):.1f} %"]
+        values += [f"printed {100 * first(printed):.2f} %"] if printed != "–" else []
+        assert f"{name.split(' (')[0]}: {', '.join(values)}" in told
+    assert len(re.findall(r"\d+\.\d+", told)) == 8
+
+
 def test_the_verdicts_are_those_of_the_committed_tables():
     """Every number of the two verdicts is known here, and is in a table or follows from its meaning."""
     glance = {row[0]: row for row in rows("chen2023_glance")}
