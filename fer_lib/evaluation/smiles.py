@@ -42,18 +42,18 @@ def happy_margins(decisions: np.ndarray, class_names: tuple[str, ...]) -> np.nda
 
 
 def margins_of(
-    machines: Mapping[str, tuple[classifiers.Fitted, FaceDataset]], features: np.ndarray
+    fitted: Mapping[str, tuple[classifiers.Fitted, FaceDataset]], features: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Compute each classifier's :func:`happy_margins` for the same faces.
 
     Args:
-        machines: maps a name to a fitted classifier and the faces that it was fitted on.
+        fitted: maps a name to a fitted classifier and the faces that it was fitted on.
         features: features of the faces to predict, shape (N, D).
     """
     margins = {}
-    for name, (fitted, taught) in machines.items():
-        known = tuple(taught.class_names[label] for label in fitted.classes)
-        decisions = classifiers.decision(fitted, features) if len(features) else np.zeros((0, len(known)))
+    for name, (classifier, taught) in fitted.items():
+        known = tuple(taught.class_names[label] for label in classifier.classes)
+        decisions = classifiers.decision(classifier, features) if len(features) else np.zeros((0, len(known)))
         margins[name] = happy_margins(decisions, known)
     return margins
 

@@ -120,7 +120,7 @@ class PaperAudit:
             )
         names = dict.fromkeys(found[headline.check].experiment for headline in self.record.headlines)
         runs = [f"`{self.record.experiments[name].run}`" for name in names if name in self.record.experiments]
-        rerun = [f"What was measured is measured anew by {' and '.join(dict.fromkeys(runs))}."] if runs else []
+        rerun = [f"What was measured is measured again by {' and '.join(dict.fromkeys(runs))}."] if runs else []
         title = f"{self.record.paper}: what the audit finds, in short"
         return Table(pd.DataFrame(rows), title, self.synthetic, (*self.notes, *rerun))
 

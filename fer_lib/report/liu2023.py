@@ -62,7 +62,7 @@ def claims(
         "accuracy_fer2013": [f"{percent(row.accuracy, row.low, row.high)} %" for row in faces.itertuples()],
         "svm_gain": [f"{points(row.difference, row.low, row.high)} points, {_kind(row)}" for row in gains.itertuples()],
         "generalisation": [
-            f"machine of {row.model}: accuracy {percent(row.accuracy, row.accuracy_low, row.accuracy_high)} %, "
+            f"SVM of {row.model}: accuracy {percent(row.accuracy, row.accuracy_low, row.accuracy_high)} %, "
             f"ROC-AUC {row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]"
             for row in everyone.itertuples()
         ],
