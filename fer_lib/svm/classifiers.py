@@ -329,13 +329,13 @@ def _fold_hits(pipeline: Pipeline, examples: Examples, fold: Fold, candidates: l
 
 
 def _svc_hits(
-    machine: SVC,
+    svc: SVC,
     candidates: list[dict[str, float]],
     taught: tuple[np.ndarray, np.ndarray],
     asked: tuple[np.ndarray, np.ndarray],
 ) -> list[int]:
     """Do the work of :func:`_fold_hits` for an SVC, from the features and labels of both parts of a fold."""
-    kernels, scale = Kernels(machine, taught[0], asked[0]), _gamma_scale(taught[0])
+    kernels, scale = Kernels(svc, taught[0], asked[0]), _gamma_scale(taught[0])
     hits = np.zeros(len(candidates), int)
     widths: dict[float, list[int]] = {}  # each kernel matrix is computed once for all C
     for place, candidate in enumerate(candidates):
@@ -344,7 +344,7 @@ def _svc_hits(
     def count(places: list[int]) -> None:
         among, across = kernels(candidates[places[0]].get("gamma_multiple", 1.0) * scale)
         for place in places:
-            solved = clone(machine).set_params(kernel="precomputed", C=candidates[place]["C"]).fit(among, taught[1])
+            solved = clone(svc).set_params(kernel="precomputed", C=candidates[place]["C"]).fit(among, taught[1])
             hits[place] = (solved.predict(across) == asked[1]).sum()
 
     in_threads(count, widths.values(), most=at_a_time(kernels.nbytes))

@@ -28,7 +28,7 @@ EIGENVALUE_FACES = 500  # whose kernel matrix is checked to be positive semidefi
 
 
 @dataclass(frozen=True)
-class PairMachine:
+class PairSvm:
     """SVM of one pair of classes: the alpha, y, x and b of equations 3-12.
 
     Attributes:
@@ -68,12 +68,12 @@ class PairMachine:
 
 
 def check(
-    machine: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[int, int] | None = None, seed: int = 0
+    svc: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[int, int] | None = None, seed: int = 0
 ) -> pd.DataFrame:
     """Measure, equation by equation, how far a fitted SVC deviates from the paper's equations.
 
     Args:
-        machine: a fitted SVC with one of scikit-learn's named kernels.
+        svc: a fitted SVC with one of scikit-learn's named kernels.
         features: the features that it was fitted on (after the scaler), shape (N, D).
         labels: their labels, shape (N,).
         pair: the two labels whose SVM is checked; the first two by default.
@@ -86,14 +86,14 @@ def check(
     Raises:
         ValueError: the pair is not among the SVC's classes, or the faces are not those it was fitted on.
     """
-    pair = pair or tuple(machine.classes_[:2])
+    pair = pair or tuple(svc.classes_[:2])
     with threadpool_limits(1):  # as in fer_lib.svm.classifiers: the same numbers on any number of cores
-        solved = pair_machine(machine, features, labels, pair=pair)
+        solved = pair_svm(svc, features, labels, pair=pair)
         rows = [
             *_kernel_rows(solved),
-            *_dual_rows(solved, machine.tol, seed),
-            *_intercept_rows(solved, machine.tol),
-            *_decision_rows(machine, solved, pair),
+            *_dual_rows(solved, svc.tol, seed),
+            *_intercept_rows(solved, svc.tol),
+            *_decision_rows(svc, solved, pair),
         ]
     frame = pd.DataFrame(rows, columns=["equation", "says", "deviation", "tolerance", "note"])
     frame.insert(4, "holds", frame["deviation"] <= frame["tolerance"])
@@ -106,7 +106,7 @@ def check_fitted(fitted: Fitted, examples: Examples) -> pd.DataFrame:
     return check(fitted.pipeline[-1], fitted.pipeline[:-1].transform(pictures).astype(np.float64), labels)
 
 
-def pair_machine(machine: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[int, int]) -> PairMachine:
+def pair_svm(svc: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[int, int]) -> PairSvm:
     """Extract the SVM of two classes from a fitted SVC's public attributes.
 
     scikit-learn keeps one row of alpha·y less than there are classes. For classes i < j, the values of class i's
@@ -115,51 +115,51 @@ def pair_machine(machine: SVC, features: np.ndarray, labels: np.ndarray, *, pair
     Raises:
         ValueError: the pair is not among the SVC's classes, or the faces are not those it was fitted on.
     """
-    classes = machine.classes_.tolist()
+    classes = svc.classes_.tolist()
     if len(set(pair)) != 2 or not set(pair) <= set(classes):
         raise ValueError(f"pair is {pair}; expected two of the SVC's classes {classes}")
-    if not np.array_equal(np.asarray(features)[machine.support_], machine.support_vectors_):
+    if not np.array_equal(np.asarray(features)[svc.support_], svc.support_vectors_):
         raise ValueError("these are not the features that the SVC was fitted on")
     low, high = sorted(classes.index(label) for label in pair)
-    support_labels = np.repeat(np.arange(len(classes)), machine.n_support_)
+    support_labels = np.repeat(np.arange(len(classes)), svc.n_support_)
     weighted = np.zeros(len(labels))  # alpha · y
     for own, row in ((low, high - 1), (high, low)):
         columns = support_labels == own
-        weighted[machine.support_[columns]] = machine.dual_coef_[row, columns]
+        weighted[svc.support_[columns]] = svc.dual_coef_[row, columns]
     rows = np.flatnonzero(np.isin(labels, [classes[low], classes[high]]))
     first = np.asarray(labels)[rows] == classes[low]
     signs = np.where(first == (len(classes) > 2), 1.0, -1.0)
     kept = np.asarray(features, np.float64)[rows]
-    return PairMachine(
+    return PairSvm(
         alphas=weighted[rows] * signs,
         signs=signs,
         features=kept,
-        kernel=kernel_values(machine, kept, kept),
-        intercept=float(machine.intercept_[_pair_place(low, high, len(classes))]),
-        penalties=machine.C * np.where(first, machine.class_weight_[low], machine.class_weight_[high]),
+        kernel=kernel_values(svc, kept, kept),
+        intercept=float(svc.intercept_[_pair_place(low, high, len(classes))]),
+        penalties=svc.C * np.where(first, svc.class_weight_[low], svc.class_weight_[high]),
     )
 
 
-def kernel_values(machine: SVC, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def kernel_values(svc: SVC, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Compute K(x, z) of a fitted SVC from its definition, shape (rows of first, rows of second).
 
     The radial basis function is exp(-gamma · |x - z|²): equation 12 with gamma = 1 / (2 sigma²).
     """
-    gamma = _gamma(machine)
-    if machine.kernel == "rbf":
+    gamma = _gamma(svc)
+    if svc.kernel == "rbf":
         squares = (first**2).sum(axis=1)[:, np.newaxis] + (second**2).sum(axis=1) - 2 * first @ second.T
-        return np.exp(-np.maximum(squares, 0) / (2 * sigma(machine) ** 2))
-    given = {"linear": {}, "poly": {"gamma": gamma, "degree": machine.degree, "coef0": machine.coef0}}[machine.kernel]
-    return pairwise_kernels(first, second, metric=machine.kernel, **given)
+        return np.exp(-np.maximum(squares, 0) / (2 * sigma(svc) ** 2))
+    given = {"linear": {}, "poly": {"gamma": gamma, "degree": svc.degree, "coef0": svc.coef0}}[svc.kernel]
+    return pairwise_kernels(first, second, metric=svc.kernel, **given)
 
 
-def sigma(machine: SVC) -> float:
+def sigma(svc: SVC) -> float:
     """Compute the paper's sigma (equation 12) of a fitted RBF SVM: 1 / sqrt(2 gamma), in units of the features."""
-    return float(1 / np.sqrt(2 * _gamma(machine)))
+    return float(1 / np.sqrt(2 * _gamma(svc)))
 
 
-def _gamma(machine: SVC) -> float:
-    return float(machine._gamma)  # the number that "scale" became; scikit-learn has no public name for it
+def _gamma(svc: SVC) -> float:
+    return float(svc._gamma)  # the number that "scale" became; scikit-learn has no public name for it
 
 
 def _pair_place(low: int, high: int, classes: int) -> int:
@@ -167,7 +167,7 @@ def _pair_place(low: int, high: int, classes: int) -> int:
     return low * classes - low * (low + 1) // 2 + high - low - 1
 
 
-def _kernel_rows(solved: PairMachine) -> Iterator[tuple]:
+def _kernel_rows(solved: PairSvm) -> Iterator[tuple]:
     rows = np.linspace(0, len(solved.alphas) - 1, min(EIGENVALUE_FACES, len(solved.alphas))).astype(int)
     lowest = float(np.linalg.eigvalsh(solved.kernel[np.ix_(rows, rows)])[0])
     scale = DOUBLE * float(np.abs(solved.kernel).max()) * len(rows)
@@ -177,7 +177,7 @@ def _kernel_rows(solved: PairMachine) -> Iterator[tuple]:
     yield "4, 5", "each y is +1 or -1, and both occur", float(signs != {-1.0, 1.0}), 0.0, note
 
 
-def _dual_rows(solved: PairMachine, tolerance: float, seed: int) -> Iterator[tuple]:
+def _dual_rows(solved: PairSvm, tolerance: float, seed: int) -> Iterator[tuple]:
     most = float(solved.penalties.max())
     now = solved.dual(solved.alphas)
     # the solver stops once each gradient is within the tolerance, so changing alpha by s may still gain s · tolerance
@@ -193,7 +193,7 @@ def _dual_rows(solved: PairMachine, tolerance: float, seed: int) -> Iterator[tup
     yield "6-9", says, _optimality_gap(solved), tolerance + 2 * solved.solver_rounding, ""
 
 
-def _intercept_rows(solved: PairMachine, tolerance: float) -> Iterator[tuple]:
+def _intercept_rows(solved: PairSvm, tolerance: float) -> Iterator[tuple]:
     if not solved.free.any():
         yield "10", "no alpha lies within 0 < alpha < C: b is not given by eq. 10", 0.0, 0.0, ""
         return
@@ -205,30 +205,30 @@ def _intercept_rows(solved: PairMachine, tolerance: float) -> Iterator[tuple]:
     yield "10 (mean)", "the mean of those values is scikit-learn's b", off, solved.solver_rounding, ""
 
 
-def _decision_rows(machine: SVC, solved: PairMachine, pair: tuple[int, int]) -> Iterator[tuple]:
+def _decision_rows(svc: SVC, solved: PairSvm, pair: tuple[int, int]) -> Iterator[tuple]:
     ours = solved.margins() + solved.intercept
-    theirs = _pairwise_decision(machine, solved.features, pair)
+    theirs = _pairwise_decision(svc, solved.features, pair)
     off, scale = float(np.abs(ours - theirs).max()), DOUBLE * max(1.0, float(np.abs(theirs).max()))
     yield "3, 11", "the sum over the faces plus b is scikit-learn's decision value", off, scale, ""
     clear = np.abs(theirs) > scale
     wrong = float((np.sign(ours[clear]) != np.sign(theirs[clear])).sum())
     yield "11", "its sign is the class that scikit-learn votes for", wrong, 0.0, ""
-    if machine.kernel == "rbf":
+    if svc.kernel == "rbf":
         note = "printed with z, which stands for nothing in the sum; it should be x_i. gamma is 1 / (2 sigma^2)"
-        says = f"with K(x, x_i) = exp(-|x - x_i|^2 / (2 sigma^2)), sigma = {sigma(machine):.6g}, it is the same sum"
+        says = f"with K(x, x_i) = exp(-|x - x_i|^2 / (2 sigma^2)), sigma = {sigma(svc):.6g}, it is the same sum"
         yield "12", says, off, scale, note
 
 
-def _pairwise_decision(machine: SVC, features: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+def _pairwise_decision(svc: SVC, features: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
     """Compute scikit-learn's decision values of one pair of classes, shape (n,)."""
-    classes = machine.classes_.tolist()
-    votes = copy.copy(machine).set_params(decision_function_shape="ovo", break_ties=False)
+    classes = svc.classes_.tolist()
+    votes = copy.copy(svc).set_params(decision_function_shape="ovo", break_ties=False)
     values = votes.decision_function(features)
     low, high = sorted(classes.index(label) for label in pair)
     return values if values.ndim == 1 else values[:, _pair_place(low, high, len(classes))]
 
 
-def _optimality_gap(solved: PairMachine) -> float:
+def _optimality_gap(solved: PairSvm) -> float:
     """Compute the largest violation of the optimality conditions, as libsvm's stopping rule does (m - M)."""
     pull = solved.signs - solved.margins()  # -y times the gradient
     low, high = solved.alphas <= 0, solved.alphas >= solved.penalties
@@ -237,7 +237,7 @@ def _optimality_gap(solved: PairMachine) -> float:
     return max(0.0, float(pull[up].max() - pull[down].min()))
 
 
-def _feasible(solved: PairMachine, seed: int) -> Iterator[np.ndarray]:
+def _feasible(solved: PairSvm, seed: int) -> Iterator[np.ndarray]:
     """Draw alphas near the optimum that satisfy equations 7 and 8, by moving pairs of them along the constraint.
 
     alpha_i moves by y_i · s and alpha_j by -y_j · s, which keeps the sum of alpha · y; s is drawn between the bounds of

@@ -56,13 +56,13 @@ class Kernels:
     same inner products again for every candidate.
     """
 
-    def __init__(self, machine: SVC, learnt: np.ndarray, held_out: np.ndarray) -> None:
-        self.machine = machine
-        self.among, self.across = basis(machine, learnt), basis(machine, held_out, learnt)
+    def __init__(self, svc: SVC, learnt: np.ndarray, held_out: np.ndarray) -> None:
+        self.svc = svc
+        self.among, self.across = basis(svc, learnt), basis(svc, held_out, learnt)
 
     def __call__(self, gamma: float) -> tuple[np.ndarray, np.ndarray]:
         """Compute the kernel among the training faces (n, n) and of the held-out with the training faces (m, n)."""
-        among, across = (kernel_values(self.machine, gamma, each.copy()) for each in (self.among, self.across))
+        among, across = (kernel_values(self.svc, gamma, each.copy()) for each in (self.among, self.across))
         return among, across
 
     @property
@@ -76,13 +76,13 @@ def at_a_time(each_bytes: int) -> int:
     return max(1, KERNEL_BYTES // max(1, each_bytes))
 
 
-def basis(machine: SVC, first: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
+def basis(svc: SVC, first: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
     """Compute the input of the SVC's kernel function: squared distances for ``"rbf"``, else inner products.
 
     The rows are computed in blocks, several side by side.
 
     Args:
-        machine: SVC whose ``kernel`` decides which of the two.
+        svc: SVC whose ``kernel`` decides which of the two.
         first: float64, shape (n, D).
         second: float64, shape (m, D); ``first`` by default, and then only one half is computed.
 
@@ -95,40 +95,40 @@ def basis(machine: SVC, first: np.ndarray, second: np.ndarray | None = None) -> 
     def fill(start: int) -> None:
         stop = start + BLOCK_ROWS if second is None else None
         rows, columns = slice(start, start + BLOCK_ROWS), slice(0, stop)
-        _fill_basis(out[rows, columns], machine, first[rows], others[columns], norms[columns])
+        _fill_basis(out[rows, columns], svc, first[rows], others[columns], norms[columns])
         if second is None:
             out[:start, rows] = out[rows, :start].T
 
     in_threads(fill, range(0, len(first), BLOCK_ROWS))
-    if second is None and machine.kernel == "rbf":
+    if second is None and svc.kernel == "rbf":
         np.fill_diagonal(out, 0.0)
     return out
 
 
-def kernel_values(machine: SVC, gamma: float, products: np.ndarray) -> np.ndarray:
+def kernel_values(svc: SVC, gamma: float, products: np.ndarray) -> np.ndarray:
     """Turn the result of :func:`basis` into kernel values, in place, and return it."""
-    if machine.kernel == "rbf":
+    if svc.kernel == "rbf":
         products *= -gamma
         return np.exp(products, out=products)
-    if machine.kernel == "poly":
+    if svc.kernel == "poly":
         products *= gamma
-        products += machine.coef0
-        products **= machine.degree
+        products += svc.coef0
+        products **= svc.degree
     return products
 
 
-def fit(machine: SVC, features: np.ndarray, labels: np.ndarray) -> SVC:
+def fit(svc: SVC, features: np.ndarray, labels: np.ndarray) -> SVC:
     """Fit an SVC whose ``gamma`` is a number (a linear SVC has none) and return it.
 
     Args:
-        machine: an SVC with the kernel ``"rbf"``, ``"linear"`` or ``"poly"`` and equal class weights.
+        svc: an SVC with the kernel ``"rbf"``, ``"linear"`` or ``"poly"`` and equal class weights.
         features: float64, shape (N, D).
         labels: labels of at least two classes, shape (N,).
     """
-    return _hold(machine, features, labels, _solve(machine, features, labels))
+    return _hold(svc, features, labels, _solve(svc, features, labels))
 
 
-def decision_values(machine: SVC, features: np.ndarray) -> np.ndarray:
+def decision_values(svc: SVC, features: np.ndarray) -> np.ndarray:
     """Compute ``decision_function`` of a fitted SVC (one-vs-rest) with matrix products.
 
     The values differ from scikit-learn's only in the last bits of a double.
@@ -136,14 +136,14 @@ def decision_values(machine: SVC, features: np.ndarray) -> np.ndarray:
     Returns:
         float64, shape (N, classes), or (N,) for two classes.
     """
-    features, vectors = np.asarray(features, np.float64), machine.support_vectors_
-    norms, counts = _norms(vectors), machine.n_support_
+    features, vectors = np.asarray(features, np.float64), svc.support_vectors_
+    norms, counts = _norms(vectors), svc.n_support_
 
     def answer(start: int) -> np.ndarray:
         rows = features[start : start + BLOCK_ROWS]
         kernel = np.empty((len(rows), len(vectors)))
-        _fill_basis(kernel, machine, rows, vectors, norms)
-        return _pairwise(machine, kernel_values(machine, machine._gamma, kernel), counts)
+        _fill_basis(kernel, svc, rows, vectors, norms)
+        return _pairwise(svc, kernel_values(svc, svc._gamma, kernel), counts)
 
     starts = range(0, len(features), BLOCK_ROWS)
     pairs = len(counts) * (len(counts) - 1) // 2
@@ -155,20 +155,20 @@ def _norms(features: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", features, features)
 
 
-def _fill_basis(out: np.ndarray, machine: SVC, first: np.ndarray, second: np.ndarray, norms: np.ndarray) -> None:
+def _fill_basis(out: np.ndarray, svc: SVC, first: np.ndarray, second: np.ndarray, norms: np.ndarray) -> None:
     """Compute one block of :func:`basis` into ``out``; ``norms`` are those of ``second``."""
     np.matmul(first, second.T, out=out)
-    if machine.kernel == "rbf":  # |x - z|² = |x|² - 2 x·z + |z|², as libsvm computes it
+    if svc.kernel == "rbf":  # |x - z|² = |x|² - 2 x·z + |z|², as libsvm computes it
         out *= -2
         out += _norms(first)[:, np.newaxis]
         out += norms
         np.maximum(out, 0, out=out)
 
 
-def _solve(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
+def _solve(svc: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
     """Solve the same problem for each pair of classes as libsvm, with the faces in its order."""
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    within = [_class_kernel(machine, features[rows]) for rows in members]
+    within = [_class_kernel(svc, features[rows]) for rows in members]
     pairs = list(combinations(range(len(members)), 2))
 
     def solve(pair: tuple[int, int]) -> SVC:
@@ -177,9 +177,9 @@ def _solve(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
         kernel = np.empty((len(first) + len(second),) * 2)
         kernel[: len(first), : len(first)], kernel[len(first) :, len(first) :] = within[low][0], within[high][0]
         np.fill_diagonal(kernel, np.concatenate([within[low][1], within[high][1]]))
-        _fill_between(kernel[: len(first), len(first) :], machine, features, (first, second))
+        _fill_between(kernel[: len(first), len(first) :], svc, features, (first, second))
         kernel[len(first) :, : len(first)] = kernel[: len(first), len(first) :].T
-        two = clone(machine).set_params(kernel="precomputed", cache_size=PAIR_CACHE_MEGABYTES, break_ties=False)
+        two = clone(svc).set_params(kernel="precomputed", cache_size=PAIR_CACHE_MEGABYTES, break_ties=False)
         return two.fit(kernel, np.repeat([0, 1], [len(first), len(second)]))
 
     sizes = {pair: sum(len(members[place]) for place in pair) for pair in pairs}
@@ -190,23 +190,23 @@ def _solve(machine: SVC, features: np.ndarray, labels: np.ndarray) -> Solution:
     return _joined(members, {pair: solved[pair] for pair in pairs})
 
 
-def _class_kernel(machine: SVC, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _class_kernel(svc: SVC, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compute the kernel among the faces of a class, once for all pairs, and its diagonal.
 
     libsvm keeps kernel values in single precision, but the diagonal in double.
     """
-    kernel = kernel_values(machine, machine.gamma, basis(machine, features))
+    kernel = kernel_values(svc, svc.gamma, basis(svc, features))
     return kernel.astype(np.float32), kernel.diagonal().copy()
 
 
-def _fill_between(out: np.ndarray, machine: SVC, features: np.ndarray, pair: tuple[np.ndarray, np.ndarray]) -> None:
+def _fill_between(out: np.ndarray, svc: SVC, features: np.ndarray, pair: tuple[np.ndarray, np.ndarray]) -> None:
     """Compute the kernel between the faces of two classes, given their rows, block by block into ``out``."""
     first, others = pair[0], features[pair[1]]
     norms = _norms(others)
     for start in range(0, len(first), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
-        _fill_basis(out[rows], machine, features[first[rows]], others, norms)
-        kernel_values(machine, machine.gamma, out[rows])
+        _fill_basis(out[rows], svc, features[first[rows]], others, norms)
+        kernel_values(svc, svc.gamma, out[rows])
 
 
 def _joined(members: list[np.ndarray], solved: dict[tuple[int, int], SVC]) -> Solution:
@@ -215,43 +215,43 @@ def _joined(members: list[np.ndarray], solved: dict[tuple[int, int], SVC]) -> So
     scikit-learn flips the sign of an SVC of two classes; in libsvm, and here, the first class is positive.
     """
     weights = np.zeros((len(members) - 1, sum(map(len, members))))
-    for (low, high), machine in solved.items():
+    for (low, high), svc in solved.items():
         first, second = members[low], members[high]
         own = np.zeros(len(first) + len(second))
-        own[machine.support_] = -machine.dual_coef_[0]
+        own[svc.support_] = -svc.dual_coef_[0]
         weights[high - 1, first], weights[low, second] = own[: len(first)], own[len(first) :]
     support = np.concatenate([rows[weights[:, rows].any(axis=0)] for rows in members])
-    intercepts = np.array([-machine.intercept_[0] for machine in solved.values()])
-    iterations = np.array([machine.n_iter_[0] for machine in solved.values()])
+    intercepts = np.array([-svc.intercept_[0] for svc in solved.values()])
+    iterations = np.array([svc.n_iter_[0] for svc in solved.values()])
     return Solution(support, weights[:, support], intercepts, iterations)
 
 
-def _hold(machine: SVC, features: np.ndarray, labels: np.ndarray, solution: Solution) -> SVC:
+def _hold(svc: SVC, features: np.ndarray, labels: np.ndarray, solution: Solution) -> SVC:
     """Put a solution into an SVC.
 
     scikit-learn has no public way to do this. An ordinary fit on one face per class creates every field that the
     installed version has, with the right classes, gamma and widths; the solution's values then replace the fitted ones.
     """
     classes, examples, codes = np.unique(labels, return_index=True, return_inverse=True)
-    machine.fit(features[examples], labels[examples])
+    svc.fit(features[examples], labels[examples])
     sign = -1 if len(classes) == 2 else 1
     weights = np.ascontiguousarray(solution.weights, np.float64)
-    machine.support_ = solution.support.astype(np.int32)
-    machine.support_vectors_ = np.ascontiguousarray(features[solution.support], np.float64)
-    machine._n_support = np.bincount(codes[solution.support], minlength=len(classes)).astype(np.int32)
-    machine._dual_coef_, machine.dual_coef_ = weights, sign * weights
-    machine._intercept_, machine.intercept_ = solution.intercepts, sign * solution.intercepts
-    machine._num_iter = machine.n_iter_ = solution.iterations.astype(np.int32)
-    machine.shape_fit_ = features.shape
-    return machine
+    svc.support_ = solution.support.astype(np.int32)
+    svc.support_vectors_ = np.ascontiguousarray(features[solution.support], np.float64)
+    svc._n_support = np.bincount(codes[solution.support], minlength=len(classes)).astype(np.int32)
+    svc._dual_coef_, svc.dual_coef_ = weights, sign * weights
+    svc._intercept_, svc.intercept_ = solution.intercepts, sign * solution.intercepts
+    svc._num_iter = svc.n_iter_ = solution.iterations.astype(np.int32)
+    svc.shape_fit_ = features.shape
+    return svc
 
 
-def _pairwise(machine: SVC, kernel: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _pairwise(svc: SVC, kernel: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Compute equation 11's sum for each pair of classes, shape (n, pairs), from the kernel with support vectors."""
     edges = pairwise([0, *np.cumsum(counts)])
-    parts = [kernel[:, start:stop] @ machine.dual_coef_[:, start:stop].T for start, stop in edges]
+    parts = [kernel[:, start:stop] @ svc.dual_coef_[:, start:stop].T for start, stop in edges]
     pairs = combinations(range(len(counts)), 2)
-    return np.stack([parts[low][:, high - 1] + parts[high][:, low] for low, high in pairs], axis=1) + machine.intercept_
+    return np.stack([parts[low][:, high - 1] + parts[high][:, low] for low, high in pairs], axis=1) + svc.intercept_
 
 
 def _one_vs_rest(values: np.ndarray, classes: int) -> np.ndarray:

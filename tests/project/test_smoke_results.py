@@ -121,7 +121,7 @@ def test_frames_at_random_leak_in_the_generated_corpus_too(results):
     assert leaks["folds", "pixels_svm", "sequences"] > 0.1
 
 
-def test_the_printed_equations_hold_for_the_fitted_machine(results):
+def test_the_printed_equations_hold_for_the_fitted_svm(results):
     equations = liu2023(results, "equations")
     assert equations["holds"].all(), equations
     assert len(equations) >= 8

@@ -176,10 +176,10 @@ def test_a_search_and_a_fit_do_not_depend_on_the_number_of_cores(people, kernel,
 def test_kernels_are_scikit_learns(kernel):
     rng = np.random.default_rng(0)
     learnt, held_out, labels = rng.normal(size=(40, 6)), rng.normal(size=(9, 6)), np.arange(40) % 3
-    machine = classifiers.svm(kernel, SETTINGS).set_params(svc__gamma=0.2)[-1]
-    among, across = classifiers.Kernels(machine, learnt, held_out)(0.2)
-    plain = machine.fit(learnt, labels).decision_function(held_out)
-    shared = SVC(kernel="precomputed", C=machine.C).fit(among, labels).decision_function(across)
+    svc = classifiers.svm(kernel, SETTINGS).set_params(svc__gamma=0.2)[-1]
+    among, across = classifiers.Kernels(svc, learnt, held_out)(0.2)
+    plain = svc.fit(learnt, labels).decision_function(held_out)
+    shared = SVC(kernel="precomputed", C=svc.C).fit(among, labels).decision_function(across)
     np.testing.assert_allclose(shared, plain, atol=1e-8)
 
 
@@ -351,15 +351,15 @@ def test_the_search_sees_the_faces_and_the_fit_their_views(name):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_fitted_machine_is_a_plain_svc_with_what_was_found(people, kernel):
     fitted = classifiers.fit(f"resnet50_svm_{kernel}", people, settings=SETTINGS)
-    machine, scaled = fitted.pipeline[-1], StandardScaler().fit_transform(people.originals)
+    svc, scaled = fitted.pipeline[-1], StandardScaler().fit_transform(people.originals)
     best = fitted.search[fitted.search["chosen"]].iloc[0]
-    assert (machine.kernel, machine.C) == (kernel, best["C"])
+    assert (svc.kernel, svc.C) == (kernel, best["C"])
     if kernel == "linear":
         assert fitted.parameters == {"C": best["C"]}
         return
     scale = SVC(gamma="scale").fit(scaled, people.labels)._gamma
-    assert machine.gamma == pytest.approx(best["gamma_multiple"] * scale)
-    assert fitted.parameters == {"C": best["C"], "gamma_multiple": best["gamma_multiple"], "gamma": machine.gamma}
+    assert svc.gamma == pytest.approx(best["gamma_multiple"] * scale)
+    assert fitted.parameters == {"C": best["C"], "gamma_multiple": best["gamma_multiple"], "gamma": svc.gamma}
 
 
 def test_the_pixel_machine_is_c_10_and_gamma_scale(people):
@@ -430,7 +430,7 @@ def noisy(classes: int, count: int = 150, *, width: int = 6):
     return rng.normal(size=(count, width)) + 0.8 * rng.normal(size=(classes, width))[labels], labels + 3
 
 
-def machine(kernel: str = "rbf", **options) -> SVC:
+def svc(kernel: str = "rbf", **options) -> SVC:
     return SVC(**{"C": 3.0, "kernel": kernel, "gamma": 0.2, "coef0": 1.0, "break_ties": True, **options})
 
 
@@ -440,7 +440,7 @@ def machine(kernel: str = "rbf", **options) -> SVC:
 def test_a_kernel_machine_is_the_plain_svc(kernel, classes, block, monkeypatch):
     monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", block)
     features, labels = noisy(classes)
-    ours, plain = kernel_machine.fit(machine(kernel), features, labels), machine(kernel).fit(features, labels)
+    ours, plain = kernel_machine.fit(svc(kernel), features, labels), svc(kernel).fit(features, labels)
     assert type(ours) is SVC
     assert set(vars(ours)) == set(vars(plain))
     for name in ("support_", "n_support_", "support_vectors_", "n_iter_", "classes_", "class_weight_", "shape_fit_"):
@@ -458,9 +458,9 @@ def test_a_kernel_machine_is_the_plain_svc(kernel, classes, block, monkeypatch):
 def test_pairs_are_solved_as_libsvm_solves_them_together(classes):
     """On the very same kernel matrix nothing at all may differ."""
     features, labels = noisy(classes)
-    kernel = kernel_machine.kernel_values(machine(), 0.2, kernel_machine.basis(machine(), features))
+    kernel = kernel_machine.kernel_values(svc(), 0.2, kernel_machine.basis(svc(), features))
     together = SVC(C=3.0, kernel="precomputed").fit(kernel, labels)
-    ours = kernel_machine.fit(machine(), features, labels)
+    ours = kernel_machine.fit(svc(), features, labels)
     for name in ("support_", "n_support_", "dual_coef_", "intercept_", "n_iter_"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(together, name), err_msg=name)
 
@@ -470,7 +470,7 @@ def test_pairs_are_solved_as_libsvm_solves_them_together(classes):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_decision_values_are_scikit_learns(kernel, classes, block, monkeypatch):
     monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", block)
-    plain, unseen = machine(kernel).fit(*noisy(classes)), noisy(classes, 301)[0]
+    plain, unseen = svc(kernel).fit(*noisy(classes)), noisy(classes, 301)[0]
     values = kernel_machine.decision_values(plain, unseen)
     np.testing.assert_allclose(values, plain.decision_function(unseen), rtol=1e-9, atol=1e-9)
     assert kernel_machine.decision_values(plain, unseen[:0]).shape == ((0,) if classes == 2 else (0, classes))
@@ -479,11 +479,11 @@ def test_decision_values_are_scikit_learns(kernel, classes, block, monkeypatch):
 def test_a_block_of_a_basis_is_what_scikit_learn_computes(monkeypatch):
     monkeypatch.setattr(kernel_machine, "BLOCK_ROWS", 7)
     first, second = noisy(3)[0], noisy(3, 20)[0]
-    np.testing.assert_allclose(kernel_machine.basis(machine(), first, second), cdist(first, second) ** 2, atol=1e-12)
-    among = kernel_machine.basis(machine(), first)
+    np.testing.assert_allclose(kernel_machine.basis(svc(), first, second), cdist(first, second) ** 2, atol=1e-12)
+    among = kernel_machine.basis(svc(), first)
     np.testing.assert_allclose(among, cdist(first, first) ** 2, atol=1e-12)
     np.testing.assert_array_equal(np.diag(among), 0)
-    np.testing.assert_allclose(kernel_machine.basis(machine("linear"), first), first @ first.T, atol=1e-12)
+    np.testing.assert_allclose(kernel_machine.basis(svc("linear"), first), first @ first.T, atol=1e-12)
 
 
 def test_no_more_kernels_are_held_than_allowed(monkeypatch):
@@ -530,12 +530,12 @@ def test_the_solver_leaves_a_plain_pipeline_that_is_saved_and_checked(classes, t
 # --- equations 2-12 ---------------------------------------------------------------------------------------------------
 
 
-def machine_of(classes: int, kernel: str = "rbf", *, c: float = 2.0, seed: int = 0, weight=None):
+def svc_of(classes: int, kernel: str = "rbf", *, c: float = 2.0, seed: int = 0, weight=None):
     rng = np.random.default_rng(seed)
     labels = np.arange(120) % classes + 4
     features = rng.normal(size=(120, 5)) + 1.1 * rng.normal(size=(classes, 5))[labels - 4]
-    machine = SVC(kernel=kernel, C=c, coef0=1.0, class_weight=weight, break_ties=classes > 2)
-    return machine.fit(features, labels), features, labels
+    svc = SVC(kernel=kernel, C=c, coef0=1.0, class_weight=weight, break_ties=classes > 2)
+    return svc.fit(features, labels), features, labels
 
 
 def checked(*args, **kwargs) -> pd.DataFrame:
@@ -546,20 +546,20 @@ def checked(*args, **kwargs) -> pd.DataFrame:
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("c", [0.05, 2.0, 100.0])
 def test_the_printed_equations_hold_for_every_pair(kernel, classes, c):
-    machine, features, labels = machine_of(classes, kernel, c=c)
-    known = machine.classes_.tolist()
+    svc, features, labels = svc_of(classes, kernel, c=c)
+    known = svc.classes_.tolist()
     for pair in {(known[0], known[1]), (known[-2], known[-1]), (known[0], known[-1])}:
-        table = checked(machine, features, labels, pair=pair)
+        table = checked(svc, features, labels, pair=pair)
         assert table["holds"].all(), table[~table["holds"]]
         assert {"2", "6", "7", "8", "10", "3, 11"} <= set(table.index)
         assert ("12" in table.index) == (kernel == "rbf")
 
 
 def test_the_dual_is_what_an_independent_solver_finds():
-    _, features, labels = machine_of(2, c=1.5)
+    _, features, labels = svc_of(2, c=1.5)
     rows = np.r_[0:40]
     small = SVC(C=1.5, gamma=0.1, tol=1e-6).fit(features[rows], labels[rows])
-    solved = equations.pair_machine(small, features[rows], labels[rows], pair=(4, 5))
+    solved = equations.pair_svm(small, features[rows], labels[rows], pair=(4, 5))
     found = minimize(
         solved.dual,
         np.full(40, 0.1),
@@ -575,10 +575,10 @@ def test_the_dual_is_what_an_independent_solver_finds():
 
 
 def spoilt(field: str, change_it) -> pd.DataFrame:
-    """The check of a machine one of whose fitted attributes was changed."""
-    machine, features, labels = machine_of(3)
-    setattr(machine, field, change_it(getattr(machine, field).copy()))
-    return checked(machine, features, labels, pair=(4, 5))
+    """The check of a svc one of whose fitted attributes was changed."""
+    svc, features, labels = svc_of(3)
+    setattr(svc, field, change_it(getattr(svc, field).copy()))
+    return checked(svc, features, labels, pair=(4, 5))
 
 
 def test_a_wrong_intercept_is_found():
@@ -606,26 +606,26 @@ def test_alphas_that_are_not_optimal_are_found():
 
 
 def test_decisions_of_another_machine_are_found(monkeypatch):
-    machine, features, labels = machine_of(3)
-    monkeypatch.setattr(equations, "sigma", lambda machine: 1.0)
-    table = checked(machine, features, labels)
+    svc, features, labels = svc_of(3)
+    monkeypatch.setattr(equations, "sigma", lambda svc: 1.0)
+    table = checked(svc, features, labels)
     assert not table.loc[["3, 11", "12"], "holds"].any()
 
 
 def test_class_weights_change_c():
-    machine, features, labels = machine_of(3, c=0.5, weight={4: 1.0, 5: 3.0, 6: 1.0})
-    solved = equations.pair_machine(machine, features, labels, pair=(4, 5))
+    svc, features, labels = svc_of(3, c=0.5, weight={4: 1.0, 5: 3.0, 6: 1.0})
+    solved = equations.pair_svm(svc, features, labels, pair=(4, 5))
     assert set(solved.penalties) == {0.5, 1.5}
-    assert equations.check(machine, features, labels, pair=(5, 4))["holds"].all()
+    assert equations.check(svc, features, labels, pair=(5, 4))["holds"].all()
 
 
 def test_sigma_is_one_over_the_root_of_two_gamma():
-    machine, *_ = machine_of(2)
-    assert 1 / (2 * equations.sigma(machine) ** 2) == pytest.approx(machine._gamma)
+    svc, *_ = svc_of(2)
+    assert 1 / (2 * equations.sigma(svc) ** 2) == pytest.approx(svc._gamma)
 
 
 def test_slips_of_the_print_are_noted():
-    table = checked(*machine_of(3))
+    table = checked(*svc_of(3))
     assert "should be x_i" in table.loc["12", "note"]
     assert "1 / (2 sigma^2)" in table.loc["12", "note"]
     assert "R^n" in table.loc["4, 5", "note"]
@@ -640,8 +640,8 @@ def test_a_fitted_pipeline_of_ours_obeys_the_equations():
 
 
 def test_other_faces_and_other_pairs_are_refused():
-    machine, features, labels = machine_of(3)
+    svc, features, labels = svc_of(3)
     with pytest.raises(ValueError, match="not the features that the SVC was fitted on"):
-        equations.check(machine, features + 1, labels)
+        equations.check(svc, features + 1, labels)
     with pytest.raises(ValueError, match="expected two of the SVC's classes"):
-        equations.check(machine, features, labels, pair=(4, 9))
+        equations.check(svc, features, labels, pair=(4, 9))
