@@ -9,7 +9,7 @@ shift 3
 name=$(basename "$executed" .ipynb)
 echo "Notebook: $name"
 "$python" -m papermill "$notebook" "$executed.partial.ipynb" --kernel python3 --log-output --no-progress-bar "$@" 2>&1 |
-    sed -unE -e '/Event loop is closed/d' -e '/Error/,$p' -e '/^(epoch|resumed|fold|system|lenet|depth) /p' || {
+    sed -unE -e '/Event loop is closed/d' -e '/Error/,$p' -e '/^(epoch|resumed|fold|comparator|lenet|depth) /p' || {
     echo "$name stopped; as far as it came: $executed.partial.ipynb" >&2
     exit 1
 }

@@ -1,4 +1,4 @@
-"""Comparators: liu2023's, and systems beyond the papers; one file and one line in ``SYSTEMS`` for each.
+"""Comparators: liu2023's, and others beyond the papers; one file and one line in ``COMPARATORS`` for each.
 
 All are scikit-learn-style estimators (:class:`fer_lib.comparators.base.Comparator`):
 ``create("cspl_svm", seed=0).fit(images, labels).predict(images)``. ``docs/comparators.md`` shows how to add one.
@@ -12,7 +12,7 @@ from typing import Any
 from fer_lib.comparators.base import Comparator, read
 from fer_lib.errors import FerError, nearest
 
-SYSTEMS = {
+COMPARATORS = {
     "class_priors": "class_priors:ClassPriors",
     "pixels_svm": "pixels_svm:PixelsSvm",
     "cspl_svm": "cspl_svm:CsplSvm",
@@ -31,13 +31,14 @@ SYSTEMS = {
 """Name -> module and class. A module is imported when its comparator is created."""
 
 
-def system(name: str) -> type[Comparator]:
+def class_of(name: str) -> type[Comparator]:
     """Find a comparator's class; raise FerError, naming the nearest, if there is none of this name."""
-    if name not in SYSTEMS:
+    if name not in COMPARATORS:
         raise FerError(
-            f"There is no comparator {name!r}{nearest(name, SYSTEMS)}; the comparators are {', '.join(SYSTEMS)}."
+            f"There is no comparator {name!r}{nearest(name, COMPARATORS)}; the comparators are "
+            f"{', '.join(COMPARATORS)}."
         )
-    module, kind = SYSTEMS[name].split(":")
+    module, kind = COMPARATORS[name].split(":")
     return getattr(import_module(f"fer_lib.comparators.{module}"), kind)
 
 
@@ -45,13 +46,13 @@ def create(name: str, **settings: Any) -> Comparator:
     """Create a new, unfitted comparator.
 
     Args:
-        name: a key of ``SYSTEMS``.
+        name: a key of ``COMPARATORS``.
         settings: any of its parameters, such as ``seed``.
 
     Raises:
         FerError: there is no such comparator, or no such parameter; the message names the nearest.
     """
-    kind = system(name)
+    kind = class_of(name)
     known = kind().get_params()
     for key in settings:
         if key not in known:
@@ -61,5 +62,5 @@ def create(name: str, **settings: Any) -> Comparator:
 
 def load(folder: Any) -> Comparator:
     """Load the comparator that :meth:`Comparator.save` wrote into a folder; raise FerError if there is none."""
-    name, content, parts = read(folder, known=SYSTEMS)
-    return system(name).from_parts(content, parts)
+    name, content, parts = read(folder, known=COMPARATORS)
+    return class_of(name).from_parts(content, parts)

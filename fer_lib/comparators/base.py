@@ -28,7 +28,7 @@ class Comparator(ClassifierMixin, BaseEstimator):
     :meth:`_restore`, and describes itself by the class attributes below.
 
     Attributes:
-        name: its key in ``fer_lib.comparators.SYSTEMS``.
+        name: its key in ``fer_lib.comparators.COMPARATORS``.
         title: its name in tables.
         source: the publication that describes it.
         differs: the assumptions where the source leaves details open ("in the style of"); empty if there are none.

@@ -46,24 +46,24 @@ class Row:
 
     Attributes:
         name: key in the settings: the comparator's name, then a hyphen and a word if the row is a variation of it.
-        system: a key of :data:`fer_lib.comparators.SYSTEMS`.
+        comparator: a key of :data:`fer_lib.comparators.COMPARATORS`.
         parameters: the comparator's parameters by name.
     """
 
     name: str
-    system: str
+    comparator: str
     parameters: Mapping[str, Any]
 
     def create(self) -> Comparator:
         """Create the comparator, unfitted."""
-        return comparators.create(self.system, **self.parameters)
+        return comparators.create(self.comparator, **self.parameters)
 
     @cached_property
     def key(self) -> str:
         """Name for files; it changes with the parameters, the comparator's code and the files that it looks for."""
         named = {key: _content(each) if isinstance(each, str) else each for key, each in self.parameters.items()}
-        named["files"] = [file_sha256(path) for path in comparators.create(self.system, **self.parameters).files()]
-        return f"{self.name}-{settings_hash(named, code_hash.of(comparators.system(self.system)))}"
+        named["files"] = [file_sha256(path) for path in comparators.create(self.comparator, **self.parameters).files()]
+        return f"{self.name}-{settings_hash(named, code_hash.of(comparators.class_of(self.comparator)))}"
 
 
 def _content(parameter: str) -> str:
@@ -86,16 +86,16 @@ def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int
     """
     found: dict[str, Row] = {}
     for name, changes in given.items():
-        system = name.split("-")[0]
-        kind = comparators.system(system)
+        comparator = name.split("-")[0]
+        kind = comparators.class_of(comparator)
         parameters = _defaults(kind, settings, epochs=epochs, seed=seed) | dict(changes)
-        known = comparators.create(system, **parameters).get_params()  # raises if a parameter does not exist
-        found.setdefault(settings_hash({"system": system, **known}), Row(name, system, parameters))
+        known = comparators.create(comparator, **parameters).get_params()  # raises if a parameter does not exist
+        found.setdefault(settings_hash({"comparator": comparator, **known}), Row(name, comparator, parameters))
     names = [row.name for row in found.values()]
     if settings.reference not in names:
         hint = nearest(settings.reference, names)
         raise FerError(f"The reference {settings.reference!r} is not a row{hint}; the rows are {', '.join(names)}.")
-    if comparators.system(settings.reference.split("-")[0]).optional:
+    if comparators.class_of(settings.reference.split("-")[0]).optional:
         raise FerError(f"The reference {settings.reference!r} may be missing on another computer; name another row.")
     return list(found.values())
 
@@ -144,9 +144,9 @@ def run_ckplus(
         path = checkpoints / f"{row.key}-{division.name}-{number}.csv"
         if not path.is_file():
             made = _trained(row, faces.images[fold.train], faces.labels[fold.train], subjects[fold.train], path)
-            predicted = made.system.predict(faces.images[fold.test])
+            predicted = made.comparator.predict(faces.images[fold.test])
             frame = pd.DataFrame({"face": fold.test, "label": faces.labels[fold.test], "predicted": predicted})
-            speed = _faces_a_second(made.system, faces.images[fold.test])
+            speed = _faces_a_second(made.comparator, faces.images[fold.test])
             with atomic_path(path) as partial:
                 frame.assign(train_seconds=made.seconds, faces_a_second=speed).to_csv(partial, index=False)
             keras.utils.clear_session()
@@ -196,17 +196,17 @@ def run_whole(
             try:
                 made = _trained(row, learn.images, learn.labels, None, path)
             except FerError as error:
-                if not comparators.system(row.system).optional:
+                if not comparators.class_of(row.comparator).optional:
                     raise
                 missing[row.name] = str(error)
                 continue
             first = next(iter(asked.values()))
-            found = {name: made.system.predict_proba(images).astype(np.float32) for name, images in asked.items()}
-            cost = np.array([made.seconds, _faces_a_second(made.system, first)])
+            found = {name: made.comparator.predict_proba(images).astype(np.float32) for name, images in asked.items()}
+            cost = np.array([made.seconds, _faces_a_second(made.comparator, first)])
             with atomic_path(path) as partial:
                 np.savez_compressed(partial, cost=cost, **found)  # type: ignore[arg-type]  # none is allow_pickle
             keras.utils.clear_session()
-            log.info("system %d of %d done (%s, %s)", place, len(rows), row.name, learn.corpus)
+            log.info("comparator %d of %d done (%s, %s)", place, len(rows), row.name, learn.corpus)
         _forget_epochs(path)
         with np.load(path, allow_pickle=False) as kept:
             answers[row.name] = {name: kept[name] for name in asked}
@@ -217,7 +217,7 @@ def run_whole(
 class _Made(NamedTuple):
     """Fitted comparator and the seconds that its training took."""
 
-    system: Comparator
+    comparator: Comparator
     seconds: float
 
 
@@ -227,13 +227,13 @@ def _forget_epochs(path: Path) -> None:
 
 
 def _trained(row: Row, images: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, path: Path) -> _Made:
-    system, epochs = row.create(), path.with_suffix("")
+    comparator, epochs = row.create(), path.with_suffix("")
     before = _seconds_so_far(epochs)
-    if isinstance(system, Network):
-        system.checkpoints = epochs
+    if isinstance(comparator, Network):
+        comparator.checkpoints = epochs
     started = time.monotonic()
-    system.fit(images, labels, groups)
-    return _Made(system, before + time.monotonic() - started)
+    comparator.fit(images, labels, groups)
+    return _Made(comparator, before + time.monotonic() - started)
 
 
 def _seconds_so_far(epochs: Path) -> float:
@@ -242,11 +242,11 @@ def _seconds_so_far(epochs: Path) -> float:
     return float(pd.read_csv(history)["seconds"].sum()) if history.is_file() else 0.0
 
 
-def _faces_a_second(system: Comparator, images: np.ndarray) -> float:
+def _faces_a_second(comparator: Comparator, images: np.ndarray) -> float:
     """Measure how many faces a fitted comparator answers per second; it must have answered before."""
     many = np.resize(images, (TIMED_FACES, *images.shape[1:]))
     started = time.monotonic()
-    system.predict_proba(many)
+    comparator.predict_proba(many)
     return TIMED_FACES / max(time.monotonic() - started, 1e-9)
 
 

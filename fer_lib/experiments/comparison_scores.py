@@ -117,25 +117,25 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
     """
     found = {protocols.OWN: OWN_SYSTEM}
     for row in rows:
-        system, apart = row.create(), row.name.partition("-")[2]
-        style = "*" if system.differs.startswith("in the style of") else ""
-        title = f"{system.title}{style}" + (f", {APART.get(apart, apart)}" if apart else "")
-        found[row.name] = {"title": title, "weights": _seen(system)}
+        comparator, apart = row.create(), row.name.partition("-")[2]
+        style = "*" if comparator.differs.startswith("in the style of") else ""
+        title = f"{comparator.title}{style}" + (f", {APART.get(apart, apart)}" if apart else "")
+        found[row.name] = {"title": title, "weights": _seen(comparator)}
     return found
 
 
-def _seen(system: Comparator) -> str:
-    if not system.is_network:
+def _seen(comparator: Comparator) -> str:
+    if not comparator.is_network:
         return "no network"
-    never_trains = system.name in FROZEN or getattr(system, "weights", "") == "random_frozen"
-    return system.pretrained + (", frozen at random" if never_trains and system.pretrained == "none" else "")
+    never_trains = comparator.name in FROZEN or getattr(comparator, "weights", "") == "random_frozen"
+    return comparator.pretrained + (", frozen at random" if never_trains and comparator.pretrained == "none" else "")
 
 
 def panels(
     scores: pd.DataFrame,
     whole: pd.DataFrame,
     costs: Mapping[str, pd.DataFrame],
-    systems: Mapping[str, Mapping[str, str]],
+    descriptions: Mapping[str, Mapping[str, str]],
 ) -> dict[str, pd.DataFrame]:
     """Build the panels of the cost figure: map a title to one row per comparator with accuracy, cost and weights.
 
@@ -143,7 +143,7 @@ def panels(
         scores: ``protocols.scores`` on CK+; the last of its protocols and separations is shown.
         whole: :func:`whole_scores` on FER-2013.
         costs: maps ``"CK+"`` and ``"FER-2013"`` to :func:`mean_costs`.
-        systems: descriptions from :func:`described`.
+        descriptions: descriptions from :func:`described`.
     """
     strict = scores[["protocol", "separation"]].iloc[-1]
     ckplus = scores[(scores[["protocol", "separation"]] == strict).all(axis=1)].rename(columns={"classifier": "system"})
@@ -155,5 +155,5 @@ def panels(
         said.get(corpus, corpus): each[["system", "accuracy", "low", "high"]].merge(costs[corpus], on="system")
         for corpus, each in found.items()
     }
-    weights = {name: each["weights"] for name, each in systems.items()}
+    weights = {name: each["weights"] for name, each in descriptions.items()}
     return {title: frame.assign(weights=frame["system"].map(weights)) for title, frame in merged.items()}

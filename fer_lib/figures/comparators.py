@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from fer_lib.figures.style import INK, PALETTE, absent, new_figure, styled
-from fer_lib.tables.comparators import Systems
+from fer_lib.tables.comparators import Descriptions
 
 COSTS = {
     "train_seconds": "training (seconds)",
@@ -30,14 +30,14 @@ TITLE = "Accuracy against cost of every compared system"
 
 
 @styled
-def costs(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Figure:
+def costs(panels: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synthetic: bool = False) -> Figure:
     """Draw accuracy with its 95 % interval over the costs of training and classifying; a row of panels per corpus.
 
     Args:
         panels: test, such as ``"CK+, subject-independent"`` -> a frame with one row for each comparator: ``system`` (a
             row's name), ``accuracy``, ``low``, ``high`` (fractions), ``train_seconds``,
             ``faces_a_second`` and ``weights`` (``comparison_scores.panels``).
-        systems: the rows' titles.
+        descriptions: the rows' titles.
         synthetic: whether the faces were generated.
     """
     if not panels:
@@ -66,7 +66,7 @@ def costs(panels: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bo
         kinds, marks, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1, columnspacing=1
     )
     entries = [Line2D([], [], linestyle="none") for _ in names]
-    titles = [f"{numbers[name]}  {systems[name]['title']}" for name in names]
+    titles = [f"{numbers[name]}  {descriptions[name]['title']}" for name in names]
     figure.legend(entries, titles, loc="outside lower left", ncols=3, fontsize=8, handlelength=0, handletextpad=0)
     figure.draw_without_rendering()  # computes the layout
     for row, frame in zip(grid, panels.values(), strict=True):

@@ -49,7 +49,7 @@ FER2013_ROWS: Rows = {
 class ComparatorSettings:
     """Every system that liu2023 compares with, on the same faces, folds and seeds (section 3.1, Table 3).
 
-    A row names a comparator, a key of :data:`fer_lib.comparators.SYSTEMS`, and after a hyphen the difference from
+    A row names a comparator, a key of :data:`fer_lib.comparators.COMPARATORS`, and after a hyphen the difference from
     another row of the same comparator. Its values are the comparator's parameters, by name.
 
     Command: ``papermill notebooks/07_comparators.ipynb out.ipynb -p profile paper -p data_dir <folder>``.

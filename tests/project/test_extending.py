@@ -68,6 +68,6 @@ def test_the_example_network_trains(folder):
 def test_the_example_system_learns_and_answers():
     (text,) = re.findall(r"```python\n(import numpy.*?)```", COMPARATORS.read_text(encoding="utf-8"), re.DOTALL)
     faces = np.repeat(np.array([40, 200], np.uint8), 6)[:, None, None] * np.ones((12, 48, 48), np.uint8)
-    system = defined(text)["MeanFaces"]().fit(faces, np.repeat([3, 5], 6))
-    assert system.predict(faces[::4]).tolist() == [3, 3, 5]
-    np.testing.assert_allclose(system.predict_proba(faces).sum(axis=1), 1)
+    comparator = defined(text)["MeanFaces"]().fit(faces, np.repeat([3, 5], 6))
+    assert comparator.predict(faces[::4]).tolist() == [3, 3, 5]
+    np.testing.assert_allclose(comparator.predict_proba(faces).sum(axis=1), 1)
