@@ -26,6 +26,7 @@ from fer_lib.settings import (
     PROJECT,
     Profile,
     change,
+    experiment,
     load_profile,
     profile_name,
     settings_dict,
@@ -80,6 +81,10 @@ class Run:
     def synthetic(self) -> bool:
         """Tell whether any of the faces used so far were generated."""
         return any(corpus["synthetic"] for corpus in self.facts.get("data", {}).values())
+
+    def experiment(self, section: str, *, weights: str = "", epochs: int = 0, changes: dict | None = None) -> Any:
+        """Build the settings of one experiment as :func:`fer_lib.settings.experiment` does, for this run's variant."""
+        return experiment(self.settings, section, variant=self.variant, weights=weights, epochs=epochs, changes=changes)
 
     def uses(self, *, faces: FaceDataset | None = None, settings: Any = None, weights: dict | None = None) -> None:
         """Record faces, an experiment's settings or the weights' origin in the provenance of all later results.

@@ -24,7 +24,15 @@ from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics as evaluation
 from fer_lib.models import pretrained
 from fer_lib.report import chen2023 as report
-from fer_lib.settings import PROJECT, BaselineCnnSettings, DataSettings, ResNet50MlpSettings, change, settings_hash
+from fer_lib.settings import (
+    PROJECT,
+    BaselineCnnSettings,
+    DataSettings,
+    ResNet50MlpSettings,
+    change,
+    experiment,
+    settings_hash,
+)
 from fer_lib.tables import base as tables
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
@@ -69,6 +77,13 @@ def written(folder) -> dict[str, bytes]:
 
 def read_json(path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_a_run_builds_the_settings_of_an_experiment_for_its_variant(tmp_path):
+    run = artifacts.start("03_resnet50_mlp", profile="paper", variant="from_scratch", output_dir=str(tmp_path))
+    expected = experiment(run.settings, "resnet50_mlp", variant="from_scratch", epochs=3, changes={"batch_size": 8})
+    assert run.experiment("resnet50_mlp", epochs=3, changes={"batch_size": 8}) == expected
+    assert expected != experiment(run.settings, "resnet50_mlp", epochs=3, changes={"batch_size": 8})
 
 
 # --- files and provenance ---------------------------------------------------------------------------------------------
