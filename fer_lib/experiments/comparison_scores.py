@@ -13,8 +13,7 @@ import pandas as pd
 
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.evaluation import metrics
-from fer_lib.evaluation import smiles as generalisation
+from fer_lib.evaluation import metrics, smiles as generalisation
 from fer_lib.experiments import protocols
 from fer_lib.experiments.comparison import COST, Row, WholeAnswers
 

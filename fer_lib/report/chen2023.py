@@ -13,8 +13,7 @@ from fer_lib import published
 from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.figures import chen2023 as figures
-from fer_lib.figures import hypotheses as hypotheses_figures
+from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures
 from fer_lib.figures.style import not_yet
 from fer_lib.provenance import same_faces
 from fer_lib.report import audit as audit_report

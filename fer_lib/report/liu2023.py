@@ -13,14 +13,14 @@ from fer_lib import provenance
 from fer_lib.artifacts import Run
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
-from fer_lib.figures import comparators as comparators_figures
-from fer_lib.figures import hypotheses as hypotheses_figures
-from fer_lib.figures import liu2023 as liu2023_figures
+from fer_lib.figures import (
+    comparators as comparators_figures,
+    hypotheses as hypotheses_figures,
+    liu2023 as liu2023_figures,
+)
 from fer_lib.figures.style import not_yet
 from fer_lib.settings import change
-from fer_lib.tables import comparators as comparators_tables
-from fer_lib.tables import lenet as lenet_tables
-from fer_lib.tables import liu2023 as liu2023_tables
+from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table, weights_note
 from fer_lib.tables.format import SEPARATIONS, percent, points
 from fer_lib.utils.files import file_sha256

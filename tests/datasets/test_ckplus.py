@@ -8,8 +8,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from fer_lib.datasets import ckplus
 from fer_lib.datasets.face_dataset import FaceDataset

@@ -13,12 +13,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from fer_lib.datasets import fer2013
-from fer_lib.datasets.fer2013 import CLASS_NAMES, SPLITS
-from fer_lib.datasets.fer2013 import csv as fer2013_csv
+from fer_lib.datasets.fer2013 import CLASS_NAMES, SPLITS, csv as fer2013_csv
 from fer_lib.datasets.readers import cache as cache_module
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.errors import FerError

@@ -18,8 +18,11 @@ import sklearn.datasets
 kagglehub = pytest.importorskip("kagglehub")
 requests = pytest.importorskip("requests")
 
-from fer_lib.datasets import fetch as fetch_module  # noqa: E402
-from fer_lib.datasets import genki4k, olivetti  # noqa: E402
+from fer_lib.datasets import (  # noqa: E402
+    fetch as fetch_module,
+    genki4k,
+    olivetti,
+)
 from fer_lib.datasets.fer2013 import OFFICIAL_CLASS_COUNTS, OFFICIAL_COUNTS  # noqa: E402
 from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS  # noqa: E402
 from fer_lib.datasets.fer2013.folders import find_trees  # noqa: E402

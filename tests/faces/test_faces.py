@@ -17,8 +17,7 @@ from fer_lib.datasets.synthetic import writers
 from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
 from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
-from fer_lib.faces import crops
-from fer_lib.faces import mtcnn as mtcnn_engine
+from fer_lib.faces import crops, mtcnn as mtcnn_engine
 from fer_lib.faces.crops import detect, face_crops, summary
 from fer_lib.faces.geometry import Detection, annotate, choose, crop, crop_matrix
 from fer_lib.settings import FaceSettings, change

@@ -15,8 +15,7 @@ from PIL import Image
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.figures import chen2023 as figures
-from fer_lib.figures import diagrams, style
+from fer_lib.figures import chen2023 as figures, diagrams, style
 from fer_lib.models import baseline_cnn, resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.tables.format import MODEL_NAMES

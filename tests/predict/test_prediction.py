@@ -23,8 +23,7 @@ from fer_lib.errors import FerError
 from fer_lib.faces import crops, geometry
 from fer_lib.faces.geometry import Detection, crop
 from fer_lib.models import resnet50_svm
-from fer_lib.predict import models as saved_models
-from fer_lib.predict import photos as prediction
+from fer_lib.predict import models as saved_models, photos as prediction
 from fer_lib.predict.models import SavedModel
 from fer_lib.predict.photos import Prediction, drawing_files, find_model, find_photos, predict_photos
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict

@@ -8,8 +8,7 @@ import pytest
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.tables import base as tables
-from fer_lib.tables import chen2023 as chen2023_tables
+from fer_lib.tables import base as tables, chen2023 as chen2023_tables
 from fer_lib.tables.base import Table
 from fer_lib.tables.format import MODEL_NAMES
 

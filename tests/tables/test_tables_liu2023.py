@@ -10,8 +10,7 @@ import pytest
 
 from fer_lib.augmentation import arithmetic
 from fer_lib.settings import ExpansionSettings, LeNetSettings, ResNet50SvmSettings
-from fer_lib.tables import lenet as lenet_tables
-from fer_lib.tables import liu2023 as liu2023_tables
+from fer_lib.tables import lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
