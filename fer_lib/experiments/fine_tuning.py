@@ -20,7 +20,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings
-from fer_lib.svm import classifiers
+from fer_lib.svm import classifiers, equations
 from fer_lib.utils.files import cached_array
 
 
@@ -73,6 +73,21 @@ def examples_of(
     place = untouched_view(expanding)  # None if a cross-cut of each copy leaves no view whole
     own = features(faces.images) if place is None else views[:, place]
     return classifiers.Examples(own, faces.labels, groups_of(faces, "subjects"), views)
+
+
+def ckplus_svm(
+    examples: classifiers.Examples, *, settings: ResNet50SvmSettings, seed: int
+) -> tuple[classifiers.Fitted, pd.DataFrame]:
+    """Fit an RBF SVM on all faces of CK+ and their views, and check the paper's equations without the views.
+
+    Returns:
+        The SVM, and the rows of :func:`fer_lib.svm.equations.check` for another one, fitted on the faces alone.
+    """
+    untouched = classifiers.Examples(examples.originals, examples.labels, examples.groups)
+    fitted, small = (
+        classifiers.fit("resnet50_svm_rbf", each, settings=settings, seed=seed) for each in (examples, untouched)
+    )
+    return fitted, equations.check_fitted(small, untouched)
 
 
 def fer2013_answers(

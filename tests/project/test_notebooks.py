@@ -65,6 +65,12 @@ def test_small_cells_and_no_definitions(path):
 
 
 @every_notebook
+def test_fewer_than_ten_lines_import_from_the_library(path):
+    lines = [line for cell in code_cells(path) for line in cell.source.splitlines()]
+    assert len([line for line in lines if line.startswith("from fer_lib")]) in range(1, 10)
+
+
+@every_notebook
 def test_a_sentence_stands_before_each_code_cell(path):
     before = None
     for cell in read(path).cells:
