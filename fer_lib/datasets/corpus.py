@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -36,11 +37,9 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
     Raises:
         FerError: no data folder is given, it does not contain FER-2013, or the corpus is damaged.
     """
-    path = _given("fer2013", settings, data_dir)
-    if path is None:
-        faces = _generated_fer2013(settings.generated_faces, progress=progress)
-    else:
-        faces = fer2013.load(path, skip_bad=settings.skip_bad, progress=progress)
+    path = _place("fer2013", settings, data_dir, partial(_drawn_fer2013, settings.generated_faces))
+    assert path is not None  # a missing corpus is an error here
+    faces = fer2013.load(path, skip_bad=settings.skip_bad, progress=progress)
     return quality.drop_leaks(faces) if settings.drop_leaks else faces
 
 
@@ -62,12 +61,11 @@ def load_ckplus(
     Raises:
         FerError: no data folder is given, it does not contain CK+, or the corpus is damaged.
     """
-    path = _given("ckplus", data, data_dir, missing_ok=missing_ok)
-    if path is None and not _is_generated(data, data_dir):
-        return _absent("ckplus", ckplus.CLASS_NAMES)
+    count = settings.generated_subjects
+    write = partial(writers.write_ckplus, subjects=count, seed=2010)
+    path = _place("ckplus", data, data_dir, partial(_drawn, "ckplus", count, write), missing_ok=missing_ok)
     if path is None:
-        count = settings.generated_subjects
-        path = _generated("ckplus", count, lambda folder: writers.write_ckplus(folder, subjects=count, seed=2010))
+        return _absent("ckplus", ckplus.CLASS_NAMES)
     return ckplus.load(
         path,
         peak_frames=settings.peak_frames,
@@ -83,10 +81,9 @@ def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "
     Raises:
         FerError: no data folder is given, or the corpus is damaged.
     """
-    path = _given("genki4k", data, data_dir, missing_ok=True)
-    if path is None and _is_generated(data, data_dir):
-        photos = settings.generated_photos
-        path = _generated("genki4k", photos, lambda folder: writers.write_genki4k(folder, n=photos, seed=4000))
+    count = settings.generated_photos
+    write = partial(writers.write_genki4k, n=count, seed=4000)
+    path = _place("genki4k", data, data_dir, partial(_drawn, "genki4k", count, write), missing_ok=True)
     if path is None:
         return _absent("genki4k", genki4k.CLASS_NAMES)
     return genki4k.load(path, skip_bad=data.skip_bad, progress=False)
@@ -98,9 +95,8 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
     Raises:
         FerError: no data folder is given, it does not contain the Olivetti faces, or the corpus is damaged.
     """
-    path = _given("olivetti", data, data_dir, missing_ok=missing_ok)
-    if path is None and _is_generated(data, data_dir):
-        path = _generated("olivetti", 40, lambda folder: writers.write_olivetti(folder, people=40, seed=400))
+    write = partial(writers.write_olivetti, people=40, seed=400)
+    path = _place("olivetti", data, data_dir, partial(_drawn, "olivetti", 40, write), missing_ok=missing_ok)
     return _absent("olivetti", ()) if path is None else olivetti.load(path)
 
 
@@ -132,22 +128,20 @@ def load_imagenet(
         patterns.write_image_folders(folder, classes=classes, train=train, validation=validation)
 
     counts = f"{classes}x{train}+{validation}"
-    return imagenet_folders.load(_generated("imagenet", counts, write, writer=patterns), side=side, progress=progress)
+    return imagenet_folders.load(_drawn("imagenet", counts, write, writer=patterns), side=side, progress=progress)
 
 
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
     """Choose the faces that a figure may show: these, or generated ones if real people's may not be published."""
-    return faces if draw_faces or faces.synthetic else _generated_fer2013(FACES_FOR_FIGURES, progress=False)
+    return faces if draw_faces or faces.synthetic else fer2013.load(_drawn_fer2013(FACES_FOR_FIGURES), progress=False)
 
 
-def _is_generated(data: DataSettings, data_dir: str) -> bool:
-    return data.source == "generated" and not data_dir
-
-
-def _given(name: str, data: DataSettings, data_dir: str, *, missing_ok: bool = False) -> Path | None:
-    """Find a corpus in the user's data folder; None if faces are generated, or the corpus is missing and may be."""
-    if _is_generated(data, data_dir):
-        return None
+def _place(
+    name: str, data: DataSettings, data_dir: str, draw: Callable[[], Path], *, missing_ok: bool = False
+) -> Path | None:
+    """Find a corpus in the user's data folder, or draw a generated one; None if it is missing and may be."""
+    if data.source == "generated" and not data_dir:
+        return draw()
     data_dir = data_dir or os.environ.get("FER_DATA", "")
     if not data_dir:
         raise FerError(
@@ -163,7 +157,7 @@ def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
     return PhotoSet(meta, class_names, name, Path(os.devnull), (), notes={"absent": "not in the data folder"})
 
 
-def _generated(corpus: str, size: int | str, write: Callable[[Path], object], *, writer: ModuleType = writers) -> Path:
+def _drawn(corpus: str, size: int | str, write: Callable[[Path], object], *, writer: ModuleType = writers) -> Path:
     """Give the folder of a generated corpus, drawn once into a cache in the corpus's own format."""
     cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
     drawn_by = code_hash.of(writer)  # a new drawing is a new corpus
@@ -175,8 +169,5 @@ def _generated(corpus: str, size: int | str, write: Callable[[Path], object], *,
     return folder
 
 
-def _generated_fer2013(count: int, *, progress: bool) -> FaceDataset:
-    def write(folder: Path) -> None:
-        writers.write_fer2013_csv(folder, n=count, seed=GENERATED_SEED)
-
-    return fer2013.load(_generated("fer2013", count, write), progress=progress)
+def _drawn_fer2013(count: int) -> Path:
+    return _drawn("fer2013", count, partial(writers.write_fer2013_csv, n=count, seed=GENERATED_SEED))

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from fer_lib.datasets import corpus
+from fer_lib.datasets.readers import locate
 from fer_lib.datasets.synthetic import faces, geometry, people, render, writers
+from fer_lib.errors import FerError
+from fer_lib.settings import CkPlusSettings, DataSettings
 from fer_lib.utils import code_hash
 
 
 def drawn_folder() -> str:
     """Name the folder of a generated corpus without drawing it."""
-    return corpus._generated("olivetti", 2, lambda folder: folder.mkdir(parents=True)).name
+    return corpus._drawn("olivetti", 2, lambda folder: folder.mkdir(parents=True)).name
 
 
 @pytest.mark.parametrize("module", [render, geometry, people, faces, writers])
@@ -41,3 +44,38 @@ def test_images_for_pretraining_are_generated_or_the_users(tmp_path, monkeypatch
 def test_a_corpus_that_was_drawn_is_not_drawn_again(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_CACHE", str(tmp_path))
     assert drawn_folder() == drawn_folder()
+
+
+LOADS = {
+    "fer2013": lambda folder: corpus.load_fer2013(DataSettings(source="folder"), folder),
+    "ckplus": lambda folder: corpus.load_ckplus(CkPlusSettings(), DataSettings(source="folder"), folder),
+    "genki4k": lambda folder: corpus.load_genki4k(CkPlusSettings(), DataSettings(source="folder"), folder),
+    "olivetti": lambda folder: corpus.load_olivetti(DataSettings(source="folder"), folder),
+}
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_each_folder_is_asked_for_a_corpus_once(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    writers.write_fer2013_csv(tmp_path / "fer2013", n=70, seed=1)
+    writers.write_ckplus(tmp_path / "ckplus", subjects=4, seed=1)
+    writers.write_genki4k(tmp_path / "genki4k", n=4, seed=1)
+    writers.write_olivetti(tmp_path / "olivetti", people=2, seed=1)
+    asked, find_corpus = [], locate.find_corpus
+
+    def spy(folder, corpus_name, **given):
+        asked.append((folder, corpus_name))
+        return find_corpus(folder, corpus_name, **given)
+
+    monkeypatch.setattr(locate, "find_corpus", spy)
+    assert len(LOADS[name](str(tmp_path)))
+    assert asked == [(tmp_path, name), (tmp_path / name, name)]
+
+
+def test_a_missing_corpus_is_empty_or_an_error(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    assert not len(LOADS["genki4k"](str(tmp_path)))
+    assert not len(corpus.load_olivetti(DataSettings(), str(tmp_path), missing_ok=True))
+    for name in ("fer2013", "ckplus", "olivetti"):
+        with pytest.raises(FerError, match=f"'{name}' is not in"):
+            LOADS[name](str(tmp_path))
