@@ -122,7 +122,8 @@ def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps
         trunk = faster(trunk) if settings.layers == "fast" else trunk
         picture = keras.Input((image_size, image_size, 3), name="picture")
         pooled = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(trunk(picture))
-        logits = keras.layers.Dense(classes, name="logits", dtype="float32")(pooled)
+        # zeros: the first steps would otherwise go into unlearning random logits
+        logits = keras.layers.Dense(classes, kernel_initializer="zeros", name="logits", dtype="float32")(pooled)
         model = keras.Model(picture, logits, name="pretraining")
     warmup = round(settings.warmup_epochs * steps / sum(stage.epochs for stage in settings.stages))
     rate = keras.optimizers.schedules.CosineDecay(

@@ -6,8 +6,9 @@ where the same sums as one matrix product reach several hundred (``benchmarks/be
 is a chain of operations, each of which reads and writes all maps; TensorFlow has one fused operation for it.
 
 * A 1×1 convolution is a matrix product, and so are its two gradients.
-* The gradient of the weights of a 3×3 convolution of small maps is nine matrix products, one for each place in the
-  kernel.
+* A 3×3 convolution of maps of one or four pixels is one matrix product, without the products with padding.
+* The gradient of the weights of a 3×3 convolution of maps of nine pixels is nine matrix products, one for each place in
+  the kernel.
 * Batch norm uses TensorFlow's fused operation in training.
 
 Under another backend than TensorFlow, or where TensorFlow has a GPU, the layers compute as Keras' own do.
@@ -22,9 +23,6 @@ from typing import Any
 from fer_lib.backend import DEVICES, keras
 
 ON_CPU = keras.backend.backend() == "tensorflow" and not any("gpu" in device.lower() for device in DEVICES)
-LARGEST_MAP = 3
-"""Height of the largest maps whose 3×3 convolutions sum the gradient of the weights by matrix products."""
-
 if ON_CPU:
     import tensorflow as tf
 else:
@@ -57,16 +55,15 @@ class FastConv2D(keras.layers.Conv2D):
         if not (ON_CPU and plain):
             return super().call(inputs)
         kernel = tf.cast(self.kernel, inputs.dtype)
-        height = inputs.shape[1]
         if self.kernel_size == (1, 1):
             rows, columns = self.strides
             outputs = _pointwise(inputs[:, ::rows, ::columns] if rows > 1 or columns > 1 else inputs, kernel)
-        elif self._is_three_by_three() and height is not None and height <= LARGEST_MAP:
-            outputs = _three_by_three(inputs, kernel)
+        elif self._is_three_by_three() and inputs.shape[1:3] in THREE_BY_THREE:
+            outputs = THREE_BY_THREE[inputs.shape[1:3]](inputs, kernel)
         else:
             return super().call(inputs)
         if self.use_bias:
-            outputs += tf.cast(self.bias, outputs.dtype)
+            outputs = tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype))
         return self.activation(outputs) if self.activation is not None else outputs
 
     def _is_three_by_three(self) -> bool:
@@ -121,10 +118,30 @@ def _pointwise(maps: Any, kernel: Any) -> Any:
     return apply(maps, kernel)
 
 
-def _three_by_three(maps: Any, kernel: Any) -> Any:
-    """Apply a 3×3 convolution with zero padding: maps (N, H, W, C) by a kernel (3, 3, C, F) to maps (N, H, W, F)."""
-    _, height, width, channels = maps.shape
-    filters = kernel.shape[3]
+def _three_by_three_of_one(maps: Any, kernel: Any) -> Any:
+    """Apply a 3×3 convolution with zero padding to maps (N, 1, 1, C): only the kernel's centre meets a pixel."""
+    return _pointwise(maps, kernel[1:2, 1:2])
+
+
+def _three_by_three_of_four(maps: Any, kernel: Any) -> Any:
+    """Apply a 3×3 convolution with zero padding to maps (N, 2, 2, C): each output pixel sees all four input pixels."""
+    channels, filters = kernel.shape[2:]
+    places = tf.unstack(tf.reshape(kernel, (9, channels, filters)))
+    pixels = tuple(product(range(2), repeat=2))
+    matrix = tf.concat(
+        [
+            tf.concat([places[3 * (row - out_row + 1) + column - out_column + 1] for out_row, out_column in pixels], 1)
+            for row, column in pixels
+        ],
+        0,
+    )
+    return tf.reshape(tf.matmul(tf.reshape(maps, (-1, 4 * channels)), matrix), (-1, 2, 2, filters))
+
+
+def _three_by_three_of_nine(maps: Any, kernel: Any) -> Any:
+    """Apply a 3×3 convolution with zero padding to maps (N, 3, 3, C); the weights' gradient is nine matrix products."""
+    height = width = 3
+    channels, filters = kernel.shape[2:]
 
     @tf.custom_gradient
     def apply(maps: Any, kernel: Any) -> tuple[Any, Callable]:
@@ -146,3 +163,10 @@ def _three_by_three(maps: Any, kernel: Any) -> Any:
         return outputs, gradients
 
     return apply(maps, kernel)
+
+
+THREE_BY_THREE: dict[tuple[int, int], Callable[[Any, Any], Any]] = {
+    (1, 1): _three_by_three_of_one,
+    (2, 2): _three_by_three_of_four,
+    (3, 3): _three_by_three_of_nine,
+}

@@ -60,7 +60,7 @@ class PretrainingSettings:
     )
     batch_size: Positive = 256
     learning_rate: PositiveFloat = 0.15
-    warmup_epochs: Annotated[float, Field(ge=0.0)] = 2.0
+    warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
     momentum: Fraction = 0.9
     weight_decay: Fraction = 0.005
     label_smoothing: Fraction = 0.1
