@@ -1,4 +1,4 @@
-"""Pre-train a trunk on pictures of many classes, from random weights; a killed run continues to the same numbers.
+"""Pre-train a trunk on images of many classes, from random weights; a killed run continues to the same numbers.
 
 Neither paper does this: both start from ImageNet's weights. See :class:`fer_lib.settings.PretrainingSettings`.
 """
@@ -48,9 +48,9 @@ class PictureBatches(keras.utils.PyDataset):
         image_size: int,
         augment_with: tuple[int, int] | None = None,
     ) -> None:
-        """Take uint8 pictures (N, H, W, 3), their labels and, for training, ``augment_with=(seed, epoch)``.
+        """Take uint8 images (N, H, W, 3), their labels and, for training, ``augment_with=(seed, epoch)``.
 
-        Training batches are shuffled, and each picture is cropped at random and flipped with even chances. Others are
+        Training batches are shuffled, and each image is cropped at random and flipped with even chances. Others are
         resized as a whole. The last training batch is left out if it is not full.
         """
         super().__init__(workers=cores(), use_multiprocessing=False, max_queue_size=8)
@@ -81,13 +81,13 @@ class PictureBatches(keras.utils.PyDataset):
 
 
 def random_crop(image: np.ndarray, rng: np.random.Generator, image_size: int, smallest: float) -> np.ndarray:
-    """Cut out a random part of a picture, flip it with even chances, and resize it.
+    """Cut out a random part of an image, flip it with even chances, and resize it.
 
     Args:
         image: uint8, shape (H, W, 3).
         rng: random generator.
         image_size: height and width of the result.
-        smallest: smallest share of the picture's area; the share is uniform between it and 1, and the logarithm of the
+        smallest: smallest share of the image's area; the share is uniform between it and 1, and the logarithm of the
             part's width to height uniform between those of 3/4 and 4/3.
 
     Returns:
@@ -107,7 +107,7 @@ def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps
 
     Args:
         settings: the recipe.
-        classes: number of classes of the pictures.
+        classes: number of classes of the images.
         image_size: height and width of the input.
         steps: steps of the whole training, over which the learning rate falls to zero.
 
@@ -167,7 +167,7 @@ def train(
 
     Args:
         settings: the recipe.
-        training: pictures, uint8 (N, H, W, 3), and labels, (N,), from 0; a memory-mapped array will do.
+        training: images, uint8 (N, H, W, 3), and labels, (N,), from 0; a memory-mapped array will do.
         validation: the same, scored after each epoch at that stage's size.
         classes: number of classes.
         seed: fixes the initial weights, shuffling, crops and flips.
@@ -175,7 +175,7 @@ def train(
 
     Returns:
         The trained model of the last stage, and a row for each epoch: ``epoch`` (from 1), ``image_size``, ``loss``
-        (nats, with label smoothing), ``top1``, ``top5`` (running means over augmented pictures), the same with ``val_``
+        (nats, with label smoothing), ``top1``, ``top5`` (running means over augmented images), the same with ``val_``
         after the epoch, and ``seconds``.
 
     Raises:
@@ -209,7 +209,7 @@ def train(
 
 
 def logits(model: keras.Model, images: np.ndarray, settings: PretrainingSettings) -> np.ndarray:
-    """Compute a trained model's logits, float32 (N, classes), of uint8 pictures (N, H, W, 3), resized as a whole."""
+    """Compute a trained model's logits, float32 (N, classes), of uint8 images (N, H, W, 3), resized as a whole."""
     size, classes = model.input_shape[1], model.output_shape[1]
     none = np.zeros(len(images), np.int64)
     batches = PictureBatches(images, none, settings, classes=classes, image_size=size)

@@ -1,0 +1,143 @@
+"""Test pre-training: batches, the schedule, stages of growing size, and resuming to the same weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fer_lib import settings as fer_settings
+from fer_lib.backend import keras
+from fer_lib.errors import FerError
+from fer_lib.experiments import pretraining
+from fer_lib.settings import PretrainingSettings
+
+STAGES = ({"image_size": 32, "epochs": 2}, {"image_size": 40, "epochs": 1})
+# VGG16 is traced in a few seconds, ResNet50 in half a minute; the training code is the same
+TINY = fer_settings.change(
+    PretrainingSettings(), network="VGG16", stages=STAGES, batch_size=8, learning_rate=0.001, precision="float32"
+)
+rng = np.random.default_rng(0)
+LABELS = np.arange(20) % 3
+IMAGES = rng.integers(0, 256, (20, 44, 44, 3)).astype(np.uint8)
+PARTS = {"training": (IMAGES, LABELS), "validation": (IMAGES[:9], LABELS[:9]), "classes": 3}
+
+
+def batches(**options) -> pretraining.PictureBatches:
+    return pretraining.PictureBatches(IMAGES, LABELS, TINY, classes=3, image_size=32, **options)
+
+
+def test_validation_batches_are_whole_images_in_order():
+    plain = batches()
+    assert len(plain) == 3
+    inputs, targets = plain[2]
+    assert inputs.shape == (4, 32, 32, 3)
+    assert inputs.dtype == np.float32
+    np.testing.assert_array_equal(targets.argmax(axis=1), LABELS[16:])
+
+
+def test_training_batches_depend_on_seed_epoch_and_number_alone():
+    first, again = batches(augment_with=(0, 1)), batches(augment_with=(0, 1))
+    assert len(first) == 2  # the last four images are no full batch
+    again[0]
+    np.testing.assert_array_equal(first[1][0], again[1][0])
+    other = batches(augment_with=(0, 2))
+    assert not np.array_equal(first[1][1], other[1][1]) or not np.array_equal(first[1][0], other[1][0])
+
+
+def test_a_crop_is_a_part_of_the_image_or_its_mirror():
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[..., 0] = np.arange(60)  # the column
+    image[..., 1] = np.arange(40)[:, np.newaxis]  # the row
+    generator, mirrored, shares = np.random.default_rng(3), 0, []
+    for _ in range(200):
+        crop = pretraining.random_crop(image, generator, 32, 0.35).astype(float)
+        across, down = np.ptp(crop[..., 0]) + 1, np.ptp(crop[..., 1]) + 1
+        mirrored += crop[0, 0, 0] > crop[0, -1, 0]
+        shares.append(across * down / 2400)
+    assert 60 < mirrored < 140
+    assert 0.25 < min(shares) < 0.45  # pixels at the borders are averaged away when the part shrinks
+    assert max(shares) > 0.85
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, 0.0), (5, 0.05), (10, 0.1), (55, 0.05), (100, 0.0)])
+def test_the_learning_rate_rises_and_falls(step, expected):
+    stages = ({"image_size": 32, "epochs": 10},)
+    settings = fer_settings.change(TINY, stages=stages, learning_rate=0.1, warmup_epochs=1.0)
+    model = pretraining.build(settings, classes=3, image_size=32, steps=100)
+    model.optimizer.iterations.assign(step)
+    assert float(model.optimizer.learning_rate) == pytest.approx(expected, abs=1e-6)
+
+
+def test_only_kernels_decay():
+    model = pretraining.build(TINY, classes=3, image_size=32, steps=10)
+    decays = {v.path: model.optimizer._use_weight_decay(v) for v in model.trainable_variables}
+    assert {path.rsplit("/", 1)[1] for path, decayed in decays.items() if decayed} == {"kernel"}
+    assert {path.rsplit("/", 1)[1] for path, decayed in decays.items() if not decayed} == {"bias"}
+
+
+def test_a_killed_run_continues_to_the_same_weights(tmp_path, monkeypatch):
+    whole, history = pretraining.train(TINY, **PARTS, seed=3)
+    assert list(history["image_size"]) == [32, 32, 40]
+    assert whole.input_shape == (None, 40, 40, 3)
+
+    one_epoch, started = pretraining._one_epoch, []
+
+    def killed(*args, **options):
+        started.append(options["epoch"])
+        if len(started) in (2, 4):
+            raise KeyboardInterrupt
+        return one_epoch(*args, **options)
+
+    monkeypatch.setattr(pretraining, "_one_epoch", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            pretraining.train(TINY, **PARTS, seed=3, checkpoints=tmp_path)
+    again, rest = pretraining.train(TINY, **PARTS, seed=3, checkpoints=tmp_path)
+    assert started == [0, 1, 1, 2, 2]
+    for expected, found in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    columns = [name for name in history if name != "seconds"]
+    np.testing.assert_array_equal(rest[columns], history[columns])
+    assert rest["image_size"].dtype == history["image_size"].dtype
+
+
+def test_a_finished_run_trains_no_more(tmp_path, monkeypatch):
+    settings = fer_settings.change(TINY, stages=STAGES[:1])
+    model, _ = pretraining.train(settings, **PARTS, checkpoints=tmp_path)
+    monkeypatch.setattr(pretraining, "_one_epoch", lambda *args, **options: pytest.fail("it trained"))
+    again, _ = pretraining.train(settings, **PARTS, checkpoints=tmp_path)
+    np.testing.assert_array_equal(
+        pretraining.logits(again, IMAGES, settings), pretraining.logits(model, IMAGES, settings)
+    )
+
+
+def test_the_plain_trunk_computes_what_the_trained_one_does():
+    model = pretraining.build(TINY, classes=3, image_size=32, steps=1)
+    plain = pretraining.plain_trunk(model, TINY)
+    assert not [layer for layer in plain.layers if type(layer).__name__.startswith("Fast")]
+    faces = rng.random((2, 32, 32, 3), np.float32) * 255
+    expected = model.get_layer("trunk").predict_on_batch(faces)
+    np.testing.assert_allclose(plain.predict_on_batch(faces), expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_loss_that_is_no_number_stops(monkeypatch):
+    settings = fer_settings.change(TINY, stages=STAGES[:1], learning_rate=1e30, warmup_epochs=0.0)
+    with pytest.raises(FerError, match=r"The loss is (nan|inf) in epoch \d; lower the learning rate"):
+        pretraining.train(settings, **PARTS)
+
+
+def test_a_moving_average_replaces_the_weights():
+    settings = fer_settings.change(TINY, stages=STAGES[:1], ema_momentum=0.5)
+    averaged, _ = pretraining.train(settings, **PARTS, seed=1)
+    last, _ = pretraining.train(fer_settings.change(settings, ema_momentum=0.0), **PARTS, seed=1)
+    apart = [np.abs(a - b).max() for a, b in zip(averaged.get_weights(), last.get_weights(), strict=True)]
+    assert 0 < max(apart) < 0.1
+
+
+def test_bfloat16_keeps_weights_and_logits_in_float32():
+    settings = fer_settings.change(TINY, precision="mixed_bfloat16")
+    model = pretraining.build(settings, classes=3, image_size=32, steps=1)
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert model.output.dtype == "float32"
+    assert model.get_layer("trunk").layers[-1].compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
