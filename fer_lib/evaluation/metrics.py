@@ -207,6 +207,32 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
+def top_k(outputs: np.ndarray, labels: np.ndarray, ks: Sequence[int] = (1, 5)) -> dict[str, dict[str, float]]:
+    """Compute the share of images whose class is among the ``k`` largest outputs, with Wilson's 95 % interval.
+
+    Args:
+        outputs: probabilities or logits, shape (N, C).
+        labels: int, shape (N,).
+        ks: numbers of outputs that count.
+
+    Returns:
+        ``"top1"``, ``"top5"`` and so on -> ``value``, ``low``, ``high`` and ``n``.
+
+    Raises:
+        ValueError: the shapes do not fit or an output is not a number.
+    """
+    _check(outputs, labels, outputs.shape[1])
+    own = outputs[np.arange(len(labels)), labels]
+    earlier = np.arange(outputs.shape[1]) < np.asarray(labels)[:, np.newaxis]  # wins a tie, as in argmax
+    before = ((outputs > own[:, np.newaxis]) | (earlier & (outputs == own[:, np.newaxis]))).sum(axis=1)
+    found = {}
+    for k in ks:
+        hits, n = int((before < k).sum()), len(labels)
+        low, high = wilson(hits, n)
+        found[f"top{k}"] = {"value": hits / n, "low": low, "high": high, "n": n}
+    return found
+
+
 def wilson(hits: float, n: int) -> tuple[float, float]:
     """Compute Wilson's 95 % interval of ``hits`` right answers among ``n``; ``hits`` may be a fraction."""
     low, high = proportion_confint(hits, n, alpha=1 - CONFIDENCE, method="wilson")

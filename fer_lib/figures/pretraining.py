@@ -1,0 +1,43 @@
+"""The figure of the pre-training. The function returns a figure; it neither writes nor shows it."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_lib.figures.style import GRID, SOFT, draw_curves, legend_above, new_figure, styled
+
+
+@styled
+def curves(history: pd.DataFrame, *, classes: int, synthetic: bool = False) -> Figure:
+    """Draw loss, top-1 and top-5 accuracy over the epochs, in training and validation.
+
+    Args:
+        history: the history of :func:`fer_lib.experiments.pretraining.train`; a line marks each change of the images'
+            size.
+        classes: number of classes, for the title.
+        synthetic: whether to mark the figure as made from generated images.
+    """
+    history = history.assign(seed=0)
+    sizes = history["image_size"].drop_duplicates()
+    stages = " then ".join(f"{size}" for size in sizes)
+    note = (
+        "Training: running mean over the epoch, of random crops and with label smoothing; validation: whole images, "
+        "after the epoch. A vertical line: larger images from here on."
+    )
+    title = f"Pre-training on {classes} classes at {stages} pixels"
+    figure = new_figure(3.3, title, note=note, synthetic=synthetic)
+    labels = {"loss": "cross-entropy (nats)", "top1": "top-1 accuracy", "top5": "top-5 accuracy"}
+    for ax, (metric, label) in zip(figure.subplots(1, 3), labels.items(), strict=True):
+        draw_curves(ax, history, metric)
+        for place in sizes.index[1:]:
+            ax.axvline(history["epoch"][place] - 0.5, color=GRID, linewidth=1.2, zorder=0)
+            ax.text(
+                history["epoch"][place] - 0.4, 0.98, f"{sizes[place]} px",
+                transform=ax.get_xaxis_transform(), va="top", fontsize=8, color=SOFT,
+            )  # fmt: skip
+        ax.set_ylabel(label)
+        if metric != "loss":
+            ax.set_ylim(0, 1)
+        legend_above(ax, columns=2)
+    return figure
