@@ -18,7 +18,7 @@ from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.synthetic import patterns, writers
 from fer_lib.errors import FerError
-from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings
+from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings, PretrainingSettings
 from fer_lib.utils import code_hash
 
 GENERATED_SEED = 2013
@@ -101,34 +101,33 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
 
 
 def load_imagenet(
-    path: str = "",
-    *,
-    side: int = 64,
-    generated: tuple[int, int, int] = (2, 40, 10),
-    skip_bad: bool = False,
-    progress: bool = False,
+    settings: PretrainingSettings, data: DataSettings, data_dir: str = "", *, progress: bool = False
 ) -> ImageFolders:
     """Load the images for pre-training: Tiny-ImageNet, ImageNet or other folders of classes, or generated patterns.
 
     Args:
-        path: the folder, zip or data folder; ``""`` means generated patterns.
-        side: height and width of the images in pixels.
-        generated: classes, and training and validation images of each class, if they are generated.
-        skip_bad: leave out and count faulty images rather than stop.
+        settings: the size of the images, and the number of generated ones.
+        data: the profile's data settings: generated or real, and how damaged files are treated.
+        data_dir: the folder or zip of the images, or the data folder that contains it; ``""`` as for
+            :func:`load_fer2013`.
         progress: show a progress bar on a terminal.
 
     Raises:
-        FerError: there is no such corpus at ``path``, or it is damaged.
+        FerError: no data folder is given, it does not contain such images, or they are damaged.
     """
-    if path:
-        return imagenet_folders.load(path, side=side, skip_bad=skip_bad, progress=progress)
-    classes, train, validation = generated
-
-    def write(folder: Path) -> None:
-        patterns.write_image_folders(folder, classes=classes, train=train, validation=validation)
-
-    counts = f"{classes}x{train}+{validation}"
-    return imagenet_folders.load(_drawn("imagenet", counts, write, writer=patterns), side=side, progress=progress)
+    if data.source == "generated" and not data_dir:
+        train, validation = settings.generated_images, settings.generated_images // 4
+        write = partial(patterns.write_image_folders, classes=2, train=train, validation=validation)
+        folder = _drawn("imagenet", f"2x{train}+{validation}", write, writer=patterns)
+        return imagenet_folders.load(folder, side=settings.stored_size, progress=False)
+    data_dir = data_dir or os.environ.get("FER_DATA", "")
+    if not data_dir:
+        raise FerError(
+            "Pre-training reads labelled images and no data folder was given; set FER_DATA (or data_dir) to the folder "
+            "that contains tiny-imagenet-200, or to another folder of classes, or use the smoke profile."
+        )
+    folder = Path(data_dir).expanduser()
+    return imagenet_folders.load(folder, side=settings.stored_size, skip_bad=data.skip_bad, progress=progress)
 
 
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:

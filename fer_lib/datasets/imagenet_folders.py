@@ -21,6 +21,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import PIL
 
 from fer_lib.datasets.readers import locate
@@ -104,6 +105,10 @@ class ImageFolders:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def counts(self) -> pd.DataFrame:
+        """Count the images of each part: rows training and validation, column total."""
+        return pd.DataFrame({"total": {"training": len(self.images), "validation": len(self.val_images)}})
 
     @property
     def side(self) -> int:

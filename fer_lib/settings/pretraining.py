@@ -1,4 +1,4 @@
-"""Settings of the pre-training of a trunk on pictures of things, for those who cannot download ImageNet's weights."""
+"""Settings of the pre-training of a trunk on images of objects, for those who cannot download ImageNet's weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fer_lib.settings.common import STRICT, Fraction, Positive, PositiveFloat
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PretrainingStage:
-    """Passes over the pictures at one size.
+    """Passes over the images at one size.
 
     Attributes:
         image_size: height and width of the network's input, in pixels; Keras' ResNet50 takes 32 or more.
-        epochs: passes over the training pictures.
+        epochs: passes over the training images.
     """
 
     image_size: Annotated[int, Field(ge=32)] = 48
@@ -25,17 +25,19 @@ class PretrainingStage:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PretrainingSettings:
-    """Supervised pre-training of a network of ``keras.applications`` on a folder of pictures, from random weights.
+    """Supervised pre-training of a network of ``keras.applications`` on labelled images, from random weights.
 
     Both papers start from ImageNet's weights. This is not a replication of how those were made, but a substitute that
-    anyone can make again from public pictures.
+    anyone can make again from public images.
 
     Attributes:
-        source: ``"folder"`` reads the pictures from the data folder; ``"generated"`` draws some.
-        generated_pictures: number of pictures to draw of each of two classes if the source is ``"generated"``.
+        generated_images: number of training images of each of two classes, if the profile generates its data; a
+            quarter as many are for validation.
+        stored_size: height and width in pixels at which images are kept; more than the network's input, so that crops
+            keep detail.
         network: its name in ``keras.applications``.
         stages: passes at each size, one stage after another; a small size first is several times cheaper.
-        batch_size: pictures in one step.
+        batch_size: images in one step.
         learning_rate: the highest of stochastic gradient descent with Nesterov momentum. It rises from 0 in
             ``warmup_epochs`` and falls to 0 along a half cosine.
         warmup_epochs: passes in which the learning rate rises.
@@ -43,7 +45,7 @@ class PretrainingSettings:
         weight_decay: share of each kernel that a step takes off, times the learning rate; biases and batch norms are
             left out. With momentum 0.9 it acts like a tenth of its value as an L2 penalty.
         label_smoothing: share of the target that is spread over all classes.
-        smallest_crop: smallest share of a picture's area that a random crop has; 1 crops nothing.
+        smallest_crop: smallest share of an image's area that a random crop has; 1 crops nothing.
         scaling: scaling of the pixels that the weights will expect: ``"trunk"`` as Keras' ImageNet weights, or
             ``"unit"``.
         ema_momentum: momentum of a moving average of the weights, which replaces them at the end; 0 keeps none.
@@ -51,8 +53,8 @@ class PretrainingSettings:
         layers: ``"fast"`` trains with :mod:`fer_lib.models.fast_layers`, ``"keras"`` with Keras' own layers.
     """
 
-    source: Literal["folder", "generated"] = "folder"
-    generated_pictures: Positive = 32
+    generated_images: Annotated[int, Field(ge=4)] = 64
+    stored_size: Annotated[int, Field(ge=32, le=1024)] = 64
     network: Literal["ResNet50", "VGG16"] = "ResNet50"
     stages: Annotated[tuple[PretrainingStage, ...], Field(min_length=1)] = (
         PretrainingStage(image_size=32, epochs=24),
