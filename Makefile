@@ -5,7 +5,8 @@
 #:             default smoke, or paper where FER_DATA is given
 #: FER_DATA    folder with your copies of fer2013, ckplus, genki4k, olivetti (each a folder, an archive or a file)
 #: FER_OUTPUT  folder for results and figures; default this one
-#: WEIGHTS     weights of the trunk: imagenet, none, random_frozen or a file; default the profile's
+#: WEIGHTS     weights of the trunk: imagenet, none, random_frozen, a file, or pretrain (makes them first, from
+#:             tiny-imagenet-200 in FER_DATA); default the profile's
 #: TRUNK       engine and precision of the frozen trunk: keras-float32, keras-bfloat16 (for a GPU), openvino-float32 or
 #:             openvino-bfloat16 (for a CPU); default the profile's
 #: DRAW_FACES  no: figures show generated faces instead of real people's, for results that you publish

@@ -20,10 +20,13 @@ from matplotlib.figure import Figure
 
 from fer_lib import provenance
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.figures.style import figure_png
 from fer_lib.settings import (
+    PRETRAIN,
     PROJECT,
+    PretrainingSettings,
     Profile,
     change,
     experiment,
@@ -37,6 +40,7 @@ from fer_lib.utils import code_hash
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 FIGURE_DPI = 150
+Corpus = FaceDataset | ImageFolders
 
 
 @dataclass
@@ -83,11 +87,50 @@ class Run:
         return any(corpus["synthetic"] for corpus in self.facts.get("data", {}).values())
 
     def experiment(self, section: str, *, weights: str = "", epochs: int = 0, changes: dict | None = None) -> Any:
-        """Build the settings of one experiment as :func:`fer_lib.settings.experiment` does, for this run's variant."""
-        return experiment(self.settings, section, variant=self.variant, weights=weights, epochs=epochs, changes=changes)
+        """Build the settings of one experiment as :func:`fer_lib.settings.experiment` does, for this run's variant.
 
-    def uses(self, *, faces: FaceDataset | None = None, settings: Any = None, weights: dict | None = None) -> None:
-        """Record faces, an experiment's settings or the weights' origin in the provenance of all later results.
+        The weights ``"pretrain"`` become the file that notebook 00 has written in this run's results.
+
+        Raises:
+            FerError: a key is unknown, a value does not fit, or there are no pre-trained weights.
+        """
+        settings = experiment(
+            self.settings, section, variant=self.variant, weights=weights, epochs=epochs, changes=changes
+        )
+        if getattr(settings, "weights", "") != PRETRAIN:
+            return settings
+        path = self.weights_file("ResNet50")
+        if not path.is_file():
+            raise FerError(
+                f"There are no pre-trained weights in {path.parent}; run notebook 00_pretraining first (as `make "
+                f"replicate WEIGHTS={PRETRAIN}` does), or give other weights."
+            )
+        return change(settings, weights=str(path))
+
+    def weights_file(self, network: str) -> Path:
+        """Name the file of a network's pre-trained weights."""
+        return self.results / "weights" / f"{network.lower()}.weights.h5"
+
+    def weights_card(self, settings: PretrainingSettings, *, accuracy: dict[str, Any]) -> dict[str, Any]:
+        """Describe pre-trained weights, for :func:`fer_lib.models.weights_file.save`.
+
+        Args:
+            settings: the recipe.
+            accuracy: the result of :func:`fer_lib.evaluation.metrics.top_k` on the validation images.
+        """
+        made = self.provenance()
+        expected = {"scaling": settings.scaling, "image_size": settings.stages[-1].image_size}
+        known = {key: made[key] for key in ("data", "seed", "code", "engine", "packages")}
+        return {
+            "network": settings.network,
+            **expected,
+            "recipe": settings_dict(settings),
+            "accuracy": accuracy,
+            **known,
+        }
+
+    def uses(self, *, faces: Corpus | None = None, settings: Any = None, weights: dict | None = None) -> None:
+        """Record faces or images, an experiment's settings or the weights' origin in the provenance of later results.
 
         ``settings`` is one experiment's dataclass, or several by name.
         """
@@ -104,9 +147,7 @@ class Run:
         if weights is not None:
             self.facts["weights"] = weights
 
-    def checkpoints(
-        self, name: str, *entries: Callable, settings: Any = None, faces: FaceDataset | None = None
-    ) -> Path:
+    def checkpoints(self, name: str, *entries: Callable, settings: Any = None, faces: Corpus | None = None) -> Path:
         """Name the folder of one training's checkpoints; it changes with settings, data, seed, code and backend.
 
         Args:

@@ -4,7 +4,7 @@ Everything that a paper leaves open is a setting; ``docs/decisions.md`` lists th
 """
 
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings, ResNetSettings, TrainingSettings
-from fer_lib.settings.common import TRUNKS, WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.common import PRETRAIN, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
     CkPlusSettings,
@@ -34,6 +34,7 @@ from fer_lib.settings.profile import (
 
 __all__ = [
     "CHECKOUT",
+    "PRETRAIN",
     "PROFILES",
     "PROJECT",
     "TRUNKS",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_lib.errors import FerError, nearest
-from fer_lib.settings.common import WEIGHTS_NAMES
+from fer_lib.settings.common import PRETRAIN, WEIGHTS_NAMES
 from fer_lib.settings.profile import PROFILES, Profile, load_profile, profile_file, profile_name, trunk_named
 
 #: Keys of Snakemake's configuration, and the environment variable that is read if the key is missing.
@@ -39,7 +39,7 @@ class Arguments:
         draw_faces: whether figures may show real people's faces.
         gpus: number of GPUs that a training requests on a cluster.
         data: absolute path of the data folder; "" if none is given.
-        weights: a name, the absolute path of a file, or "" for the profile's own.
+        weights: a name, ``"pretrain"``, the absolute path of a file, or "" for the profile's own.
         trunk: engine and precision, or "" for the profile's own.
     """
 
@@ -79,6 +79,7 @@ def read(config: Mapping[str, Any]) -> Arguments:
     baseline = whole_numbers("BASELINE_SEEDS", given["baseline_seeds"] or " ".join(seeds))
     if not set(baseline) <= set(seeds):
         raise FerError(f"BASELINE_SEEDS={' '.join(baseline)} must be among SEEDS={' '.join(seeds)}.")
+    names = (*WEIGHTS_NAMES, PRETRAIN)
     if given["trunk"]:
         trunk_named(given["trunk"], where="TRUNK")
     if set("{}") & set(file := str(profile_file(profile))):
@@ -93,8 +94,8 @@ def read(config: Mapping[str, Any]) -> Arguments:
         gpus=int(one_of("GPUS", given["gpus"] or "1", ("0", "1"))),
         data=_existing("FER_DATA", given["data_dir"], "the folder that contains the corpora"),
         weights=given["weights"]
-        if given["weights"] in WEIGHTS_NAMES
-        else _existing("WEIGHTS", given["weights"], f"{', '.join(WEIGHTS_NAMES)} or a weights file", file=True),
+        if given["weights"] in names
+        else _existing("WEIGHTS", given["weights"], f"{', '.join(names)} or a weights file", file=True),
         trunk=given["trunk"],
     )
 

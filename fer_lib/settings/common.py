@@ -9,6 +9,8 @@ from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid")
 WEIGHTS_NAMES = ("imagenet", "none", "random_frozen")
+PRETRAIN = "pretrain"
+"""Weights that notebook 00 has made in the same run; :meth:`fer_lib.artifacts.Run.experiment` finds their file."""
 TRUNKS = ("keras-float32", "keras-bfloat16", "openvino-float32", "openvino-bfloat16")
 """Engine and precision of a trunk in one word, the values of the environment variable ``FER_TRUNK``."""
 

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.settings.common import STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.common import PRETRAIN, STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
     CkPlusSettings,
@@ -208,10 +208,16 @@ def trunk_named(trunk: str, *, where: str = "trunk") -> dict[str, str]:
 
 
 def _from_environment(settings: Any, profile: Profile) -> dict[str, str]:
-    """Read weights and trunk from the environment; the smoke profile ignores it to be the same on every computer."""
-    if profile.data.source != "folder" or not hasattr(settings, "trunk_engine"):
+    """Read weights and trunk from the environment.
+
+    The smoke profile ignores files and engines to be the same on every computer; pre-trained weights are part of it.
+    """
+    if not hasattr(settings, "trunk_engine"):
         return {}
-    weights = {"weights": os.environ["FER_WEIGHTS"]} if os.environ.get("FER_WEIGHTS") else {}
+    given = os.environ.get("FER_WEIGHTS")
+    weights = {"weights": given} if given else {}
+    if profile.data.source != "folder":
+        return weights if given == PRETRAIN else {}
     return weights | trunk_from_environment()
 
 

@@ -27,7 +27,7 @@ def parameters(extra=""):
 rule resnet50_mlp:
     message: "03_resnet50_mlp, seed {wildcards.seed}"
     input:
-        **inputs("03_resnet50_mlp", "02_preprocessing"),
+        **inputs("03_resnet50_mlp", "02_preprocessing", *PRETRAINED),
     output:
         notebook=executed("03_resnet50_mlp_seed{seed}"),
     params:
@@ -67,6 +67,16 @@ use rule resnet50_mlp as untrained with:
         **resources_of("untrained"),
 
 
+use rule resnet50_mlp as pretraining with:
+    message: "00_pretraining, seed {wildcards.seed}"
+    input:
+        **inputs("00_pretraining"),
+    output:
+        notebook=executed("00_pretraining_seed{seed}"),
+    resources:
+        **resources_of("pretraining"),
+
+
 use rule resnet50_mlp as baseline_cnn with:
     message: "05_baseline_cnn, seed {wildcards.seed}"
     input:
@@ -80,7 +90,7 @@ use rule resnet50_mlp as baseline_cnn with:
 use rule resnet50_mlp as resnet_svm with:
     message: "04_resnet_svm, seed {wildcards.seed}"
     input:
-        **inputs("04_resnet_svm", "02_preprocessing"),
+        **inputs("04_resnet_svm", "02_preprocessing", *PRETRAINED),
     output:
         notebook=executed("04_resnet_svm_seed{seed}"),
     params:
@@ -102,7 +112,7 @@ use rule resnet50_mlp as lenet_study with:
 use rule resnet50_mlp as comparators with:
     message: "07_comparators"
     input:
-        **inputs("07_comparators", "04_resnet_svm_seed{seed}"),
+        **inputs("07_comparators", "04_resnet_svm_seed{seed}", *PRETRAINED),
     output:
         notebook=executed("07_comparators_seed{seed}"),
     resources:

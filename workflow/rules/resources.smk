@@ -5,6 +5,7 @@
 # queue again, although it resumes at its last epoch. The quick profile's minutes on two cores are measured (notebook
 # 03: 8, 05: 7, 04: 34, 07: 45); the paper profile's follow from its epochs; GPU minutes and memory are estimates.
 PAPER = {
+    "pretraining": (120, 720, 12),
     "untrained": (30, 30, 8),
     "resnet50_mlp": (120, 480, 12),
     "resnet50_mlp_variant": (180, 960, 12),  # "from_scratch" trains the whole trunk
@@ -16,6 +17,7 @@ PAPER = {
     "page": (20, 20, 6),
 }
 QUICK = {
+    "pretraining": (60, 240, 12),
     "untrained": (30, 30, 8),
     "resnet50_mlp": (30, 60, 12),
     "resnet50_mlp_variant": (30, 120, 12),
@@ -28,7 +30,7 @@ QUICK = {
 }
 SMOKE = dict.fromkeys(PAPER, (20, 20, 6))
 COSTS = {"smoke": SMOKE, "quick": QUICK}.get(PROFILE, PAPER)
-TRAINED = ("resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm", "comparators")  # gain from a GPU
+TRAINED = ("pretraining", "resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm", "comparators")  # gain from a GPU
 GPUS = 0 if PROFILE == "smoke" else ASKED.gpus  # GPUs of a training; 0 if the cluster has none
 
 # Several notebooks may share a GPU, so none of them may take all its memory at the start.
