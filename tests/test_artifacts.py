@@ -735,3 +735,32 @@ def test_the_report_sets_variants_beside_the_papers_own_reading(tmp_path):
     assert "resnet50_mlp-trunk_scaling_seed0" in set(results.runs_table().frame["result"])
     assert list(results.scores["resnet50_mlp"]) == [0]
     assert "resnet50_mlp-trunk_scaling_seed0" in results.run.facts["made_from"]
+
+
+# --- pre-trained weights ----------------------------------------------------------------------------------------------
+
+
+def test_pretrained_weights_are_those_of_the_same_results(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_WEIGHTS", "pretrain")
+    run = artifacts.start("03_resnet50_mlp", output_dir=str(tmp_path))
+    with pytest.raises(FerError, match=r"There are no pre-trained weights in .*; run notebook 00_pretraining first"):
+        run.experiment("resnet50_mlp")
+    path = run.weights_file("ResNet50")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert run.experiment("resnet50_mlp").weights == str(path)
+    assert run.experiment("resnet50_svm").weights == str(path)
+    assert run.experiment("resnet50_mlp", weights="none").weights == "none"
+    assert not hasattr(run.experiment("baseline_cnn"), "weights")
+
+
+def test_the_card_of_pretrained_weights_says_what_they_come_from(tmp_path):
+    run = artifacts.start("00_pretraining", output_dir=str(tmp_path))
+    settings = run.experiment("pretraining")
+    run.uses(faces=some_faces(), settings=settings)
+    card = run.weights_card(settings, accuracy={"top1": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 100}})
+    assert card["network"] == "ResNet50"
+    assert (card["scaling"], card["image_size"], card["seed"]) == ("trunk", 32, 0)
+    assert card["recipe"]["stages"] == [{"image_size": 32, "epochs": 3}]
+    assert card["data"]["fer2013"]["synthetic"]
+    assert set(card) >= {"code", "engine", "packages", "accuracy"}

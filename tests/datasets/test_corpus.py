@@ -10,7 +10,7 @@ from fer_lib.datasets import corpus
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.synthetic import faces, geometry, people, render, writers
 from fer_lib.errors import FerError
-from fer_lib.settings import CkPlusSettings, DataSettings
+from fer_lib.settings import CkPlusSettings, DataSettings, PretrainingSettings
 from fer_lib.utils import code_hash
 
 
@@ -33,12 +33,18 @@ def test_editing_a_module_that_draws_gives_a_new_corpus(tmp_path, monkeypatch, m
 
 def test_images_for_pretraining_are_generated_or_the_users(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
-    images = corpus.load_imagenet(side=16, generated=(3, 4, 2))
+    monkeypatch.delenv("FER_DATA", raising=False)
+    settings = PretrainingSettings(generated_images=8, stored_size=32)
+    images = corpus.load_imagenet(settings, DataSettings(source="generated"))
     assert images.synthetic
-    assert images.images.shape == (12, 16, 16, 3)
-    assert images.val_labels.tolist() == [0, 0, 1, 1, 2, 2]
-    drawn = next((tmp_path / "cache" / "generated").glob("imagenet-3x4+2-*/"))
-    assert corpus.load_imagenet(str(drawn), side=16).fingerprint == images.fingerprint
+    assert images.images.shape == (16, 32, 32, 3)
+    assert images.val_labels.tolist() == [0, 0, 1, 1]
+    drawn = next((tmp_path / "cache" / "generated").glob("imagenet-2x8+2-*/"))
+    for source in ("generated", "folder"):
+        again = corpus.load_imagenet(settings, DataSettings(source=source), str(drawn))
+        assert again.fingerprint == images.fingerprint
+    with pytest.raises(FerError, match="Pre-training reads labelled images and no data folder was given"):
+        corpus.load_imagenet(settings, DataSettings(source="folder"))
 
 
 def test_a_corpus_that_was_drawn_is_not_drawn_again(tmp_path, monkeypatch):

@@ -116,6 +116,17 @@ def test_the_report_waits_for_all():
     assert jobs["08_replication_report"]["given"] == "-p profile paper -y 'seeds: [0, 1, 2]'"
 
 
+@pytest.mark.parametrize("profile", ["smoke", "paper"])
+def test_weights_are_pretrained_on_request_before_anything_with_a_trunk(profile):
+    assert not [name for name in plan(profile) if name.startswith("00_")]
+    jobs = plan(profile, weights="pretrain")
+    assert set(jobs) - set(plan(profile)) == {"00_pretraining_seed0"}
+    waiting = {name for name in jobs if "00_pretraining_seed0" in ancestors(jobs, name)}
+    assert waiting >= {name for name in jobs if name.startswith(("03_", "04_", "07_"))}
+    assert "06_lenet_study_seed0" not in waiting
+    assert jobs["00_pretraining_seed0"]["given"] == f"-p profile {profile} -p seed 0"
+
+
 def test_the_traditional_cnn_may_have_fewer_seeds():
     jobs = plan("paper", baseline_seeds="1", trunk="openvino-bfloat16")
     assert [name for name in jobs if name.startswith("05_")] == ["05_baseline_cnn_seed1"]

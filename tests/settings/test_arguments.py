@@ -42,13 +42,22 @@ def test_the_configuration_goes_before_the_environment(monkeypatch, tmp_path):
     assert arguments.read({"profile": "smoke"}).seeds == ("5",)
 
 
+def test_weights_to_pretrain_are_a_name_and_no_file():
+    asked = arguments.read({"weights": "pretrain"})
+    assert asked.weights == "pretrain"
+    assert asked.environment()["FER_WEIGHTS"] == "pretrain"
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         ({"profile": "papr"}, r"no profile 'papr' \(did you mean 'paper'\?\); give one of paper, quick, smoke"),
         ({"profile": 'it\'s "x" $HOME'}, "no profile"),
         ({"data_dir": "no such folder"}, "FER_DATA=no such folder: no such file or folder"),
-        ({"weights": "w.h5"}, "WEIGHTS=w.h5: no such file; give imagenet, none, random_frozen or a weights file"),
+        (
+            {"weights": "w.h5"},
+            "WEIGHTS=w.h5: no such file; give imagenet, none, random_frozen, pretrain or a weights file",
+        ),
         ({"trunk": "keras"}, "TRUNK is 'keras'.*give one of keras-float32"),
         ({"gpus": 4}, "GPUS=4 is unknown: give one of 0, 1"),
         ({"seeds": "a b"}, "SEEDS=a b has 'a': give whole numbers"),
