@@ -51,9 +51,9 @@ def test_features_that_tell_the_classes_score_best(found):
     scores = linear_probe.scores(answers, test).set_index(["features", "scaling"])
     best = scores.loc[("pretrained", "unit")]
     assert best["accuracy"] > 0.8
-    assert best["low"] < best["accuracy"] < best["high"]
+    assert best["low"] < best["accuracy"] <= best["high"]
     assert scores.loc[("random", "unit"), "accuracy"] == pytest.approx(1 / 2)
-    assert scores.loc[("pixels", "unit"), "accuracy"] < best["accuracy"]
+    assert scores.loc[("pixels", "unit"), "accuracy"] <= best["accuracy"]
 
 
 def test_gains_are_paired_with_the_same_scaling(found):
