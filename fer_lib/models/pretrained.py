@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 from fer_lib.backend import keras
-from fer_lib.errors import FerError, first_line, nearest
+from fer_lib.errors import FerError, first_line
+from fer_lib.models import weights_file
 from fer_lib.settings import WEIGHTS_NAMES
 from fer_lib.utils.files import file_sha256
-from fer_lib.utils.safe_load import refuse_oversized
 
-# the file that Keras downloads, and the MD5 with which Keras checks it
-IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
-IMAGENET_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
-WEIGHT_SUFFIXES = (".h5", ".keras")
+IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras names its download
 
 
 def application(network: str, weights: str, *, image_size: int = 48) -> keras.Model:
@@ -52,15 +49,14 @@ def application(network: str, weights: str, *, image_size: int = 48) -> keras.Mo
 
 
 def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "ResNet50") -> None:
-    """Load a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``.
+    """Load a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``; float16 ones become the trunk's float32.
 
     Raises:
-        FerError: the file is missing, far too large, truncated, or of another kind or network.
+        FerError: the file is missing, far too large, truncated, or of another kind or network, or its card is damaged
+            or of other weights.
     """
-    path = _weights_file(path)
-    if path.suffix not in WEIGHT_SUFFIXES:
-        raise FerError(f"Keras reads no weights from {path.name}; the name should end in .h5, .weights.h5 or .keras.")
-    refuse_oversized(path)
+    path = weights_file.readable(path)
+    weights_file.read_card(path, network=network)
     try:
         trunk.load_weights(path)
     except (OSError, EOFError, KeyError, BadZipFile) as error:
@@ -74,7 +70,7 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "
         ) from None
 
 
-def weights_origin(weights: str) -> dict[str, str | bool | None]:
+def weights_origin(weights: str) -> dict[str, Any]:
     """Describe where a trunk's weights come from, for the provenance of every result.
 
     Call it after the trunk is built: ImageNet's file is then in Keras' cache.
@@ -84,10 +80,11 @@ def weights_origin(weights: str) -> dict[str, str | bool | None]:
 
     Returns:
         ``origin`` (a phrase), ``sha256`` (of the weights' file, else None) and ``tests_transfer_claim``: only ImageNet
-        weights test the paper's claim about transfer learning.
+        weights test the paper's claim about transfer learning. A file with a card also has ``card``, its
+        :func:`~fer_lib.models.weights_file.essentials`.
 
     Raises:
-        FerError: there is no such weights file.
+        FerError: there is no such weights file, or its card is damaged or of other weights.
     """
     random = {"none": "none: trained from scratch", "random_frozen": "none: random, frozen"}
     if weights in random:
@@ -96,18 +93,12 @@ def weights_origin(weights: str) -> dict[str, str | bool | None]:
         cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / IMAGENET_FILE
         sha256 = file_sha256(cached) if cached.is_file() else None
         return {"origin": "ImageNet (Keras)", "sha256": sha256, "tests_transfer_claim": True}
-    path = _weights_file(weights)
-    with open(path, "rb") as file:
-        from_imagenet = hashlib.file_digest(file, "md5").hexdigest() == IMAGENET_MD5
+    path = weights_file.existing(weights)
+    from_imagenet = weights_file.is_imagenets(path)
     origin = f"file {path.name}" + (" (Keras' ImageNet weights)" if from_imagenet else "")
-    return {"origin": origin, "sha256": file_sha256(path), "tests_transfer_claim": from_imagenet}
-
-
-def _weights_file(path: str | Path) -> Path:
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FerError(
-            f"There is no weights file {str(path)!r}{nearest(str(path), WEIGHTS_NAMES)}; give 'imagenet', 'none', "
-            "'random_frozen' or an existing file."
-        )
-    return path
+    found = {"origin": origin, "sha256": file_sha256(path), "tests_transfer_claim": from_imagenet}
+    card = weights_file.read_card(path)
+    if card is None:
+        return found
+    mark = " (SYNTHETIC images)" if card["data"]["synthetic"] else ""
+    return {**found, "origin": origin + mark, "card": weights_file.essentials(card)}

@@ -323,7 +323,7 @@ def test_the_origin_of_a_file_is_its_name_and_digest_without_its_folder(tmp_path
 
 def test_imagenets_file_is_known_by_its_content_wherever_it_lies(monkeypatch, tmp_path):
     content = b"stands for the 95 MB that Keras offers"
-    monkeypatch.setattr(pretrained, "IMAGENET_MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(pretrained.weights_file, "IMAGENET_MD5", hashlib.md5(content).hexdigest())
     (tmp_path / "models").mkdir()
     for path in (tmp_path / "copy.h5", tmp_path / "models" / pretrained.IMAGENET_FILE):
         path.write_bytes(content)
@@ -337,7 +337,7 @@ def test_imagenets_file_is_known_by_its_content_wherever_it_lies(monkeypatch, tm
 
 
 def test_the_digest_of_imagenets_file_is_the_one_keras_checks():
-    assert WEIGHTS_HASHES["resnet50"][1] == pretrained.IMAGENET_MD5
+    assert WEIGHTS_HASHES["resnet50"][1] == pretrained.weights_file.IMAGENET_MD5
 
 
 # --- the traditional CNN ----------------------------------------------------------------------------------------------
