@@ -111,22 +111,26 @@ class Run:
         """Name the file of a network's pre-trained weights."""
         return self.results / "weights" / f"{network.lower()}.weights.h5"
 
-    def weights_card(self, settings: PretrainingSettings, *, accuracy: dict[str, Any]) -> dict[str, Any]:
+    def weights_card(
+        self, settings: PretrainingSettings, *, images: ImageFolders, accuracy: dict[str, Any]
+    ) -> dict[str, Any]:
         """Describe pre-trained weights, for :func:`fer_lib.models.weights_file.save`.
 
         Args:
             settings: the recipe.
+            images: the images that the weights were trained on.
             accuracy: the result of :func:`fer_lib.evaluation.metrics.top_k` on the validation images.
         """
         made = self.provenance()
-        expected = {"scaling": settings.scaling, "image_size": settings.stages[-1].image_size}
-        known = {key: made[key] for key in ("data", "seed", "code", "engine", "packages")}
+        shares = {name: {key: row[key] for key in ("value", "low", "high")} for name, row in accuracy.items()}
         return {
             "network": settings.network,
-            **expected,
+            "scaling": settings.scaling,
+            "image_size": settings.stages[-1].image_size,
             "recipe": settings_dict(settings),
-            "accuracy": accuracy,
-            **known,
+            "data": {"corpus": images.corpus, **made["data"][images.corpus]},
+            "accuracy": {**shares, "images": len(images.val_images)},
+            **{key: made[key] for key in ("seed", "code", "engine", "packages")},
         }
 
     def uses(self, *, faces: Corpus | None = None, settings: Any = None, weights: dict | None = None) -> None:

@@ -84,9 +84,16 @@ def report(path: str | Path) -> list[str]:
         FerError: as for :func:`describe`.
     """
     found = describe(path)
+    synthetic = found["card"] and found["card"]["data"]["synthetic"]
+    mark = ["SYNTHETIC: these weights were pre-trained on generated images.", ""] if synthetic else []
+    return [*mark, *(f"{name:<12} {value}" for name, value in rows(found).items())]
+
+
+def rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Say each fact that :func:`describe` found in words, by name."""
     card, network = found["card"], found["network"]
     types = [f"{name} ({count:,} parameters)" for name, count in found["float_types"].items()]
-    rows = {
+    said = {
         "file": f"{found['file']}, {found['bytes'] / 1e6:,.1f} MB",
         "SHA-256": found["sha256"],
         "network": f"{network} without top" if network else "unknown: none of " + ", ".join(PARAMETERS),
@@ -95,14 +102,14 @@ def report(path: str | Path) -> list[str]:
         "ImageNet": "this is the file that Keras downloads" if found["imagenet"] else "not Keras' file",
     }
     if found["scaling"]:
-        rows["pixels"] = f"{found['scaling']}: {PIXELS[found['scaling']]}"
+        said["pixels"] = f"{found['scaling']}: {PIXELS[found['scaling']]}"
     else:
-        rows["pixels"] = "nobody knows which it expects: it has no card; scaling trunk takes them to be as ImageNet's"
+        said["pixels"] = "nobody knows which it expects: it has no card; scaling trunk takes them to be as ImageNet's"
     if card is not None:
         data, accuracy, code = card["data"], card["accuracy"], card["code"]
         counts = ", ".join(f"{part} {count:,}" for part, count in data["counts"].items())
         dirty = ", with changes" if code["dirty"] else ""
-        rows |= {
+        said |= {
             "trained on": f"{data['corpus']} ({counts})",
             "fingerprint": data["fingerprint"],
             "accuracy": f"top-1 {share(accuracy['top1'])}, top-5 {share(accuracy['top5'])} of {accuracy['images']:,} "
@@ -112,8 +119,7 @@ def report(path: str | Path) -> list[str]:
             "commit": f"{code['commit'] or 'unknown'}{dirty}",
             "engine": ", ".join(f"{key} {value}" for key, value in (card["engine"] or {}).items()) or "unknown",
         }
-    mark = ["SYNTHETIC: these weights were pre-trained on generated images.", ""] if card and data["synthetic"] else []
-    return [*mark, *(f"{name:<12} {value}" for name, value in rows.items())]
+    return said
 
 
 def _float_types(path: Path) -> dict[str, int]:

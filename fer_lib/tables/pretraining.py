@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fer_lib.datasets.imagenet_folders import ImageFolders
+from fer_lib.models import weights_report
 from fer_lib.tables.base import Table
 
 FEATURES = {"pixels": "raw pixels", "pretrained": "these weights", "random": "random weights"}
@@ -40,13 +41,20 @@ def accuracy(measured: Mapping[str, Mapping[str, Any]], *, classes: int, synthet
         {
             "accuracy": name.replace("top", "top-"),
             "share": f"{row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]",
-            "guessing": f"{int(name.removeprefix('top')) / classes:.4f}",
+            "guessing": f"{min(1, int(name.removeprefix('top')) / classes):.4f}",
             "images": f"{row['n']:,}",
         }
         for name, row in measured.items()
     ]
     title = "Accuracy of the pre-trained network on validation images"
     return Table(pd.DataFrame(rows), title, synthetic, ("In brackets: 95 % intervals over the images (Wilson).",))
+
+
+def weights(found: Mapping[str, Any]) -> Table:
+    """Show what a weights file is: the result of :func:`fer_lib.models.weights_report.describe`."""
+    rows = [{"fact": name, "value": value} for name, value in weights_report.rows(found).items()]
+    synthetic = bool(found["card"] and found["card"]["data"]["synthetic"])
+    return Table(pd.DataFrame(rows), "The weights file and its card", synthetic)
 
 
 def linear_probe(scores: pd.DataFrame, gains: pd.DataFrame, *, synthetic: bool = False) -> Table:

@@ -25,6 +25,8 @@ from fer_lib.settings import (
     ExpansionSettings,
     FaceSettings,
     LeNetSettings,
+    PretrainingSettings,
+    PretrainingStage,
     Profile,
     ResNet50MlpSettings,
     ResNet50SvmSettings,
@@ -38,7 +40,7 @@ from fer_lib.settings import (
 )
 
 LIU2023 = (CkPlusSettings, FaceSettings, ExpansionSettings, ResNet50SvmSettings, LeNetSettings, DepthStudySettings)
-EXPERIMENTS = (DataSettings, ResNet50MlpSettings, BaselineCnnSettings, *LIU2023)
+EXPERIMENTS = (DataSettings, PretrainingSettings, ResNet50MlpSettings, BaselineCnnSettings, *LIU2023)
 FIELDS = [(kind, field.name) for kind in EXPERIMENTS for field in dataclasses.fields(kind)]
 # chen2023, Table 1 and section 2
 PAPER = {
@@ -338,7 +340,7 @@ def test_a_dictionary_is_plain_json():
 # --- documentation ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [*EXPERIMENTS, TrainingSettings, Profile])
+@pytest.mark.parametrize("kind", [*EXPERIMENTS, PretrainingStage, TrainingSettings, Profile])
 def test_every_setting_is_documented_where_its_class_or_parent_says_attributes(kind):
     documented = set()
     for ancestor in kind.__mro__[:-1]:
