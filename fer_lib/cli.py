@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_audit(commands)
     _add_compare(commands)
+    _add_weights(commands)
     return parser
 
 
@@ -165,6 +166,16 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     compare.epilog = (
         "Tables, metrics, histories and predictions are compared value by value, figures pixel by pixel; provenance "
         "and measured times are left out. Exit status: 0 if nothing differs, 1 if something does, 2 for an error."
+    )
+
+
+def _add_weights(commands: argparse._SubParsersAction) -> None:
+    weights = _command(commands, "weights", _weights, "tell what a weights file is, and which pixels it expects")
+    weights.add_argument("file", metavar="FILE", help="a .weights.h5, .h5 or .keras file")
+    weights.add_argument("--json", action="store_true", help="print the same, and the whole card, as JSON")
+    weights.epilog = (
+        "The card of X.weights.h5 is X.weights.json next to it: recipe, data, accuracy and the pixels that the weights "
+        "expect. A damaged card, or one of other weights, is an error (exit status 2)."
     )
 
 
@@ -298,6 +309,15 @@ def _compare(arguments: argparse.Namespace) -> int:
     else:
         _say(*(f"{one.name}: {one.kind}: {one.text}" for one in found.differences), found.summary())
     return DIFFERENT if failing else 0
+
+
+def _weights(arguments: argparse.Namespace) -> None:
+    from fer_lib.models import weights_report
+
+    if arguments.json:
+        _say(json.dumps(weights_report.describe(arguments.file), indent=2))
+    else:
+        _say(*weights_report.report(arguments.file))
 
 
 if __name__ == "__main__":

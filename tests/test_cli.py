@@ -1,10 +1,12 @@
 """Test the command line: its output, where it goes, and the exit status."""
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -102,7 +104,7 @@ def imports_of(program):
     return set(done.stderr.split()), done.stdout
 
 
-@pytest.mark.parametrize("command", ["", "data", "data check", "data fetch", "data synth", "predict"])
+@pytest.mark.parametrize("command", ["", "data", "data check", "data fetch", "data synth", "predict", "weights"])
 def test_help_imports_nothing_heavy(command):
     program = (
         "import fer_lib.cli\n"
@@ -309,6 +311,75 @@ def test_options_that_do_not_fit_the_corpus(tmp_path, capsys, options, words):
     assert main(["data", "synth", str(tmp_path / "x"), *options]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+CARD = {
+    "format": 1,
+    "network": "MobileNet",
+    "scaling": "unit",
+    "image_size": 48,
+    "dtype": "float32",
+    "recipe": {"batch_size": 256},
+    "data": {"corpus": "tiny-imagenet", "fingerprint": "ab", "counts": {"training": 100_000}, "synthetic": False},
+    "seed": 0,
+    "code": {"commit": None, "dirty": None},
+    "engine": None,
+    "packages": {},
+    "accuracy": {key: {"value": 0.4, "low": 0.3, "high": 0.5} for key in ("top1", "top5")} | {"images": 9},
+}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A weights file of six parameters, and its card."""
+    path = tmp_path / "own.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((2, 3), np.float32)
+    card = CARD | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_name("own.weights.json").write_text(json.dumps(card))
+    return path
+
+
+def test_weights_are_described_in_words_and_as_json(weights, capsys):
+    assert main(["weights", str(weights)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    for line in ("network MobileNet without top", "parameters 6", "float type float32", "recipe batch_size 256"):
+        assert line in lines
+    assert any(line.startswith("accuracy top-1 40.00 % [30.00, 50.00]") for line in lines)
+    assert any(line.startswith("pixels unit: 0 to 1") for line in lines)
+    assert main(["weights", str(weights), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {key: found["card"][key] for key in CARD} == CARD
+    weights.with_name("own.weights.json").unlink()
+    assert main(["weights", str(weights)]) == 0
+    assert "nobody knows" in capsys.readouterr().out
+
+
+def test_weights_that_are_not_what_they_say_are_an_error(weights, tmp_path, capsys):
+    weights.write_bytes(weights.read_bytes() + b"x")
+    card = weights.with_name("own.weights.json")
+    for spoil, words in (
+        (lambda: None, "own.weights.h5 is not the file that its card own.weights.json describes"),
+        (lambda: card.write_text("{"), "The card own.weights.json is damaged"),
+        (lambda: (card.unlink(), weights.write_bytes(b"x")), "own.weights.h5 is truncated or not a weights file"),
+        (weights.unlink, "No such file: "),
+    ):
+        spoil()
+        for options in ([], ["--json"]):
+            assert main(["weights", str(weights), *options]) == 2
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err.startswith("fer-lib: error: ")
+            assert words in err
+            assert err.count("\n") == 1
+
+
+def test_describing_weights_imports_no_network(weights):
+    modules, printed = imports_of(f"import fer_lib.cli\nassert not fer_lib.cli.main(['weights', {str(weights)!r}])")
+    assert "MobileNet" in printed
+    assert not NETWORKS & modules
 
 
 def test_fetch_says_what_could_not_be_checked(monkeypatch, capsys, tmp_path):
