@@ -23,6 +23,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.figures.style import figure_png
+from fer_lib.models.weights_file import as_expected
 from fer_lib.settings import (
     PRETRAIN,
     PROJECT,
@@ -83,13 +84,15 @@ class Run:
 
     @property
     def synthetic(self) -> bool:
-        """Tell whether any of the faces used so far were generated."""
-        return any(corpus["synthetic"] for corpus in self.facts.get("data", {}).values())
+        """Tell whether faces used so far, or the images that the weights were pre-trained on, were generated."""
+        card = (self.facts.get("weights") or {}).get("card", {})
+        return card.get("synthetic", False) or any(one["synthetic"] for one in self.facts.get("data", {}).values())
 
     def experiment(self, section: str, *, weights: str = "", epochs: int = 0, changes: dict | None = None) -> Any:
         """Build the settings of one experiment as :func:`fer_lib.settings.experiment` does, for this run's variant.
 
-        The weights ``"pretrain"`` become the file that notebook 00 has written in this run's results.
+        The weights ``"pretrain"`` become the file that notebook 00 has written in this run's results. The scaling
+        ``"trunk"`` becomes the one that the weights expect by their card, if they are a file with one.
 
         Raises:
             FerError: a key is unknown, a value does not fit, or there are no pre-trained weights.
@@ -97,15 +100,15 @@ class Run:
         settings = experiment(
             self.settings, section, variant=self.variant, weights=weights, epochs=epochs, changes=changes
         )
-        if getattr(settings, "weights", "") != PRETRAIN:
-            return settings
-        path = self.weights_file("ResNet50")
-        if not path.is_file():
-            raise FerError(
-                f"There are no pre-trained weights in {path.parent}; run notebook 00_pretraining first (as `make "
-                f"replicate WEIGHTS={PRETRAIN}` does), or give other weights."
-            )
-        return change(settings, weights=str(path))
+        if getattr(settings, "weights", "") == PRETRAIN:
+            path = self.weights_file("ResNet50")
+            if not path.is_file():
+                raise FerError(
+                    f"There are no pre-trained weights in {path.parent}; run notebook 00_pretraining first (as `make "
+                    f"replicate WEIGHTS={PRETRAIN}` does), or give other weights."
+                )
+            settings = change(settings, weights=str(path))
+        return as_expected(settings)
 
     def weights_file(self, network: str) -> Path:
         """Name the file of a network's pre-trained weights."""

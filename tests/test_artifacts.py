@@ -87,6 +87,56 @@ def test_a_run_builds_the_settings_of_an_experiment_for_its_variant(tmp_path):
     assert expected != experiment(run.settings, "resnet50_mlp", epochs=3, changes={"batch_size": 8})
 
 
+CARD = {
+    "format": 1,
+    "network": "ResNet50",
+    "scaling": "unit",
+    "image_size": 48,
+    "dtype": "float32",
+    "recipe": {},
+    "data": {"corpus": "tiny-imagenet", "fingerprint": "ab", "counts": {"training": 9}, "synthetic": True},
+    "seed": 0,
+    "code": {"commit": "0123456789abcdef", "dirty": False},
+    "engine": None,
+    "packages": {},
+    "accuracy": {key: {"value": 0.4, "low": 0.3, "high": 0.5} for key in ("top1", "top5")} | {"images": 9},
+}
+
+
+def weights_with_card(folder, *, synthetic=False):
+    path = write_text(folder / "own.weights.h5", "some weights")
+    card = CARD | {"sha256": file_sha256(path), "data": CARD["data"] | {"synthetic": synthetic}}
+    write_text(folder / "own.weights.json", json.dumps(card))
+    return str(path)
+
+
+def test_a_run_feeds_the_pixels_that_its_weights_expect_and_records_them(tmp_path):
+    weights = weights_with_card(tmp_path)
+    run = artifacts.start("03_resnet50_mlp", profile="paper", variant="trunk_scaling", output_dir=str(tmp_path / "out"))
+    settings = run.experiment("resnet50_mlp", weights=weights)
+    assert settings == experiment(run.settings, "resnet50_mlp", weights=weights)  # whose scaling is unit
+    assert run.experiment("resnet50_svm", weights=weights).scaling == "unit"
+    assert run.experiment("resnet50_svm", weights="imagenet").scaling == "trunk"
+    run.uses(settings=settings, weights=pretrained.weights_origin(weights))
+    made = run.provenance()
+    assert made["settings"]["scaling"] == made["weights"]["card"]["scaling"] == "unit"
+    write_text(tmp_path / "own.weights.h5", "other weights")
+    with pytest.raises(FerError, match="is not the file that its card"):
+        run.experiment("resnet50_svm", weights=weights)
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_results_of_weights_from_generated_images_are_marked(tmp_path, synthetic):
+    origin = pretrained.weights_origin(weights_with_card(tmp_path, synthetic=synthetic))
+    run = started(tmp_path / "out", faces=some_faces(synthetic=False), weights=origin)
+    assert run.synthetic is synthetic
+    save_one_of_each(run)
+    assert read_json(run.results / "metrics" / "one_value.json")["synthetic"] is synthetic
+    note = tables.weights_note(origin)
+    assert ("(SYNTHETIC images), SHA-256" in note) is synthetic
+    assert "top-1 40.00 % [30.00, 50.00] of 9 validation images, seed 0, commit 0123456789ab." in note
+
+
 # --- files and provenance ---------------------------------------------------------------------------------------------
 
 

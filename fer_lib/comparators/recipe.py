@@ -24,6 +24,7 @@ from fer_lib.comparators.base import Comparator, Part, resized
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import validation_split
 from fer_lib.errors import FerError
+from fer_lib.models import weights_file
 from fer_lib.models.trunk import in_batches, one_at_a_time, scaled
 from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
 from fer_lib.settings.common import STRICT, Fraction
@@ -68,9 +69,11 @@ class Network(Comparator):
     Attributes:
         own: changes of the recipe that belong to the comparator itself.
         scaling: the scaling of the pixels if it starts from weights; from scratch, they are divided by 255.
+            ``"trunk"`` is as the weights expect, by their card.
         rate_from_scratch: the learning rate if it starts from scratch.
         checkpoints: a folder for the next ``fit`` only, set before it: a killed training continues from there.
         network_: after ``fit``: the network.
+        scaling_: after ``fit``: the scaling that it was trained with.
         history_: after ``fit``: the history of :func:`fer_lib.training.train`, a row an epoch; not saved.
     """
 
@@ -80,6 +83,7 @@ class Network(Comparator):
     smallest: ClassVar[int] = SMALLEST
     weights = "none"
     checkpoints: str | Path | None = None
+    scaling_: str
 
     @property
     def pretrained(self) -> str:
@@ -105,12 +109,16 @@ class Network(Comparator):
         }
         if self.weights == "random_frozen" and changes.get("trainable_trunk", "all") == "all":
             changes["trainable_trunk"] = "nothing"
-        return change(RecipeSettings(), **changes)
+        settings = change(RecipeSettings(), **changes)
+        network = self.weights_of or type(self).__name__
+        found = weights_file.expected_scaling(self.weights, settings.scaling, network=network)
+        return change(settings, scaling=found)
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
         if self.image_size < self.smallest:
             raise FerError(f"image_size is {self.image_size}; {self.title} needs {self.smallest} pixels or more.")
         settings = self.settings()
+        self.scaling_ = settings.scaling
         faces = _dataset(resized(images, self.image_size), codes, groups)
         learn, validate = _parts(faces, settings, self.seed)
         steps = math.ceil(len(learn) / settings.batch_size)
@@ -128,14 +136,16 @@ class Network(Comparator):
 
     def _answers(self, images: np.ndarray) -> np.ndarray:
         """Compute the network's probabilities of faces that already have its size."""
-        run = scaled(one_at_a_time(self.network_), self.settings().scaling)
+        run = scaled(one_at_a_time(self.network_), self.scaling_)
         return in_batches(run, images, np.empty((len(images), len(self.classes_)), np.float32))
 
     def _parts(self) -> dict[str, Part]:
-        return {"network": self.network_}
+        return {"network": self.network_, "scaling": np.array(self.scaling_)}
 
     def _restore(self, parts: Mapping[str, Part]) -> None:
         self.network_ = parts["network"]
+        # earlier versions did not write it, and knew no cards
+        self.scaling_ = str(parts["scaling"]) if "scaling" in parts else self.settings().scaling
 
 
 def weights_seen(weights: str) -> str:

@@ -13,6 +13,7 @@ from fer_lib.comparators.base import Comparator, Part, from_decisions, resized
 from fer_lib.comparators.recipe import weights_seen
 from fer_lib.errors import FerError, nearest
 from fer_lib.models import resnet50_mlp, resnet50_svm
+from fer_lib.models.weights_file import expected_scaling
 from fer_lib.settings import TRUNKS, ExpansionSettings, ResNet50SvmSettings, change, trunk_named
 from fer_lib.svm import classifiers
 
@@ -62,13 +63,14 @@ class ResNet50Svm(Comparator):
     def _settings(self) -> ResNet50SvmSettings:
         weights = "random_frozen" if self.weights == "none" else self.weights
         chosen = {"weights": weights, "fine_tune_on": "nothing", "trainable_trunk": "nothing"}
-        return change(ResNet50SvmSettings(), **chosen, **trunk_named(self.trunk))
+        return change(ResNet50SvmSettings(), **chosen, **trunk_named(self.trunk), scaling=self.scaling_)
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
         if self.expansion not in EXPANSIONS:
             hint = nearest(self.expansion, EXPANSIONS)
             raise FerError(f"expansion is {self.expansion!r}{hint}; expected one of {', '.join(EXPANSIONS)}.")
         training.set_seed(self.seed)
+        self.scaling_ = expected_scaling(self.weights)  # kept: a saved comparator has no card
         self.trunk_ = resnet50_mlp.build_trunk(self._settings(), image_size=self.image_size)
         views = None
         if self.expansion != "off":
@@ -87,8 +89,9 @@ class ResNet50Svm(Comparator):
         return from_decisions(classifiers.decision(self.fitted_, self._features(images)))
 
     def _parts(self) -> dict[str, Part]:
-        return {"trunk": self.trunk_, "svm": self.fitted_.pipeline}
+        return {"trunk": self.trunk_, "svm": self.fitted_.pipeline, "scaling": np.array(self.scaling_)}
 
     def _restore(self, parts: Mapping[str, Part]) -> None:
         self.trunk_ = parts["trunk"]
+        self.scaling_ = str(parts.get("scaling", "trunk"))  # earlier versions did not write it
         self.fitted_ = classifiers.Fitted(self.classifier, parts["svm"], {})

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fer_lib import published
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.models.weights_report import in_words
 from fer_lib.settings import settings_dict
 from fer_lib.tables.format import SCORE_NAMES, cell, score_cell
 
@@ -75,14 +76,15 @@ def settings_by_name(settings: Mapping[str, Any], *, title: str) -> Table:
 
 
 def weights_note(origin: Mapping[str, Any], *, model: str = "ResNet50 + MLP") -> str:
-    """Name the trunk's weights in one sentence, and say whether they test the paper's claim; for the notes of a table.
+    """Name the trunk's weights and their pre-training for a table's notes; say whether they test the paper's claim.
 
     Args:
-        origin: the result of :func:`fer_lib.models.resnet50_mlp.weights_origin`.
+        origin: the result of :func:`fer_lib.models.pretrained.weights_origin`.
         model: the name of the model that has the trunk.
     """
     digest = f", SHA-256 {origin['sha256'][:12]}…" if origin["sha256"] else ""
-    weights = f"Weights of {model}'s trunk: {origin['origin']}{digest}."
+    made = f", {in_words(origin['card'])}" if "card" in origin else ""
+    weights = f"Weights of {model}'s trunk: {origin['origin']}{digest}{made}."
     if origin["tests_transfer_claim"]:
         return weights
     return (

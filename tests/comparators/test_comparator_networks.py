@@ -17,7 +17,7 @@ from fer_lib.comparators import base, cnn_ad, fer_package, inception_v4, recipe,
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.synthetic.faces import draw_faces
 from fer_lib.errors import FerError
-from fer_lib.models import resnet50_mlp
+from fer_lib.models import resnet50_mlp, trunk as models_trunk, weights_file
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 
 layers = keras.layers
@@ -199,6 +199,44 @@ def test_what_a_network_starts_from_is_said_and_scales_its_faces():
         assert comparators.create("resnet50_svm", weights=weights).pretrained == said
     assert comparators.create("inception_v4").pretrained == comparators.create("cnn_ad").pretrained == "none"
     assert comparators.create("vgg16", weights="none").settings().learning_rate == 0.0001
+
+
+CARD = {
+    "image_size": 48,
+    "recipe": {},
+    "data": {"corpus": "tiny-imagenet", "fingerprint": "ab", "counts": {}, "synthetic": False},
+    "seed": 0,
+    "code": {"commit": None, "dirty": None},
+    "engine": None,
+    "packages": {},
+    "accuracy": {key: {"value": 0.4, "low": 0.3, "high": 0.5} for key in ("top1", "top5")} | {"images": 9},
+}
+
+
+@pytest.mark.parametrize("name", ["resnet50_modern", "vgg16", "resnet50_svm"])
+def test_networks_see_the_pixels_that_their_weights_expect_after_loading_too(tiny, faces, tmp_path, monkeypatch, name):
+    network = comparators.class_of(name).weights_of
+    trunk = tiny_application(input_shape=(48, 48, 3), name="trunk")
+    path = tmp_path / "own.weights.h5"
+    seen = []
+    kept = models_trunk.network_input
+    monkeypatch.setattr(
+        models_trunk, "network_input", lambda images, scaling: seen.append(scaling) or kept(images, scaling)
+    )
+    for scaling in ("unit", "trunk"):
+        seen.clear()
+        weights_file.save(trunk, path, {**CARD, "network": network, "scaling": scaling})
+        small = {} if name == "resnet50_svm" else {"epochs": 1, "image_size": 48}
+        comparator = comparators.create(name, weights=str(path), **small).fit(*faces)
+        folder = comparator.save(tmp_path / scaling)
+        answers = comparator.predict_proba(faces[0])
+        path.unlink()
+        path.with_name("own.weights.json").unlink()
+        np.testing.assert_array_equal(comparators.load(folder).predict_proba(faces[0]), answers)
+        assert set(seen) == {scaling}
+    weights_file.save(trunk, path, {**CARD, "network": "ResNet101", "scaling": "unit"})
+    with pytest.raises(FerError, match=f"contains the weights of ResNet101, by its card; expected {network}"):
+        comparators.create(name, weights=str(path)).fit(*faces)
 
 
 def test_a_recipe_that_cannot_be_meant_is_refused(tiny, faces):
