@@ -19,7 +19,8 @@ class TrainingSettings:
         height_shift_range: largest vertical shift, as a fraction of the height.
         rotation_range: largest rotation, in degrees.
         scaling: pixel normalisation: ``"unit"`` divides by 255, the usual meaning of the paper's words; ``"trunk"`` is
-            ResNet50's own ``preprocess_input`` (BGR, ImageNet means subtracted, 0-255).
+            ResNet50's own ``preprocess_input`` (BGR, ImageNet means subtracted, 0-255), or the scaling that the card of
+            a weights file names (:mod:`fer_lib.models.weights_file`).
         test_scaling: ``"same"`` normalises test faces as validation faces; ``"raw"`` feeds 0-255, as the paper's "raw
             images on the testing set" says. The notebooks measure both; Table 2 shows the one set here.
         batch_size: faces in one training step.
