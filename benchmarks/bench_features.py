@@ -17,7 +17,7 @@ from side_by_side import alternate, arguments, fer2013, machine, ratio, report, 
 
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.models import resnet50_mlp, resnet50_svm
+from fer_lib.models import pretrained, resnet50_mlp, resnet50_svm
 from fer_lib.models.trunk import share_of_variation
 from fer_lib.provenance import git_state, package_versions
 from fer_lib.settings import ResNet50SvmSettings, change
@@ -90,7 +90,7 @@ def write_differences(network: keras.Model, faces: FaceDataset, base: ResNet50Sv
         "facts": {
             "faces": len(faces),
             "synthetic": faces.synthetic,
-            "weights": resnet50_mlp.weights_origin(base)["origin"],
+            "weights": pretrained.weights_origin(base.weights)["origin"],
         },
         "machine": machine(),
         "code": git_state(),
