@@ -18,8 +18,14 @@ NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 COMMITTED = subprocess.run(["git", "ls-files", "results"], cwd=PROJECT, capture_output=True, text=True).stdout.split()
 EXECUTED = [PROJECT / name for name in COMMITTED if name.endswith(".ipynb")]
 # some numbers of these come from training
-TRAINING = ("03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn", "06_lenet_study", "07_comparators")
-TRAINS = ("training.train(", "fine_tuning.fine_tune(", "lenet_study.run_all(", "comparison.run_ckplus(")
+TRAINING = ("00_pretraining", "03_resnet50_mlp", "04_resnet_svm", "05_baseline_cnn", "06_lenet_study", "07_comparators")
+TRAINS = (
+    "pretraining.train(",
+    "training.train(",
+    "fine_tuning.fine_tune(",
+    "lenet_study.run_all(",
+    "comparison.run_ckplus(",
+)
 SECTIONS = ["Question", "Setup", "Parameters", "Data", "Model", "Train", "Evaluate", "Compare with the paper"]
 IGNORED = "nbval-ignore-output"
 
