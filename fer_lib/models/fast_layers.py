@@ -1,9 +1,9 @@
 """Convolutions and batch norms that train several times faster on a CPU, with the mathematics of Keras' own layers.
 
 With TensorFlow, Keras leaves convolutions to oneDNN. Its gradient of the weights works image by image, so that it is
-slow where maps are small: for 128 maps of one pixel it reaches about 10 GFLOP/s in bfloat16 on a processor with AMX,
-where the same sums as one matrix product reach several hundred (``benchmarks/bench_fast_layers.py``). Keras' batch norm
-is a chain of operations, each of which reads and writes all maps; TensorFlow has one fused operation for it.
+slow where maps are small: for maps of one pixel it takes many times as long as the matrix product that it is
+(``findings/convolution_gradient_of_tiny_maps.sh``). Keras' batch norm is a chain of operations, each of which reads and
+writes all maps; TensorFlow has one fused operation for it. ``benchmarks/bench_whole_network.py`` measures both.
 
 * A 1×1 convolution is a matrix product, and so are its two gradients.
 * A 3×3 convolution of maps of one or four pixels is one matrix product, without the products with padding.

@@ -53,18 +53,24 @@ use rule resnet50_mlp as resnet50_mlp_variant with:
 
 
 use rule resnet50_mlp as untrained with:
-    message: "{wildcards.name}"
+    message: "01_data_exploration"
     input:
-        **inputs("{name}"),
+        **inputs("01_data_exploration"),
     output:
-        notebook=executed("{name}"),
-    wildcard_constraints:
-        name="01_data_exploration|02_preprocessing",
+        notebook=executed("01_data_exploration"),
     priority: 1  # before anything trains, because faults of the data show here
     params:
         given=f"-p profile {PROFILE} -p draw_faces {ASKED.draw_faces}",
     resources:
         **resources_of("untrained"),
+
+
+use rule untrained as preprocessing with:
+    message: "02_preprocessing"
+    input:
+        **inputs("02_preprocessing", *PRETRAINED),  # the card of the weights says which pixels they expect
+    output:
+        notebook=executed("02_preprocessing"),
 
 
 use rule resnet50_mlp as pretraining with:
