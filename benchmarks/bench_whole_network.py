@@ -16,6 +16,7 @@ from fer_lib.models.fast_layers import faster
 from fer_lib.settings import BaselineCnnSettings, PretrainingSettings, change
 
 STEPS = 4
+TARGETS = {"resnet50_48 mixed_bfloat16": 2.3, "baseline_cnn_48 mixed_bfloat16": 4}  # on a processor with AMX
 CASES = {  # name -> network, height and width of the images, images in a step
     "resnet50_32": ("resnet50", 32, 256),
     "resnet50_48": ("resnet50", 48, 128),
@@ -52,11 +53,12 @@ def main() -> None:
         for policy in ("mixed_bfloat16", "float32"):
             ours = build(network, size, policy=policy, layers="fast")
             timed = alternate(lambda: steps(ours), lambda: steps(usual), pairs=options.pairs)  # noqa: B023
-            results[f"{name} {policy}"] = ratio(timed)
-            rates[f"{name} {policy}"] = round(STEPS * batch / float(np.median([pair[0] for pair in timed])), 1)
+            case = f"{name} {policy}"
+            results[case] = ratio(timed) | ({"target": TARGETS[case]} if case in TARGETS else {})
+            rates[case] = round(STEPS * batch / float(np.median([pair[0] for pair in timed])), 1)
             rates[f"{name} usual"] = round(STEPS * batch / float(np.median([pair[1] for pair in timed])), 1)
-            say(f"  {name} {policy}: {results[f'{name} {policy}']}")
-    claim = "Fast layers in bfloat16 train a whole network at least 4 times as fast as Keras' usual float32 fit"
+            say(f"  {case}: {results[case]}")
+    claim = "Fast layers train a whole network on a CPU faster than Keras' usual float32 fit"
     report("whole_network", claim, results, options, images_a_second=rates)
 
 
