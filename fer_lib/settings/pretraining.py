@@ -61,10 +61,10 @@ class PretrainingSettings:
         PretrainingStage(image_size=48, epochs=16),
     )
     batch_size: Positive = 256
-    learning_rate: PositiveFloat = 0.15
+    learning_rate: PositiveFloat = 0.05
     warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
     momentum: Fraction = 0.9
-    weight_decay: Fraction = 0.005
+    weight_decay: Fraction = 0.002
     label_smoothing: Fraction = 0.1
     smallest_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
     scaling: Literal["trunk", "unit"] = "trunk"
