@@ -267,6 +267,8 @@ def fit_with(
         estimator.set_params(**{key: found[key] for key in ("C", "gamma") if key in found})
         if isinstance(estimator, SVC):
             kernel_machine.fit(estimator, seen, labels)
+        elif isinstance(estimator, LogisticRegression):
+            _fit_regression(estimator, seen, labels)
         else:
             estimator.fit(seen, labels)
     return Fitted(name, Pipeline([*steps, (last, estimator)]), found)
@@ -323,9 +325,33 @@ def _fold_hits(pipeline: Pipeline, examples: Examples, fold: Fold, candidates: l
     held_out = np.asarray(before.transform(examples.originals[fold.test]), np.float64)
     labels, truth = examples.labels[fold.train], examples.labels[fold.test]
     if not isinstance(pipeline[-1], SVC):
+        axes = _span(training)
+        training, held_out = _along(axes, training), _along(axes, held_out)
         models = [clone(pipeline[-1]).set_params(**candidate) for candidate in candidates]
         return [int((model.fit(training, labels).predict(held_out) == truth).sum()) for model in models]
     return _svc_hits(pipeline[-1], candidates, (training, labels), (held_out, truth))
+
+
+def _fit_regression(regression: LogisticRegression, features: np.ndarray, labels: np.ndarray) -> None:
+    """Fit a regression on features (N, D) along the axes of :func:`_span`; its coefficients are those of D features."""
+    axes = _span(features)
+    regression.fit(_along(axes, features), labels)
+    if axes is not None:
+        regression.coef_ = regression.coef_ @ axes.T
+        regression.n_features_in_ = features.shape[1]
+
+
+def _span(features: np.ndarray) -> np.ndarray | None:
+    """Compute orthonormal axes (D, N) of the space that N faces' features (N, D) span; None if N is not below D.
+
+    With a squared penalty, a regression's best coefficients lie in this space. So N coordinates give the same fit as
+    D features, in a fraction of the time.
+    """
+    return np.linalg.qr(features.T)[0] if len(features) < features.shape[1] else None
+
+
+def _along(axes: np.ndarray | None, features: np.ndarray) -> np.ndarray:
+    return features if axes is None else features @ axes
 
 
 def _svc_hits(

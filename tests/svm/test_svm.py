@@ -336,6 +336,20 @@ def test_log_probabilities_of_the_softmax_are_such(people):
     np.testing.assert_allclose(np.exp(values).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("faces", [20, 60])
+def test_a_softmax_on_many_features_is_scikit_learns_own(faces):
+    labels, rng = np.arange(faces) % 3, np.random.default_rng(0)
+    examples = Examples(rng.normal(size=(faces, 40)) + rng.normal(size=(3, 40))[labels], labels)
+    found = classifiers.fit_with("resnet50_softmax", examples, parameters={"C": 0.1}, settings=SETTINGS)
+    plain = classifiers.softmax().set_params(logisticregression__C=0.1, logisticregression__tol=1e-8)
+    plain.fit(examples.originals, labels)
+    regression, expected = found.pipeline[-1], plain[-1]
+    assert regression.coef_.shape == (3, 40)
+    np.testing.assert_allclose(regression.coef_, expected.coef_, atol=1e-4)
+    unseen = rng.normal(size=(50, 40))
+    np.testing.assert_allclose(classifiers.decision(found, unseen), plain.predict_log_proba(unseen), atol=1e-3)
+
+
 @pytest.mark.parametrize("name", LEARNERS)
 def test_the_search_sees_the_faces_and_the_fit_their_views(name):
     examples = clusters(views=3)
