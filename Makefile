@@ -26,6 +26,9 @@ BENCHES := $(patsubst benchmarks/bench_%.py,%,$(sort $(wildcard benchmarks/bench
 # Tests of one process; all other tests run in another, so that two cores halve the time.
 CHAIN := notebooks tests/project tests/audit
 
+# Python may keep what it has compiled. Container images often forbid that, and then every notebook and every test's
+# process compiles TensorFlow again, for ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # Hide TensorFlow's start-up notes, which bury the lines that matter. PYTHONHASHSEED is unset: no result depends on it.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Accept these two only on the command line: a cluster's own environment may contain the same names.
