@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -30,8 +31,14 @@ log = logging.getLogger(__name__)
 
 
 def set_seed(seed: int) -> None:
-    """Seed Python, NumPy and the Keras backend, which fixes initial weights and dropout."""
-    keras.utils.set_random_seed(seed)
+    """Seed Python and NumPy, which fixes the initial weights and the dropout of the networks that are built next.
+
+    Keras' layers draw their seeds from Python's generator. Keras' own ``set_random_seed`` also seeds TensorFlow, which
+    decides nothing here but makes TensorFlow forget everything that it has compiled: the next step of a network that
+    was trained before would take seconds.
+    """
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # for code of others, such as scikit-learn's
 
 
 def show_progress() -> None:
@@ -228,7 +235,11 @@ def _fitted_part(
         return model, None, FaceBatches(validation, settings)
     features = parts.features(validation.images, scaling=settings.scaling)
     batches = FeatureBatches(features, validation, batch_size=settings.batch_size)
-    return compile_with(parts.tail, model.optimizer, model.loss), parts.engine, batches
+    if (
+        getattr(parts.tail, "optimizer", None) is not model.optimizer
+    ):  # else it is compiled, and compiling it again would cost seconds
+        compile_with(parts.tail, model.optimizer, model.loss)
+    return parts.tail, parts.engine, batches
 
 
 def _complete(model: keras.Model, batches: keras.utils.PyDataset) -> None:

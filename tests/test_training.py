@@ -257,3 +257,14 @@ def test_a_tail_is_trained_and_resumed_with_the_same_bits(engine, tmp_path):
     outputs = training.predict(model, faces["validation"], settings=settings)
     scores = metrics.score(outputs, faces["validation"].labels, tuple("abcdefg")).set_index("metric")
     assert scores.loc["loss", "value"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-5)
+
+
+def test_one_core_trains_to_the_same_numbers_as_two(monkeypatch):
+    """With one worker, Keras reads the batches in a thread of TensorFlow."""
+    settings = ResNet50MlpSettings(weights="random_frozen", trunk_engine="openvino", epochs=1, batch_size=16)
+    faces = {"training": striped_faces(70), "validation": striped_faces(28, seed=9)}
+    histories = []
+    for workers in (1, 2):
+        monkeypatch.setattr(training, "WORKERS", workers)
+        histories.append(numbers(training.train(build_with_trunk, settings, **faces, seed=1)[1]))
+    pd.testing.assert_frame_equal(*histories, check_exact=True)

@@ -15,9 +15,10 @@ hardly vary, it is a large one (``docs/performance.md``).
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import weakref
+import zlib
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -114,7 +115,14 @@ def split_model(model: keras.Model, settings: Any) -> SplitModel | None:
     Raises:
         FerError: the engine is not installed, or the processor lacks the precision.
     """
-    parts = split(model) if hasattr(settings, "trunk_engine") else None
+    if not hasattr(settings, "trunk_engine"):
+        return None
+    kept = _splits.setdefault(model, {})
+    key = tuple(id(variable) for variable in model.trainable_variables)
+    if key not in kept:
+        kept.clear()
+        kept[key] = split(model)
+    parts = kept[key]
     if parts is None:
         return None
     trunk, tail = parts
@@ -237,18 +245,26 @@ class OpenVinoEngine:
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": cores()}
         self.compiled = core.compile_model(convert(network), "CPU", options)
-        self.own = threading.local()  # a request belongs to one thread at a time
+        # A request serves one call at a time. It must not belong to a thread: with one core, Keras reads the batches in
+        # a thread of TensorFlow, for which Python clears such data after each call, and the process would crash.
+        self.idle: deque[Any] = deque()
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Compute the features of one batch."""
-        if not hasattr(self.own, "request"):
-            self.own.request = self.compiled.create_infer_request()
-        self.own.request.infer([faces], share_inputs=True)
-        return self.own.request.get_output_tensor().data.copy()
+        try:
+            request = self.idle.pop()
+        except IndexError:
+            request = self.compiled.create_infer_request()
+        request.infer([faces], share_inputs=True)
+        features = request.get_output_tensor().data.copy()
+        self.idle.append(request)
+        return features
 
 
 ENGINES: dict[str, Callable[[keras.Model, str], Engine]] = {"keras": KerasEngine, "openvino": OpenVinoEngine}
 _engines: weakref.WeakKeyDictionary[keras.Model, dict[Any, Engine]] = weakref.WeakKeyDictionary()
+_splits: weakref.WeakKeyDictionary[keras.Model, dict[Any, Any]] = weakref.WeakKeyDictionary()
+"""The trunk and the tail of each model that was split: a backend compiles a tail once, however often it is used."""
 
 
 def _crossing_tensors(graph: keras.Model) -> list[Any]:
@@ -298,9 +314,7 @@ def _computing_in(policy: str, network: keras.Model) -> keras.Model:
     return copy
 
 
-def _digest(network: keras.Model) -> bytes:
-    """Compute a hash of a network's output shapes and weights."""
-    digest = hashlib.blake2b(repr([tensor.shape for tensor in network.outputs]).encode())
-    for weight in network.get_weights():
-        digest.update(np.ascontiguousarray(weight).data)
-    return digest.digest()
+def _digest(network: keras.Model) -> tuple[object, ...]:
+    """Compute checksums of a network's weights, which change with any of them, next to its output shapes."""
+    weights = (np.ascontiguousarray(weight) for weight in network.get_weights())
+    return (*(tensor.shape for tensor in network.outputs), *(zlib.crc32(weight.data) for weight in weights))

@@ -281,6 +281,22 @@ def test_an_engine_goes_with_its_network():
     assert engine() is None
 
 
+def test_a_network_is_split_once_and_again_if_other_layers_train(model):
+    face = keras.Input((8, 8, 3))
+    network = keras.Model(face, layers.Conv2D(2, 3, name="last")(layers.Conv2D(2, 3, name="first")(face)))
+    assert trunk.split_model(network, RANDOM) is None
+    network.get_layer("first").trainable = False
+    parts = trunk.split_model(network, RANDOM)
+    assert parts.tail is trunk.split_model(network, RANDOM).tail
+    network.get_layer("last").trainable = False
+    assert trunk.split_model(network, RANDOM).tail is not parts.tail
+    kept = weakref.ref(network)
+    del network, parts, face
+    keras.utils.clear_session()
+    gc.collect()
+    assert kept() is None
+
+
 def test_threads_get_their_own_rows(model):
     parts = trunk.split_model(model, change(RANDOM, trunk_engine="openvino"))
     images = pixels(trunk.FACES_A_STEP * 3 + 5)
