@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,7 +26,8 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import validation_split
 from fer_lib.errors import FerError
 from fer_lib.models import weights_file
-from fer_lib.models.trunk import in_batches, one_at_a_time, scaled
+from fer_lib.models.initial_state import BuiltOnce
+from fer_lib.models.trunk import in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
 from fer_lib.settings.common import STRICT, Fraction
 
@@ -74,6 +76,8 @@ class Network(Comparator):
         checkpoints: a folder for the next ``fit`` only, set before it: a killed training continues from there.
         network_: after ``fit``: the network.
         scaling_: after ``fit``: the scaling that it was trained with.
+        settings_: after ``fit``: the settings that it was trained with; not saved.
+        built: builds the network once for all trainings with the same parameters.
         history_: after ``fit``: the history of :func:`fer_lib.training.train`, a row an epoch; not saved.
     """
 
@@ -84,6 +88,8 @@ class Network(Comparator):
     weights = "none"
     checkpoints: str | Path | None = None
     scaling_: str
+    settings_: RecipeSettings | None = None
+    built: BuiltOnce | None = None
 
     @property
     def pretrained(self) -> str:
@@ -118,12 +124,18 @@ class Network(Comparator):
         if self.image_size < self.smallest:
             raise FerError(f"image_size is {self.image_size}; {self.title} needs {self.smallest} pixels or more.")
         settings = self.settings()
-        self.scaling_ = settings.scaling
+        self.scaling_, self.settings_ = settings.scaling, settings
         faces = _dataset(resized(images, self.image_size), codes, groups)
         learn, validate = _parts(faces, settings, self.seed)
         steps = math.ceil(len(learn) / settings.batch_size)
-        self.network_, self.history_ = training.train(
+        self.built = self.built or BuiltOnce()
+        build = partial(
+            self.built,
+            (repr(self.get_params()), repr(settings), steps, len(self.classes_)),
             lambda: compiled(self.build(settings, len(self.classes_)), settings, steps),
+        )
+        self.network_, self.history_ = training.train(
+            build,
             settings,
             training=learn,
             validation=validate,
@@ -136,6 +148,9 @@ class Network(Comparator):
 
     def _answers(self, images: np.ndarray) -> np.ndarray:
         """Compute the network's probabilities of faces that already have its size."""
+        parts = split_model(self.network_, self.settings_) if self.settings_ else None
+        if parts:  # a frozen trunk runs on its engine, as in training
+            return parts.predict(images, scaling=self.scaling_)
         run = scaled(one_at_a_time(self.network_), self.scaling_)
         return in_batches(run, images, np.empty((len(images), len(self.classes_)), np.float32))
 

@@ -39,6 +39,7 @@ class ResNet50Svm(Comparator):
     classifier: ClassVar[str] = "resnet50_svm_rbf"
     tuning = "12 pairs of C and γ; three folds, people kept together"
     weights_of = "ResNet50"
+    built: str | None = None
 
     def __init__(
         self,
@@ -71,7 +72,10 @@ class ResNet50Svm(Comparator):
             raise FerError(f"expansion is {self.expansion!r}{hint}; expected one of {', '.join(EXPANSIONS)}.")
         training.set_seed(self.seed)
         self.scaling_ = expected_scaling(self.weights)  # kept: a saved comparator has no card
-        self.trunk_ = resnet50_mlp.build_trunk(self._settings(), image_size=self.image_size)
+        key = repr(self.get_params())
+        if self.built != key:  # the trunk does not depend on the faces
+            self.trunk_ = resnet50_mlp.build_trunk(self._settings(), image_size=self.image_size)
+            self.built = key
         views = None
         if self.expansion != "off":
             expansion = ExpansionSettings(cross_cut=self.expansion)  # type: ignore[arg-type]  # one of EXPANSIONS

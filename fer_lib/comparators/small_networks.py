@@ -17,6 +17,7 @@ from fer_lib.augmentation import random_affine
 from fer_lib.backend import keras
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
+from fer_lib.models.initial_state import InitialState
 from fer_lib.models.trunk import in_batches, one_at_a_time
 from fer_lib.training import set_seed
 
@@ -100,17 +101,15 @@ def fit(
     """
     fold = search_folds(codes, groups, count=HOLD_OUT, seed=seed)[0]
     set_seed(seed)
-    network = build()
-    start = network.get_weights()
-    compiled(network, LOSS, budget=budget)
+    network = compiled(build(), LOSS, budget=budget)
+    start = InitialState(network)
     losses: list[float] = []
     asked = inputs(fold.test, None)
     while len(losses) < budget.epochs and len(losses) - _best(losses) < budget.patience:
         now = (seed, len(losses))
         train_epoch(network, codes, rows=fold.train, inputs=inputs, batch_size=budget.batch_size, seed=now)
         losses.append(_loss(predict(network, asked), codes[fold.test]))
-    network.set_weights(start)
-    compiled(network, LOSS, budget=budget)  # with a fresh optimiser
+    start.restore()
     for epoch in range(_best(losses)):
         rows = np.arange(len(codes))
         train_epoch(network, codes, rows=rows, inputs=inputs, batch_size=budget.batch_size, seed=(seed, epoch))

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,29 +137,32 @@ def run_ckplus(
         ``train_faces``, ``train_seconds``, ``faces_a_second`` (answered).
     """
     subjects = groups_of(faces, "subjects")
-    jobs = [(row, each, number) for row in rows for each in found for number in range(len(each.folds))]
+    folds = [(each, number) for each in found for number in range(len(each.folds))]
     answers, costs, started, trained = [], [], time.monotonic(), 0
-    for place, (row, division, number) in enumerate(jobs, start=1):
-        fold = division.folds[number]
-        path = checkpoints / f"{row.key}-{division.name}-{number}.csv"
-        if not path.is_file():
-            made = _trained(row, faces.images[fold.train], faces.labels[fold.train], subjects[fold.train], path)
-            predicted = made.comparator.predict(faces.images[fold.test])
-            frame = pd.DataFrame({"face": fold.test, "label": faces.labels[fold.test], "predicted": predicted})
-            speed = _faces_a_second(made.comparator, faces.images[fold.test])
-            with atomic_path(path) as partial:
-                frame.assign(train_seconds=made.seconds, faces_a_second=speed).to_csv(partial, index=False)
-            keras.utils.clear_session()
-            trained += 1
-            left = (time.monotonic() - started) / trained * (len(jobs) - place)
-            done = (place, len(jobs), row.name, division.name)
-            log.info("fold %d of %d done (%s, %s); %s", *done, time_left(left))
-        _forget_epochs(path)
-        frame = pd.read_csv(path)
-        cost = frame.pop("train_seconds")[0], frame.pop("faces_a_second")[0]
-        costs.append((row.name, len(fold.train), *cost))
-        where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
-        answers.append(frame.assign(classifier=row.name, fold=number, **where))
+    for place, row in enumerate(rows):
+        comparator = row.create()  # one for all folds, so that its network is built once
+        for done, (division, number) in enumerate(folds, start=place * len(folds) + 1):
+            fold = division.folds[number]
+            path = checkpoints / f"{row.key}-{division.name}-{number}.csv"
+            if not path.is_file():
+                seconds = _train(comparator, faces.take(fold.train), subjects[fold.train], path)
+                predicted = comparator.predict(faces.images[fold.test])
+                frame = pd.DataFrame({"face": fold.test, "label": faces.labels[fold.test], "predicted": predicted})
+                speed = _faces_a_second(comparator, faces.images[fold.test])
+                with atomic_path(path) as partial:
+                    frame.assign(train_seconds=seconds, faces_a_second=speed).to_csv(partial, index=False)
+                trained += 1
+                total = len(rows) * len(folds)
+                left = (time.monotonic() - started) / trained * (total - done)
+                log.info("fold %d of %d done (%s, %s); %s", done, total, row.name, division.name, time_left(left))
+            _forget_epochs(path)
+            frame = pd.read_csv(path)
+            cost = frame.pop("train_seconds")[0], frame.pop("faces_a_second")[0]
+            costs.append((row.name, len(fold.train), *cost))
+            where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
+            answers.append(frame.assign(classifier=row.name, fold=number, **where))
+        del comparator
+        keras.utils.clear_session()
     return pd.concat(answers, ignore_index=True), pd.DataFrame(costs, columns=COST)
 
 
@@ -194,17 +197,19 @@ def run_whole(
         path = checkpoints / f"{row.key}.npz"
         if not path.is_file():
             try:
-                made = _trained(row, learn.images, learn.labels, None, path)
+                comparator = row.create()
+                seconds = _train(comparator, learn, None, path)
             except FerError as error:
                 if not comparators.class_of(row.comparator).optional:
                     raise
                 missing[row.name] = str(error)
                 continue
             first = next(iter(asked.values()))
-            found = {name: made.comparator.predict_proba(images).astype(np.float32) for name, images in asked.items()}
-            cost = np.array([made.seconds, _faces_a_second(made.comparator, first)])
+            found = {name: comparator.predict_proba(images).astype(np.float32) for name, images in asked.items()}
+            cost = np.array([seconds, _faces_a_second(comparator, first)])
             with atomic_path(path) as partial:
                 np.savez_compressed(partial, cost=cost, **found)  # type: ignore[arg-type]  # none is allow_pickle
+            del comparator
             keras.utils.clear_session()
             log.info("comparator %d of %d done (%s, %s)", place, len(rows), row.name, learn.corpus)
         _forget_epochs(path)
@@ -214,26 +219,20 @@ def run_whole(
     return WholeAnswers(answers, pd.DataFrame(costs, columns=COST), missing)
 
 
-class _Made(NamedTuple):
-    """Fitted comparator and the seconds that its training took."""
-
-    comparator: Comparator
-    seconds: float
-
-
 def _forget_epochs(path: Path) -> None:
     """Delete the epochs of a comparator whose answers are on disk, in case a kill prevented it before."""
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
 
 
-def _trained(row: Row, images: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, path: Path) -> _Made:
-    comparator, epochs = row.create(), path.with_suffix("")
+def _train(comparator: Comparator, faces: FaceDataset, groups: np.ndarray | None, path: Path) -> float:
+    """Fit a comparator, and return the seconds that it took; those before a kill count."""
+    epochs = path.with_suffix("")
     before = _seconds_so_far(epochs)
     if isinstance(comparator, Network):
         comparator.checkpoints = epochs
     started = time.monotonic()
-    comparator.fit(images, labels, groups)
-    return _Made(comparator, before + time.monotonic() - started)
+    comparator.fit(faces.images, faces.labels, groups)
+    return before + time.monotonic() - started
 
 
 def _seconds_so_far(epochs: Path) -> float:
