@@ -104,6 +104,7 @@ def styled(make: Callable[..., Figure]) -> Callable[..., Figure]:
         with style.context(["default", STYLE]):
             figure = make(*args, **options)
             figure.draw_without_rendering()  # ticks get their style at the first drawing, not when the axes are made
+            figure.set_layout_engine("none")  # keep the places that this drawing found, instead of finding them again
         return figure
 
     return styled

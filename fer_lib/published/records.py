@@ -344,7 +344,12 @@ def json_schema() -> dict[str, Any]:
 def matching(ids: Iterable[str], record: Record) -> list[Statement | Announced]:
     """Find the statements and announced results whose id is, or matches, one of ``ids``."""
     patterns = list(ids)
-    return [each for each in record.subjects if any(fnmatchcase(each.id, pattern) for pattern in patterns)]
+    return [each for each in record.subjects if matches(each, patterns)]
+
+
+def matches(subject: Statement | Announced, ids: Iterable[str]) -> bool:
+    """Ask whether the id of a statement or an announced result is, or matches, one of ``ids``."""
+    return any(fnmatchcase(subject.id, pattern) for pattern in ids)
 
 
 def statements_of(check: Any) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pandas as pd
 from fer_lib.audit import engine
 from fer_lib.evaluation import metrics
 from fer_lib.provenance import read_values
-from fer_lib.published.records import SCALES, Announced, Measured, Quoted, Record, Statement, matching
+from fer_lib.published.records import SCALES, Announced, Measured, Quoted, Record, Statement, matches, matching
 from fer_lib.settings import PROJECT
 from fer_lib.tables.base import Table, weights_note
 
@@ -205,14 +205,14 @@ def of(record: Record, results: Results) -> PaperAudit:
 
 def measured_text(record: Record, subject: Statement | Announced, results: Results) -> str:
     """Format the measured value of a statement with its interval, or say why there is none."""
-    parts = [part for part in record.measured if subject in matching(part.ids, record)]
+    parts = [part for part in record.measured if matches(subject, part.ids)]
     found = [(part.name, _looked_up(part, subject, results)) for part in parts]
     texts = list(dict.fromkeys(f"{name}: {text}" if name else text for name, text in found if text))
     if texts:
         return "; ".join(texts)
     if parts:
         return NOT_RUN
-    reasons = [part.because for part in record.not_measured if subject in matching(part.ids, record)]
+    reasons = [part.because for part in record.not_measured if matches(subject, part.ids)]
     return f"– ({reasons[0]})" if reasons else "–"
 
 
@@ -238,7 +238,7 @@ def _measured_of(record: Record, subjects: Iterable[Statement | Announced], resu
     """Format the measured values of several statements, each text once, with a label in front where they differ."""
     texts: dict[str, list[str]] = {}
     for subject in subjects:
-        if any(subject in matching(part.ids, record) for part in record.measured):
+        if any(matches(subject, part.ids) for part in record.measured):
             model = getattr(subject, "model", None)
             label = f"{subject.quantity} of {model}" if model else subject.quantity
             texts.setdefault(measured_text(record, subject, results), []).append(label)
