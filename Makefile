@@ -12,7 +12,7 @@
 #: DRAW_FACES  no: figures show generated faces instead of real people's, for results that you publish
 #: SEEDS       seeds to run, such as SEEDS="0 1 2"; default 0
 #: BASELINE_SEEDS  those of SEEDS that also train the traditional CNN; default all
-#: JOBS        notebooks that run at the same time; default 1, on a cluster 20
+#: JOBS        notebooks that run at the same time; default 1 (smoke 2), on a cluster 20
 #: CLUSTER     slurm submits each notebook as a job, with workflow/profiles/slurm; default this computer
 #: GPUS        GPUs that a training requests on a cluster, 1 or 0; default 1 (smoke none)
 #: PYTHON      the Python that creates .venv; default the first on the PATH that is 3.11, 3.12 or 3.13

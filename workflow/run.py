@@ -11,6 +11,7 @@ sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib.errors import FerError
 from fer_lib.settings import arguments
+from fer_lib.utils.parallel import cores
 
 CLUSTERS = sorted(path.parent.name for path in Path("workflow/profiles").glob("*/config.yaml"))
 
@@ -26,7 +27,8 @@ def main(target=""):
     asked = arguments.read({})
     if cluster := os.environ.get("CLUSTER", ""):
         arguments.one_of("CLUSTER", cluster, CLUSTERS)
-    jobs = os.environ.get("JOBS") or "1"
+    # generated faces keep no core busy for long, and two notebooks fit into the memory of any computer
+    jobs = os.environ.get("JOBS") or ("2" if asked.profile == "smoke" and cores() > 1 else "1")
     if not re.fullmatch(r"[1-9]\d*", jobs):
         raise FerError(f"JOBS={jobs} must be a number of notebooks, 1 or more.")
     results, figures = (

@@ -99,6 +99,7 @@ use rule resnet50_mlp as resnet_svm with:
         **inputs("04_resnet_svm", "02_preprocessing", *PRETRAINED),
     output:
         notebook=executed("04_resnet_svm_seed{seed}"),
+    priority: 1  # before 03, because the longest notebook, 07, waits for it
     params:
         given=parameters(f"-p draw_faces {ASKED.draw_faces}"),
     resources:
