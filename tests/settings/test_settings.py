@@ -334,7 +334,7 @@ def test_no_dictionary_holds_a_folder(weights):
 def test_a_dictionary_is_plain_json():
     plain = settings_dict(load_profile("smoke"))
     assert json.loads(json.dumps(plain)) == plain
-    assert plain["baseline_cnn"]["convolution_filters"] == [16, 32, 64]
+    assert plain["baseline_cnn"]["convolution_filters"] == [8, 16, 32]
 
 
 # --- documentation ----------------------------------------------------------------------------------------------------
