@@ -15,8 +15,8 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation.metrics import compare_paired, score
 from fer_lib.models import trunk
-from fer_lib.settings import ResNetSettings
-from fer_lib.svm.classifiers import pixels, softmax
+from fer_lib.settings import ResNet50SvmSettings, ResNetSettings
+from fer_lib.svm import classifiers
 
 PIXELS = "pixels"
 PENALTY = 0.01
@@ -43,7 +43,7 @@ def answers(
     Returns:
         (name, scaling) -> probabilities, float (N, classes); raw pixels are ``("pixels", "unit")``.
     """
-    found = {(PIXELS, "unit"): _fitted(pixels(learn.images), learn.labels, pixels(test.images))}
+    found = {(PIXELS, "unit"): _fitted(classifiers.pixels(learn.images), learn.labels, classifiers.pixels(test.images))}
     for name, network in trunks.items():
         pooled = keras.Model(network.inputs, keras.layers.GlobalAveragePooling2D()(network.outputs[0]))
         engine = trunk.engine_of(pooled, settings)
@@ -83,4 +83,8 @@ def gains(found: Mapping[tuple[str, str], np.ndarray], test: FaceDataset, *, ove
 
 
 def _fitted(learn: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-    return softmax().set_params(logisticregression__C=PENALTY).fit(learn, labels).predict_proba(test)
+    examples = classifiers.Examples(learn, labels)
+    fitted = classifiers.fit_with(
+        "resnet50_softmax", examples, parameters={"C": PENALTY}, settings=ResNet50SvmSettings()
+    )
+    return np.exp(classifiers.decision(fitted, test))
