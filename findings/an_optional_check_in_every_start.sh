@@ -6,7 +6,7 @@
 # What happens (jsonschema 4.26.0, rfc3987-syntax 1.1.0): jsonschema imports the package for the format "iri" if it is
 #   installed, and that import builds a parser from a grammar. JupyterLab installs it (jupyter-events asks for the extra
 #   `format-nongpl`), and nbformat imports jsonschema, so papermill, nbstripout, nbval and Snakemake all wait for it.
-# Guess before the script ran: at least 5 times as long. Seen on two cores: 2.68 and 0.18 s, 15 times.
+# Expected before a profile showed it: no difference. Seen on two cores: 2.68 s with the package and 0.18 s without, 15 times.
 # What helps: leave rfc3987-syntax out (uv: `override-dependencies`). jsonschema then accepts every string as an IRI.
 # The script fails if the import takes less than 3 times as long.
 set -euo pipefail
