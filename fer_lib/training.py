@@ -235,9 +235,7 @@ def _fitted_part(
         return model, None, FaceBatches(validation, settings)
     features = parts.features(validation.images, scaling=settings.scaling)
     batches = FeatureBatches(features, validation, batch_size=settings.batch_size)
-    if (
-        getattr(parts.tail, "optimizer", None) is not model.optimizer
-    ):  # else it is compiled, and compiling it again would cost seconds
+    if getattr(parts.tail, "optimizer", None) is not model.optimizer:  # else the backend would compile it again
         compile_with(parts.tail, model.optimizer, model.loss)
     return parts.tail, parts.engine, batches
 

@@ -27,7 +27,7 @@ def main(target=""):
     asked = arguments.read({})
     if cluster := os.environ.get("CLUSTER", ""):
         arguments.one_of("CLUSTER", cluster, CLUSTERS)
-    # generated faces keep no core busy for long, and two notebooks fit into the memory of any computer
+    # generated faces keep no core busy for long; docs/performance.md has the memory of two notebooks
     jobs = os.environ.get("JOBS") or ("2" if asked.profile == "smoke" and cores() > 1 else "1")
     if not re.fullmatch(r"[1-9]\d*", jobs):
         raise FerError(f"JOBS={jobs} must be a number of notebooks, 1 or more.")

@@ -134,7 +134,8 @@ def run_ckplus(
     Returns:
         The answers, one row per tested face and comparator, in the form of :func:`fer_lib.experiments.protocols.run`
         for test faces (``classifier`` is the row's name); and the costs, one row per training: ``system``,
-        ``train_faces``, ``train_seconds``, ``faces_a_second`` (answered).
+        ``train_faces``, ``train_seconds``, ``faces_a_second`` (answered). A row's first training includes the time to
+        build its network.
     """
     subjects = groups_of(faces, "subjects")
     folds = [(each, number) for each in found for number in range(len(each.folds))]
