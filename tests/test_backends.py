@@ -37,3 +37,12 @@ def test_under_jax_nothing_imports_tensorflow():
     )
     done = run_python("-c", code, KERAS_BACKEND="jax")
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_tensorflow_is_imported_without_jax_which_stays_importable():
+    code = (
+        "import gc, sys; from fer_lib import backend; assert backend.keras.backend.backend() == 'tensorflow'; "
+        "assert 'jax' not in sys.modules and gc.isenabled(); import jax; assert jax.numpy.ones(2).sum() == 2"
+    )
+    done = run_python("-c", code, KERAS_BACKEND="tensorflow")
+    assert done.returncode == 0, done.stderr
