@@ -142,6 +142,7 @@ def train(
     validation: FaceDataset,
     seed: int = 0,
     checkpoints: str | Path | None = None,
+    keep_trained: bool = True,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a model, or resume at its last whole epoch; return it with its history.
 
@@ -153,6 +154,8 @@ def train(
         validation: the validation faces after each epoch; only normalised.
         seed: fixes the weights, dropout, shuffling and augmentation.
         checkpoints: a folder for this run alone, named after settings, data and seed; None keeps nothing.
+        keep_trained: whether the folder also keeps the model after its last epoch, so that the next call returns it at
+            once. A caller that stores what it needs right away saves the second that writing a large network takes.
 
     Returns:
         The trained model, and a DataFrame with a row for each epoch: ``epoch`` (from 1), ``loss`` (nats), both
@@ -175,7 +178,7 @@ def train(
             model = _compiled(build(), settings)
     fitted_part, engine, validation_batches = _fitted_part(model, settings, validation)
     _complete(fitted_part, validation_batches)
-    while len(history) < settings.epochs and not _stops_early(history, settings.early_stopping_patience):
+    while not _finished(history, settings):
         epoch, started = len(history), time.monotonic()
         fitted = fitted_part.fit(
             FaceBatches(training, settings, engine=engine, augment_with=(seed, epoch)),
@@ -193,7 +196,8 @@ def train(
             kept = f"epoch {epoch} is kept in {store.folder}" if store.folder and epoch else "no epoch was kept"
             raise FerError(f"The loss is {row['loss']} in epoch {epoch + 1}; lower the learning rate ({kept}).")
         history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
-        store.save(model, {HISTORY: history})
+        if keep_trained or not _finished(history, settings):
+            store.save(model, {HISTORY: history})
         _report_progress(row, settings.epochs)
     return model, history
 
@@ -257,10 +261,13 @@ def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
         state.assign(np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2).astype("uint32"))
 
 
-def _stops_early(history: pd.DataFrame, patience: int) -> bool:
+def _finished(history: pd.DataFrame, settings: TrainingSettings) -> bool:
+    """Tell whether all epochs are trained, or too many of them brought no lower validation loss."""
+    patience = settings.early_stopping_patience
     if not patience or history.empty:
-        return False
-    return len(history) - 1 - int(history["val_loss"].to_numpy().argmin()) >= patience
+        return len(history) >= settings.epochs
+    without = len(history) - 1 - int(history["val_loss"].to_numpy().argmin())
+    return len(history) >= settings.epochs or without >= patience
 
 
 def _report_progress(row: dict[str, float], epochs: int) -> None:

@@ -39,7 +39,7 @@ def striped_faces(count: int, seed: int = 0) -> FaceDataset:
     return FaceDataset(images, meta, tuple("abcdefg"), "striped", synthetic=True)
 
 
-def run(settings=TINY, *, checkpoints=None, seed=1):
+def run(settings=TINY, *, checkpoints=None, seed=1, **more):
     return training.train(
         partial(baseline_cnn.build, settings),
         settings,
@@ -47,6 +47,7 @@ def run(settings=TINY, *, checkpoints=None, seed=1):
         validation=striped_faces(28, seed=9),
         seed=seed,
         checkpoints=checkpoints,
+        **more,
     )
 
 
@@ -157,12 +158,23 @@ def test_early_stopping_is_off_by_default_and_stops_when_asked(tmp_path):
     stopped = run(change(TINY, epochs=5, early_stopping_patience=1), checkpoints=tmp_path)[1]
     assert len(stopped) == 2
     assert len(run(TINY, checkpoints=tmp_path)[1]) == 3
-    stops = training._stops_early
     falling, rising = pd.DataFrame({"val_loss": [3, 2, 1]}), pd.DataFrame({"val_loss": [1, 2, 3]})
+
+    def stops(history, patience):
+        return training._finished(history, change(TINY, epochs=9, early_stopping_patience=patience))
+
     assert not stops(rising, 0)
     assert not stops(falling, 1)
     assert not stops(rising, 3)
     assert stops(rising, 2)
+
+
+def test_the_last_model_is_not_kept_where_the_caller_does_not_need_it(tmp_path, undisturbed):
+    history = run(TINY, checkpoints=tmp_path, keep_trained=False)[1]
+    assert len(history) == TINY.epochs
+    assert len(pd.read_csv(tmp_path / "history.csv")) == TINY.epochs - 1
+    again = run(TINY, checkpoints=tmp_path, keep_trained=False)[1]  # trains the last epoch again
+    pd.testing.assert_frame_equal(numbers(again), numbers(undisturbed[1]))
 
 
 def test_batches_shuffle_and_move_by_epoch_and_only_in_training():

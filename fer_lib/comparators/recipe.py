@@ -141,6 +141,7 @@ class Network(Comparator):
             validation=validate,
             seed=self.seed,
             checkpoints=self.checkpoints,
+            keep_trained=False,
         )
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
