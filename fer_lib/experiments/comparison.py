@@ -134,14 +134,14 @@ def run_ckplus(
     Returns:
         The answers, one row per tested face and comparator, in the form of :func:`fer_lib.experiments.protocols.run`
         for test faces (``classifier`` is the row's name); and the costs, one row per training: ``system``,
-        ``train_faces``, ``train_seconds``, ``faces_a_second`` (answered). A row's first training includes the time to
-        build its network.
+        ``train_faces``, ``train_seconds``, ``faces_a_second`` (answered; measured after the row's first training). A
+        row's first training includes the time to build its network.
     """
     subjects = groups_of(faces, "subjects")
     folds = [(each, number) for each in found for number in range(len(each.folds))]
     answers, costs, started, trained = [], [], time.monotonic(), 0
     for place, row in enumerate(rows):
-        comparator = row.create()  # one for all folds, so that its network is built once
+        comparator, speed = row.create(), 0.0  # one for all folds, so that its network is built once
         for done, (division, number) in enumerate(folds, start=place * len(folds) + 1):
             fold = division.folds[number]
             path = checkpoints / f"{row.key}-{division.name}-{number}.csv"
@@ -149,7 +149,7 @@ def run_ckplus(
                 seconds = _train(comparator, faces.take(fold.train), subjects[fold.train], path)
                 predicted = comparator.predict(faces.images[fold.test])
                 frame = pd.DataFrame({"face": fold.test, "label": faces.labels[fold.test], "predicted": predicted})
-                speed = _faces_a_second(comparator, faces.images[fold.test])
+                speed = speed or _faces_a_second(comparator, faces.images[fold.test])
                 with atomic_path(path) as partial:
                     frame.assign(train_seconds=seconds, faces_a_second=speed).to_csv(partial, index=False)
                 trained += 1
@@ -158,8 +158,8 @@ def run_ckplus(
                 log.info("fold %d of %d done (%s, %s); %s", done, total, row.name, division.name, time_left(left))
             _forget_epochs(path)
             frame = pd.read_csv(path)
-            cost = frame.pop("train_seconds")[0], frame.pop("faces_a_second")[0]
-            costs.append((row.name, len(fold.train), *cost))
+            seconds, speed = frame.pop("train_seconds")[0], frame.pop("faces_a_second")[0]
+            costs.append((row.name, len(fold.train), seconds, speed))
             where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
             answers.append(frame.assign(classifier=row.name, fold=number, **where))
         del comparator
