@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from fer_lib import training
 from fer_lib.augmentation import expand
+from fer_lib.backend import keras
 from fer_lib.comparators.base import Comparator, Part, from_decisions, resized
 from fer_lib.comparators.recipe import weights_seen
 from fer_lib.errors import FerError, nearest
@@ -16,6 +19,7 @@ from fer_lib.models import resnet50_mlp, resnet50_svm
 from fer_lib.models.weights_file import expected_scaling
 from fer_lib.settings import TRUNKS, ExpansionSettings, ResNet50SvmSettings, change, trunk_named
 from fer_lib.svm import classifiers
+from fer_lib.utils.files import file_sha256
 
 EXPANSIONS = ("off", "none", "originals", "each_copy")
 
@@ -39,7 +43,6 @@ class ResNet50Svm(Comparator):
     classifier: ClassVar[str] = "resnet50_svm_rbf"
     tuning = "12 pairs of C and γ; three folds, people kept together"
     weights_of = "ResNet50"
-    built: str | None = None
 
     def __init__(
         self,
@@ -70,12 +73,9 @@ class ResNet50Svm(Comparator):
         if self.expansion not in EXPANSIONS:
             hint = nearest(self.expansion, EXPANSIONS)
             raise FerError(f"expansion is {self.expansion!r}{hint}; expected one of {', '.join(EXPANSIONS)}.")
-        training.set_seed(self.seed)
         self.scaling_ = expected_scaling(self.weights)  # kept: a saved comparator has no card
-        key = repr(self.get_params())
-        if self.built != key:  # the trunk does not depend on the faces
-            self.trunk_ = resnet50_mlp.build_trunk(self._settings(), image_size=self.image_size)
-            self.built = key
+        content = file_sha256(self.weights) if Path(self.weights).is_file() else ""
+        self.trunk_ = _frozen_trunk(self._settings(), image_size=self.image_size, seed=self.seed, content=content)
         views = None
         if self.expansion != "off":
             expansion = ExpansionSettings(cross_cut=self.expansion)  # type: ignore[arg-type]  # one of EXPANSIONS
@@ -99,3 +99,10 @@ class ResNet50Svm(Comparator):
         self.trunk_ = parts["trunk"]
         self.scaling_ = str(parts.get("scaling", "trunk"))  # earlier versions did not write it
         self.fitted_ = classifiers.Fitted(self.classifier, parts["svm"], {})
+
+
+@lru_cache(maxsize=1)
+def _frozen_trunk(settings: ResNet50SvmSettings, *, image_size: int, seed: int, content: str) -> keras.Model:
+    """Build a trunk that nobody trains, once for all classifiers on it; ``content`` is its weights file's SHA-256."""
+    training.set_seed(seed)
+    return resnet50_mlp.build_trunk(settings, image_size=image_size)
