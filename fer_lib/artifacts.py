@@ -32,6 +32,7 @@ from fer_lib.settings import (
     change,
     experiment,
     load_profile,
+    parameters,
     profile_name,
     settings_dict,
     settings_hash,
@@ -41,6 +42,7 @@ from fer_lib.utils import code_hash
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 FIGURE_DPI = 150
+LARGEST_SEED = 2**32 - 1  # NumPy's
 Corpus = FaceDataset | ImageFolders
 
 
@@ -276,6 +278,7 @@ class Run:
 
 def start(
     notebook: str,
+    namespace: dict[str, Any] | None = None,
     *,
     profile: str = "smoke",
     seed: int | None = 0,
@@ -287,6 +290,8 @@ def start(
 
     Args:
         notebook: the notebook's name.
+        namespace: the notebook's ``globals()``, in place of the other arguments. Its parameters are checked first, and
+            hold what :func:`fer_lib.settings.parameters.read` makes of them from then on.
         profile: ``"smoke"``, ``"quick"``, ``"paper"`` or a YAML file of your own.
         seed: the run's seed.
         variant: the variant of the profile that the notebook runs; it becomes part of the run's name.
@@ -295,13 +300,18 @@ def start(
         data_changes: settings of the profile's data, by name, such as ``{"test_split": "PublicTest"}``.
 
     Raises:
-        FerError: there is no such profile, it has an unknown key or a bad value, or the seed is negative.
+        FerError: there is no such profile, it has an unknown key or a bad value, a parameter is unknown or of another
+            kind, or the seed is not one of NumPy's.
     """
+    if namespace is not None:
+        parameters.read(namespace)
+        own = {"profile", "seed", "variant", "output_dir", "data_changes"} & namespace.keys()
+        return start(notebook, **{"seed": None, **{name: namespace[name] for name in own}})
     root = Path(output_dir or os.environ.get("FER_OUTPUT") or PROJECT).expanduser()
     settings = load_profile(profile)
     settings = dataclasses.replace(settings, data=change(settings.data, **(data_changes or {})))
-    if seed is not None and seed < 0:
-        raise FerError(f"seed is {seed}; it should be 0 or more.")
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise FerError(f"seed is {seed}; it should be between 0 and {LARGEST_SEED}.")
     name = profile_name(profile)
     return Run(notebook, name, settings, seed, root / "results" / name, root / "figures" / name, variant)
 

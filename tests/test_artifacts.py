@@ -472,7 +472,7 @@ def test_a_run_writes_under_its_profile_in_the_folder_asked_for(tmp_path, monkey
 def test_an_unknown_profile_and_a_negative_seed_are_refused(tmp_path):
     with pytest.raises(FerError, match=r"no profile 'papre' \(did you mean 'paper'\?\)"):
         artifacts.start("03_resnet50_mlp", profile="papre", output_dir=str(tmp_path))
-    with pytest.raises(FerError, match="seed is -1; it should be 0 or more"):
+    with pytest.raises(FerError, match="seed is -1; it should be between 0 and 4294967295"):
         artifacts.start("03_resnet50_mlp", seed=-1, output_dir=str(tmp_path))
     assert written(tmp_path) == {}
 

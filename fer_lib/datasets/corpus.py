@@ -131,7 +131,13 @@ def load_imagenet(
 
 
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
-    """Choose the faces that a figure may show: these, or generated ones if real people's may not be published."""
+    """Choose the faces that a figure may show: these, or generated ones if real people's may not be published.
+
+    Raises:
+        TypeError: ``draw_faces`` is neither True nor False, such as the text ``"no"``, which would count as true.
+    """
+    if not isinstance(draw_faces, bool):
+        raise TypeError(f"draw_faces is {draw_faces!r}; expected True or False")
     return faces if draw_faces or faces.synthetic else fer2013.load(_drawn_fer2013(FACES_FOR_FIGURES), progress=False)
 
 
