@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_lib.errors import FerError, nearest
+from fer_lib.settings import parameters
 from fer_lib.settings.common import PRETRAIN, WEIGHTS_NAMES
 from fer_lib.settings.profile import PROFILES, Profile, load_profile, profile_file, profile_name, trunk_named
 
@@ -90,7 +91,7 @@ def read(config: Mapping[str, Any]) -> Arguments:
         settings=load_profile(profile),
         seeds=seeds,
         baseline_seeds=baseline,
-        draw_faces=given["draw_faces"].lower() not in ("no", "false", "0"),
+        draw_faces=parameters.boolean("DRAW_FACES", given["draw_faces"] or "yes"),
         gpus=int(one_of("GPUS", given["gpus"] or "1", ("0", "1"))),
         data=_existing("FER_DATA", given["data_dir"], "the folder that contains the corpora"),
         weights=given["weights"]
@@ -101,7 +102,7 @@ def read(config: Mapping[str, Any]) -> Arguments:
 
 
 def whole_numbers(name: str, text: str) -> tuple[str, ...]:
-    """Split a list of whole numbers such as ``"0 1 2"``.
+    """Split a list of whole numbers such as ``"0 1 2"``; ``"010"`` is ten.
 
     Raises:
         FerError: there is none, or one of them is not a whole number from 0 on.
@@ -110,7 +111,7 @@ def whole_numbers(name: str, text: str) -> tuple[str, ...]:
     odd = [word for word in words if not re.fullmatch(r"[0-9]+", word)]
     if odd or not words:
         raise FerError(f'{name}={text} has {odd[0] if odd else "no number"!r}: give whole numbers, such as "0 1 2".')
-    return tuple(dict.fromkeys(words))
+    return tuple(str(number) for number in parameters.whole_numbers(name, words))
 
 
 def one_of(name: str, value: str, choices: Iterable[str]) -> str:

@@ -42,6 +42,15 @@ def test_the_configuration_goes_before_the_environment(monkeypatch, tmp_path):
     assert arguments.read({"profile": "smoke"}).seeds == ("5",)
 
 
+@pytest.mark.parametrize("word", ["no", "No", "off", "n", "0", "FALSE", " f "])
+def test_a_word_for_no_draws_no_real_face(word):
+    assert arguments.read({"draw_faces": word}).draw_faces is False
+
+
+def test_seeds_are_numbers_and_not_their_digits():
+    assert arguments.read({"seeds": "0 010 10"}).seeds == ("0", "10")
+
+
 def test_weights_to_pretrain_are_a_name_and_no_file():
     asked = arguments.read({"weights": "pretrain"})
     assert asked.weights == "pretrain"
@@ -63,6 +72,7 @@ def test_weights_to_pretrain_are_a_name_and_no_file():
         ({"seeds": "a b"}, "SEEDS=a b has 'a': give whole numbers"),
         ({"seeds": "-1"}, "SEEDS=-1 has '-1'"),
         ({"seeds": " "}, "has 'no number'"),
+        ({"draw_faces": "never"}, "DRAW_FACES is 'never'; give yes or no"),
         ({"baseline_seeds": "0 3"}, "BASELINE_SEEDS=0 3 must be among SEEDS=0"),
     ],
 )
