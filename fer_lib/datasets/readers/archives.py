@@ -1,4 +1,4 @@
-"""Read a folder, a zip, a tar or a single file through one read-only view: sorted names, bytes, streams.
+"""Read a folder, a zip, a tar or a file (compressed or not) through one read-only view: sorted names, bytes, streams.
 
 Nothing is ever unpacked to disk. These rules protect against dangerous archives:
 
@@ -11,6 +11,7 @@ Nothing is ever unpacked to disk. These rules protect against dangerous archives
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import itertools
@@ -24,7 +25,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from fer_lib.errors import FerError, one_line
 
@@ -49,12 +50,22 @@ _ARCHIVE_ERRORS = (
 )
 _INVISIBLE = {"__macosx", "thumbs.db", "desktop.ini"}
 
+#: The containers of a single file, whose companions are next to it.
+SINGLE = ("file", "gzip", "bzip2", "xz")
+
+_COMPRESSED: dict[bytes, tuple[str, str, Any]] = {  # name, suffix, function that opens it
+    b"\x1f\x8b": ("gzip", ".gz", gzip.open),
+    b"BZh": ("bzip2", ".bz2", bz2.open),
+    b"\xfd7zXZ\x00": ("xz", ".xz", lzma.open),
+}
+
 
 class Source:
-    """Members by name; the base class of the four containers.
+    """Members by name; the base class of the containers.
 
     Attributes:
-        container: ``"file"``, ``"folder"``, ``"zip"`` or ``"tar"``.
+        container: ``"file"``, ``"folder"``, ``"zip"`` or ``"tar"``; ``"gzip"``, ``"bzip2"`` or ``"xz"`` for one
+            compressed file that is no tar.
         path: the file or folder on disk.
         names: the visible members' names, relative, with ``/``, sorted by code point.
         ignored: the number of links and special files in an archive.
@@ -144,6 +155,31 @@ class FileSource(Source):
 
     def describe(self, name: str) -> str:
         """Give the file's name, which is the member's too."""
+        return self.path.name
+
+
+class CompressedSource(Source):
+    """A single file compressed by gzip, bzip2 or xz; its one member has the file's name without ``.gz`` and so on."""
+
+    def __init__(self, path: Path) -> None:
+        with open(path, "rb") as file:
+            head = file.read(6)
+        self.container, suffix, self._opener = next(how for magic, how in _COMPRESSED.items() if head.startswith(magic))
+        super().__init__(path, [path.name[: -len(suffix)] if path.name.lower().endswith(suffix) else path.name])
+
+    def _size(self, name: str) -> int:
+        if self.container == "gzip":  # its last four bytes state the size modulo 4 GiB
+            with open(self.path, "rb") as file:
+                file.seek(-4, os.SEEK_END)
+                return int.from_bytes(file.read(4), "little")
+        with self._open(name) as stream:
+            return sum(map(len, iter(lambda: stream.read(2**20), b"")))
+
+    def _open(self, name: str) -> IO[bytes]:
+        return self._opener(self.path, "rb")
+
+    def describe(self, name: str) -> str:
+        """Give the compressed file's name."""
         return self.path.name
 
 
@@ -238,19 +274,40 @@ def open_source(path: str | Path) -> Source:
         return FolderSource(path)
     if not path.exists():
         raise FerError(f"No such file or folder: {path}; check the path, or give a corpus's file, archive or folder.")
-    kind = archive_kind(path)
-    return {"zip": ZipSource, "tar": TarSource, None: FileSource}[kind](path)
+    kinds = {"zip": ZipSource, "tar": TarSource, "compressed": CompressedSource, None: FileSource}
+    return kinds[archive_kind(path)](path)
 
 
 def archive_kind(path: str | Path) -> str | None:
-    """Tell a file's kind by its first bytes: ``"zip"``, ``"tar"`` (compressed or not) or None."""
+    """Tell a file's kind by its first bytes.
+
+    Returns:
+        ``"zip"``; ``"tar"`` (compressed or not); ``"compressed"`` for another file that gzip, bzip2 or xz made;
+        None for any other file.
+    """
     with _readable_archive(Path(path)), open(path, "rb") as file:
         head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
-    if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")) or head[257:262] == b"ustar":
-        return "tar"
-    return None
+    for magic, (_, _, opener) in _COMPRESSED.items():
+        if head.startswith(magic):
+            return "tar" if _is_tar(path, opener) else "compressed"
+    return "tar" if head[257:262] == b"ustar" else None
+
+
+def _is_tar(path: str | Path, opener: Any) -> bool:
+    """Tell whether a compressed file is a tar; one that cannot be decompressed counts as one, and is refused later."""
+    try:
+        with opener(path, "rb") as stream:
+            head = stream.read(tarfile.BLOCKSIZE)
+        if head == bytes(tarfile.BLOCKSIZE):
+            return True  # the end of a tar without members
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    except _ARCHIVE_ERRORS:
+        return True
+    return True
 
 
 def refuse_bomb(path: Path, sizes: Iterable[int]) -> None:

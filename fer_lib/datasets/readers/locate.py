@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_lib.datasets.catalog import FETCHABLE, TITLES
-from fer_lib.datasets.readers.archives import Source, archive_kind, open_source, visible
+from fer_lib.datasets.readers.archives import SINGLE, Source, archive_kind, open_source, visible
 from fer_lib.datasets.readers.pictures import is_picture_name
 from fer_lib.errors import FerError
 
@@ -17,7 +17,7 @@ MARKER = "SYNTHETIC.txt"
 OLIVETTI_COMMENT = b"SYNTHETIC: generated faces"  # inside the generated mosaic, a GIF
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
-_DATA_SUFFIXES = (*_ARCHIVE_SUFFIXES, ".csv", ".gif", ".mat", ".npz")
+_DATA_SUFFIXES = (*_ARCHIVE_SUFFIXES, ".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".gif", ".mat", ".npz")
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) ->
     """Find the entry of a data folder that has a corpus's name, in this order, ignoring case.
 
     1. the folder ``name`` (if anything visible is in it), 2. ``name`` or ``name.csv``, 3. ``name`` with an archive's
-    suffix, 4. ``name`` with another data suffix (``.gif``, ``.mat``, ``.npz``), 5. a folder whose name starts with
-    ``name``, 6. an archive or data file whose name starts with ``name`` (``ckplus48.zip``, ``olivettifaces.gif``).
+    suffix, 4. ``name`` with another data suffix (``.gif``, ``.mat``, ``.npz``, ``.csv.gz``), 5. a folder whose name
+    starts with ``name``, 6. an archive or data file whose name starts with ``name`` (``ckplus48.zip``,
+    ``olivettifaces.gif``).
 
     Args:
         data_dir: the data folder.
@@ -204,7 +205,7 @@ def marked(source: Source, root: str) -> bool:
         source: the file, archive or folder that contains the corpus.
         root: the corpus's root within the source, ``""`` or ending with ``/``.
     """
-    if source.container == "file":
+    if source.container in SINGLE:
         return (source.path.parent / MARKER).exists()
     parts = root.split("/")
     return any("/".join([*parts[:depth], MARKER]) in source.names for depth in range(len(parts)))
