@@ -146,6 +146,7 @@ def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
         "",
         *_official(data),
         f"left out         {_listed(notes['skipped']) or 'nothing'}",
+        *(f"note             {remark}" for remark in notes.get("remarks", ())),
         "",
     ]
     if not isinstance(data, PhotoSet):
@@ -175,8 +176,9 @@ def _official(data: FaceDataset | PhotoSet | imagenet_folders.ImageFolders) -> l
 
 def _official_classes(dataset: FaceDataset | PhotoSet) -> str:
     found = dataset.counts().drop(columns="total")
-    official = {split: tuple(row) for split, row in zip(found.index, found.to_numpy().tolist(), strict=True)}
-    return "yes" if official == fer2013.OFFICIAL_CLASS_COUNTS else "no, the counts per class differ"
+    counts = {split: tuple(row) for split, row in zip(found.index, found.to_numpy().tolist(), strict=True)}
+    official = fer2013.official_class_counts(counts)
+    return "yes" if counts == official else "no, the counts per class differ"
 
 
 def _ckplus_facts(data: FaceDataset | PhotoSet) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol, Self, TypeVar
@@ -30,6 +30,15 @@ class _Labelled(Protocol):
 
 
 Rows = TypeVar("Rows", bound=_Labelled)
+
+#: The split of FER-2013's two test parts where the data do not tell them apart; it is taken for either of them.
+UNDIVIDED = "Test"
+
+
+def split_named(split: str, known: Iterable[str]) -> str:
+    """Give the split itself, or ``UNDIVIDED`` for a test part that the data do not tell from the other."""
+    known = set(known)
+    return UNDIVIDED if split not in known and split.endswith(UNDIVIDED) and UNDIVIDED in known else split
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,11 @@ class FaceDataset:
         return replace(self, images=self.images[rows], meta=self.meta.iloc[rows].reset_index(drop=True))
 
     def part(self: Rows, split: str) -> Rows:
-        """Select the rows of one split, such as ``"Training"``; raise FerError if the split does not exist."""
-        mask = (self.meta["split"] == split).to_numpy()
+        """Select the rows of one split, such as ``"Training"``; raise FerError if the split does not exist.
+
+        Where the data do not tell FER-2013's two test parts apart, either name selects both: the split ``"Test"``.
+        """
+        mask = (self.meta["split"] == split_named(split, self.meta["split"])).to_numpy()
         if not mask.any():
             known = list(dict.fromkeys(self.meta["split"]))
             raise FerError(f"{self.corpus} has no split {split!r}{nearest(split, known)}; its splits are {known}.")

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset, split_named
 from fer_lib.errors import FerError, nearest
 
 
@@ -128,6 +128,7 @@ def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = ("PublicTest",
         FerError: the dataset lacks ``Training`` or one of the test splits.
     """
     rows = _split_rows(dataset)
+    test_splits = list(dict.fromkeys(split_named(split, rows) for split in test_splits))
     for split in ("Training", *test_splits):
         if split not in rows:
             raise FerError(

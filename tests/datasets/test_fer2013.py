@@ -1,9 +1,13 @@
 """Test reading FER-2013 in all its releases: same labels, counts and split; the place of every fault."""
 
+import bz2
+import gzip
 import json
 import logging
+import lzma
 import os
 import re
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,7 +19,8 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from fer_lib.datasets import fer2013
+from fer_lib import cli
+from fer_lib.datasets import fer2013, quality
 from fer_lib.datasets.fer2013 import CLASS_NAMES, SPLITS, csv as fer2013_csv
 from fer_lib.datasets.readers import cache as cache_module
 from fer_lib.datasets.readers.faults import Fault, Faults
@@ -526,6 +531,183 @@ def test_a_broken_archive_is_one_sentence(tmp_path, make, csv_releases):
     path = make(tmp_path / "fer2013.x", Path(csv_releases["folder"]))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert "cannot be read" in error_of(path)
+
+
+# --- releases as people have them -----------------------------------------------------------------------------------
+
+
+def pandas_csv(path, columns, rows):
+    """Write rows of cells under the given header."""
+    return write_csv(path, [",".join(row) for row in rows], header=",".join(columns))
+
+
+def cells(**changes):
+    """Give the cells emotion, pixels and Usage of every row, changed by the function of a column's name."""
+    names = ("emotion", "pixels", "Usage")
+    rows = [line.split(",") for line in csv_lines()]
+    return [[changes.get(n, str)(cell) for n, cell in zip(names, row, strict=True)] for row in rows]
+
+
+SAVED = {
+    "an index": (["", "emotion", "pixels", "Usage"], lambda row, at: [str(at), *row], "The column column 1 of"),
+    "a trailing column": (
+        ["emotion", "pixels", "Usage", "Unnamed: 3"],
+        lambda row, at: [*row, ""],
+        "column Unnamed: 3",
+    ),
+    "ten columns of votes": (
+        ["emotion", "pixels", "Usage", *(f"vote{vote}" for vote in range(10))],
+        lambda row, at: [*row, *"0123456789"],
+        "The columns vote0, vote1, vote2, vote3, vote4, vote5, vote6, vote7, vote8, vote9 of",
+    ),
+    "any order": (["Usage", "id", "pixels", "emotion"], lambda row, at: [row[2], "7", row[1], row[0]], "column id of"),
+}
+
+
+@pytest.mark.parametrize("form", SAVED)
+def test_the_columns_of_a_csv_are_found_by_name_and_others_named_and_ignored(tmp_path, form, csv_releases):
+    columns, place, words = SAVED[form]
+    rows = [place(row, at) for at, row in enumerate(cells())]
+    faces = load(pandas_csv(tmp_path / "x.csv", columns, rows))
+    assert faces.fingerprint == load(csv_releases["csv"]).fingerprint
+    assert same_facts(faces) == EXPECTED_FACTS
+    assert words in faces.notes["remarks"][0]
+    rows[16].append("too much")
+    assert f"{len(columns) + 1} columns rather than the {len(columns)} of the header" in error_of(
+        pandas_csv(tmp_path / "x.csv", columns, rows)
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"emotion": lambda cell: f"{cell}.0"},
+        {"emotion": lambda cell: CLASS_NAMES[int(cell)].title()},
+        {"Usage": {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}.__getitem__},
+        {"Usage": {"Training": "TRAIN", "PublicTest": "Validation", "PrivateTest": "Testing"}.__getitem__},
+        {"Usage": str.upper},
+    ],
+)
+def test_obvious_spellings_of_a_csvs_cells_are_read(tmp_path, changes, csv_releases):
+    faces = load(pandas_csv(tmp_path / "x.csv", ["emotion", "pixels", "Usage"], cells(**changes)))
+    assert faces.fingerprint == load(csv_releases["csv"]).fingerprint
+    assert same_facts(faces) == EXPECTED_FACTS
+    assert "remarks" not in faces.notes
+
+
+def test_a_column_that_occurs_twice_is_named(tmp_path):
+    rows = [[*row, "x"] for row in cells()]
+    message = error_of(pandas_csv(tmp_path / "x.csv", ["emotion", "pixels", "Usage", "usage"], rows))
+    assert "2 columns named 'usage'" in message
+
+
+@pytest.mark.parametrize(
+    ("suffix", "opener"), [(".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open), ("", gzip.open)]
+)
+@pytest.mark.parametrize("by", ["path", "folder"])
+def test_a_compressed_csv_is_read(tmp_path, suffix, opener, by, csv_releases):
+    path = tmp_path / f"fer2013.csv{suffix}"
+    with opener(path, "wb") as stream:
+        stream.write(csv_releases["csv"].read_bytes())
+    (tmp_path / "SYNTHETIC.txt").touch()
+    faces = load(path if by == "path" else tmp_path)
+    assert faces.fingerprint == load(csv_releases["csv"]).fingerprint
+    assert faces.notes["container"] == {".bz2": "bzip2", ".xz": "xz"}.get(suffix, "gzip")
+    assert faces.synthetic
+    path.write_bytes(path.read_bytes()[:-200])
+    assert f"fer2013.csv{suffix} cannot be read" in error_of(path)
+
+
+def test_the_competitions_training_file_is_the_training_part(tmp_path):
+    lines = [line.rsplit(",", 1)[0] for line, usage in zip(csv_lines(), USAGES, strict=True) if usage == "Training"]
+    write_csv(tmp_path / "train.csv", lines, header="emotion,pixels", marked=False)
+    write_csv(tmp_path / "test.csv", [line.split(",")[1] for line in csv_lines()], header="pixels", marked=False)
+    assert "Training 28 rather than 28,709" in error_of(tmp_path)
+    with mock.patch.dict(fer2013.OFFICIAL_COUNTS, {"Training": 28}):
+        for path in (tmp_path, tmp_path / "train.csv", pack_zip(tmp_path.parent / "competition.zip", tmp_path)):
+            faces = load(path)
+            assert faces.meta["split"].tolist() == ["Training"] * 28
+            assert faces.notes["layout"] == "competition csv"
+            assert "the test parts, whose labels the competition's test.csv lacks, are missing" in str(faces.notes)
+    with pytest.raises(FerError, match=r"no split 'PrivateTest'.*\['Training'\]"):
+        faces.part("PrivateTest")
+
+
+TUTORIAL = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral")
+
+
+def merge_test_parts(root):
+    """Move the faces of ``validation`` to ``test``, as tutorials have them."""
+    for file in sorted((root / "validation").rglob("*.jpg")):
+        file.rename(root / "test" / file.parent.name / file.name)
+    shutil.rmtree(root / "validation")
+    return root
+
+
+@pytest.fixture
+def small_counts(monkeypatch):
+    """Take the counts of the small corpus for the official ones."""
+    monkeypatch.setattr(fer2013, "OFFICIAL_COUNTS", {"Training": 28, "PublicTest": 14, "PrivateTest": 14})
+    classes = {"Training": (4,) * 7, "PublicTest": (2,) * 7, "PrivateTest": (2,) * 7}
+    monkeypatch.setattr(fer2013, "OFFICIAL_CLASS_COUNTS", classes)
+
+
+def test_tutorial_folders_are_the_official_faces_with_undivided_test_parts(tmp_path, small_counts, capsys):
+    root = merge_test_parts(write_folders(tmp_path / "x", plain=True, names=TUTORIAL, marked=False))
+    faces = load(root)
+    assert faces.counts()["total"].to_dict() == {"Training": 28, "Test": 28}
+    assert faces.notes["skipped"] == faces.notes["count_deviations"] == {}
+    assert "PublicTest and PrivateTest are not told apart" in faces.notes["remarks"][0]
+    for split in ("PrivateTest", "PublicTest"):
+        assert set(faces.part(split).meta["split"]) == {"Test"}
+    assert quality.drop_leaks(faces).notes["leaks_dropped"] == 0
+    assert cli.main(["data", "check", "--no-cache", str(root)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "official split yes official classes yes" in said
+    assert "not told apart" in said
+
+
+def test_faces_of_other_classes_are_not_the_official_test_parts(tmp_path, small_counts):
+    root = merge_test_parts(write_folders(tmp_path / "x", plain=True, marked=False))
+    (root / "test" / "sad").joinpath("new.jpg").write_bytes((next((root / "test" / "fear").iterdir())).read_bytes())
+    next((root / "test" / "fear").glob("face*")).unlink()
+    message = error_of(root)
+    assert "Test fear 3 rather than 4, Test sad 5 rather than 4" in message
+    faces = load(root, skip_bad=True)
+    assert set(faces.meta["split"]) == {"Training", "Test"}
+    assert "nothing shows that it is PrivateTest" in faces.notes["remarks"][0]
+
+
+def test_the_official_test_parts_have_the_known_sums():
+    sums = fer2013.official_class_counts(("Training", "Test"))["Test"]
+    assert sums == (958, 111, 1024, 1774, 1247, 831, 1233)
+    assert sum(sums) == 7178
+
+
+def test_a_folder_of_an_unknown_emotion_is_never_skipped_by_advice(tmp_path):
+    root = write_folders(tmp_path / "x", plain=True, marked=False)
+    (root / "train" / "disgust").rename(root / "train" / "disgustd")
+    (root / "test" / "angry" / "broken.jpg").write_bytes(b"")
+    message = error_of(root)
+    assert "the folder 'disgustd' is no emotion" in message
+    assert "(did you mean 'disgust'?)" in message
+    assert "first of 5 faults" in message
+    assert "skip" not in message
+    message = error_of(root, skip_bad=True)
+    assert "leaving out all 5 would leave Training without a face of disgust: repair the data" in message
+
+
+def test_a_skip_that_empties_a_class_stops(tmp_path):
+    lines = [
+        line.replace(" ", "", 1) if (label, usage) == (1, "PublicTest") else line
+        for line, label, usage in zip(csv_lines(), LABELS, USAGES, strict=True)
+    ]
+    path = write_csv(tmp_path / "x.csv", lines)
+    assert "--skip-bad" in error_of(path)
+    assert "would leave PublicTest without a face of disgust" in error_of(path, skip_bad=True)
+    without = [line for line, label in zip(lines, LABELS, strict=True) if label != 1]
+    without[3] = without[3].replace(" ", "", 1)  # a class that was never there is not emptied by a skip
+    assert len(load(write_csv(path, without), skip_bad=True)) == TOTAL - 9
 
 
 # --- the cache -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from fer_lib import cli
+from fer_lib.datasets.fer2013.csv import SPLIT_RANKS
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.settings import PROFILES, load_profile
@@ -102,7 +103,7 @@ def rewrite(path: Path, edits: list) -> None:
 
 def a_face(row: list[str]) -> bool:
     """Tell whether a row of the CSV is valid, by the rules of its format and without the library."""
-    if len(row) != 3 or not re.fullmatch("[0-6]", row[0]) or row[2] not in ("Training", "PublicTest", "PrivateTest"):
+    if len(row) != 3 or not re.fullmatch(r"[0-6](\.0)?", row[0]) or row[2].lower() not in SPLIT_RANKS:
         return False
     pixels = row[1].split()
     return len(pixels) == 2304 and all(re.fullmatch(r"\d{1,3}", p, re.A) and int(p) < 256 for p in pixels)

@@ -2,11 +2,13 @@
 
 The corpus of chen2023, section 2.1; made by Goodfellow et al., "Challenges in representation learning: a report on
 three machine learning contests" (2013). It exists as a CSV (the Kaggle competition's) and as image folders. The folders
-contain JPEG files, so their pixels and the fingerprint differ a little; labels, counts and split are the same.
+contain JPEG files, so their pixels and the fingerprint differ a little; labels, counts and split are the same. Some
+copies of the folders do not tell the two test parts apart; these are then one split, ``"Test"``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +16,16 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
-from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS, Rows, layout_name, read_csv, sniff_columns
+from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset, canonical_order
+from fer_lib.datasets.fer2013.csv import (
+    CLASS_NAMES,
+    SPLITS,
+    Rows,
+    ignored_columns,
+    layout_name,
+    read_csv,
+    sniff_columns,
+)
 from fer_lib.datasets.fer2013.folders import Tree, find_trees, read_tree
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import (
@@ -37,7 +47,7 @@ from fer_lib.utils.progress import bar
 OFFICIAL_COUNTS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
 
 #: Faces per split and class, in the order of ``CLASS_NAMES``, counted in the released CSV.
-OFFICIAL_CLASS_COUNTS = {
+OFFICIAL_CLASS_COUNTS: dict[str, tuple[int, ...]] = {
     "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
     "PublicTest": (467, 56, 496, 895, 653, 415, 607),
     "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
@@ -47,7 +57,16 @@ _EXPECTED = (
     "fer2013.csv (emotion, pixels, Usage), icml_face_data.csv, folders train/<emotion>/ and test/<emotion>/ "
     "(and validation/<emotion>/), or a zip or tar.gz of one of these"
 )
-_LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders")
+_COMPETITION = "competition csv"
+_LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders", _COMPETITION)
+_READER = 2  # goes into the cache's key; raise it when the same file is read otherwise
+_OFFICIAL_UNDIVIDED = (
+    "The counts per class are those of the official faces, but PublicTest and PrivateTest are not told apart: both are "
+    f"the split {UNDIVIDED}, and a result on it cannot be compared with one on PrivateTest."
+)
+_OTHER_UNDIVIDED = (
+    f"The data name one test part, and nothing shows that it is PrivateTest or PublicTest: it is the split {UNDIVIDED}."
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,7 @@ class _Layout:
     root: str
     csv: str | None = None
     tree: Tree | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -81,14 +101,15 @@ def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progre
 
     Returns:
         Faces uint8 (N, 48, 48) in canonical order; ``meta`` has ``label``, ``split`` and ``source`` (``"row 17"``, or
-        the picture's name below the corpus's root). ``notes`` has ``layout``, ``container``, ``skipped`` and
-        ``count_deviations``.
+        the picture's name below the corpus's root). ``notes`` has ``layout``, ``container``, ``skipped``,
+        ``count_deviations`` and, where there is more to say, ``remarks``: sentences on columns that were ignored, on
+        parts that are missing or not told apart, and on other copies of the corpus.
 
     Raises:
         FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
     """
     target, layout = _find(path)
-    key = {"corpus": "fer2013", "skip_bad": skip_bad, "decoder": f"opencv {cv2.__version__}"}
+    key = {"corpus": "fer2013", "skip_bad": skip_bad, "decoder": f"opencv {cv2.__version__}", "reader": _READER}
 
     def build() -> FaceDataset:
         with open_source(target) as source:
@@ -102,6 +123,15 @@ def recognises(source: Source) -> bool:
     return bool(_layouts(source))
 
 
+def official_class_counts(splits: Container[str]) -> dict[str, tuple[int, ...]]:
+    """Give ``OFFICIAL_CLASS_COUNTS``, with the sums of the test parts where the splits do not tell them apart."""
+    if UNDIVIDED not in splits:
+        return OFFICIAL_CLASS_COUNTS
+    public, private = (OFFICIAL_CLASS_COUNTS[split] for split in SPLITS[1:])
+    both = tuple(map(sum, zip(public, private, strict=True)))
+    return {SPLITS[0]: OFFICIAL_CLASS_COUNTS[SPLITS[0]], UNDIVIDED: both}
+
+
 def _find(path: str | Path) -> tuple[Path, _Layout | None]:
     """Find the file to read, or the folder to read and the layout in it."""
     found = locate.find(path, "fer2013", _layouts, expected=_EXPECTED, rank=_rank)
@@ -112,12 +142,13 @@ def _find(path: str | Path) -> tuple[Path, _Layout | None]:
 
 
 def _layouts(source: Source) -> list[_Layout]:
-    """List every release in a source; an incomplete CSV counts only if there is nothing else."""
+    """List every release in a source; the competition's ``train.csv`` and then any incomplete CSV come last."""
     found = [
         _Layout("prefixed folders" if tree.prefixed else "plain folders", tree.root, tree=tree)
         for tree in find_trees(source.names)
     ]
     partial: list[_Layout] = []
+    training: list[_Layout] = []
     for name in source.names:
         if is_picture_name(name) or source.size(name) == 0:
             continue
@@ -126,9 +157,13 @@ def _layouts(source: Source) -> list[_Layout]:
         if columns is None:
             continue
         root = "".join(f"{part}/" for part in name.split("/")[:-1])
-        complete = {column.strip().lower() for column in columns} >= {"emotion", "pixels", "usage"}
-        (found if complete else partial).append(_Layout(layout_name(columns), root, csv=name))
-    return found or partial
+        low = {column.strip().lower() for column in columns}
+        if "usage" not in low and name.split("/")[-1].lower() in ("train.csv", "train.csv.gz"):
+            training.append(_Layout(_COMPETITION, root, csv=name, columns=columns))
+        else:
+            complete = low >= {"emotion", "pixels", "usage"}
+            (found if complete else partial).append(_Layout(layout_name(columns), root, csv=name, columns=columns))
+    return found or training or partial
 
 
 def _choose(source: Source) -> _Layout:
@@ -152,8 +187,9 @@ def _rank(layouts: list[_Layout]) -> tuple[int, int]:
 def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
     """Identify the content for the cache: SHA-256 of the file, or of all pictures' names and bytes."""
     if layout is None:
-        beside = archive_kind(target) is None and (target.parent / MARKER).exists()
-        return {"sha256": file_sha256(target), "marked": beside}
+        beside = archive_kind(target) in (None, "compressed") and (target.parent / MARKER).exists()
+        name = target.name.lower() if target.name.lower().startswith("train.csv") else ""  # the name gives the part
+        return {"sha256": file_sha256(target), "marked": beside} | ({"name": name} if name else {})
     assert layout.tree is not None  # only a tree has a layout here
     with open_source(target) as source:
         digest = members_digest(content_digests(source, layout.tree.members))
@@ -165,36 +201,104 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) ->
     origin = source.describe(member) if member else source.path.name
     faults = Faults(origin, skip_bad)
     synthetic = locate.marked(source, layout.root)
-    if layout.csv:
-        with (
-            bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
-            source.open(layout.csv) as stream,
-        ):
-            rows = read_csv(stream, origin, faults=faults, advance=advance)
-    else:
-        assert layout.tree is not None  # a layout has a CSV or a tree
-        with bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
-            rows = read_tree(source, layout.tree, faults=faults, advance=advance)
+    rows = _rows(source, layout, origin, faults, progress=progress)
     skipped = faults.settle()
-    found = dict(zip(SPLITS, np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist(), strict=True))
     if not len(rows.images):
         raise FerError(f"{origin} contains no face that can be read; fetch the corpus again.")
-    differing = locate.deviations(found, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic)
+    names = _split_names(rows, layout)
+    _refuse_emptied_class(rows, names, faults, skipped)
     notes = {
         "layout": layout.name,
         "container": source.container,
         "skipped": skipped,
-        "count_deviations": differing,
+        "count_deviations": _deviations(rows, names, layout, origin, tolerated=skip_bad or synthetic),
     }
-    return _dataset(rows, notes, synthetic)
+    remarks = _remarks(layout)
+    if UNDIVIDED in names:
+        remarks.append(_OTHER_UNDIVIDED if notes["count_deviations"] else _OFFICIAL_UNDIVIDED)
+    return _dataset(rows, names, notes | ({"remarks": remarks} if remarks else {}), synthetic)
 
 
-def _dataset(rows: Rows, notes: dict, synthetic: bool) -> FaceDataset:
+def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, progress: bool) -> Rows:
+    """Read all rows of a layout."""
+    if layout.csv:
+        rank = 0 if layout.name == _COMPETITION else None
+        with (
+            bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
+            source.open(layout.csv) as stream,
+        ):
+            return read_csv(stream, origin, faults=faults, advance=advance, rank=rank)
+    assert layout.tree is not None  # a layout has a CSV or a tree
+    with bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
+        return read_tree(source, layout.tree, faults=faults, advance=advance)
+
+
+def _split_names(rows: Rows, layout: _Layout) -> tuple[str, ...]:
+    """Name the splits in the order of their ranks; a lone test part that cannot be PrivateTest alone is ``UNDIVIDED``.
+
+    This is a part of more faces than PrivateTest, or one that only a folder ``test`` names.
+    """
+    counts = np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist()
+    both = counts[1] + counts[2]
+    if not both or (counts[1] and counts[2]):
+        return SPLITS
+    unnamed = layout.tree is not None and not layout.tree.prefixed and layout.tree.only_test
+    return (SPLITS[0], UNDIVIDED, UNDIVIDED) if both > OFFICIAL_COUNTS["PrivateTest"] or unnamed else SPLITS
+
+
+def _refuse_emptied_class(rows: Rows, names: tuple[str, ...], faults: Faults, skipped: dict[str, int]) -> None:
+    """Raise FerError if the faces left out are perhaps all faces of a class, in the whole corpus or in a part."""
+    labels = {fault.label for *_, fault in faults.found}
+    for rank in np.unique(rows.split_ranks).tolist():
+        counts = np.bincount(rows.labels[rows.split_ranks == rank], minlength=len(CLASS_NAMES)).tolist()
+        if emptied := [name for label, name in enumerate(CLASS_NAMES) if not counts[label] and labels & {None, label}]:
+            raise FerError(
+                f"{faults.first(skipped)}; leaving out all {sum(skipped.values()):,} would leave {names[rank]} without "
+                f"a face of {' and '.join(emptied)}: repair the data."
+            )
+
+
+def _deviations(rows: Rows, names: tuple[str, ...], layout: _Layout, origin: str, *, tolerated: bool) -> dict:
+    """Compare the counts with the official ones, by split; undivided test parts by class too, which identifies them."""
+    found = dict.fromkeys(names, 0)
+    for rank, count in enumerate(np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist()):
+        found[names[rank]] += count
+    official = dict.fromkeys(names, 0)
+    for rank, split in enumerate(SPLITS):
+        official[names[rank]] += OFFICIAL_COUNTS[split]
+    if layout.name == _COMPETITION:
+        official = {"Training": OFFICIAL_COUNTS["Training"]}
+    elif UNDIVIDED in names and found == official:
+        for part, known in official_class_counts(names).items():
+            here = np.array(names)[rows.split_ranks] == part
+            counts = np.bincount(rows.labels[here], minlength=len(CLASS_NAMES)).tolist()
+            for name, count, expected in zip(CLASS_NAMES, counts, known, strict=True):
+                found[f"{part} {name}"], official[f"{part} {name}"] = count, expected
+    return locate.deviations(found, official, origin, tolerated=tolerated)
+
+
+def _remarks(layout: _Layout) -> list[str]:
+    """Say in sentences what a user should know about a release besides its counts."""
+    remarks = []
+    if ignored := ignored_columns(layout.columns):
+        columns = "The column" if len(ignored) == 1 else "The columns"
+        remarks.append(
+            f"{columns} {', '.join(ignored)} of {layout.csv} {'was' if len(ignored) == 1 else 'were'} not read."
+        )
+    if layout.name == _COMPETITION:
+        remarks.append(
+            f"{layout.csv} has no column Usage: it is read as the competition's training part; the test parts, whose "
+            "labels the competition's test.csv lacks, are missing."
+        )
+    return remarks
+
+
+def _dataset(rows: Rows, names: tuple[str, ...], notes: dict, synthetic: bool) -> FaceDataset:
     order = canonical_order(rows.images, rows.labels, rows.split_ranks, rows.sources)
     meta = pd.DataFrame(
         {
             "label": rows.labels[order].tolist(),
-            "split": [SPLITS[rank] for rank in rows.split_ranks[order].tolist()],
+            "split": [names[rank] for rank in rows.split_ranks[order].tolist()],
             "source": [rows.sources[row] for row in order.tolist()],
         }
     )

@@ -1,6 +1,7 @@
 """Parse the CSV layouts of FER-2013, ``fer2013.csv`` and ``icml_face_data.csv``, in about a second.
 
-A row is an emotion (0-6), 2,304 grey values in row-major order and a Usage. NumPy turns the digits of some hundred rows
+A row is an emotion (0-6), 2,304 grey values in row-major order and a Usage, in columns that are found by their names;
+further columns are ignored. NumPy turns the digits of some hundred rows
 at a time into pixels. Only the rows of an irregular block are parsed one by one, so that the message names the row.
 """
 
@@ -24,12 +25,36 @@ CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 PIXELS = SIDE * SIDE
 
+#: The emotions' names in lower case, as releases, tutorials and file lists spell them, and their labels.
+EMOTION_LABELS = {name: label for label, name in enumerate(CLASS_NAMES)} | {
+    "anger": 0,
+    "disgusted": 1,
+    "fearful": 2,
+    "happiness": 3,
+    "sadness": 4,
+    "surprised": 5,
+}
+
+#: The parts' names in lower case, and their positions in ``SPLITS``.
+SPLIT_RANKS = {name.lower(): rank for rank, name in enumerate(SPLITS)} | {
+    "train": 0,
+    "validation": 1,
+    "valid": 1,
+    "val": 1,
+    "test": 2,
+    "testing": 2,
+}
+
 _COLUMNS = ("emotion", "pixels", "usage")
 _BLOCK = 2**20  # bytes read at a time: few enough for the processor's cache, enough that threads rarely wait
 _LINE_LIMIT = 2**20  # bytes; a row of FER-2013 has at most 9,300
-_SPLIT_RANKS = {name.lower().encode(): rank for rank, name in enumerate(SPLITS)}
+_SPLIT_RANKS = {name.encode(): rank for name, rank in SPLIT_RANKS.items()}
 _THREAD = threading.local()
-_EMOTIONS = {str(code).encode(): code for code in range(len(CLASS_NAMES))}
+_EMOTIONS = {name.encode(): label for name, label in EMOTION_LABELS.items()}
+_EMOTIONS |= {f"{code}{end}".encode(): code for code in range(len(CLASS_NAMES)) for end in ("", ".0")}
+
+
+_Positions = tuple[int, int, int | None]  # of emotion, pixels and Usage
 
 
 @dataclass(frozen=True)
@@ -69,21 +94,42 @@ def layout_name(columns: Sequence[str]) -> str:
     return "icml csv" if spaced or low[1:] == ["usage", "pixels"] else "csv"
 
 
-def column_positions(columns: Sequence[str], origin: str) -> tuple[int, int, int]:
-    """Find the positions of emotion, pixels and Usage; raise FerError naming a missing column."""
+def ignored_columns(columns: Sequence[str]) -> list[str]:
+    """List the columns that are not read, in their order; one without a name, such as the index of pandas, by place."""
+    names = [name.strip() for name in columns]
+    return [name or f"column {at}" for at, name in enumerate(names, 1) if name.lower() not in _COLUMNS]
+
+
+def column_positions(columns: Sequence[str], origin: str, *, usage: bool = True) -> tuple[int, int, int | None]:
+    """Find the positions of emotion, pixels and Usage; raise FerError naming a column that is missing or occurs twice.
+
+    Args:
+        columns: the names in the header.
+        origin: the name of the file in messages.
+        usage: whether the column Usage is needed; its position is None if it is not there.
+    """
     low = [name.strip().lower() for name in columns]
+    if twice := [name for name in _COLUMNS if low.count(name) > 1]:
+        raise FerError(f"{origin} has {low.count(twice[0])} columns named {twice[0]!r}; keep one of them.")
     for name in _COLUMNS:
-        if name not in low:
+        if name not in low and (usage or name != "usage"):
             listed = ", ".join(column.strip() for column in columns)
             wanted = "Usage" if name == "usage" else name
             raise FerError(
                 f"{origin} lacks the column {wanted!r}{nearest(name, low)}: it has {listed} where emotion, pixels and "
                 "Usage are expected; give fer2013.csv or icml_face_data.csv, which have all three."
             )
-    return low.index("emotion"), low.index("pixels"), low.index("usage")
+    return low.index("emotion"), low.index("pixels"), low.index("usage") if "usage" in low else None
 
 
-def read_csv(stream: IO[bytes], origin: str, *, faults: Faults, advance: Callable[[int], object]) -> Rows:
+def read_csv(
+    stream: IO[bytes],
+    origin: str,
+    *,
+    faults: Faults,
+    advance: Callable[[int], object],
+    rank: int | None = None,
+) -> Rows:
     """Parse a CSV of FER-2013.
 
     Args:
@@ -92,20 +138,24 @@ def read_csv(stream: IO[bytes], origin: str, *, faults: Faults, advance: Callabl
         origin: the name of the file in messages.
         faults: receives the faults; faulty rows are left out of the result.
         advance: called with the number of bytes read, for the progress bar.
+        rank: the part of all rows (a position in ``SPLITS``) for a file without the column Usage; None if the column
+            is needed.
 
     Raises:
-        FerError: the header lacks a column.
+        FerError: the header lacks a column, or has it twice.
     """
     blocks = _line_blocks(stream, origin, advance)
     first = next(blocks, None)
     if first is None:
         raise FerError(f"{origin} is empty; fetch the corpus again.")
     header, _, rest = first.partition(b"\n")
-    positions = column_positions(sniff_columns(header) or ("",), origin)
+    columns = sniff_columns(header) or ("",)
+    positions = column_positions(columns, origin, usage=rank is None)
+    parse = functools.partial(_parse_block, positions=positions, columns=len(columns), rank=rank)
     parts: list[_Block] = []
     sources: list[str] = []
     before = 0
-    for part in in_order(functools.partial(_parse_block, positions=positions), itertools.chain([rest], blocks)):
+    for part in in_order(parse, itertools.chain([rest], blocks)):
         parts.append(part)
         sources += [f"row {before + number}" for number in part.numbers]
         for number, fault in part.faults:
@@ -157,10 +207,10 @@ def _line_blocks(stream: IO[bytes], origin: str, advance: Callable[[int], object
         yield rest
 
 
-def _parse_block(text: bytes, positions: tuple[int, int, int]) -> _Block:
+def _parse_block(text: bytes, positions: _Positions, columns: int, rank: int | None) -> _Block:
     """Parse some lines, the fast way if possible."""
-    plain = _plain_block(text) if positions == (0, 1, 2) else None
-    return _block_by_rows(text, positions) if plain is None else plain
+    plain = _plain_block(text) if (positions, columns) == ((0, 1, 2), 3) else None
+    return _block_by_rows(text, positions, columns, rank) if plain is None else plain
 
 
 def _plain_block(text: bytes) -> _Block | None:
@@ -192,14 +242,14 @@ def _plain_block(text: bytes) -> _Block | None:
     return _Block(np.ascontiguousarray(values[:, 1:]), labels.tolist(), ranks, range(1, count + 1), count)
 
 
-def _block_by_rows(text: bytes, positions: tuple[int, int, int]) -> _Block:
+def _block_by_rows(text: bytes, positions: _Positions, columns: int = 3, rank: int | None = None) -> _Block:
     """Parse any lines, one by one."""
     rows = [line for line in text.split(b"\n") if line and not line.isspace()]
     sound: list[tuple[bytes, int, int, int]] = []
     faults: list[tuple[int, Fault]] = []
     for number, line in enumerate(rows, 1):
         try:
-            sound.append((*_fields(line, positions), number))
+            sound.append((*_fields(line, positions, columns, rank), number))
         except Fault as fault:
             faults.append((number, fault))
     pixels = _pixels_of_block([row[0] for row in sound])
@@ -209,26 +259,31 @@ def _block_by_rows(text: bytes, positions: tuple[int, int, int]) -> _Block:
     return _Block(pixels, labels, ranks, numbers, len(rows), faults)
 
 
-def _fields(line: bytes, positions: tuple[int, int, int]) -> tuple[bytes, int, int]:
+def _fields(line: bytes, positions: _Positions, columns: int, rank: int | None) -> tuple[bytes, int, int]:
     """Split a line into pixel text, label and split rank; raise Fault if one is wrong."""
-    cells = _cells(line, positions[1])
-    if len(cells) != 3:
-        raise Fault("wrong column count", f"{len(cells):,} columns rather than the 3 of the header")
-    emotion, pixels, usage = (_unquote(cells[position]).strip() for position in positions)
-    if emotion not in _EMOTIONS:
+    cells = _cells(line, positions[1], columns)
+    if len(cells) != columns:
+        raise Fault("wrong column count", f"{len(cells):,} columns rather than the {columns} of the header")
+    emotion, pixels = (_unquote(cells[position]).strip() for position in positions[:2])
+    label = _EMOTIONS.get(emotion.lower())
+    if label is None:
         raise Fault("unknown emotion", f"the emotion {_quoted(emotion)} is none of 0-6 ({', '.join(CLASS_NAMES)})")
-    rank = _SPLIT_RANKS.get(usage.lower())
-    if rank is None:
+    if positions[2] is None:
+        assert rank is not None  # a file without Usage is read as one part
+        return pixels, label, rank
+    usage = _unquote(cells[positions[2]]).strip()
+    found = _SPLIT_RANKS.get(usage.lower())
+    if found is None:
         hint = nearest(usage.decode("utf-8", "replace"), SPLITS)
-        raise Fault("unknown Usage", f"the Usage {_quoted(usage)} is none of {', '.join(SPLITS)}{hint}")
-    return pixels, _EMOTIONS[emotion], rank
+        raise Fault("unknown Usage", f"the Usage {_quoted(usage)} is none of {', '.join(SPLITS)}{hint}", label=label)
+    return pixels, label, found
 
 
-def _cells(line: bytes, pixels: int) -> list[bytes]:
+def _cells(line: bytes, pixels: int, columns: int = 3) -> list[bytes]:
     """Split a line into cells; the pixels, in column ``pixels``, are not searched if the line is correct."""
     cells = line.split(b",", pixels)
-    cells += cells.pop().rsplit(b",", 2 - pixels)
-    return line.split(b",") if len(cells) != 3 or b"," in cells[pixels] else cells
+    cells += cells.pop().rsplit(b",", columns - 1 - pixels)
+    return line.split(b",") if len(cells) != columns or b"," in cells[pixels] else cells
 
 
 def _pixels_of_block(texts: Sequence[bytes]) -> np.ndarray | None:
@@ -303,6 +358,7 @@ def _pixels_one_by_one(
             pixels.append(_careful_pixels(row[0]) if block is None else block[0])
             kept.append(row)
         except Fault as fault:
+            fault.label = row[1]
             faults.append((row[3], fault))
     return kept, np.stack(pixels) if pixels else np.empty((0, PIXELS), np.uint8)
 

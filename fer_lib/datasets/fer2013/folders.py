@@ -7,27 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_lib.datasets.fer2013.csv import CLASS_NAMES, SPLITS, Rows
+from fer_lib.datasets.fer2013.csv import CLASS_NAMES, EMOTION_LABELS, SPLIT_RANKS, SPLITS, Rows
 from fer_lib.datasets.readers.archives import Source
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import SIDE, decode_face, is_picture_name
+from fer_lib.errors import nearest
 from fer_lib.utils.parallel import batches, in_order
 
 _BATCH, _BATCH_BYTES = 64, 2**20  # most pictures and bytes that a thread decodes at a time
 
-_LABELS = {name: label for label, name in enumerate(CLASS_NAMES)}
-_LABELS |= {"anger": 0, "happiness": 3, "sadness": 4, "surprised": 5}
-_LABELS |= {str(label): label for label in range(len(CLASS_NAMES))}
-_FOLDERS = {
-    "train": 0,
-    "training": 0,
-    "validation": 1,
-    "valid": 1,
-    "val": 1,
-    "publictest": 1,
-    "test": 2,
-    "privatetest": 2,
-}
+_LABELS = EMOTION_LABELS | {str(label): label for label in range(len(CLASS_NAMES))}
+_FOLDERS = SPLIT_RANKS
 _PREFIXES = {f"{split.lower()}_": rank for rank, split in enumerate(SPLITS)}
 
 
@@ -44,6 +34,12 @@ class Tree:
     root: str
     prefixed: bool
     members: tuple[str, ...]
+
+    @property
+    def only_test(self) -> bool:
+        """Whether its folders name one test part, and only as a test."""
+        folders = {name[len(self.root) :].split("/")[0].lower() for name in self.members}
+        return not {folder for folder in folders if _FOLDERS[folder]} - {"test", "testing"}
 
 
 def find_trees(names: Iterable[str]) -> list[Tree]:
@@ -79,6 +75,7 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
         for name, face in decoded:
             if isinstance(face, Fault):
                 within = name.removeprefix(tree.root)
+                face.label = placed[name][1]
                 faults.add(within, within, face)
             else:
                 images[name] = face
@@ -126,7 +123,12 @@ def place_of(within: str, *, prefixed: bool) -> tuple[int, int]:
     label = _LABELS.get(parts[1].lower())
     if label is None:
         known = ", ".join(CLASS_NAMES)
-        raise Fault("unknown emotion", f"the folder {parts[1]!r} is no emotion of FER-2013 ({known}, or 0-6)")
+        hint = nearest(parts[1].lower(), CLASS_NAMES)
+        raise Fault(
+            "unknown emotion",
+            f"the folder {parts[1]!r} is no emotion of FER-2013 ({known}, or 0-6){hint}",
+            remedy="give the folder the name of its emotion, or take it out of the corpus",
+        )
     folder = _FOLDERS[parts[0].lower()]
     if not prefixed:
         return folder, label
