@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, genki4k, imagenet_folders, olivetti, quality
+from fer_lib.datasets import ckplus, fer2013, finder, imagenet_folders, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.finder import MODULES, Place
 from fer_lib.datasets.imagenet_folders import CORPUS as IMAGENET
 from fer_lib.datasets.olivetti import PICKLES
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.archives import open_source, visible
-from fer_lib.datasets.readers.locate import archives_in, find_corpus
+from fer_lib.datasets.readers.locate import archives_in, obstacle
 from fer_lib.errors import FerError
-
-#: The corpora's modules, in the order in which they are asked whether a path is theirs.
-_MODULES = {"ckplus": ckplus, "genki4k": genki4k, "fer2013": fer2013, "olivetti": olivetti}
 
 
 def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> tuple[list[str], FerError | None]:
@@ -32,10 +30,12 @@ def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> t
         FerError: nothing is recognised, or the only corpus there is faulty.
     """
     path = Path(path).expanduser()
-    names = (*TITLES, IMAGENET)
-    found = {name: place for name in names if (place := find_corpus(path, name, missing_ok=True))}
+    found = finder.find_all(path) if path.is_dir() else {}
     if not found:
-        return _lines(recognised(path), path, skip_bad=skip_bad, cache=cache), None
+        return _lines(recognised(path), Place(path), skip_bad=skip_bad, cache=cache), None
+    name, place = next(iter(found.items()))
+    if len(found) == 1 and not place.named:  # a folder of one corpus, whatever its name
+        return _lines(name, place, skip_bad=skip_bad, cache=cache), None
     lines: list[str] = []
     faulty: dict[str, FerError] = {}
     for name, place in found.items():
@@ -53,11 +53,12 @@ def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> t
     return lines, FerError(f"{len(faulty)} of the {len(found)} corpora in {path} cannot be used ({listed}); see above.")
 
 
-def _other_entries(folder: Path, found: Iterable[str]) -> list[str]:
+def _other_entries(folder: Path, found: Mapping[str, Place]) -> list[str]:
     """List the corpora that a data folder lacks, and the first eight entries without a corpus's name."""
     absent = [f"{name} ({title})" for name, title in TITLES.items() if name not in found]
     lines = [f"absent       {', '.join(absent) or 'nothing'}"]
-    entries = sorted(entry.name for entry in folder.iterdir() if visible(entry.name))
+    taken = {entry for place in found.values() for entry in place.entries}
+    entries = sorted(entry.name for entry in folder.iterdir() if visible(entry.name) and entry.name not in taken)
     if others := [name for name in entries if not name.lower().startswith((*TITLES, IMAGENET))][:8]:
         lines.append(f"passed over  {', '.join(others)}: a corpus's name starts with one of {', '.join(TITLES)}")
     return lines
@@ -69,7 +70,7 @@ def load(name: str, path: str | Path, *, skip_bad: bool = False, cache: bool = T
         return fer2013.load(path, skip_bad=skip_bad, cache=cache)
     if name == "ckplus":
         return ckplus.load(path, contempt=True, skip_bad=skip_bad, cache=cache)
-    return _MODULES[name].load(path, skip_bad=skip_bad)
+    return MODULES[name].load(path, skip_bad=skip_bad)
 
 
 def recognised(path: str | Path) -> str:
@@ -87,21 +88,26 @@ def recognised(path: str | Path) -> str:
     for place in [path, *(archives_in(path) if path.is_dir() else [])]:
         with open_source(place) as source:
             names = names or list(source.names)
-            for name, module in _MODULES.items():
+            for name, module in MODULES.items():
                 if module.recognises(source):
                     return name
             if imagenet_folders.recognises(source):  # last: FER-2013 may be in folders of classes too
                 return IMAGENET
+            if unread := obstacle(place, source.names):
+                raise unread
+    files = sorted(item for item in path.iterdir() if visible(item.name) and item.is_file()) if path.is_dir() else []
+    if unread := next(filter(None, (obstacle(file, ()) for file in files)), None):
+        raise unread
     listed = f"it contains {', '.join(names[:4])} ({len(names):,} in all)" if names else "it contains nothing"
     raise FerError(
         f"{path} is none of {', '.join(TITLES.values())}: {listed}; give a corpus's file, archive or folder."
     )
 
 
-def _lines(name: str, path: str | Path, *, skip_bad: bool, cache: bool) -> list[str]:
+def _lines(name: str, place: Place, *, skip_bad: bool, cache: bool) -> list[str]:
     if name == IMAGENET:
-        return _images_described(imagenet_folders.load(path, skip_bad=skip_bad, cache=cache))
-    return _described(name, load(name, path, skip_bad=skip_bad, cache=cache))
+        return _images_described(imagenet_folders.load(place.path, skip_bad=skip_bad, cache=cache))
+    return _described(name, place.remarked(load(name, place.path, skip_bad=skip_bad, cache=cache)))
 
 
 def _named(name: str) -> str:

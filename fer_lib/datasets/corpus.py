@@ -10,12 +10,12 @@ from types import ModuleType
 
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, genki4k, imagenet_folders, olivetti, quality
+from fer_lib.datasets import ckplus, fer2013, finder, genki4k, imagenet_folders, olivetti, quality
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.finder import Place
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.datasets.photo_set import PhotoSet
-from fer_lib.datasets.readers import locate
 from fer_lib.datasets.synthetic import patterns, writers
 from fer_lib.errors import FerError
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings, PretrainingSettings
@@ -37,9 +37,9 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
     Raises:
         FerError: no data folder is given, it does not contain FER-2013, or the corpus is damaged.
     """
-    path = _place("fer2013", settings, data_dir, partial(_drawn_fer2013, settings.generated_faces))
-    assert path is not None  # a missing corpus is an error here
-    faces = fer2013.load(path, skip_bad=settings.skip_bad, progress=progress)
+    place = _place("fer2013", settings, data_dir, partial(_drawn_fer2013, settings.generated_faces))
+    assert place is not None  # a missing corpus is an error here
+    faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, progress=progress))
     return quality.drop_leaks(faces) if settings.drop_leaks else faces
 
 
@@ -63,11 +63,11 @@ def load_ckplus(
     """
     count = settings.generated_subjects
     write = partial(writers.write_ckplus, subjects=count, seed=2010)
-    path = _place("ckplus", data, data_dir, partial(_drawn, "ckplus", count, write), missing_ok=missing_ok)
-    if path is None:
+    place = _place("ckplus", data, data_dir, partial(_drawn, "ckplus", count, write), missing_ok=missing_ok)
+    if place is None:
         return _absent("ckplus", ckplus.CLASS_NAMES)
     return ckplus.load(
-        path,
+        place.path,
         peak_frames=settings.peak_frames,
         contempt=settings.contempt,
         skip_bad=data.skip_bad,
@@ -83,10 +83,10 @@ def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "
     """
     count = settings.generated_photos
     write = partial(writers.write_genki4k, n=count, seed=4000)
-    path = _place("genki4k", data, data_dir, partial(_drawn, "genki4k", count, write), missing_ok=True)
-    if path is None:
+    place = _place("genki4k", data, data_dir, partial(_drawn, "genki4k", count, write), missing_ok=True)
+    if place is None:
         return _absent("genki4k", genki4k.CLASS_NAMES)
-    return genki4k.load(path, skip_bad=data.skip_bad, progress=False)
+    return genki4k.load(place.path, skip_bad=data.skip_bad, progress=False)
 
 
 def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = False) -> FaceDataset | PhotoSet:
@@ -96,8 +96,8 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
         FerError: no data folder is given, it does not contain the Olivetti faces, or the corpus is damaged.
     """
     write = partial(writers.write_olivetti, people=40, seed=400)
-    path = _place("olivetti", data, data_dir, partial(_drawn, "olivetti", 40, write), missing_ok=missing_ok)
-    return _absent("olivetti", ()) if path is None else olivetti.load(path)
+    place = _place("olivetti", data, data_dir, partial(_drawn, "olivetti", 40, write), missing_ok=missing_ok)
+    return _absent("olivetti", ()) if place is None else olivetti.load(place.path)
 
 
 def load_imagenet(
@@ -143,17 +143,17 @@ def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
 
 def _place(
     name: str, data: DataSettings, data_dir: str, draw: Callable[[], Path], *, missing_ok: bool = False
-) -> Path | None:
+) -> Place | None:
     """Find a corpus in the user's data folder, or draw a generated one; None if it is missing and may be."""
     if data.source == "generated" and not data_dir:
-        return draw()
+        return Place(draw())
     data_dir = data_dir or os.environ.get("FER_DATA", "")
     if not data_dir:
         raise FerError(
             f"This profile reads {TITLES[name]} and no data folder was given; set FER_DATA (or data_dir) to the folder "
             f"that contains {name}, or use the smoke profile, which generates faces."
         )
-    return locate.find_corpus(Path(data_dir).expanduser(), name, missing_ok=missing_ok)
+    return finder.find(data_dir, name, missing_ok=missing_ok)
 
 
 def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:

@@ -135,7 +135,8 @@ def _layouts(source: Source) -> list[tuple[str, str | None]]:
 def _layout(head: bytes, name: str) -> str | None:
     if head.startswith(b"MATLAB 5.0"):
         return "mat"
-    if head.startswith(b"PK") and name.endswith(".npz"):
+    # the first array's name follows 30 bytes: other arrays are no Olivetti faces
+    if head.startswith(b"PK") and name.endswith(".npz") and head[30:].startswith(tuple(map(str.encode, _NPZ))):
         return "npz"
     if head[:3] == b"GIF":
         width = int.from_bytes(head[6:8], "little")

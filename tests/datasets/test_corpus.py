@@ -67,13 +67,13 @@ def test_each_folder_is_asked_for_a_corpus_once(tmp_path, monkeypatch, name):
     writers.write_ckplus(tmp_path / "ckplus", subjects=4, seed=1)
     writers.write_genki4k(tmp_path / "genki4k", n=4, seed=1)
     writers.write_olivetti(tmp_path / "olivetti", people=2, seed=1)
-    asked, find_corpus = [], locate.find_corpus
+    asked, candidates = [], locate.candidates
 
-    def spy(folder, corpus_name, **given):
+    def spy(folder, corpus_name):
         asked.append((folder, corpus_name))
-        return find_corpus(folder, corpus_name, **given)
+        return candidates(folder, corpus_name)
 
-    monkeypatch.setattr(locate, "find_corpus", spy)
+    monkeypatch.setattr(locate, "candidates", spy)
     assert len(LOADS[name](str(tmp_path)))
     assert asked == [(tmp_path, name), (tmp_path / name, name)]
 

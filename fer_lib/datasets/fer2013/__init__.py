@@ -9,13 +9,14 @@ copies of the folders do not tell the two test parts apart; these are then one s
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset, canonical_order
 from fer_lib.datasets.fer2013.csv import (
     CLASS_NAMES,
@@ -108,14 +109,18 @@ def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progre
     Raises:
         FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
     """
-    target, layout = _find(path)
+    target, layout, others = _find(path)
     key = {"corpus": "fer2013", "skip_bad": skip_bad, "decoder": f"opencv {cv2.__version__}", "reader": _READER}
 
     def build() -> FaceDataset:
         with open_source(target) as source:
             return _read(source, layout or _choose(source), skip_bad=skip_bad, progress=progress)
 
-    return cached(target, key | _content_key(target, layout), build) if cache else build()
+    faces = cached(target, key | _content_key(target, layout), build) if cache else build()
+    if not others:
+        return faces
+    read = target.name if layout is None else f"{target.name}/{layout.root}".rstrip("/")
+    return replace(faces, notes=locate.also_found(faces.notes, TITLES["fer2013"], read, others))
 
 
 def recognises(source: Source) -> bool:
@@ -132,13 +137,15 @@ def official_class_counts(splits: Container[str]) -> dict[str, tuple[int, ...]]:
     return {SPLITS[0]: OFFICIAL_CLASS_COUNTS[SPLITS[0]], UNDIVIDED: both}
 
 
-def _find(path: str | Path) -> tuple[Path, _Layout | None]:
-    """Find the file to read, or the folder to read and the layout in it."""
+def _find(path: str | Path) -> tuple[Path, _Layout | None, list[str]]:
+    """Find the file to read, or the folder to read and the layout in it; and the other releases that are there."""
     found = locate.find(path, "fer2013", _layouts, expected=_EXPECTED, rank=_rank)
     if found.releases is None:
-        return found.path, None
+        return found.path, None, list(found.others)
     layout = _nearest(found.releases, found.path)
-    return (found.path / layout.csv, None) if layout.csv else (found.path, layout)
+    others = [other.csv or other.root or "train and test" for other in found.releases if other is not layout]
+    others += found.others
+    return (found.path / layout.csv, None, others) if layout.csv else (found.path, layout, others)
 
 
 def _layouts(source: Source) -> list[_Layout]:

@@ -16,7 +16,12 @@ from fer_lib.errors import FerError
 MARKER = "SYNTHETIC.txt"
 OLIVETTI_COMMENT = b"SYNTHETIC: generated faces"  # inside the generated mosaic, a GIF
 
+#: From this rank on, an entry's name only starts with the corpus's name.
+PREFIXED = 4
+
 _ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
+_UNREAD = (".7z", ".rar")
+_ARRAYS = (".npy", ".npz")
 _DATA_SUFFIXES = (*_ARCHIVE_SUFFIXES, ".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".gif", ".mat", ".npz")
 
 
@@ -27,10 +32,12 @@ class Found:
     Attributes:
         path: the file, archive or folder to read.
         releases: what ``look`` found in a folder; None for a file or an archive, which is opened only when it is read.
+        others: names of the archives that contain the corpus too and are not read.
     """
 
     path: Path
     releases: Any = None
+    others: tuple[str, ...] = ()
 
 
 def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) -> Path | None:
@@ -53,25 +60,43 @@ def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) ->
     if not data_dir.is_dir():
         if missing_ok:
             return None
-        raise FerError(f"No such data folder: {data_dir}; create it and put {name} in it, or name another folder.")
-    entries = sorted(entry for entry in data_dir.iterdir() if visible(entry.name))
-    ranks = {entry: _rank(entry, name.lower()) for entry in entries}
-    ranked = sorted((rank, entry) for entry, rank in ranks.items() if rank is not None)
-    if not ranked:
-        if missing_ok:
-            return None
-        listed = ", ".join(entry.name for entry in entries[:8]) or "nothing"
-        raise FerError(
-            f"The corpus {name!r} is not in {data_dir}, which contains {listed}; put it there as the folder {name}, "
-            f"as {name}.zip or as {name}.tar.gz."
-        )
-    best = [entry for rank, entry in ranked if rank == ranked[0][0]]
-    if len(best) > 1:
-        listed = ", ".join(entry.name for entry in best)
-        raise FerError(
-            f"{data_dir} contains several candidates for {name!r} ({listed}); keep one, or give its own path."
-        )
-    return best[0]
+        raise no_folder(data_dir, name)
+    ranked = candidates(data_dir, name)
+    if ranked:
+        return best(data_dir, name, ranked)
+    if missing_ok:
+        return None
+    raise absent(data_dir, name)
+
+
+def candidates(folder: Path, name: str) -> list[tuple[int, Path]]:
+    """List the entries of a folder that have a corpus's name with their ranks, the best first; see ``find_corpus``."""
+    ranks = {entry: _rank(entry, name.lower()) for entry in folder.iterdir() if visible(entry.name)}
+    return sorted((rank, entry) for entry, rank in ranks.items() if rank is not None)
+
+
+def best(folder: Path, name: str, ranked: list[tuple[int, Path]]) -> Path:
+    """Choose the candidate of the best rank; raise FerError if there are several of this rank."""
+    nearest = [entry for rank, entry in ranked if rank == ranked[0][0]]
+    if len(nearest) > 1:
+        listed = ", ".join(entry.name for entry in nearest)
+        raise FerError(f"{folder} contains several candidates for {name!r} ({listed}); keep one, or give its own path.")
+    return nearest[0]
+
+
+def no_folder(path: Path, name: str) -> FerError:
+    """Make the error for a data folder that does not exist."""
+    return FerError(f"No such data folder: {path}; create it and put {name} in it, or name another folder.")
+
+
+def absent(folder: Path, name: str) -> FerError:
+    """Make the error for a data folder without a corpus, which lists the content."""
+    entries = sorted(entry.name for entry in folder.iterdir() if visible(entry.name))
+    listed = ", ".join(entries[:8]) or "nothing"
+    return FerError(
+        f"The corpus {name!r} is not in {folder}, which contains {listed}; put it there as the folder {name}, "
+        f"as {name}.zip or as {name}.tar.gz."
+    )
 
 
 def find(
@@ -106,7 +131,8 @@ def find(
     with open_source(target) as source:
         releases, names = look(source), source.names
     if releases:
-        return Found(target, releases)
+        packed = archives_in(target) if rank else []  # FER-2013 names the archives that it does not read
+        return Found(target, releases, tuple(item.name for item in packed if _holds(item, look)))
     if rank is None:
         archives = archives_in(target)
     elif named := find_corpus(target, corpus, missing_ok=True):
@@ -115,7 +141,7 @@ def find(
         archives = [target / name for name in names if not is_picture_name(name) and archive_kind(target / name)]
         if len(archives) == 1:
             return Found(archives[0])
-    return Found(_nearest_archive(target, archives, corpus, look, expected, rank))
+    return _nearest_archive(target, archives, corpus, look, expected, rank)
 
 
 def _nearest_archive(
@@ -125,20 +151,36 @@ def _nearest_archive(
     look: Callable[[Source], Any],
     expected: str,
     rank: Callable[[Any], Any] | None,
-) -> Path:
+) -> Found:
     ranked = []
+    obstacles = []
     for archive in archives:
         with open_source(archive) as source:
             releases = look(source)
+            obstacles.append(None if releases else obstacle(archive, source.names))
         if releases:
             ranked.append(((len(archive.parts), rank(releases) if rank else 0), archive))
     if not ranked:
-        raise unrecognised(folder, corpus, expected)
+        raise next(filter(None, obstacles), None) or unrecognised(folder, corpus, expected)
     ranked.sort()
-    best = [archive for order, archive in ranked if order == ranked[0][0]]
-    if len(best) > 1:
-        raise more_than_once(folder, corpus, (archive.name for archive in best))
-    return best[0]
+    nearest = [archive for order, archive in ranked if order == ranked[0][0]]
+    if len(nearest) > 1:
+        raise more_than_once(folder, corpus, (archive.name for archive in nearest))
+    return Found(nearest[0], others=tuple(archive.relative_to(folder).as_posix() for _, archive in ranked[1:]))
+
+
+def _holds(archive: Path, look: Callable[[Source], Any]) -> bool:
+    """Tell whether an archive contains a corpus; a tar, which must be read to its end, is taken for one that does not.
+
+    An archive that cannot be read does not either: nothing in it is missed, because it is not the one to read.
+    """
+    if archive_kind(archive) == "tar":
+        return False
+    try:
+        with open_source(archive) as source:
+            return bool(look(source))
+    except FerError:
+        return False
 
 
 def entry(path: str | Path, corpus: str, expected: str, *, exact: bool = False) -> Path:
@@ -175,6 +217,8 @@ def archives_in(folder: Path) -> list[Path]:
 
 def unrecognised(path: Path, corpus: str, expected: str, names: Iterable[str] = ()) -> FerError:
     """Make the error for a path without the corpus, which lists the content; ``names`` are an archive's members."""
+    if found_obstacle := obstacle(path, names):
+        return found_obstacle
     names = [] if path.is_file() and archive_kind(path) is None else sorted(names)
     if not names and path.is_dir():
         names = sorted(entry.name for entry in path.iterdir() if visible(entry.name))
@@ -188,6 +232,43 @@ def unrecognised(path: Path, corpus: str, expected: str, names: Iterable[str] = 
     return FerError(
         f"{path} is no release of {TITLES.get(corpus, corpus)}: it {found}; expected {expected}: give the right path."
     )
+
+
+def obstacle(path: Path, names: Iterable[str]) -> FerError | None:
+    """Make the error for a file that cannot be read as it is: an archive in an archive, 7z or rar, arrays; else None.
+
+    Args:
+        path: the file, archive or folder.
+        names: the names of an archive's members.
+    """
+    if path.is_dir():
+        return None
+    packed = archive_kind(path)
+    inner = [name for name in names if packed and name.lower().endswith((*_ARCHIVE_SUFFIXES, *_UNREAD, ".gz"))]
+    if inner:
+        return FerError(
+            f"{path} contains the archive {inner[0]}, and an archive in an archive is not read; unpack {path.name} and "
+            f"give the path of {inner[0].split('/')[-1]}."
+        )
+    if path.name.lower().endswith(_UNREAD):
+        kind = path.suffix.lower().removeprefix(".")
+        return FerError(f"{path} is a {kind} archive, which is not read; unpack it and give the path of its folder.")
+    arrays = [name for name in names if name.lower().endswith(_ARRAYS)]
+    if arrays or path.name.lower().endswith(_ARRAYS):
+        where = f"contains the array {arrays[0]}" if packed and arrays else "is a NumPy array"
+        return FerError(
+            f"{path} {where}, which says neither what its classes are called nor to which part a face belongs; give "
+            "the CSV or the folders of pictures that it was made from."
+        )
+    return None
+
+
+def also_found(notes: dict, title: str, read: str, others: Iterable[str]) -> dict:
+    """Add a sentence to a corpus's notes that names the places that contain it too."""
+    remark = (
+        f"{read} was read; {title} is also in {', '.join(others)}: give the path of the one to read if it is another."
+    )
+    return {**notes, "remarks": [*notes.get("remarks", ()), remark]}
 
 
 def more_than_once(path: Path, corpus: str, names: Iterable[str]) -> FerError:
@@ -240,7 +321,7 @@ def _rank(entry: Path, name: str) -> int | None:
         return None
     if entry.is_dir():
         filled = any(visible(child.name) for child in entry.iterdir())
-        return (0 if low == name else 4) if filled else None
+        return (0 if low == name else PREFIXED) if filled else None
     rest = low[len(name) :]
     if rest in ("", ".csv"):
         return 1
