@@ -176,6 +176,8 @@ def test_arrays_and_unread_archives_are_one_true_sentence(tmp_path, capsys, name
         np.savez(path, x=np.zeros((7, 48, 48)), y=np.arange(7))
     else:
         np.save(path, np.zeros((7, len(CLASS_NAMES))))
+    with pytest.raises(FerError, match="'ckplus' is not in"):
+        corpus.load_ckplus(CkPlusSettings(), DataSettings(source="folder"), str(tmp_path))
     words = (
         "which is not read; unpack it" if name.endswith(("7z", "rar")) else "give the CSV or the folders of pictures"
     )
