@@ -6,7 +6,7 @@ A folder contains ``trunk.keras``, ``svm.skops`` and ``model.json`` (:mod:`fer_l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,17 @@ import pandas as pd
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, first_line
 from fer_lib.models import resnet50_svm
-from fer_lib.models.trunk import in_batches, one_at_a_time, scaled
-from fer_lib.settings import ResNet50SvmSettings, change, settings_dict, trunk_from_environment
+from fer_lib.predict import networks
+from fer_lib.predict.networks import ASSUMED, CARD, GIVEN, NETWORK, SCALINGS, SIGMOIDS, Reading
+from fer_lib.settings import FaceSettings, ResNet50SvmSettings, change, settings_dict, trunk_from_environment
 from fer_lib.svm.classifiers import NAMES, Fitted, decision
 from fer_lib.utils import bundle
 from fer_lib.utils.safe_load import read_network
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
 FORMAT = 1
-SCALINGS = ("unit", "trunk", "raw")
 PREDICTION_BATCH = 128
 #: Settings that saved models may have and that no longer exist; none of them changes what a model answers.
 RETIRED = frozenset({"svm_solver"})
@@ -37,12 +37,13 @@ class SavedModel:
     """A model that predicts the expressions of faces.
 
     Attributes:
-        network: the trunk of a classifier, or a whole network that ends in softmax.
+        network: the trunk of a classifier, or a whole network that gives a score for each class.
         class_names: all classes in label order.
         fitted: the classifier on the trunk's features; None if the network predicts the classes itself.
         settings: the experiment's settings as plain values (``settings_dict``), such as ``scaling`` and ``pooling``.
         face_settings: the settings of the crops from photos, as plain values; empty if the faces were cropped already.
         provenance: where all this comes from, as plain values.
+        how: how a whole network is used, and why; None for a trunk with its classifier.
     """
 
     network: keras.Model
@@ -51,15 +52,27 @@ class SavedModel:
     settings: Mapping[str, Any] = field(default_factory=dict)
     face_settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    how: Reading | None = None
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width of its faces in pixels."""
-        return tuple(self.network.input_shape[1:3])
+        """Height and width of its faces in pixels; a network of any size gets those of its card, or 48."""
+        height, width = self.network.input_shape[1:3]
+        if self.fitted is None:
+            size = self.face_settings.get("size", FaceSettings().size)
+            return height or size, width or size
+        return height, width
+
+    @property
+    def reading(self) -> Reading:
+        """How the model is used, and why: its class order, its pixels and its outputs."""
+        return self.how or Reading(self.settings.get("scaling", ResNet50SvmSettings().scaling))
 
     @property
     def score_kind(self) -> str:
-        """The kind of scores: ``"probability"``, or ``"decision value"`` of an SVM."""
+        """The kind of scores: ``"probability"``, ``"decision value"`` of an SVM, or ``"sigmoid"`` of each class."""
+        if self.reading.outputs == SIGMOIDS:
+            return "sigmoid"
         return "decision value" if self.fitted and "svm" in self.fitted.name else "probability"
 
     def predict(self, images: np.ndarray) -> pd.DataFrame:
@@ -73,7 +86,7 @@ class SavedModel:
             images: uint8, shape (N, H, W), of :attr:`image_size`.
 
         Raises:
-            FerError: the faces have another size.
+            FerError: the faces have another size, or the network cannot be run.
         """
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != self.image_size:
             height, width = self.image_size
@@ -100,8 +113,39 @@ class SavedModel:
         return scores
 
     def _network_scores(self, images: np.ndarray) -> np.ndarray:
-        run = scaled(one_at_a_time(self.network), self.settings.get("scaling", "unit"))
-        return in_batches(run, images, np.empty((len(images), len(self.class_names)), np.float32))
+        outputs = _run(self.network, self.reading, images)
+        if not np.isfinite(outputs).all():
+            raise FerError(
+                "The network's outputs are not finite (NaN or infinity); its weights are damaged, or its pixels should "
+                f"be scaled otherwise than {SCALINGS[self.reading.scaling]!r} (--scaling)."
+            )
+        return self.reading.scores(outputs)
+
+
+def _run(network: keras.Model, reading: Reading, images: np.ndarray) -> np.ndarray:
+    """Run a network from anywhere on grey faces, uint8 (N, H, W); return its outputs, float32 (N, classes).
+
+    Batches are filled up to a power of two, so that a backend compiles for few shapes and one face stays cheap.
+
+    Raises:
+        FerError: Keras or its backend cannot run it.
+    """
+    fixed, found = network.input_shape[0], []
+    step = fixed or PREDICTION_BATCH // 2
+    for start in range(0, len(images), step):
+        batch = images[start : start + step]
+        full = fixed or 1 << (len(batch) - 1).bit_length()
+        padded = np.concatenate([batch, np.repeat(batch[-1:], full - len(batch), axis=0)])
+        try:
+            outputs = keras.ops.convert_to_numpy(network.predict_on_batch(reading.pixels(padded)))
+        except Exception as error:  # Keras, its layers and its backends each raise their own
+            raise FerError(
+                f"The network cannot be run on {padded.shape[1]} x {padded.shape[2]} pixels with {reading.channels} "
+                f"channel{'s' if reading.channels > 1 else ''} ({first_line(error)}); save a network that predicts "
+                "pictures of its input's shape."
+            ) from None
+        found.append(np.asarray(outputs, np.float32)[: len(batch)])
+    return np.concatenate(found)
 
 
 def save(folder: str | Path, model: SavedModel) -> Path:
@@ -160,11 +204,18 @@ def keep(
     return model.predict(some).equals(again.predict(some))
 
 
-def load(path: str | Path) -> SavedModel:
-    """Load a folder that :func:`save` wrote, or a ``.keras`` file of a network that ends in softmax.
+def load(path: str | Path, *, classes: str | None = None, scaling: str | None = None) -> SavedModel:
+    """Load a folder that :func:`save` wrote, or a ``.keras`` file of any network that gives a score for each class.
 
-    A ``.keras`` file's classes are FER-2013's and its ``scaling`` is ``"unit"``, unless a ``model.json`` next to it
-    has ``class_names`` or ``settings`` with ``scaling``.
+    A ``.keras`` file's classes and ``scaling`` are those given here, or else those of a ``model.json`` next to it
+    (``class_names``, ``settings`` with ``scaling``). Without either, its own first layers tell the scaling
+    (:func:`fer_lib.predict.networks.own_scaling`); otherwise FER-2013's classes and ``"unit"`` are assumed.
+    :attr:`SavedModel.reading` says which of these it was.
+
+    Args:
+        path: the folder or file.
+        classes: names with commas, in the network's order (:func:`fer_lib.predict.networks.class_names`).
+        scaling: one of :data:`fer_lib.predict.networks.SCALINGS`.
 
     Raises:
         FerError: something is missing, damaged, of another kind, or contains what this project does not write; nothing
@@ -172,15 +223,23 @@ def load(path: str | Path) -> SavedModel:
     """
     path = Path(path).expanduser()
     if path.is_dir():
+        option = "--classes" if classes is not None else "--scaling" if scaling is not None else None
+        if option:
+            raise FerError(f"Found {option} for the folder {path}, whose {MODEL_FILE} says it; leave the option out.")
         return _load_folder(path)
     if not path.exists():
         raise FerError(f"No such file or folder: {path}; give a folder with {MODEL_FILE}, or a .keras file.")
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        raise FerError(
+            f"{path.name} is a network in Keras' older format; expected a .keras file: save it again with "
+            f"keras.models.load_model({path.name!r}).save({path.stem + '.keras'!r}) where you trust it."
+        )
     if path.suffix != ".keras":
         raise FerError(
             f"{path.name} is not a model that can be read here; give a folder with {TRUNK_FILE}, {SVM_FILE} and "
             f"{MODEL_FILE}, or a .keras file (pickles are never read: they can run anything)."
         )
-    return _load_network(path)
+    return _load_network(path, classes, scaling)
 
 
 def _load_folder(folder: Path) -> SavedModel:
@@ -199,21 +258,53 @@ def _load_folder(folder: Path) -> SavedModel:
     return model
 
 
-def _load_network(path: Path) -> SavedModel:
+def _load_network(path: Path, classes: str | None, scaling: str | None) -> SavedModel:
+    given = networks.class_names(classes) if classes is not None else None
     network = read_network(path)
-    sidecar = path.with_name(MODEL_FILE)
+    content = _card(path.with_name(MODEL_FILE))
+    names = given or tuple(content.get("class_names", FER2013_CLASS_NAMES))
+    origin = GIVEN if given else CARD if "class_names" in content else ASSUMED
+    channels = networks.input_channels(network, path.name)
+    networks.check_outputs(network, path.name, names, origin)
+    settings = content.get("settings", {})
+    how = Reading(*_scaling(network, scaling, settings.get("scaling")), classes_from=origin, channels=channels)
+    if how.scaling == "trunk" and channels == 1:
+        raise FerError(f"{path.name} takes 1 channel, but the scaling trunk has 3; name another one with --scaling.")
+    facts = {key: content.get(key, {}) for key in ("face_settings", "provenance")}
+    model = SavedModel(network, names, settings=settings, how=how, **facts)
+    outputs = networks.outputs_kind(network, lambda faces: _run(network, how, faces), model.image_size)
+    return replace(model, how=replace(how, outputs=outputs))
+
+
+def _scaling(network: keras.Model, given: str | None, card: str | None) -> tuple[str, str, str]:
+    """Choose the scaling of a network's pixels; return it with its origin and the reason."""
+    if given is not None:
+        if given not in SCALINGS:
+            raise FerError(f"Found the scaling {given!r}; expected one of {', '.join(SCALINGS)}.")
+        return given, GIVEN, "as --scaling says"
+    if card is not None:
+        return card, CARD, "as its model.json says"
+    if own := networks.own_scaling(network):
+        return own[0], NETWORK, own[1]
+    return "unit", ASSUMED, "the usual one, because neither the network nor a card says it; --scaling takes another"
+
+
+def _card(sidecar: Path) -> dict[str, Any]:
+    """Read the ``model.json`` next to a network and check the keys that are used; empty if there is none."""
     content = bundle.read_json(sidecar) if sidecar.is_file() else {}
-    names, settings = content.get("class_names", FER2013_CLASS_NAMES), content.get("settings", {})
-    output = getattr(network, "output_shape", None)
-    if not isinstance(output, tuple) or len(output) != 2 or output[1] != len(names) or len(network.input_shape) != 4:
-        raise FerError(
-            f"{path.name} has the output {output}; expected probabilities of the {len(names)} classes of whole faces "
-            f"(a trunk is read with its folder, and other classes are named in a {MODEL_FILE} next to the file)."
-        )
+    names, settings = content.get("class_names", list(FER2013_CLASS_NAMES)), content.get("settings", {})
+    if (
+        not isinstance(names, list)
+        or len({str(name) for name in names}) != len(names)
+        or not all(isinstance(name, str) and name for name in names)
+    ):
+        raise FerError(f"{sidecar} has the class_names {names!r}; expected a list of different names.")
     if not isinstance(settings, dict) or settings.get("scaling", "unit") not in SCALINGS:
         raise FerError(f"{sidecar} has the scaling {settings!r}; expected one of {', '.join(SCALINGS)}.")
-    facts = {key: content.get(key, {}) for key in ("face_settings", "provenance")}
-    return SavedModel(network, tuple(names), settings=settings, **facts)
+    wrong = [key for key in ("face_settings", "provenance") if not isinstance(content.get(key, {}), dict)]
+    if wrong:
+        raise FerError(f"{sidecar} has no valid {wrong[0]!r}; expected names with their values.")
+    return content
 
 
 def _check_fit(model: SavedModel, folder: Path) -> None:

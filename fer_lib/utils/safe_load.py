@@ -6,6 +6,7 @@ Each reader refuses a bad file with one sentence, and nothing of such a file is 
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,9 +61,15 @@ def read_network(path: Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # keras, zipfile, h5py and json each raise their own
         raise FerError(
-            f"{path.name} is damaged, or contains what Keras' safe mode does not load ({first_line(error)}); fetch or "
-            "save it again."
+            f"{path.name} is damaged, or contains what Keras' safe mode does not load ({_keras_reason(error)}); fetch "
+            "it again, or save a network of Keras' own layers."
         ) from None
+
+
+def _keras_reason(error: Exception) -> str:
+    """Extract the reason from an error of Keras, which hides an unknown class behind a list of the whole network."""
+    unknown = re.search(r"Could not locate (?:class|function) '[^']{1,80}'", str(error))
+    return unknown[0] if unknown else first_line(error)
 
 
 def read_pipeline(path: Path) -> Pipeline:

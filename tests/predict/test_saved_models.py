@@ -395,7 +395,7 @@ def test_a_keras_file_answers_with_fer2013s_classes(network, scaling):
 
 def test_a_sidecar_names_other_classes(tmp_path):
     network_of(2).save(tmp_path / "smile.keras")
-    assert "expected probabilities of the 7 classes" in refusal(tmp_path / "smile.keras")
+    assert "name all 2 with --classes" in refusal(tmp_path / "smile.keras")
     (tmp_path / MODEL_FILE).write_text(json.dumps({"class_names": ["smile", "no smile"]}))
     assert saved_models.load(tmp_path / "smile.keras").class_names == ("smile", "no smile")
 

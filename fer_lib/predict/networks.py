@@ -1,0 +1,257 @@
+"""Tell how a whole network from anywhere is to be used: its classes' order, its pixels, its outputs; no Keras import.
+
+A Keras file does not say in which order its classes are, how its pixels were scaled, or whether its outputs are
+probabilities. Each of these is taken from the user, from the card next to the file (``model.json``) or from the network
+itself; otherwise it is assumed, and the output of ``fer-lib predict`` says so.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fer_lib.datasets.fer2013 import CLASS_NAMES
+from fer_lib.errors import FerError
+from fer_lib.utils.pixels import network_input
+
+#: Scalings of pixels, with the words for them.
+SCALINGS = {
+    "unit": "divided by 255, from 0 to 1",
+    "symmetric": "from -1 to 1",
+    "trunk": "0 to 255 in the order blue, green, red, less ImageNet's means",
+    "raw": "0 to 255, not scaled",
+}
+GIVEN, CARD, NETWORK, ASSUMED = "given", "card", "network", "assumed"
+PROBABILITIES, LOGITS, SIGMOIDS = "probabilities", "logits", "sigmoids"
+#: Other words for the classes, by the word that this project uses.
+WORDS = {
+    "angry": ("anger",),
+    "disgust": ("disgusted",),
+    "fear": ("fearful", "afraid", "scared"),
+    "happy": ("happiness", "joy"),
+    "sad": ("sadness",),
+    "surprise": ("surprised",),
+    "neutral": ("neutrality",),
+    "contempt": ("contemptuous",),
+}
+_CLASS_OF = {word: name for name, others in WORDS.items() for word in (name, *others)}
+_ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract", "Add")  # x / 255.0 in a functional network
+_PASSING = ("InputLayer", "Reshape", "Cast", "GetItem", "Stack", "Identity", "Dropout", "Flatten", "Activation")
+_QUOTES = " []()'\"\t\n"  # around names that were copied from Python
+_LIKE = 0.85  # words as near as this to a known one are taken for typing errors
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a model is used, and why so.
+
+    Attributes:
+        scaling: one of :data:`SCALINGS`.
+        scaling_from: ``"given"`` by the user, from the model's own ``"card"``, seen in the ``"network"``, or
+            ``"assumed"``.
+        scaling_why: the reason in words.
+        classes_from: the origin of the classes' order: ``"given"``, ``"card"`` or ``"assumed"``.
+        outputs: ``"probabilities"``, ``"logits"`` (turned into probabilities by softmax) or ``"sigmoids"``.
+        channels: channels of the network's input, 1 or 3; three get the same grey level.
+    """
+
+    scaling: str
+    scaling_from: str = CARD
+    scaling_why: str = "as its model.json says"
+    classes_from: str = CARD
+    outputs: str = PROBABILITIES
+    channels: int = 3
+
+    def pixels(self, images: np.ndarray) -> np.ndarray:
+        """Convert grey faces, uint8 (N, H, W), to the network's input, float32 (N, H, W, channels)."""
+        if self.scaling == "symmetric":
+            found = network_input(images, "raw") / np.float32(127.5) - np.float32(1)
+        else:
+            found = network_input(images, self.scaling)
+        return found[..., : self.channels]
+
+    def scores(self, outputs: np.ndarray) -> np.ndarray:
+        """Convert the network's outputs (N, classes) to float32 scores: logits become probabilities by softmax."""
+        found = np.asarray(outputs, np.float32)
+        if self.outputs != LOGITS:
+            return found
+        powers = np.exp(found - found.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Read class names from a list with commas, in the model's order, such as ``"anger,disgusted,sad"``.
+
+    Usual words for the seven expressions and contempt become this project's names; other classes keep their words.
+
+    Raises:
+        FerError: fewer than two names, an empty one, one twice, or one that looks like a typing error.
+    """
+    words = [" ".join(word.strip(_QUOTES).split()) for word in text.strip(_QUOTES).split(",")]
+    if len(words) < 2 or not all(words):
+        raise FerError(
+            f"Found --classes {text!r}; expected two or more names with commas between them, in the model's order, "
+            f"such as {','.join(CLASS_NAMES)}."
+        )
+    names = []
+    for word in words:
+        near = difflib.get_close_matches(word.lower(), _CLASS_OF, n=1, cutoff=_LIKE)
+        if near and word.lower() not in _CLASS_OF:
+            raise FerError(f"Found the class {word!r} in --classes; did you mean {near[0]!r}? Write it as it is meant.")
+        names.append(_CLASS_OF.get(word.lower(), word))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise FerError(f"Found the class {twice!r} twice in --classes {text!r}; name each class once.")
+    return tuple(names)
+
+
+def own_scaling(network: Any) -> tuple[str, str] | None:
+    """Find out from a network's first layers which pixels it takes: the scaling and the reason; None if they are mute.
+
+    Only layers before the first one with weights count, inside nested networks too. A layer that scales 0-255 means
+    ``"raw"``; one whose numbers fit only pixels of 0 to 1 (``Rescaling(2, -1)``, a mean below 1) means ``"unit"``.
+    """
+    for layer in _operations(network):
+        kind = type(layer).__name__
+        if kind == "Rescaling":
+            if _largest(layer.scale) > 1:
+                return "unit", "its first Rescaling layer enlarges the pixels, so it takes 0 to 1"
+            return "raw", "a Rescaling layer in the network scales them"
+        if kind == "Normalization":
+            mean, variance = (_largest(part) for part in (layer.mean, layer.variance))
+            if 0 < mean <= 1 and variance < 1:
+                return "unit", f"its Normalization layer subtracts {mean:.3g}, so it takes 0 to 1"
+            return "raw", "a Normalization layer in the network scales them"
+        if kind in _ARITHMETIC:
+            return "raw", "the network computes with them before its first layer with weights"
+        if kind not in _PASSING and getattr(layer, "weights", None):
+            return None
+    return None
+
+
+def outputs_kind(network: Any, run: Any, shape: tuple[int, ...]) -> str:
+    """Tell a network's outputs: probabilities, logits or sigmoids.
+
+    The last layer decides. If it does not say, two faces of noise are run: outputs that are at least 0 and add up to 1
+    for both are probabilities.
+
+    Args:
+        network: the network.
+        run: maps grey faces, uint8 (N, H, W), to outputs (N, classes).
+        shape: height and width of a face.
+    """
+    last = _last(network)
+    kind, activation = type(last).__name__, getattr(getattr(last, "activation", None), "__name__", None)
+    if kind == "Softmax" or activation == "softmax":
+        return PROBABILITIES
+    if kind == "Sigmoid" or activation == "sigmoid":
+        return SIGMOIDS
+    if activation is not None:
+        return LOGITS
+    noise = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
+    found = np.asarray(run(noise), np.float64)
+    sums = np.abs(found.sum(axis=1) - 1)
+    return PROBABILITIES if (found >= 0).all() and (sums < 0.01).all() else LOGITS
+
+
+def input_channels(network: Any, name: str) -> int:
+    """Check that a network takes one batch of pictures and return its channels, 1 or 3.
+
+    Raises:
+        FerError: it takes anything else.
+    """
+    shape = getattr(network, "input_shape", None)
+    if isinstance(shape, tuple) and len(shape) == 4 and shape[3] in (1, 3):
+        return int(shape[3])
+    raise FerError(
+        f"{name} takes the input {_shape_words(shape)}; expected pictures: height, width and then 1 or 3 channels."
+    )
+
+
+def check_outputs(network: Any, name: str, names: Sequence[str], origin: str) -> None:
+    """Check that a network gives one score for each class.
+
+    Raises:
+        FerError: it has another number of outputs than there are classes, or outputs of another kind.
+    """
+    shape = getattr(network, "output_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
+        raise FerError(
+            f"{name} has the output {_shape_words(shape)}; expected one score for each class of a whole face (a trunk "
+            "is read with its folder)."
+        )
+    if shape[1] != len(names):
+        said = {GIVEN: "--classes names", CARD: "its model.json names"}.get(origin, "FER-2013 has")
+        count = f"{shape[1]} score{'' if shape[1] == 1 else 's'} a face"
+        raise FerError(
+            f"{name} has the output {_shape_words(shape)}, {count}, but {said} {len(names)} classes "
+            f"({', '.join(names)}); name all {shape[1]} with --classes, in the model's order."
+        )
+
+
+def notes(names: Sequence[str], reading: Reading, size: Sequence[int]) -> list[str]:
+    """Say in sentences which class order and which pixels were taken, and why."""
+    height, width = size
+    channels = "1 channel" if reading.channels == 1 else "3 equal channels"
+    return [
+        f"Class order: {', '.join(names)} ({reading.classes_from}): {_why(names, reading)}.",
+        f"Pixels: grey, {height} x {width}, {channels}, {SCALINGS[reading.scaling]} ({reading.scaling_from}): "
+        f"{reading.scaling_why}.",
+    ]
+
+
+def plain(names: Sequence[str], reading: Reading) -> dict[str, Any]:
+    """Give the same facts as plain values for JSON."""
+    return {
+        "class_order": list(names),
+        "class_order_from": reading.classes_from,
+        "class_order_why": _why(names, reading),
+        "scaling": reading.scaling,
+        "scaling_from": reading.scaling_from,
+        "scaling_why": reading.scaling_why,
+        "channels": reading.channels,
+        "outputs": reading.outputs,
+    }
+
+
+def _why(names: Sequence[str], reading: Reading) -> str:
+    if reading.classes_from == GIVEN:
+        return "as --classes says"
+    if reading.classes_from == CARD:
+        return "as its model.json says"
+    return (
+        "FER-2013's order, because neither the file nor a card says which one it is; if the model was trained with "
+        "another order, these labels are WRONG. The other common order is that of the alphabet (--classes "
+        f"{','.join(sorted(names))}): flow_from_directory and image_dataset_from_directory take it"
+    )
+
+
+def _operations(network: Any) -> list[Any]:
+    """List a network's layers and operations in the order of its graph, nested networks opened."""
+    found = []
+    for layer in getattr(network, "operations", None) or network.layers:
+        found += _operations(layer) if hasattr(layer, "layers") else [layer]
+    return found
+
+
+def _largest(numbers: Any) -> float:
+    return 0.0 if numbers is None else float(np.max(np.asarray(numbers)))
+
+
+def _last(network: Any) -> Any:
+    """Find the layer or operation that computes a network's output; None if the graph does not tell."""
+    try:
+        last = network.outputs[0]._keras_history.operation
+        while type(last).__name__ in ("Identity", "Cast", "Dropout", "Reshape", "Flatten"):
+            last = last.input._keras_history.operation
+    except (AttributeError, IndexError, TypeError, ValueError):  # a subclassed network has no graph
+        return None
+    return _last(last) if hasattr(last, "layers") else last
+
+
+def _shape_words(shape: Any) -> str:
+    return str(shape) if shape is not None else "of a shape that is not known before it runs"
