@@ -101,29 +101,41 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:
     predict = _command(commands, "predict", _predict, "find the faces in photos and predict their expressions")
-    predict.add_argument(
-        "photos", metavar="PHOTO", nargs="+", help="a photo, or a folder with photos (without subfolders)"
-    )
+    predict.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, or a folder with photos")
+    predict.add_argument("--recursive", action="store_true", help="search the folders' subfolders as well")
     predict.add_argument(
         "--model",
         metavar="MODEL",
         help="a model's folder or .keras file (default: the only one under results/*/models, or else trained on CK+)",
+    )
+    predict.add_argument(
+        "--classes",
+        metavar="NAMES",
+        help="the classes of a .keras file in the order of its outputs, with commas: angry,disgust,fear,happy,neutral,"
+        "sad,surprise (anger, disgusted, fearful and so on are understood)",
+    )
+    predict.add_argument(
+        "--scaling",
+        choices=("unit", "symmetric", "trunk", "raw"),
+        help="pixels of a .keras file: unit (0 to 1), symmetric (-1 to 1), trunk (ImageNet's means subtracted) or raw "
+        "(0 to 255); default: as its card or its first layers say, else unit",
     )
     predict.add_argument("--json", action="store_true", help="print a JSON list with the scores of all classes")
     predict.add_argument(
         "--annotate", metavar="FOLDER", help="also save each photo as PNG with boxes, landmarks and labels"
     )
     predict.add_argument(
-        "--whole-image",
+        "--already-cropped",
         action="store_true",
-        help="classify a photo without a sure face as a whole, and mark it; for photos that are face crops already",
+        help="the photos are face crops: never search for faces, the whole photo is the face",
     )
+    predict.add_argument("--whole-image", action="store_true", help="former name of --already-cropped")
     predict.add_argument("--all-faces", action="store_true", help="classify every sure face, not only the largest")
     predict.epilog = (
         "MTCNN finds the faces, with the settings that the model was trained with. A face is sure if MTCNN's "
-        "confidence reaches their threshold. Exit status: 0 if every photo has an answer; 1 if a photo shows no sure "
-        "face (reported on stderr) and --whole-image is not given; 2 for an error: a photo that cannot be read, or no "
-        "model. The other photos are classified and printed in any case."
+        "confidence reaches their threshold. Every picture in a folder is answered or named. Exit status: 0 if every "
+        "photo has an answer; 1 if a photo shows no sure face (reported on stderr); 2 for an error: a photo that "
+        "cannot be read, or no model that can be used. The other photos are classified and printed in any case."
     )
 
 
@@ -242,17 +254,27 @@ def _data_synth(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from fer_lib.predict import photos as prediction
+    from fer_lib.predict import networks, photo_files, photos as prediction
 
-    photos = prediction.find_photos(arguments.photos)
-    drawings = prediction.drawing_files(photos, arguments.annotate) if arguments.annotate else None
+    cropped = arguments.already_cropped or arguments.whole_image
+    if cropped and arguments.all_faces:
+        raise FerError("Found --all-faces with --already-cropped, which searches no faces; leave one of them out.")
+    photos = photo_files.find_photos(arguments.photos, recursive=arguments.recursive)
+    if arguments.classes is not None:
+        networks.class_names(arguments.classes)
+    searched = [Path(name) for name in arguments.photos if os.path.isdir(name)] if arguments.recursive else []
+    drawings = None
+    if arguments.annotate:
+        drawings = prediction.drawing_files(photos, arguments.annotate, searched=searched)
     path = arguments.model or prediction.find_model()
+    if arguments.whole_image:
+        sys.stderr.write("fer-lib: --whole-image is now --already-cropped: no photo is searched for faces.\n")
     from fer_lib.predict import (
         models as saved_models,  # imported late: Keras takes seconds, and the errors above do not need it
     )
 
-    model = saved_models.load(path)
-    asked = {"all_faces": arguments.all_faces, "whole_image": arguments.whole_image}
+    model = saved_models.load(path, classes=arguments.classes, scaling=arguments.scaling)
+    asked = {"all_faces": arguments.all_faces, "already_cropped": cropped}
     done = []
     try:
         for one in prediction.predict_photos(model, photos, drawings=drawings, progress=True, **asked):

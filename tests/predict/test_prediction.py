@@ -23,9 +23,11 @@ from fer_lib.errors import FerError
 from fer_lib.faces import crops, geometry
 from fer_lib.faces.geometry import Detection, crop
 from fer_lib.models import resnet50_svm
-from fer_lib.predict import models as saved_models, photos as prediction
+from fer_lib.predict import models as saved_models, photo_files, photos as prediction
 from fer_lib.predict.models import SavedModel
-from fer_lib.predict.photos import Prediction, drawing_files, find_model, find_photos, predict_photos
+from fer_lib.predict.networks import Reading
+from fer_lib.predict.photo_files import find_photos
+from fer_lib.predict.photos import Prediction, drawing_files, find_model, predict_photos
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
 from fer_lib.svm import classifiers
 
@@ -44,6 +46,7 @@ class StubModel:
 
     score_kind = "decision value"
     class_names = CLASSES
+    reading = Reading("unit")
 
     def __init__(self, size=8, synthetic=None, **face_settings):
         self.image_size = (size, size) if isinstance(size, int) else size
@@ -198,10 +201,16 @@ def test_the_models_face_settings_are_used(detector):
     assert detector[-1][1] == FaceSettings()
 
 
-@pytest.mark.parametrize("size", [(8, 9), (None, None)])
-def test_a_model_of_no_square_faces_is_refused(detector, size):
-    with pytest.raises(FerError, match="expected square faces"):
-        list(predict_photos(StubModel(size=size), ["a.png"]))
+def test_a_model_of_no_fixed_size_is_refused(detector):
+    with pytest.raises(FerError, match="expected faces of a fixed size"):
+        list(predict_photos(StubModel(size=(None, None)), ["a.png"]))
+
+
+def test_a_model_of_faces_that_are_not_square_gets_squeezed_ones(detector):
+    model = StubModel(size=(16, 12), margin=0.0)
+    write("two.png", picture(0, 255))
+    assert only(predict_photos(model, ["two.png"])).label == "dark"
+    assert model.seen[0].shape == (1, 16, 12)
 
 
 def test_no_face_and_an_unsure_one_are_told_apart(detector):
@@ -217,16 +226,44 @@ def test_no_face_and_an_unsure_one_are_told_apart(detector):
     assert model.seen == []
 
 
-def test_whole_photos_are_classified_only_where_no_face_is_sure(detector):
+def test_crops_are_never_searched_and_taken_whole(detector):
     model = StubModel(size=16)
     write("unsure.png", picture(200)[:60, :60])
     write("sure.png", picture(0))
-    unsure, sure = predict_photos(model, ["unsure.png", "sure.png"], whole_image=True)
-    assert (unsure.outcome, unsure.label, unsure.face, unsure.box) == ("whole photo", "bright", None, None)
-    assert unsure.problem is None
-    assert (sure.outcome, sure.face) == ("found", 1)
-    whole = crop(picture(200)[:60, :60], None, FaceSettings(size=16))
-    np.testing.assert_array_equal(model.seen[0][0], whole)
+    found = list(predict_photos(model, ["unsure.png", "sure.png", "gone.png"], already_cropped=True))
+    assert detector == []
+    for one in found[:2]:
+        assert (one.outcome, one.searched, one.face, one.box) == ("given as a crop", False, 1, None)
+        assert (one.confidence, one.problem, one.missed, one.failed) == (None, None, False, False)
+    assert [one.label for one in found] == ["bright", "dark", None]
+    assert found[2].outcome == "unreadable"
+    for seen, given in zip(model.seen[0], (picture(200)[:60, :60], picture(0)), strict=True):
+        np.testing.assert_array_equal(seen, crop(given, None, FaceSettings(size=16)))
+
+
+@pytest.mark.parametrize(("left", "top"), [(-10, -5), (170, 60), (150.4, 55.6)])
+def test_boxes_are_clipped_to_the_picture_and_crops_are_not(monkeypatch, left, top):
+    beyond, drawn = face(left, top, 50, 0.97), []
+
+    def draw(image, one, text=""):
+        drawn.append((one, image.shape))
+        return geometry.annotate(image, one, text)
+
+    monkeypatch.setattr(prediction, "detect", lambda images, settings: [[beyond]])
+    monkeypatch.setattr(prediction, "annotate", draw)
+    photos = find_photos([write("edge.png", picture())])
+    model = StubModel(size=16)
+    one = only(predict_photos(model, photos, drawings=drawing_files(photos, "drawn")))
+    x, y, width, height = one.box
+    assert x == max(left, 0)
+    assert y == max(top, 0)
+    np.testing.assert_allclose((x + width, y + height), (min(left + 50, 200), min(top + 50, 100)), atol=0.011)
+    row = [float(value) for value in prediction.table([one], model, "m")[2].split("  ")[-1].split(",")]
+    assert row[0] + row[2] <= 200
+    assert row[1] + row[3] <= 100
+    shown, shape = drawn[1]
+    np.testing.assert_allclose(np.array(shown.box) * 200 / shape[1], one.box, atol=0.02)
+    np.testing.assert_array_equal(model.seen[0][0], crop(picture(), beyond, FaceSettings(size=16)))
 
 
 def test_boxes_are_in_pixels_of_the_upright_photo(detector):
@@ -291,7 +328,7 @@ def test_40_megapixels_are_read(detector):
 
 def test_a_file_that_may_not_be_read_or_is_too_long(detector, tmp_path, monkeypatch):
     write("good.png", picture(0))
-    monkeypatch.setattr(prediction, "MEMBER_LIMIT", 2**20)
+    monkeypatch.setattr(photo_files, "MEMBER_LIMIT", 2**20)
     (tmp_path / "film.jpg").write_bytes(bytes(2**20 + 1))
     film, good = predict_photos(StubModel(), ["film.jpg", "good.png"])
     assert "larger than the limit of 1 MiB" in film.problem
@@ -300,7 +337,7 @@ def test_a_file_that_may_not_be_read_or_is_too_long(detector, tmp_path, monkeypa
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(prediction, "open", refuse, raising=False)
+    monkeypatch.setattr(photo_files, "open", refuse, raising=False)
     assert "cannot be read (Permission denied)" in only(predict_photos(StubModel(), ["good.png"])).problem
 
 
@@ -335,10 +372,22 @@ def test_the_text_on_drawings(detector, monkeypatch):
     photos = find_photos(["face.png", "blank.png", "unsure.png"])
     list(predict_photos(StubModel(synthetic=True), photos, drawings=drawing_files(photos, "drawn")))
     mark = "Model: SYNTHETIC: generated faces (ckplus)"
-    assert texts == [mark, "dark 128.00", f"(no face). {mark}", f"(low confidence). {mark}", ""]
+    assert texts == [mark, "dark 128.000", f"(no face). {mark}", f"(low confidence). {mark}", ""]
     texts.clear()
-    list(predict_photos(StubModel(), photos[1:2], whole_image=True, drawings=drawing_files(photos, "drawn")))
-    assert texts == ["(whole photo) dark 0.00"]
+    list(predict_photos(StubModel(), photos[1:2], already_cropped=True, drawings=drawing_files(photos, "drawn")))
+    assert texts == ["(given as a crop) dark 0.000"]
+
+
+def test_numbers_on_drawings_are_those_of_the_table(detector, monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        prediction, "annotate", lambda image, one, text="": texts.append(text) or geometry.annotate(image, one, text)
+    )
+    photos = find_photos([write("two.png", picture(0, 255))])
+    model = StubModel()
+    found = list(predict_photos(model, photos, all_faces=True, drawings=drawing_files(photos, "drawn")))
+    rows = [line.split() for line in prediction.table(found, model, "m")[2:4]]
+    assert sorted(filter(None, texts)) == [f"{row[1]}: {row[3]} {row[4]}" for row in rows]
 
 
 def test_drawings_never_replace_what_others_wrote(detector, tmp_path):
@@ -381,16 +430,19 @@ def test_the_table_says_what_its_numbers_are(detector):
     model = StubModel(margin=0.0)
     lines = prediction.table(list(predict_photos(model, photos)), model, "m")
     rows = [" ".join(line.split()) for line in lines]
-    assert rows[0].startswith("file face label score second best score MTCNN box")
-    assert rows[2] == "two.png 1 dark 128.000 bright -128.000 0.950 10, 10, 60, 60"
-    assert rows[3] == "blank.png (no face)"
-    assert rows[4] == "'odd\\nname.png' (unreadable)"
+    assert rows[0].startswith("file face outcome label score second best score MTCNN box")
+    assert rows[2] == "two.png 1 found dark 128.000 bright -128.000 0.950 10, 10, 60, 60"
+    assert rows[3] == "blank.png no face"
+    assert rows[4] == "'odd\\nname.png' unreadable"
+    assert "Class order: dark, bright, never seen (card): as its model.json says." in rows
+    assert "Pixels: grey, 8 x 8, 3 equal channels, divided by 255, from 0 to 1 (card): as its model.json says." in rows
     assert "Model: m; trained on: unknown." in rows
     assert "not probabilities" in rows[-1]
     model.score_kind = "probability"
-    whole = prediction.table(list(predict_photos(model, ["blank.png"], whole_image=True)), model, "m")
+    whole = prediction.table(list(predict_photos(model, ["blank.png"], already_cropped=True)), model, "m")
+    assert whole[2].split()[:6] == ["blank.png", "1", "given", "as", "a", "crop"]
     assert whole[-2].startswith("Scores are the network's class probabilities")
-    assert "classified as a whole" in whole[-1]
+    assert "were not searched" in whole[-1]
 
 
 def test_the_second_best_class_follows_the_label():
@@ -422,7 +474,7 @@ def test_where_a_model_comes_from(provenance, said):
 @pytest.fixture
 def stub(monkeypatch, detector):
     model = StubModel(margin=0.0, synthetic=True)
-    monkeypatch.setattr(saved_models, "load", lambda path: model)
+    monkeypatch.setattr(saved_models, "load", lambda path, **given: model)
     return model
 
 
@@ -439,8 +491,14 @@ def test_the_command_prints_all_and_tells_the_rest(stub, capsys, tmp_path):
     out, err = capsys.readouterr()
     assert "dark" in out
     assert err.startswith("fer-lib: blank.png: no face was found")
+    assert main(["predict", "blank.png", "--model", "m", "--already-cropped"]) == 0
+    assert capsys.readouterr().err == ""
     assert main(["predict", "blank.png", "--model", "m", "--whole-image"]) == 0
-    capsys.readouterr()
+    out, err = capsys.readouterr()
+    assert "given as a crop" in out
+    assert err == "fer-lib: --whole-image is now --already-cropped: no photo is searched for faces.\n"
+    assert main(["predict", "blank.png", "--model", "m", "--already-cropped", "--all-faces"]) == 2
+    assert "leave one of them out" in capsys.readouterr().err
 
     (tmp_path / "text.jpg").write_text("no picture")
     assert main(["predict", "text.jpg", "blank.png", "gone.png", "a.png", "--model", "m"]) == 2
@@ -453,6 +511,30 @@ def test_the_command_prints_all_and_tells_the_rest(stub, capsys, tmp_path):
     ]
 
 
+def test_every_picture_of_a_folder_is_answered_or_named(stub, capsys, tmp_path):
+    album = tmp_path / "album"
+    (album / "deep").mkdir(parents=True)
+    for name in ("a.jpg", "b.gif", "c.jp2", "d.webp", "e.tiff", "f.bmp", "deep/g.png"):
+        write(album / name, picture(0))
+    Image.fromarray(picture(0)).save(album / "h.jfif", "JPEG")
+    (album / "notes.txt").write_text("no picture")
+    assert main(["predict", "album", "--model", "m", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    names = ["a.jpg", "b.gif", "c.jp2", "d.webp", "e.tiff", "f.bmp", "h.jfif"]
+    assert [(one["file"], one["label"]) for one in found] == [(f"album/{name}", "dark") for name in names]
+    (album / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    assert main(["predict", "album", "--model", "m", "--json", "--recursive"]) == 2
+    out, err = capsys.readouterr()
+    assert [one["file"] for one in json.loads(out) if one["label"]] == [
+        *(f"album/{name}" for name in names),
+        "album/deep/g.png",
+    ]
+    assert err.startswith("fer-lib: error: album/IMG_1.HEIC: HEIC pictures cannot be read here; convert it to JPEG")
+    assert err.count("\n") == 1
+    assert main(["predict", "album", "--model", "m", "--recursive", "--annotate", "album/drawn"]) == 2
+    assert "searched with its subfolders" in capsys.readouterr().err
+
+
 def test_the_command_prints_json(stub, capsys):
     write("two.png", picture(0, 255))
     assert main(["predict", "two.png", "gone.png", "--model", "m", "--json", "--all-faces"]) == 2
@@ -462,6 +544,7 @@ def test_the_command_prints_json(stub, capsys):
     assert first == {
         "file": "two.png",
         "outcome": "found",
+        "searched": True,
         "face": 1,
         "label": "dark",
         "score": 128.0,
@@ -474,6 +557,14 @@ def test_the_command_prints_json(stub, capsys):
         "model": "m",
         "trained_on": "SYNTHETIC: generated faces (ckplus)",
         "score_kind": "decision value",
+        "class_order": list(CLASSES),
+        "class_order_from": "card",
+        "class_order_why": "as its model.json says",
+        "scaling": "unit",
+        "scaling_from": "card",
+        "scaling_why": "as its model.json says",
+        "channels": 3,
+        "outputs": "probabilities",
     }
     assert second["label"] == "bright"
     assert gone["outcome"] == "unreadable"
@@ -526,7 +617,8 @@ def test_help_and_wrong_paths_answer_without_keras():
     helped = program.format(["predict", "--help"], "'numpy', 'cv2', 'pandas'")
     done = subprocess.run([sys.executable, "-c", helped], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for word in ("--whole-image", "--all-faces", "--annotate FOLDER", "Exit status: 0", "1 if", "2 for an error"):
+    options = ("--already-cropped", "--classes NAMES", "--recursive", "--all-faces", "--annotate FOLDER")
+    for word in (*options, "Exit status: 0", "1 if", "2 for an error"):
         assert word in " ".join(done.stdout.split())
     wrong = program.format(["predict", "gone.jpg"], "'torch'")
     done = subprocess.run([sys.executable, "-c", wrong], capture_output=True, text=True, check=False)

@@ -44,6 +44,10 @@ ELSEWHERE = {
     ".venv/bin/fer-lib predict photo.jpg --model results/smoke/models/ckplus_svm_seed0 --annotate drawn": (
         "tests/predict/test_prediction.py"
     ),
+    ".venv/bin/fer-lib predict album --recursive --json > album.json": "tests/predict/test_prediction.py",
+    ".venv/bin/fer-lib predict crops --already-cropped": "tests/predict/test_prediction.py",
+    ".venv/bin/fer-lib predict photo.jpg --model mine.keras --classes "
+    "angry,disgust,fear,happy,neutral,sad,surprise": "tests/predict/test_networks.py",
 }
 
 
