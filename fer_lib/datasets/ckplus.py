@@ -8,6 +8,7 @@ of each labelled sequence cropped to 48 x 48 grey pixels; that release has no ne
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -60,15 +61,19 @@ OFFICIAL_COUNTS = {
 }
 
 _EXPECTED = (
-    "the owners' cohn-kanade-images/S005/001/S005_001_00000001.png with Emotion/S005/001/*_emotion.txt (or their two "
-    "zips in one folder), or the 48 x 48 release's <emotion>/S010_004_00000017.png, as a folder or an archive"
+    "the owners' cohn-kanade-images/S005/001/S005_001_00000001.png with Emotion/S005/001/*_emotion.txt (or all "
+    "*_emotion.txt in one folder, or the owners' two zips in one folder), or the 48 x 48 release's "
+    "<emotion>/S010_004_00000017.png (also divided into train/ and test/), as a folder or an archive"
 )
 _PICTURE = r"\.(?:png|jpe?g|bmp|tiff?|pgm)"
 _FRAME = re.compile(rf"(?:^|.*/)(S\d+)/(\d+)/\1_\2_(\d+){_PICTURE}", re.IGNORECASE)
 _LABEL = re.compile(r"(?:^|.*/)(S\d+)/(\d+)/[^/]*_emotion\.txt", re.IGNORECASE)
+_FLAT_LABEL = re.compile(r"(?:^|.*/)(S\d+)_(\d+)_\d+_emotion\.txt", re.IGNORECASE)
 _FACE = re.compile(rf"(?:^|.*/)([^/]+)/(S\d+)_(\d+)_(\d+){_PICTURE}", re.IGNORECASE)
 _ALIASES = {name: name for name in EMOTIONS}
 _ALIASES |= {"anger": "angry", "happiness": "happy", "sadness": "sad", "surprised": "surprise"}
+_PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_KINDS = ("faces", "frames", "labels", "flat labels")
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,8 @@ def _kinds(source: Source) -> set[str]:
             kinds.add("frames")
         elif _LABEL.fullmatch(name):
             kinds.add("labels")
+        elif _FLAT_LABEL.fullmatch(name):
+            kinds.add("flat labels")
         elif (match := _FACE.fullmatch(name)) and match[1].lower() in _ALIASES:
             kinds.add("faces")
     return kinds
@@ -181,7 +188,9 @@ def _locate(path: Path) -> _Place:
     for archive in locate.archives_in(target) if target.is_dir() else []:
         with open_source(archive) as source:
             held[archive] = _kinds(source) - own  # unpacked files come before an archive
-    found = {kind: [place for place, kinds in held.items() if kind in kinds] for kind in ("faces", "frames", "labels")}
+    found = {kind: [place for place, kinds in held.items() if kind in kinds] for kind in _KINDS}
+    flat = found.pop("flat labels")
+    found["labels"] = found["labels"] or flat
     if not any(found.values()):
         raise locate.unrecognised(target, "ckplus", _EXPECTED, names)
     both = found["faces"] and found["frames"]
@@ -243,7 +252,7 @@ def _load_photos(
     if not kept:
         raise FerError(f"{origin} contains no picture of CK+ that can be read; fetch the corpus again.")
     root = _root_of(_FRAME, source)
-    synthetic = locate.marked(source, root) or locate.marked(labels, _root_of(_LABEL, labels))
+    synthetic = locate.marked(source, root) or locate.marked(labels, _root_of(_label_pattern(labels), labels))
     if source.container in ("zip", "tar"):  # the owners' zips side by side are marked by a file next to them
         synthetic = synthetic or (source is not labels and (source.path.parent / locate.MARKER).exists())
     notes |= {"labels_of_other_frames": other_frames, "sizes": size_notes(sizes.values())}
@@ -271,11 +280,18 @@ def _frames(source: Source) -> dict[tuple[str, str], dict[int, str]]:
 
 
 def _texts(labels: Source) -> dict[tuple[str, str], list[str]]:
+    """List the label files of each (subject, session): by their folders, or by their names if all are in one folder."""
+    pattern = _label_pattern(labels)
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name in labels.names:
-        if match := _LABEL.fullmatch(name):
+        if match := pattern.fullmatch(name):
             found[match[1].upper(), match[2]].append(name)
     return dict(found)
+
+
+def _label_pattern(labels: Source) -> re.Pattern:
+    """Give the pattern of the label files; those without the owners' folders count only if there are no others."""
+    return _LABEL if any(map(_LABEL.fullmatch, labels.names)) else _FLAT_LABEL
 
 
 def _emotion(labels: Source, members: list[str]) -> str:
@@ -323,10 +339,10 @@ def _labelled_frame(member: str) -> int | None:
 
 
 def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: bool, progress: bool) -> FaceDataset:
-    root = _face_root(source)
+    root, parts = _face_root(source), _face_parts(source)
     origin = source.describe(root.rstrip("/")) if root else source.path.name
     faults = Faults(origin, skip_bad)
-    offered = _offered(source, root, faults)
+    offered = _offered(source, root, parts, faults)
     emotions = _sequence_emotions(offered)
     chosen = _last(offered, emotions, peak_frames, faults)
     left_out = [picture for picture in chosen if picture.emotion == "contempt" and not contempt]
@@ -347,25 +363,49 @@ def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: b
     return FaceDataset(faces, meta, names, "ckplus", synthetic, notes)
 
 
-def _face_root(source: Source) -> str:
-    """Find the parent of the emotion folders, ``""`` or ending with ``/``; raise FerError if there are several."""
-    roots = set()
+def _face_parts(source: Source) -> list[str]:
+    """List the parents of the emotion folders, ``""`` or ending with ``/``: one, or the parts of a divided release.
+
+    Raises:
+        FerError: there are several releases, or a frame is in two parts.
+    """
+    frames: dict[str, dict[tuple[str, str, int], str]] = defaultdict(dict)
     for name in source.names:
         if (match := _FACE.fullmatch(name)) and match[1].lower() in _ALIASES:
-            roots.add(name[: match.start(1)])
-    if len(roots) > 1:
-        raise locate.more_than_once(source.path, "ckplus", (root or "." for root in sorted(roots)[:4]))
-    return roots.pop()
+            frame = (match[2].upper(), match[3], int(match[4]))
+            frames[name[: match.start(1)]][frame] = name.rsplit("/", 1)[-1]
+    parts = sorted(frames)
+    folders = [part.rstrip("/").rpartition("/") for part in parts]
+    siblings = len({above for above, _, _ in folders}) == 1
+    if len(parts) > 1 and not (siblings and all(folder.lower() in _PARTS for _, _, folder in folders)):
+        raise locate.more_than_once(source.path, "ckplus", (part or "." for part in parts[:4]))
+    for one, other in itertools.combinations(parts, 2):
+        if shared := sorted(frames[one].keys() & frames[other].keys()):
+            more = f" ({len(shared):,} frames are in both)" if len(shared) > 1 else ""
+            raise FerError(
+                f"{source.path} contains the frame {frames[one][shared[0]]} of CK+ in both {one} and {other}{more}; "
+                "keep each frame in one of the two, or give the path of the one to read."
+            )
+    return parts
 
 
-def _offered(source: Source, root: str, faults: Faults) -> list[_Picture]:
+def _face_root(source: Source) -> str:
+    """Find the folder that contains the 48 x 48 release, ``""`` or ending with ``/``; see :func:`_face_parts`."""
+    parts = _face_parts(source)
+    return parts[0] if len(parts) == 1 else parts[0][: parts[0].rstrip("/").rfind("/") + 1]
+
+
+def _offered(source: Source, root: str, parts: list[str], faults: Faults) -> list[_Picture]:
     """List the pictures by their names; any other file in an emotion folder is a fault."""
     pictures: dict[tuple[str, int], _Picture] = {}
     for name in source.names:
-        within = name.removeprefix(root)
+        part = next((part for part in parts if name.startswith(part)), None)
+        if part is None:
+            continue
+        within, shown = name.removeprefix(part), name.removeprefix(root)
         folder, _, base = within.partition("/")
         match = _FACE.fullmatch(within)
-        if not name.startswith(root) or not base or not (match or folder.lower() in _ALIASES):
+        if not base or not (match or folder.lower() in _ALIASES):
             continue
         try:
             picture = _placed(name, folder, match)
@@ -373,7 +413,7 @@ def _offered(source: Source, root: str, faults: Faults) -> list[_Picture]:
             if twin is not picture:
                 raise Fault("frame twice", f"the same frame is also at {twin.member.removeprefix(root)}")
         except Fault as fault:
-            faults.add(within, within, fault)
+            faults.add(shown, shown, fault)
     return list(pictures.values())
 
 

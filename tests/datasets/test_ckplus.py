@@ -250,6 +250,44 @@ def test_halves_of_the_official_corpus_say_what_is_missing(tmp_path):
     assert "no frames; put the owners' cohn-kanade-images" in error_of(write(tmp_path / "texts", texts))
 
 
+def flat(files):
+    """Put all label files into one folder, as they are often passed around."""
+    return {
+        name if name.endswith("png") else f"Emotion_labels/{name.rsplit('/', 1)[-1]}": data
+        for name, data in files.items()
+    }
+
+
+def test_labels_in_one_folder_are_read_by_their_names(tmp_path):
+    files = official_files()
+    tree, one = load(write(tmp_path / "tree", files)), load(write(tmp_path / "one", flat(files)))
+    assert one.meta.equals(tree.meta)
+    assert one.content_key == tree.content_key
+    assert one.notes == tree.notes
+    pair = tmp_path / "pair"
+    pair.mkdir()
+    pack(pair / "extended-cohn-kanade-images.zip", {n: d for n, d in files.items() if n.endswith("png")})
+    labels = {n.removeprefix("Emotion_labels/"): d for n, d in flat(files).items() if n.endswith("txt")}
+    pack(pair / "Emotion_labels.zip", labels)
+    assert load(pair).content_key == tree.content_key
+    assert load(pair).synthetic
+
+
+def test_labels_in_one_folder_count_only_where_the_owners_folders_are_not(tmp_path):
+    files = official_files()
+    stray = {"other/S005_001_00000011_emotion.txt": b"   7.0000000e+00\n"}
+    assert load(write(tmp_path / "ck", files | stray)).content_key == load(write(tmp_path / "b", files)).content_key
+    images = {name: data for name, data in files.items() if name.endswith("png")} | stray
+    apart = write(tmp_path / "apart", images)
+    pack(apart / "Emotion_labels.zip", {name: data for name, data in files.items() if name.endswith("txt")})
+    assert load(apart).content_key == load(tmp_path / "b").content_key
+
+
+def test_two_labels_of_one_sequence_in_one_folder_are_a_fault(tmp_path):
+    files = flat(official_files()) | {"Emotion_labels/S005_001_00000010_emotion.txt": b"3"}
+    assert "sequence S005_001: there are 2 Emotion files rather than one" in error_of(write(tmp_path, files))
+
+
 def test_real_counts_must_be_the_official_ones(tmp_path):
     root = write(tmp_path, official_files(), marked=False)
     message = error_of(root)
@@ -302,6 +340,44 @@ def test_the_48_release_does_not_depend_on_its_container(tmp_path):
     ]
     assert len({faces.fingerprint for faces in sets}) == 1
     assert all(faces.meta.equals(sets[0].meta) for faces in sets)
+
+
+def divided(files, parts=("train", "test")):
+    """Deal the frames into parts in turn, so that the frames of a sequence are in several."""
+    names = sorted(files)
+    return {name.replace("CK+48/", f"CK+48/{parts[n % len(parts)]}/"): files[name] for n, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("Train", "val", "Test"), ("training", "testing")])
+def test_the_48_release_in_parts_is_joined(tmp_path, parts):
+    files = faces_files()
+    whole, joined = load(write(tmp_path / "whole", files)), load(write(tmp_path / "ck", divided(files, parts)))
+    assert joined.fingerprint == whole.fingerprint
+    assert joined.meta.drop(columns="source").equals(whole.meta.drop(columns="source"))
+    assert set(joined.meta["split"]) == {"all"}
+    assert joined.notes == whole.notes
+    assert {source.split("/")[0] for source in joined.meta["source"]} == set(parts)
+    bare = {name.removeprefix("CK+48/"): data for name, data in divided(files, parts).items()}
+    assert load(pack(tmp_path / "ck.zip", bare)).fingerprint == whole.fingerprint
+    cached = [load(tmp_path / "ck", cache=True) for _ in range(2)]
+    assert {faces.fingerprint for faces in cached} == {whole.fingerprint}
+
+
+def test_a_frame_in_two_parts_is_named(tmp_path):
+    files = divided(faces_files())
+    files["CK+48/test/fear/S138_001_00000009.png"] = files["CK+48/train/fear/S138_001_00000009.png"] = png(1, (48, 48))
+    for skip_bad in (False, True):
+        message = error_of(write(tmp_path / "one", files), skip_bad=skip_bad)
+        assert "the frame S138_001_00000009.png of CK+ in both CK+48/test/ and CK+48/train/; keep" in message
+    copies = {name.replace("/train/", "/test/"): data for name, data in files.items()}
+    assert "frames are in both)" in error_of(write(tmp_path / "all", files | copies))
+
+
+def test_a_fault_in_a_part_is_named_with_the_part(tmp_path):
+    files = divided(faces_files()) | {"CK+48/test/annoyed/S010_005_00000018.png": png(3, (48, 48))}
+    message = error_of(write(tmp_path / "ck", files))
+    assert "test/annoyed/S010_005_00000018.png: the folder 'annoyed' is no emotion of CK+" in message
+    assert len(load(tmp_path / "ck", skip_bad=True)) == 9
 
 
 FACE = "CK+48/anger/S010_004_00000018.png"
