@@ -189,6 +189,9 @@ def _official_classes(dataset: FaceDataset | PhotoSet) -> str:
 
 def _ckplus_facts(data: FaceDataset | PhotoSet) -> list[str]:
     notes = data.notes
+    if notes["subjects"] is None:
+        usage = ", ".join(f"{name or 'none'} {count:,}" for name, count in notes["usage"].items())
+        return [f"subjects: not in this release, so no division can keep them apart; its column Usage: {usage}"]
     neutral = "yes" if notes["neutral"] else "none: neutrality cannot be trained or tested on this release"
     facts = {
         "labelled sequences": f"{notes['sequences']:,}",

@@ -3,7 +3,8 @@
 The corpus of liu2023, section 2.1; made by Lucey et al., "The Extended Cohn-Kanade Dataset (CK+): A complete dataset
 for action unit and emotion-specified expression" (2010): 593 sequences of 123 subjects; 327 of them (of 118 subjects)
 have an emotion label. It exists as the owners' tree of whole photos and, widely passed around, as the last three frames
-of each labelled sequence cropped to 48 x 48 grey pixels; that release has no neutral face.
+of each labelled sequence cropped to 48 x 48 grey pixels; that release has no neutral face. A CSV without
+subjects is read too (:mod:`fer_lib.datasets.ckplus_csv`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from fer_lib.datasets import ckplus_csv
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
 from fer_lib.datasets.readers import locate
-from fer_lib.datasets.readers.archives import Source, content_digests, members_digest, open_source
+from fer_lib.datasets.readers.archives import Source, archive_kind, content_digests, members_digest, open_source
 from fer_lib.datasets.readers.cache import cached
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import decode_face
@@ -46,7 +47,7 @@ CODES: dict[float, str] = {
 }
 
 #: All names a class can have, in label order: FER-2013's, then contempt.
-EMOTIONS = (*CLASS_NAMES, "contempt")
+EMOTIONS = ckplus_csv.EMOTIONS
 
 #: Labelled sequences per class (Lucey et al. 2010, Table 3), and the subjects in them.
 OFFICIAL_COUNTS = {
@@ -63,7 +64,8 @@ OFFICIAL_COUNTS = {
 _EXPECTED = (
     "the owners' cohn-kanade-images/S005/001/S005_001_00000001.png with Emotion/S005/001/*_emotion.txt (or all "
     "*_emotion.txt in one folder, or the owners' two zips in one folder), or the 48 x 48 release's "
-    "<emotion>/S010_004_00000017.png (also divided into train/ and test/), as a folder or an archive"
+    "<emotion>/S010_004_00000017.png (also divided into train/ and test/), as a folder or an archive, or "
+    "ckextended.csv"
 )
 _PICTURE = r"\.(?:png|jpe?g|bmp|tiff?|pgm)"
 _FRAME = re.compile(rf"(?:^|.*/)(S\d+)/(\d+)/\1_\2_(\d+){_PICTURE}", re.IGNORECASE)
@@ -73,12 +75,12 @@ _FACE = re.compile(rf"(?:^|.*/)([^/]+)/(S\d+)_(\d+)_(\d+){_PICTURE}", re.IGNOREC
 _ALIASES = {name: name for name in EMOTIONS}
 _ALIASES |= {"anger": "angry", "happiness": "happy", "sadness": "sad", "surprised": "surprise"}
 _PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
-_KINDS = ("faces", "frames", "labels", "flat labels")
+_KINDS = ("faces", "frames", "labels", "flat labels", "table")
 
 
 @dataclass(frozen=True)
 class _Place:
-    """The paths of a release: its pictures, and the labels of the owners' tree (None for the 48 x 48 release)."""
+    """The paths of a release: its pictures (or its CSV), and the labels of the owners' tree (None for the others)."""
 
     pictures: Path
     labels: Path | None
@@ -127,12 +129,15 @@ def load(
         progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
-        A PhotoSet of the owners' photos, or a FaceDataset uint8 (N, 48, 48) of the 48 x 48 release. Rows are sorted by
-        subject, sequence and frame, whatever the archive. ``meta`` has ``label``, ``split`` (``"all"``), ``subject``
-        (``"S010"``), ``sequence`` (``"S010_004"``), ``frame`` (int) and ``source``. The classes are those that the
-        release has, in FER-2013's order. ``notes`` has ``layout``, ``container``, ``sequences``, ``subjects``,
+        A PhotoSet of the owners' photos, or a FaceDataset uint8 (N, 48, 48) of the 48 x 48 release or the CSV. Rows are
+        sorted by subject, sequence and frame, whatever the archive. ``meta`` has ``label``, ``split`` (``"all"``),
+        ``subject`` (``"S010"``), ``sequence`` (``"S010_004"``), ``frame`` (int) and ``source``. The classes are those
+        that the release has, in FER-2013's order. ``notes`` has ``layout``, ``container``, ``sequences``, ``subjects``,
         ``unlabelled_sequences``, ``contempt_left_out`` (peak pictures), ``labels_of_other_frames``, ``neutral``
         (whether there are neutral faces), ``skipped`` and ``count_deviations``.
+
+        The CSV does not know ``subject``, ``sequence`` and ``frame``: ``peak_frames`` has no effect, the rows are in
+        canonical order, and the notes say None for ``sequences`` and ``subjects``.
 
     Raises:
         FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
@@ -149,7 +154,9 @@ def load(
 
     def build() -> FaceDataset:
         with open_source(place.pictures) as pictures:
-            return _load_faces(pictures, progress=progress, **options)
+            if "faces" in _kinds(pictures):
+                return _load_faces(pictures, progress=progress, **options)
+            return ckplus_csv.load(pictures, _table(pictures), contempt=contempt, skip_bad=skip_bad)
 
     if not cache:
         return build()
@@ -158,7 +165,7 @@ def load(
 
 
 def recognises(source: Source) -> bool:
-    """Tell whether a source contains frames, labels or 48 x 48 faces of CK+."""
+    """Tell whether a source contains frames, labels, 48 x 48 faces or a CSV of CK+."""
     return bool(_kinds(source))
 
 
@@ -176,7 +183,7 @@ def _kinds(source: Source) -> set[str]:
             kinds.add("flat labels")
         elif (match := _FACE.fullmatch(name)) and match[1].lower() in _ALIASES:
             kinds.add("faces")
-    return kinds
+    return kinds or ({"table"} if ckplus_csv.tables(source) else set())
 
 
 def _locate(path: Path) -> _Place:
@@ -191,6 +198,9 @@ def _locate(path: Path) -> _Place:
     found = {kind: [place for place, kinds in held.items() if kind in kinds] for kind in _KINDS}
     flat = found.pop("flat labels")
     found["labels"] = found["labels"] or flat
+    table = found.pop("table")
+    if not any(found.values()):
+        found = {"faces": table, "frames": [], "labels": []}
     if not any(found.values()):
         raise locate.unrecognised(target, "ckplus", _EXPECTED, names)
     both = found["faces"] and found["frames"]
@@ -210,13 +220,24 @@ def _locate(path: Path) -> _Place:
 def _content(path: Path) -> dict[str, object]:
     """Identify the content for the cache: SHA-256 of the file, or of all pictures' names and bytes."""
     if not path.is_dir():
-        return {"sha256": file_sha256(path)}
+        beside = archive_kind(path) in (None, "compressed") and (path.parent / locate.MARKER).exists()
+        return {"sha256": file_sha256(path)} | ({"marked": True} if beside else {})
     with open_source(path) as source:
-        names = [name for name in source.names if _FACE.fullmatch(name)]
-        return {
-            "sha256": members_digest(content_digests(source, names)),
-            "marked": locate.marked(source, _face_root(source)),
-        }
+        names, root = [name for name in source.names if _FACE.fullmatch(name)], ""
+        if "faces" in _kinds(source):
+            root = _face_root(source)
+        else:
+            names = [_table(source)]
+            root = names[0][: names[0].rfind("/") + 1]
+        return {"sha256": members_digest(content_digests(source, names)), "marked": locate.marked(source, root)}
+
+
+def _table(source: Source) -> str:
+    """Name the CSV in a source; raise FerError if there are several."""
+    names = ckplus_csv.tables(source)
+    if len(names) > 1:
+        raise locate.more_than_once(source.path, "ckplus", names)
+    return names[0]
 
 
 # --- the owners' tree ------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def load_ckplus(
     write = partial(writers.write_ckplus, subjects=count, seed=2010)
     place = _place("ckplus", data, data_dir, partial(_drawn, "ckplus", count, write), missing_ok=missing_ok)
     if place is None:
-        return _absent("ckplus", ckplus.CLASS_NAMES)
+        return _absent("ckplus", fer2013.CLASS_NAMES)
     return ckplus.load(
         place.path,
         peak_frames=settings.peak_frames,

@@ -87,11 +87,18 @@ def groups_of(faces: FaceDataset, separation: str) -> np.ndarray:
 
     Raises:
         ValueError: ``separation`` is none of ``SEPARATIONS``.
+        FerError: the corpus does not say which subject, or which sequence, a face belongs to.
     """
     if separation not in SEPARATIONS:
         raise ValueError(f"separation is {separation!r}; it should be one of {SEPARATIONS}")
     if separation == "frames":
         return np.arange(len(faces))
+    if separation.removesuffix("s") not in faces.meta:
+        layout = faces.notes.get("layout", "this release")
+        raise FerError(
+            f"{faces.corpus} ({layout}) does not name the {separation} of its faces, so no division can keep "
+            f"{separation} apart; use a release that names them, or divide by frames only."
+        )
     return pd.factorize(faces.meta[separation.removesuffix("s")], sort=True)[0].astype(np.int64)
 
 

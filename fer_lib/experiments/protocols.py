@@ -66,6 +66,8 @@ def divisions(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[D
     Raises:
         FerError: a class has too few faces, sequences or subjects for them.
     """
+    for separation in settings.separations:
+        groups_of(faces, separation)  # raises for a corpus without subjects before it counts faces
     found = []
     for draw in range(settings.repeats):
         for separation in settings.separations:

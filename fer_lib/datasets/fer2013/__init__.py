@@ -28,6 +28,7 @@ from fer_lib.datasets.fer2013.csv import (
     sniff_columns,
 )
 from fer_lib.datasets.fer2013.folders import Tree, find_trees, read_tree
+from fer_lib.datasets.fer2013.lookalikes import is_ckplus
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import (
     Source,
@@ -161,7 +162,7 @@ def _layouts(source: Source) -> list[_Layout]:
             continue
         with source.open(name) as stream:
             columns = sniff_columns(stream.read(4096))
-        if columns is None:
+        if columns is None or is_ckplus(source, name):
             continue
         root = "".join(f"{part}/" for part in name.split("/")[:-1])
         low = {column.strip().lower() for column in columns}
@@ -175,6 +176,11 @@ def _layouts(source: Source) -> list[_Layout]:
 
 def _choose(source: Source) -> _Layout:
     layouts = _layouts(source)
+    if not layouts and any(is_ckplus(source, name) for name in source.names):
+        raise FerError(
+            f"{source.path} is CK+ as a CSV, with contempt as an eighth class, and not FER-2013; give fer2013.csv "
+            "here, and this file as ckplus.csv in the data folder."
+        )
     if not layouts:
         raise locate.unrecognised(source.path, "fer2013", _EXPECTED, source.names)
     return _nearest(layouts, source.path)

@@ -353,14 +353,19 @@ def _pixels_one_by_one(
     """Parse the pixels of each row; give the correct rows and their pixels, and add the faults of the others."""
     kept, pixels = [], []
     for row in sound:
-        block = _pixels_of_block([row[0]])
         try:
-            pixels.append(_careful_pixels(row[0]) if block is None else block[0])
+            pixels.append(row_pixels(row[0]))
             kept.append(row)
         except Fault as fault:
             fault.label = row[1]
             faults.append((row[3], fault))
     return kept, np.stack(pixels) if pixels else np.empty((0, PIXELS), np.uint8)
+
+
+def row_pixels(text: bytes) -> np.ndarray:
+    """Parse the pixels of one row, uint8 (2304,); raise Fault naming the first error."""
+    block = _pixels_of_block([text])
+    return _careful_pixels(text) if block is None else block[0]
 
 
 def _careful_pixels(text: bytes) -> np.ndarray:
