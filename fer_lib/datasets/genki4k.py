@@ -3,6 +3,10 @@
 The corpus that liu2023, section 2.1, tests generalisation on; made by the Machine Perception Laboratory of
 the University of California, San Diego ("http://mplab.ucsd.edu, The MPLab GENKI-4K Dataset"). Line N of ``labels.txt``
 belongs to ``files/fileN.jpg``: smile (1 or 0), then yaw, pitch and roll in radians. The smiles come first.
+
+The larger release GENKI-R2009a contains the corpus as ``Subsets/GENKI-4K``: ``GENKI-4K_Labels.txt`` and
+``GENKI-4K_Images.txt``, whose line N names the picture of the label on line N. The pictures are in ``files`` next to
+these lists, or in the release's own ``files``.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +36,30 @@ OFFICIAL_COUNTS = {"photos": 4000, "smiling": 2162, "not smiling": 1838}
 LABELS_SHA256 = "b0b01171e348497c0de8a43592faabd4bb9b2b5d97ea2564d255c1695bd47ba5"
 
 _EXPECTED = (
-    "files/file0001.jpg and so on next to labels.txt (line N: smile, yaw, pitch, roll), as a folder or an archive"
+    "files/file0001.jpg and so on next to labels.txt (line N: smile, yaw, pitch, roll), or GENKI-R2009a with "
+    "Subsets/GENKI-4K/GENKI-4K_Labels.txt and GENKI-4K_Images.txt, as a folder or an archive"
 )
 _PICTURE = re.compile(r"files/file(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
+_SUBSET_LABELS = "genki-4k_labels.txt"
+_SUBSET_IMAGES = "genki-4k_images.txt"
+_SUBSET_FOLDER = "subsets/genki-4k/"
+
+
+@dataclass(frozen=True)
+class _Release:
+    """The members of one release.
+
+    Attributes:
+        layout: its name in the notes.
+        root: the corpus's folder, ``""`` or ending with ``/``.
+        labels: the file of labels.
+        images: the list of the pictures' names; None if line N belongs to file N.
+    """
+
+    layout: str
+    root: str
+    labels: str
+    images: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,22 +83,21 @@ def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> 
 
     Returns:
         A PhotoSet in the order of the files' numbers, whatever the archive. ``meta`` has ``label`` (1 smiling),
-        ``split`` (``"all"``), ``yaw``, ``pitch``, ``roll`` (radians) and ``source``. ``notes`` has ``layout``,
-        ``container``, ``labels_sha256``, ``official_labels`` (whether they are the official ones), ``sizes``,
-        ``skipped`` and ``count_deviations``.
+        ``split`` (``"all"``), ``yaw``, ``pitch``, ``roll`` (radians) and ``source``; GENKI-R2009a's are in the order of
+        its list. ``notes`` has ``layout``, ``container``, ``labels_sha256``, ``official_labels`` (whether they are the
+        official ones), ``sizes``, ``skipped`` and ``count_deviations``.
 
     Raises:
         FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
     """
-    target = locate.find(path, "genki4k", _roots, expected=_EXPECTED).path
+    target = locate.find(path, "genki4k", _releases, expected=_EXPECTED).path
     with open_source(target) as source:
-        root = _root(source)
-        return _read(source, root, skip_bad=skip_bad, progress=progress)
+        return _read(source, _release(source), skip_bad=skip_bad, progress=progress)
 
 
 def recognises(source: Source) -> bool:
-    """Tell whether a source contains GENKI-4K's ``labels.txt`` next to its ``files``."""
-    return bool(_roots(source))
+    """Tell whether a source contains GENKI-4K's labels and its ``files``."""
+    return bool(_releases(source))
 
 
 def labels_sha256(text: str) -> str:
@@ -82,14 +107,18 @@ def labels_sha256(text: str) -> str:
 
 
 def labels_in(path: str | Path) -> str:
-    """Read the text of ``labels.txt`` of the corpus at ``path``; raise FerError if the corpus is not there."""
-    target = locate.find(path, "genki4k", _roots, expected=_EXPECTED).path
+    """Read the text of the labels of the corpus at ``path``; raise FerError if the corpus is not there."""
+    target = locate.find(path, "genki4k", _releases, expected=_EXPECTED).path
     with open_source(target) as source:
-        return _text(source, _root(source))
+        return _text(source, _release(source).labels)
 
 
-def _roots(source: Source) -> list[str]:
-    """List the folders with both ``labels.txt`` and pictures in ``files``: ``""`` or ending with ``/``."""
+def _releases(source: Source) -> list[_Release]:
+    """List the releases: ``labels.txt`` next to pictures in ``files``; if there is none, those of GENKI-R2009a."""
+    return _plain_releases(source) or _subset_releases(source)
+
+
+def _plain_releases(source: Source) -> list[_Release]:
     beside = {name.removesuffix("labels.txt") for name in source.names if name.rsplit("/", 1)[-1] == "labels.txt"}
     if not beside:
         return []
@@ -98,38 +127,58 @@ def _roots(source: Source) -> list[str]:
         within = "/".join(name.split("/")[-2:])
         if _PICTURE.fullmatch(within):
             above.add(name.removesuffix(within))
-    return sorted(beside & above)
+    return [_Release("files and labels.txt", root, f"{root}labels.txt") for root in sorted(beside & above)]
 
 
-def _root(source: Source) -> str:
-    roots = sorted(_roots(source), key=lambda root: root.count("/"))
-    if not roots:
+def _subset_releases(source: Source) -> list[_Release]:
+    found = []
+    for name in source.names:
+        if name.rsplit("/", 1)[-1].lower() != _SUBSET_LABELS:
+            continue
+        folder = name[: name.rfind("/") + 1]
+        files = (f"{folder}files/", f"{_above_subsets(folder)}files/")
+        if any(other.startswith(files) for other in source.names):
+            lists = [other for other in source.names if other.lower() == f"{folder}{_SUBSET_IMAGES}".lower()]
+            found.append(_Release("GENKI-R2009a", folder, name, lists[0] if lists else None))
+    return found
+
+
+def _release(source: Source) -> _Release:
+    releases = sorted(_releases(source), key=lambda release: release.root.count("/"))
+    if not releases:
         raise locate.unrecognised(source.path, "genki4k", _EXPECTED, source.names)
-    nearest = [root for root in roots if root.count("/") == roots[0].count("/")]
+    nearest = [release.root for release in releases if release.root.count("/") == releases[0].root.count("/")]
     if len(nearest) > 1:
         raise locate.more_than_once(source.path, "genki4k", nearest)
-    return nearest[0]
+    return releases[0]
 
 
-def _text(source: Source, root: str) -> str:
-    return source.read(f"{root}labels.txt").decode("utf-8", "replace").removeprefix("\ufeff")
+def _text(source: Source, name: str) -> str:
+    return source.read(name).decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> PhotoSet:
+def _read(source: Source, release: _Release, *, skip_bad: bool, progress: bool) -> PhotoSet:
+    root = release.root
     origin = source.describe(root.rstrip("/")) if root else source.path.name
-    text = _text(source, root)
+    text, named = _text(source, release.labels), release.labels.removeprefix(root)
     lines = text.rstrip().splitlines()
-    members = _members(source, root)
-    _check_lengths(origin, len(lines), members)
-    faults = Faults(origin, skip_bad)
+    if release.images:
+        members, within = _listed_members(source, release, len(lines))
+    else:
+        members, within = _members(source, root), root
+        _check_lengths(origin, named, len(lines), members)
+    faults, present = Faults(origin, skip_bad), set(source.names)
     labels: dict[int, _Label] = {}
     for number, line in enumerate(lines, start=1):
         try:
             if number not in members:
                 raise Fault("missing photo", f"the line has no picture file{number:04d}.jpg in files")
+            if members[number] not in present:
+                missing = members[number].removeprefix(within)
+                raise Fault("missing photo", f"the picture {missing} of its list is not there")
             labels[number] = _label(line)
         except Fault as fault:
-            faults.add(f"labels.txt {number:09d}", f"labels.txt, line {number}", fault)
+            faults.add(f"{named} {number:09d}", f"{named}, line {number}", fault)
     sizes = read_photos(source, [members[k] for k in labels], faults, corpus="genki4k", progress=progress)
     skipped = faults.settle()
     kept = [number for number in labels if members[number] in sizes]
@@ -139,7 +188,7 @@ def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> Photo
     rows = [labels[number] for number in kept]
     digest = labels_sha256(text)
     notes = {
-        "layout": "files and labels.txt",
+        "layout": release.layout,
         "container": source.container,
         "labels_sha256": digest,
         "official_labels": digest == LABELS_SHA256,
@@ -148,8 +197,41 @@ def _read(source: Source, root: str, *, skip_bad: bool, progress: bool) -> Photo
         "count_deviations": locate.deviations(_counts(rows), OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic),
     }
     paths = tuple(members[number] for number in kept)
-    meta = _meta(rows, [member.removeprefix(root) for member in paths])
+    meta = _meta(rows, [member.removeprefix(within) for member in paths])
     return PhotoSet(meta, CLASS_NAMES, "genki4k", source.path, paths, synthetic, notes)
+
+
+def _listed_members(source: Source, release: _Release, lines: int) -> tuple[dict[int, str], str]:
+    """Give the pictures by line of GENKI-R2009a's list, and the folder that contains their ``files``.
+
+    Raises:
+        FerError: the lists have different lengths, or one picture twice, or no picture of the list is there.
+    """
+    assert release.images is not None  # only a release with a list comes here
+    listed = _text(source, release.images).rstrip().splitlines()
+    names = [line.strip().replace("\\", "/").rsplit("/", 1)[-1] for line in listed]
+    where = f"{source.path.name}, {release.images}"
+    if len(names) != lines:
+        raise FerError(
+            f"{where}, names {len(names):,} pictures but {release.labels.removeprefix(release.root)} has {lines:,} "
+            "lines; line N of one belongs to line N of the other, so a line too few or too many shifts the labels: "
+            "fetch the corpus again."
+        )
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise FerError(f"{where}, names the picture {twice[0]!r} more than once; fetch the corpus again.")
+    present = set(source.names)
+    for root in dict.fromkeys((release.root, _above_subsets(release.root))):
+        if any(f"{root}files/{name}" in present for name in names):
+            return {number: f"{root}files/{name}" for number, name in enumerate(names, start=1)}, root
+    raise FerError(
+        f"{source.path.name} contains none of the {len(names):,} pictures of {release.images} in a folder files; put "
+        "the release's files next to it."
+    )
+
+
+def _above_subsets(root: str) -> str:
+    """Give the folder of the whole release: that above ``Subsets/GENKI-4K/``, or the same folder."""
+    return root[: -len(_SUBSET_FOLDER)] if root.lower().endswith(_SUBSET_FOLDER) else root
 
 
 def _members(source: Source, root: str) -> dict[int, str]:
@@ -169,13 +251,13 @@ def _members(source: Source, root: str) -> dict[int, str]:
     return members
 
 
-def _check_lengths(origin: str, lines: int, members: dict[int, str]) -> None:
-    last = max(members)
+def _check_lengths(origin: str, named: str, lines: int, members: dict[int, str]) -> None:
+    last = max(members, default=0)
     if lines != last or 0 in members:
         raise FerError(
-            f"{origin} has {lines:,} lines in labels.txt but its {len(members):,} pictures are numbered "
-            f"{min(members):,} to {last:,}; line N belongs to file N, so a line too few or too many shifts the "
-            "labels: fetch the corpus again."
+            f"{origin} has {lines:,} lines in {named} but its {len(members):,} pictures are numbered "
+            f"{min(members, default=0):,} to {last:,}; line N belongs to file N, so a line too few or too many shifts "
+            "the labels: fetch the corpus again."
         )
 
 
