@@ -2,7 +2,8 @@
 
 A corpus of identities, not of expressions, used by the LeNet study on liu2023, section 3.2. It was made by Samaria and
 Harter, "Parameterisation of a stochastic model for human face identification" (1994). It exists as one mosaic of
-20 x 20 faces of 57 x 47 pixels, and as the 64 x 64 faces of S. Roweis that scikit-learn downloads.
+20 x 20 faces of 57 x 47 pixels, and as the 64 x 64 faces of S. Roweis that scikit-learn downloads. Kaggle gives the
+latter as two NumPy files.
 
 Rows keep the corpus's own order (subject by subject, ten consecutive faces each) and are not reordered by content like
 those of FER-2013. The LeNet study depends on this: a split of each ten by ``frame`` takes the same pictures of every
@@ -12,6 +13,7 @@ subject.
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from pathlib import Path
 
@@ -44,9 +46,11 @@ _MAT_SIDE = 64
 _PADDING = 2  # columns of pixels at the right of the mosaic
 _EXPECTED = (
     "the mosaic olivettifaces.gif (942 x 1140 pixels), olivettifaces.mat, or olivetti.npz as "
-    "`fer-lib data fetch olivetti` writes it, as a file, in a folder or in an archive"
+    "`fer-lib data fetch olivetti` writes it, as a file, in a folder or in an archive, or olivetti_faces.npy next to "
+    "olivetti_faces_target.npy"
 )
 _NPZ = {"images.npy", "target.npy"}
+_TARGET = "_target.npy"
 
 
 def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
@@ -70,8 +74,12 @@ def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
     with open_source(target) as source:
         layout, member = _choose(source)
         origin = source.path.name if member is None else source.describe(member)
-        data = target.read_bytes() if member is None else source.read(member)
-        images = (_npz if member is None else _READERS[layout])(data, origin)
+        if layout == "npy":
+            assert member is not None  # only a zip is read as a whole
+            data, images = b"", _npy(source, member)
+        else:
+            data = target.read_bytes() if member is None else source.read(member)
+            images = (_npz if member is None else _READERS[layout])(data, origin)
         root = "" if member is None else member.removesuffix(member.rsplit("/", 1)[-1])
         beside = member is None and (target.parent / locate.MARKER).exists()
         synthetic = beside or locate.marked(source, root) or locate.OLIVETTI_COMMENT in data
@@ -80,7 +88,7 @@ def load(path: str | Path, *, skip_bad: bool = False) -> FaceDataset:
 
 
 def recognises(source: Source) -> bool:
-    """Tell whether a source contains the mosaic, the ``.mat`` or the ``.npz``."""
+    """Tell whether a source contains the mosaic, the ``.mat``, the ``.npz`` or the ``.npy`` files."""
     return bool(_layouts(source))
 
 
@@ -117,7 +125,10 @@ def _refused(path: Path) -> FerError:
 
 
 def _layouts(source: Source) -> list[tuple[str, str | None]]:
-    """List the releases in a source as (layout, member); the member is None if the file itself is an ``.npz``."""
+    """List the releases in a source as (layout, member); the member is None if the file itself is an ``.npz``.
+
+    The ``.npy`` files count only if there is no other release.
+    """
     if source.container == "zip" and set(source.names) >= _NPZ:
         return [("npz", None)]
     found: list[tuple[str, str | None]] = []
@@ -129,7 +140,16 @@ def _layouts(source: Source) -> list[tuple[str, str | None]]:
             head = stream.read(4096)
         if layout := _layout(head, low):
             found.append((layout, name))
-    return found
+    return found or [("npy", name) for name in source.names if _is_npy(source, name)]
+
+
+def _is_npy(source: Source, name: str) -> bool:
+    """Tell by its name and first bytes whether a member is the faces of the ``.npy`` files."""
+    base = name.rsplit("/", 1)[-1].lower()
+    if not (base.startswith("olivetti") and base.endswith(".npy")) or base.endswith(_TARGET):
+        return False
+    with source.open(name) as stream:
+        return stream.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
 
 
 def _layout(head: bytes, name: str) -> str | None:
@@ -198,6 +218,52 @@ def _npz(data: bytes, origin: str) -> np.ndarray:
             f"{origin} is damaged or contains pickled objects ({one_line(error)}); run `fer-lib data fetch olivetti` "
             "for plain arrays."
         ) from error
+    return _checked(images, target, origin)
+
+
+def _npy(source: Source, member: str) -> np.ndarray:
+    """Read ``olivetti_faces.npy`` and the subjects in ``olivetti_faces_target.npy`` next to it."""
+    origin = source.describe(member)
+    beside = f"{member[: -len('.npy')]}{_TARGET}"
+    names = {name.lower(): name for name in source.names}
+    if source.container == "file":
+        names = {file.name.lower(): file.name for file in source.path.parent.iterdir() if file.is_file()}
+    if beside.lower() not in names:
+        raise FerError(
+            f"{origin} has no {beside.rsplit('/', 1)[-1]} next to it, and only this file says whose faces these are; "
+            "put both there."
+        )
+    beside = names[beside.lower()]
+    images = _array(source.read(member), origin)
+    if source.container != "file":
+        return _checked(images, _array(source.read(beside), source.describe(beside)), origin)
+    with open_source(source.path.with_name(beside)) as other:
+        return _checked(images, _array(other.read(beside), beside), origin)
+
+
+def _array(data: bytes, origin: str) -> np.ndarray:
+    """Read the bytes of an ``.npy`` file whose header and length agree; never a pickle."""
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = header(stream)
+        wanted = math.prod(shape) * kind.itemsize
+        if kind.hasobject:
+            raise ValueError("it contains pickled objects, which can run any code")
+        if wanted != len(data) - stream.tell():
+            raise ValueError(f"its header says {wanted:,} bytes of numbers and {len(data) - stream.tell():,} follow")
+        stream.seek(0)
+        return np.load(stream, allow_pickle=False)
+    except Exception as error:  # a damaged header raises whatever its tokens and its literals raise
+        raise FerError(
+            f"{origin} is no array of NumPy that can be read ({one_line(error)}); fetch the corpus again, or run "
+            "`fer-lib data fetch olivetti`."
+        ) from error
+
+
+def _checked(images: np.ndarray, target: np.ndarray, origin: str) -> np.ndarray:
+    """Give the faces as grey levels; raise FerError if they are not ten consecutive faces of each subject."""
     people = len(images) // FACES_PER_PERSON if images.ndim == 3 else 0
     if not people or min(images.shape[1:]) < 16:
         raise FerError(f"{origin} contains images of shape {images.shape}; expected 400 x 64 x 64.")

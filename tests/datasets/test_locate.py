@@ -25,6 +25,8 @@ def touch(folder, *names):
         (["fer2013.tar.gz", "fer2013plus.zip"], "fer2013", "fer2013.tar.gz"),
         (["ckplus48.zip", "ckplus.txt"], "ckplus", "ckplus48.zip"),
         (["olivettifaces.gif"], "olivetti", "olivettifaces.gif"),
+        (["olivettifaces.gif", "olivetti_faces.npy"], "olivetti", "olivettifaces.gif"),
+        (["olivetti_faces.npy", "olivetti_faces_target.npy"], "olivetti", "olivetti_faces.npy"),
         (["genki4k-v2/x", "genki4k-old.zip"], "genki4k", "genki4k-v2"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from fer_lib.datasets import olivetti
+from fer_lib.datasets import check, olivetti
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 
@@ -157,6 +157,103 @@ def test_what_is_wrong_is_one_sentence(tmp_path, kind):
     message = error_of(path)
     assert f"olivetti.{suffix}" in message
     assert words in message
+
+
+# --- the two .npy files ----------------------------------------------------------------------------------------------
+
+
+UNIT = (SHORT["images"] / 255).astype(np.float32)
+
+
+def npy_bytes(array):
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+def put_npy(folder, images=UNIT, target=SHORT["target"], marked=True):
+    """Write the files that Kaggle gives, from arrays or from bytes."""
+    for name, array in (("olivetti_faces_target.npy", target), ("olivetti_faces.npy", images)):
+        if array is not None:
+            put(folder, name, array if isinstance(array, bytes) else npy_bytes(array), marked)
+    return folder / "olivetti_faces.npy"
+
+
+def test_the_npy_files_give_scikit_learns_faces(tmp_path):
+    file = put_npy(tmp_path / "data" / "olivetti")
+    put_npy(tmp_path / "flat")
+    with zipfile.ZipFile(tmp_path / "o.zip", "w") as archive:
+        for name in ("olivetti_faces.npy", "olivetti_faces_target.npy", "SYNTHETIC.txt"):
+            archive.write(file.parent / name, f"deep/{name}")
+    npz = olivetti.load(put(tmp_path / "npz", "olivetti.npz", npz_bytes(images=UNIT, target=SHORT["target"])))
+    for path in (file, file.parent, tmp_path / "data", tmp_path / "flat", tmp_path / "o.zip"):
+        data = olivetti.load(path)
+        assert data.fingerprint == npz.fingerprint
+        assert data.meta.equals(npz.meta)
+        assert data.notes["layout"] == "npy"
+        assert data.synthetic
+        assert check.recognised(path) == "olivetti"
+    assert data.images.shape == (20, 64, 64)
+    for kind in ("<f8", ">f4"):
+        assert olivetti.load(put_npy(tmp_path / kind[1:], UNIT.astype(kind))).fingerprint == npz.fingerprint
+    turned = put_npy(tmp_path / "fortran", np.asfortranarray(UNIT))
+    assert olivetti.load(turned).fingerprint == npz.fingerprint
+
+
+def test_all_four_hundred_faces_need_no_marker(tmp_path):
+    images = small_faces(40, (64, 64)) / 255
+    data = olivetti.load(put_npy(tmp_path, images, np.repeat(np.arange(40), 10), marked=False))
+    assert not data.synthetic
+    assert (len(data), data.notes["people"], data.notes["count_deviations"]) == (400, 40, {})
+
+
+def cut_header(shape):
+    """Make the bytes of an array that claims a shape that does not follow."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return stream.getvalue() + b"\0" * 100
+
+
+BAD_NPY = {
+    "pickle": ({"images": np.array([None, {}])}, "olivetti_faces.npy is no array", "pickled objects"),
+    "pickled target": ({"target": np.array([None, {}])}, "olivetti_faces_target.npy is no array", "pickled objects"),
+    "huge": ({"images": cut_header((10**6, 10**4, 10**4))}, "olivetti_faces.npy", "and 100 follow"),
+    "negative": ({"images": cut_header((-1, 64, 64))}, "olivetti_faces.npy", "and 100 follow"),
+    "cut": ({"images": npy_bytes(UNIT)[:-8]}, "olivetti_faces.npy", "327,680 bytes of numbers and 327,672 follow"),
+    "long": ({"images": npy_bytes(UNIT) + b"x"}, "olivetti_faces.npy", "327,681 follow"),
+    "no header": ({"images": npy_bytes(UNIT)[:20]}, "olivetti_faces.npy", "no array of NumPy that can be read"),
+    "odd header": (
+        {"images": npy_bytes(UNIT).replace(b"{'descr'", b"{[[[((\n ")},
+        "olivetti_faces.npy",
+        "no array of NumPy that can be read",
+    ),
+    "other size": ({"images": UNIT[:, :12, :12]}, "olivetti_faces.npy", "shape (20, 12, 12); expected 400 x 64 x 64"),
+    "flat": ({"images": UNIT.reshape(20, -1)}, "olivetti_faces.npy", "shape (20, 4096); expected 400 x 64 x 64"),
+    "number": ({"images": np.float32(3)}, "olivetti_faces.npy", "shape (); expected 400 x 64 x 64"),
+    "shuffled": ({"target": SHORT["target"][::-1]}, "olivetti_faces.npy", "ten consecutive faces"),
+    "short target": ({"target": SHORT["target"][:-1]}, "olivetti_faces.npy", "ten consecutive faces"),
+    "text": ({"images": UNIT.astype(str)}, "olivetti_faces.npy", "no grey levels"),
+    "NaN": ({"images": UNIT * np.nan}, "olivetti_faces.npy", "no grey levels"),
+    "no target": ({"target": None}, "olivetti_faces.npy", "has no olivetti_faces_target.npy next to it"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_NPY)
+def test_a_wrong_npy_file_is_one_sentence(tmp_path, kind):
+    change, name, words = BAD_NPY[kind]
+    file = put_npy(tmp_path, **change)
+    for path in (file, tmp_path):
+        message = error_of(path)
+        assert name in message
+        assert words in message
+
+
+def test_the_npy_files_count_only_where_there_is_no_other_release(tmp_path):
+    put(tmp_path, "o.gif", mosaic(small_faces()))
+    put_npy(tmp_path / "more")
+    assert olivetti.load(tmp_path).notes["layout"] == "mosaic"
+    put(tmp_path / "other", "faces.npy", npy_bytes(UNIT))
+    assert "no release of Olivetti faces" in error_of(tmp_path / "other")
 
 
 def test_a_mosaic_of_other_tiles_is_refused(tmp_path):

@@ -46,7 +46,7 @@ def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) ->
     1. the folder ``name`` (if anything visible is in it), 2. ``name`` or ``name.csv``, 3. ``name`` with an archive's
     suffix, 4. ``name`` with another data suffix (``.gif``, ``.mat``, ``.npz``, ``.csv.gz``), 5. a folder whose name
     starts with ``name``, 6. an archive or data file whose name starts with ``name`` (``ckplus48.zip``,
-    ``olivettifaces.gif``).
+    ``olivettifaces.gif``), 7. an array whose name starts with ``name`` (``olivetti_faces.npy``).
 
     Args:
         data_dir: the data folder.
@@ -329,4 +329,6 @@ def _rank(entry: Path, name: str) -> int | None:
         return 2
     if rest in _DATA_SUFFIXES:
         return 3
+    if low.endswith(".npy") and not low.endswith("_target.npy"):
+        return 6
     return 5 if low.endswith(_DATA_SUFFIXES) else None
