@@ -1,8 +1,8 @@
 """Run one training of liu2023's LeNet (section 3.2) with the tutorial program's loop and patience; resume it if killed.
 
 The training loop is that of the public tutorial program with the same settings as the paper: plain gradient descent
-over whole batches in a fixed order, a validation after each epoch, and the patience rule of :func:`follow`. It differs
-in three places on purpose:
+over whole batches in a fixed order, a validation after each epoch, and the patience rule of
+:func:`~fer_lib.experiments.lenet_patience.follow`. It differs in three places on purpose:
 
 * The program evaluates only whole batches as well, so with 49 faces and batches of 56 it would measure nothing. Here
   all held-out faces are evaluated; ``whole_batch_faces`` is the number that the program would have counted.
@@ -28,6 +28,7 @@ import pandas as pd
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.experiments.lenet_patience import follow
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings, settings_hash
 from fer_lib.training import set_seed
@@ -63,44 +64,6 @@ class Parts:
     def fingerprint(self) -> str:
         """Hash of the three parts' pixels and labels in row order, twelve hexadecimal digits."""
         return settings_hash([part.fingerprint for part in (self.training, self.validation, self.test)])
-
-
-@dataclass(frozen=True)
-class Progress:
-    """State of the patience rule after some epochs.
-
-    Attributes:
-        best_epoch: number of the best epoch, from 1; 0 before the first epoch.
-        best_error: the lowest validation error so far; infinite before the first epoch.
-        patience: the step, counted from 0, after which training stops.
-        out_of_patience: whether training stops before another validation.
-    """
-
-    best_epoch: int = 0
-    best_error: float = math.inf
-    patience: float = math.inf
-    out_of_patience: bool = False
-
-
-def follow(errors: list[float], settings: LeNetSettings, *, steps_per_epoch: int) -> Progress:
-    """Apply the tutorial program's patience rule to the validation errors of the epochs so far.
-
-    An error lower than the best is the new best. If it is lower than 0.99 of the old best, at step t, training also
-    continues to at least step 2t. Training stops at the first step, counted from 0, that has reached the patience; the
-    validation at that step, if it ends an epoch, still counts.
-    """
-    best_epoch, best = 0, math.inf
-    patience: float = settings.patience or math.inf
-    for epoch, error in enumerate(errors, start=1):
-        if error < best:
-            if error < best * settings.improvement_threshold:
-                patience = max(patience, (epoch * steps_per_epoch - 1) * settings.patience_increase)
-            best_epoch, best = epoch, error
-    last_step = len(errors) * steps_per_epoch - 1
-    reached = bool(errors) and patience <= last_step
-    # the next validation is at the end of the next epoch; after a stop before it there is nothing to measure
-    before_next = patience <= last_step + steps_per_epoch - 1
-    return Progress(best_epoch, best, patience, reached or before_next)
 
 
 def train(

@@ -17,7 +17,7 @@ from scipy import stats
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.experiments import lenet_hypothesis, lenet_study, lenet_training
+from fer_lib.experiments import lenet_hypothesis, lenet_patience, lenet_study, lenet_training
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings
 from fer_lib.tables import hypotheses as hypotheses_tables
@@ -195,10 +195,10 @@ def test_the_patience_rule_is_the_program_s(errors, steps_per_epoch, patience, i
     settings = LeNetSettings(patience=patience, patience_increase=increase)
     done: list[float] = []
     while len(done) < len(errors):
-        if lenet_training.follow(done, settings, steps_per_epoch=steps_per_epoch).out_of_patience:
+        if lenet_patience.follow(done, settings, steps_per_epoch=steps_per_epoch).out_of_patience:
             break
         done.append(errors[len(done)])
-    found = lenet_training.follow(done, settings, steps_per_epoch=steps_per_epoch)
+    found = lenet_patience.follow(done, settings, steps_per_epoch=steps_per_epoch)
     assert (found.best_epoch, found.best_error, len(done)) == literal(errors, settings, steps_per_epoch)
 
 
@@ -217,18 +217,18 @@ def test_the_patience_rule_is_the_program_s(errors, steps_per_epoch, patience, i
     ],
 )
 def test_the_patience_rule_by_hand(errors, expected):
-    found = lenet_training.follow(errors, LeNetSettings(patience=40), steps_per_epoch=10)
+    found = lenet_patience.follow(errors, LeNetSettings(patience=40), steps_per_epoch=10)
     assert (found.best_epoch, found.best_error, found.patience, found.out_of_patience) == expected
 
 
 def test_an_error_at_the_very_threshold_is_better_but_gets_no_patience():
     settings = LeNetSettings(patience=40, improvement_threshold=0.5)
-    found = lenet_training.follow([0.8, 0.8, 0.4], settings, steps_per_epoch=10)
+    found = lenet_patience.follow([0.8, 0.8, 0.4], settings, steps_per_epoch=10)
     assert (found.best_epoch, found.patience) == (3, 40)
 
 
 def test_no_patience_never_stops_early():
-    assert not lenet_training.follow([0.9] * 10_000, LeNetSettings(patience=0), steps_per_epoch=400).out_of_patience
+    assert not lenet_patience.follow([0.9] * 10_000, LeNetSettings(patience=0), steps_per_epoch=400).out_of_patience
 
 
 def test_training_stops_by_patience_and_says_so(parts):
