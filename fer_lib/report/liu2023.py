@@ -157,10 +157,11 @@ class Liu2023:
         return self._or_not_yet(lambda rows, **marks: liu2023_tables.fer2013(rows, settings, **marks), "fer2013")
 
     def lenet_tables(self) -> list[Table]:
-        """Build the LeNet study's tables: Table 4, the batch sizes and Table 5."""
+        """Build the LeNet study's tables: Table 4, the batch sizes, Table 5, and the tutorial program's own errors."""
         makers = (lenet_tables.table4, lenet_tables.batch_sizes, lenet_tables.table5)
-        summary = self._lenet_frame("summary")
-        return [make(summary, **self._marks(self.lenet, weights=False)) for make in makers]
+        summary, marks = self._lenet_frame("summary"), self._marks(self.lenet, weights=False)
+        own = lenet_tables.tutorial(self._lenet_frame("tutorial"), **marks)
+        return [*(make(summary, **marks) for make in makers), own]
 
     def claims_table(self) -> Table:
         """Build the table of the paper's claims, each next to its measured values."""
@@ -219,7 +220,8 @@ class Liu2023:
         }
 
     def _lenet_frame(self, name: str) -> pd.DataFrame | None:
-        return pd.DataFrame(self.lenet[min(self.lenet)]["values"][name]) if self.lenet else None
+        found = self.lenet[min(self.lenet)]["values"].get(name) if self.lenet else None
+        return None if found is None else pd.DataFrame(found)
 
     def _or_not_yet(self, make: Any, name: str) -> Table:
         if not self.model:

@@ -27,6 +27,10 @@ TWELVE_OPERATIONS = (
 )
 
 
+Tutorial = Literal["float32", "float64", "float32_unturned", "float64_unturned"]
+"""Arithmetics of the tutorial program: number format, and filters turned as Theano does or not."""
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class CkPlusSettings:
     """CK+ faces of an experiment and their division (liu2023, sections 2.1 and 2.2, Table 1).
@@ -204,6 +208,8 @@ class LeNetSettings:
         n_kerns_grid: of Table 5.
         batch_sizes: of section 3.2.2.
         seeds: number of initial weights that each row is trained from.
+        tutorial: arithmetics in which the tutorial program itself runs, from its own initial weights; () leaves it out.
+        tutorial_epochs: its number of epochs.
         train_per_class: training faces of each class of CK+ (392 of seven classes).
         held_out_per_class: validation, and test, faces of each class of CK+ (49 of seven classes).
     """
@@ -228,6 +234,8 @@ class LeNetSettings:
     n_kerns_grid: tuple[tuple[Positive, Positive], ...] = ((20, 50), (10, 30), (5, 10))
     batch_sizes: tuple[Positive, ...] = (1, 2, 5, 10, 20, 56)
     seeds: Positive = 5
+    tutorial: tuple[Tutorial, ...] = ("float32", "float64", "float32_unturned", "float64_unturned")
+    tutorial_epochs: Positive = 200
     train_per_class: Positive = 56
     held_out_per_class: Positive = 7
 
