@@ -628,9 +628,67 @@ def test_the_competitions_training_file_is_the_training_part(tmp_path):
             faces = load(path)
             assert faces.meta["split"].tolist() == ["Training"] * 28
             assert faces.notes["layout"] == "competition csv"
-            assert "the test parts, whose labels the competition's test.csv lacks, are missing" in str(faces.notes)
+            assert "the test parts, which the competition gave without labels, are missing" in str(faces.notes)
+            assert "also in" not in str(faces.notes)
     with pytest.raises(FerError, match=r"no split 'PrivateTest'.*\['Training'\]"):
         faces.part("PrivateTest")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_test_file_with_labels_is_named_and_not_read(tmp_path, zipped):
+    folder = tmp_path / "x"
+    lines = [line.rsplit(",", 1)[0] for line in csv_lines()]
+    write_csv(folder / "train.csv", lines, header="emotion,pixels", marked=False)
+    write_csv(folder / "test.csv", lines, header="emotion,pixels", marked=False)
+    faces = load(pack_zip(tmp_path / "x.zip", folder) if zipped else folder, skip_bad=True)
+    assert set(faces.meta["split"]) == {"Training"}
+    assert "train.csv was read; FER-2013 is also in test.csv" in faces.notes["remarks"][-1]
+
+
+def renamed(**words):
+    """Give the small corpus as CSV rows whose Usage is spelt otherwise."""
+    return cells(Usage=lambda usage: words.get(usage, usage))
+
+
+NAMES = ["emotion", "pixels", "Usage"]
+
+
+def test_a_part_that_is_only_called_test_is_not_private_test(tmp_path, small_counts):
+    rows = [row for row in renamed(PrivateTest="Test") if row[2] != "PublicTest"]
+    faces = load(pandas_csv(tmp_path / "x.csv", NAMES, rows), skip_bad=True)
+    assert faces.counts()["total"].to_dict() == {"Training": 28, "Test": 14}
+    assert "nothing shows that it is PrivateTest" in faces.notes["remarks"][0]
+    rows = renamed(PublicTest="test", PrivateTest="test")
+    faces = load(pandas_csv(tmp_path / "x.csv", NAMES, rows))
+    assert faces.counts()["total"].to_dict() == {"Training": 28, "Test": 28}
+    rows = [[*row[:2], "val" if row[2] == "Training" and at % 2 else row[2]] for at, row in enumerate(rows)]
+    faces = load(pandas_csv(tmp_path / "x.csv", NAMES, rows), skip_bad=True)
+    assert set(faces.meta["split"]) == {"Training", "PublicTest", "Test"}
+    assert set(faces.part("PrivateTest").meta["split"]) == {"Test"}
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_private_test_and_a_part_called_test_are_not_mixed(tmp_path, skip_bad):
+    path = pandas_csv(tmp_path / "x.csv", NAMES, renamed(PublicTest="Test"))
+    assert "has 14 faces of PrivateTest and 14 of a part that is only called test" in error_of(path, skip_bad=skip_bad)
+    root = write_folders(tmp_path / "y", plain=True, marked=False)
+    (root / "validation").rename(root / "PrivateTest")
+    assert "so nobody knows which part these are" in error_of(root, skip_bad=skip_bad)
+
+
+def test_exchanged_test_parts_are_refused(tmp_path, small_counts, monkeypatch):
+    public, private = (3, 1, 2, 2, 2, 2, 2), (1, 3, 2, 2, 2, 2, 2)
+    counts = {"Training": (4,) * 7, "PublicTest": public, "PrivateTest": private}
+    monkeypatch.setattr(fer2013, "OFFICIAL_CLASS_COUNTS", counts)
+    rows, labels = cells(), {"Training": [4] * 7, "PublicTest": list(private), "PrivateTest": list(public)}
+    for row in rows:
+        left = labels[row[2]]
+        row[0] = str(next(label for label in range(7) if left[label]))
+        left[int(row[0])] -= 1
+    path = pandas_csv(tmp_path / "x.csv", NAMES, rows)
+    assert "has PrivateTest's faces in the part for validation" in error_of(path)
+    changed = {"PublicTest": "PrivateTest", "PrivateTest": "PublicTest"}
+    assert len(load(pandas_csv(path, NAMES, [[*row[:2], changed.get(row[2], row[2])] for row in rows]))) == TOTAL
 
 
 TUTORIAL = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral")

@@ -20,6 +20,7 @@ from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset, canonical_order
 from fer_lib.datasets.fer2013.csv import (
     CLASS_NAMES,
+    SOME_TEST,
     SPLITS,
     Rows,
     ignored_columns,
@@ -61,7 +62,7 @@ _EXPECTED = (
 )
 _COMPETITION = "competition csv"
 _LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders", _COMPETITION)
-_READER = 2  # goes into the cache's key; raise it when the same file is read otherwise
+_READER = 3  # goes into the cache's key; raise it when the same file is read otherwise
 _OFFICIAL_UNDIVIDED = (
     "The counts per class are those of the official faces, but PublicTest and PrivateTest are not told apart: both are "
     f"the split {UNDIVIDED}, and a result on it cannot be compared with one on PrivateTest."
@@ -80,6 +81,7 @@ class _Layout:
     csv: str | None = None
     tree: Tree | None = None
     columns: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()  # CSVs with labels but without Usage, besides the competition's train.csv
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -145,7 +147,7 @@ def _find(path: str | Path) -> tuple[Path, _Layout | None, list[str]]:
         return found.path, None, list(found.others)
     layout = _nearest(found.releases, found.path)
     others = [other.csv or other.root or "train and test" for other in found.releases if other is not layout]
-    others += found.others
+    others += [*layout.unread, *found.others]
     return (found.path / layout.csv, None, others) if layout.csv else (found.path, layout, others)
 
 
@@ -165,13 +167,18 @@ def _layouts(source: Source) -> list[_Layout]:
         if columns is None or is_ckplus(source, name):
             continue
         root = "".join(f"{part}/" for part in name.split("/")[:-1])
-        low = {column.strip().lower() for column in columns}
+        low = {*map(_low, columns)}
         if "usage" not in low and name.split("/")[-1].lower() in ("train.csv", "train.csv.gz"):
             training.append(_Layout(_COMPETITION, root, csv=name, columns=columns))
         else:
             complete = low >= {"emotion", "pixels", "usage"}
             (found if complete else partial).append(_Layout(layout_name(columns), root, csv=name, columns=columns))
-    return found or training or partial
+    labelled = tuple(str(layout.csv) for layout in partial if {"emotion", "pixels"} <= {*map(_low, layout.columns)})
+    return found or [replace(layout, unread=labelled) for layout in training] or partial
+
+
+def _low(column: str) -> str:
+    return column.strip().lower()
 
 
 def _choose(source: Source) -> _Layout:
@@ -218,8 +225,9 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) ->
     skipped = faults.settle()
     if not len(rows.images):
         raise FerError(f"{origin} contains no face that can be read; fetch the corpus again.")
-    names = _split_names(rows, layout)
+    rows, names = _named_splits(rows, origin)
     _refuse_emptied_class(rows, names, faults, skipped)
+    _refuse_exchanged_tests(rows, origin)
     notes = {
         "layout": layout.name,
         "container": source.container,
@@ -229,7 +237,10 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) ->
     remarks = _remarks(layout)
     if UNDIVIDED in names:
         remarks.append(_OTHER_UNDIVIDED if notes["count_deviations"] else _OFFICIAL_UNDIVIDED)
-    return _dataset(rows, names, notes | ({"remarks": remarks} if remarks else {}), synthetic)
+    notes |= {"remarks": remarks} if remarks else {}
+    if layout.unread:
+        notes = locate.also_found(notes, TITLES["fer2013"], str(layout.csv), layout.unread)
+    return _dataset(rows, names, notes, synthetic)
 
 
 def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, progress: bool) -> Rows:
@@ -246,17 +257,27 @@ def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, progr
         return read_tree(source, layout.tree, faults=faults, advance=advance)
 
 
-def _split_names(rows: Rows, layout: _Layout) -> tuple[str, ...]:
-    """Name the splits in the order of their ranks; a lone test part that cannot be PrivateTest alone is ``UNDIVIDED``.
+def _named_splits(rows: Rows, origin: str) -> tuple[Rows, tuple[str, ...]]:
+    """Name the splits in the order of their ranks; a test part that may be another than PrivateTest is ``UNDIVIDED``.
 
-    This is a part of more faces than PrivateTest, or one that only a folder ``test`` names.
+    This is a lone test part of more faces than PrivateTest, one that is only called a test, or one that is called a
+    test next to a validation part if one of the two has too many faces. The rows get ranks below ``SOME_TEST``.
+
+    Raises:
+        FerError: there are faces of PrivateTest and of a part that is only called a test.
     """
-    counts = np.bincount(rows.split_ranks, minlength=len(SPLITS)).tolist()
-    both = counts[1] + counts[2]
-    if not both or (counts[1] and counts[2]):
-        return SPLITS
-    unnamed = layout.tree is not None and not layout.tree.prefixed and layout.tree.only_test
-    return (SPLITS[0], UNDIVIDED, UNDIVIDED) if both > OFFICIAL_COUNTS["PrivateTest"] or unnamed else SPLITS
+    _, public, private, some = np.bincount(rows.split_ranks, minlength=SOME_TEST + 1).tolist()
+    if private and some:
+        raise FerError(
+            f"{origin} has {private:,} faces of PrivateTest and {some:,} of a part that is only called test, so nobody "
+            "knows which part these are; call them PublicTest or PrivateTest."
+        )
+    rows = replace(rows, split_ranks=np.where(rows.split_ranks == SOME_TEST, 2, rows.split_ranks))
+    most, test = OFFICIAL_COUNTS["PrivateTest"], private + some
+    if public and test:
+        return rows, (*SPLITS[:2], UNDIVIDED) if some and max(public, some) > most else SPLITS
+    undivided = some or max(public, test) > most
+    return rows, (SPLITS[0], UNDIVIDED, UNDIVIDED) if undivided else SPLITS
 
 
 def _refuse_emptied_class(rows: Rows, names: tuple[str, ...], faults: Faults, skipped: dict[str, int]) -> None:
@@ -269,6 +290,16 @@ def _refuse_emptied_class(rows: Rows, names: tuple[str, ...], faults: Faults, sk
                 f"{faults.first(skipped)}; leaving out all {sum(skipped.values()):,} would leave {names[rank]} without "
                 f"a face of {' and '.join(emptied)}: repair the data."
             )
+
+
+def _refuse_exchanged_tests(rows: Rows, origin: str) -> None:
+    """Raise FerError if the validation part has PrivateTest's counts per class, and the test part PublicTest's."""
+    found = [tuple(np.bincount(rows.labels[rows.split_ranks == rank], minlength=len(CLASS_NAMES))) for rank in (2, 1)]
+    if found == [OFFICIAL_CLASS_COUNTS[split] for split in SPLITS[1:]] and found[0] != found[1]:
+        raise FerError(
+            f"{origin} has PrivateTest's faces in the part for validation and PublicTest's in the part for testing, by "
+            "their counts per class; exchange the names of the two parts."
+        )
 
 
 def _deviations(rows: Rows, names: tuple[str, ...], layout: _Layout, origin: str, *, tolerated: bool) -> dict:
@@ -300,8 +331,8 @@ def _remarks(layout: _Layout) -> list[str]:
         )
     if layout.name == _COMPETITION:
         remarks.append(
-            f"{layout.csv} has no column Usage: it is read as the competition's training part; the test parts, whose "
-            "labels the competition's test.csv lacks, are missing."
+            f"{layout.csv} has no column Usage: it is read as the competition's training part; the test parts, which "
+            "the competition gave without labels, are missing."
         )
     return remarks
 

@@ -35,14 +35,17 @@ EMOTION_LABELS = {name: label for label, name in enumerate(CLASS_NAMES)} | {
     "surprised": 5,
 }
 
-#: The parts' names in lower case, and their positions in ``SPLITS``.
+#: The rank of a part that is only called a test: PublicTest, PrivateTest, both or neither.
+SOME_TEST = len(SPLITS)
+
+#: The parts' names in lower case, and their positions in ``SPLITS``, or ``SOME_TEST``.
 SPLIT_RANKS = {name.lower(): rank for rank, name in enumerate(SPLITS)} | {
     "train": 0,
     "validation": 1,
     "valid": 1,
     "val": 1,
-    "test": 2,
-    "testing": 2,
+    "test": SOME_TEST,
+    "testing": SOME_TEST,
 }
 
 _COLUMNS = ("emotion", "pixels", "usage")
@@ -64,7 +67,7 @@ class Rows:
     Attributes:
         images: uint8, shape (N, 48, 48).
         labels: int64, shape (N,), positions in ``CLASS_NAMES``.
-        split_ranks: int64, shape (N,), positions in ``SPLITS``.
+        split_ranks: int64, shape (N,), positions in ``SPLITS``, or ``SOME_TEST``.
         sources: N places, such as ``"row 17"``.
     """
 
@@ -176,7 +179,7 @@ class _Block:
     Attributes:
         pixels: uint8, shape (n, 2304).
         labels: n positions in ``CLASS_NAMES``.
-        split_ranks: n positions in ``SPLITS``.
+        split_ranks: n positions in ``SPLITS``, or ``SOME_TEST``.
         numbers: the numbers of the n rows.
         count: rows in all, without blank lines.
         faults: the number of each faulty row and its fault.

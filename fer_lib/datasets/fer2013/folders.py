@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer_lib.datasets.fer2013.csv import CLASS_NAMES, EMOTION_LABELS, SPLIT_RANKS, SPLITS, Rows
+from fer_lib.datasets.fer2013.csv import CLASS_NAMES, EMOTION_LABELS, SOME_TEST, SPLIT_RANKS, SPLITS, Rows
 from fer_lib.datasets.readers.archives import Source
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import SIDE, decode_face, is_picture_name
@@ -34,12 +34,6 @@ class Tree:
     root: str
     prefixed: bool
     members: tuple[str, ...]
-
-    @property
-    def only_test(self) -> bool:
-        """Whether its folders name one test part, and only as a test."""
-        folders = {name[len(self.root) :].split("/")[0].lower() for name in self.members}
-        return not {folder for folder in folders if _FOLDERS[folder]} - {"test", "testing"}
 
 
 def find_trees(names: Iterable[str]) -> list[Tree]:
@@ -136,6 +130,6 @@ def place_of(within: str, *, prefixed: bool) -> tuple[int, int]:
     if rank is None:
         raise Fault("unknown Usage", "the name does not begin with Training_, PublicTest_ or PrivateTest_ as others do")
     # The release keeps both test parts in test/; other repackings keep PublicTest_ in validation/.
-    if rank != folder and not (rank == 1 and folder == 2):
+    if rank != folder and not (rank and folder == SOME_TEST):
         raise Fault("split contradicts folder", f"the name says {SPLITS[rank]} but the folder is {parts[0]!r}")
     return rank, label
