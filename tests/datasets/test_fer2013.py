@@ -549,7 +549,11 @@ def cells(**changes):
 
 
 SAVED = {
-    "an index": (["", "emotion", "pixels", "Usage"], lambda row, at: [str(at), *row], "The column column 1 of"),
+    "an index": (
+        ["", "emotion", "pixels", "Usage"],
+        lambda row, at: [str(at), *row],
+        "The column no. 1 of",
+    ),
     "a trailing column": (
         ["emotion", "pixels", "Usage", "Unnamed: 3"],
         lambda row, at: [*row, ""],

@@ -100,7 +100,7 @@ def layout_name(columns: Sequence[str]) -> str:
 def ignored_columns(columns: Sequence[str]) -> list[str]:
     """List the columns that are not read, in their order; one without a name, such as the index of pandas, by place."""
     names = [name.strip() for name in columns]
-    return [name or f"column {at}" for at, name in enumerate(names, 1) if name.lower() not in _COLUMNS]
+    return [name or f"no. {at}" for at, name in enumerate(names, 1) if name.lower() not in _COLUMNS]
 
 
 def column_positions(columns: Sequence[str], origin: str, *, usage: bool = True) -> tuple[int, int, int | None]:
