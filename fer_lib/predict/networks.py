@@ -97,6 +97,11 @@ def class_names(text: str) -> tuple[str, ...]:
             f"Found --classes {text!r}; expected two or more names with commas between them, in the model's order, "
             f"such as {','.join(CLASS_NAMES)}."
         )
+    if marked := next((word for word in words if set(word) & set(":{}")), None):
+        raise FerError(
+            f"Found {marked!r} in --classes; give the names alone, in the order of their numbers, such as "
+            f"{','.join(CLASS_NAMES)}."
+        )
     names = []
     for word in words:
         near = difflib.get_close_matches(word.lower(), _CLASS_OF, n=1, cutoff=_LIKE)
@@ -112,24 +117,25 @@ def class_names(text: str) -> tuple[str, ...]:
 def own_scaling(network: Any) -> tuple[str, str] | None:
     """Find out from a network's first layers which pixels it takes: the scaling and the reason; None if they are mute.
 
-    Only layers before the first one with weights count, inside nested networks too. A layer that scales 0-255 means
-    ``"raw"``; one whose numbers fit only pixels of 0 to 1 (``Rescaling(2, -1)``, a mean below 1) means ``"unit"``.
+    Only layers before the first one with weights count, inside nested networks too. A calculation that scales 0-255
+    means ``"raw"``; one whose numbers fit only pixels of 0 to 1 (``Rescaling(2, -1)``, ``x * 2 - 1``, a mean below 1)
+    means ``"unit"``.
     """
     for layer in _operations(network):
         kind = type(layer).__name__
         if kind == "Rescaling":
-            if _largest(layer.scale) > 1:
-                return "unit", "its first Rescaling layer enlarges the pixels, so it takes 0 to 1"
-            return "raw", "a Rescaling layer in the network scales them"
-        if kind == "Normalization":
-            mean, variance = (_largest(part) for part in (layer.mean, layer.variance))
-            if 0 < mean <= 1 and variance < 1:
-                return "unit", f"its Normalization layer subtracts {mean:.3g}, so it takes 0 to 1"
-            return "raw", "a Normalization layer in the network scales them"
-        if kind in _ARITHMETIC:
-            return "raw", "the network computes with them before its first layer with weights"
-        if kind not in _PASSING and getattr(layer, "weights", None):
+            who = "a Rescaling layer in the network"
+            found = _scaled_by("Multiply", layer.scale, who) or _scaled_by("Add", layer.offset, who)
+        elif kind == "Normalization":
+            found = _normalised_by(layer.mean, layer.variance)
+        elif kind in _ARITHMETIC:
+            found = _scaled_by(kind, _number_in(layer), "the network")
+        elif kind not in _PASSING and getattr(layer, "weights", None):
             return None
+        else:
+            continue
+        if found:
+            return found
     return None
 
 
@@ -176,8 +182,11 @@ def check_outputs(network: Any, name: str, names: Sequence[str], origin: str) ->
     """Check that a network gives one score for each class.
 
     Raises:
-        FerError: it has another number of outputs than there are classes, or outputs of another kind.
+        FerError: it has another number of outputs than there are classes, or outputs of another kind, or a class has
+            the name of the answers' column.
     """
+    if "label" in names:
+        raise FerError(f"{name} has a class called 'label', as the column of the answers is; give it another name.")
     shape = getattr(network, "output_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
         raise FerError(
@@ -238,8 +247,42 @@ def _operations(network: Any) -> list[Any]:
     return found
 
 
+def _scaled_by(kind: str, number: Any, who: str) -> tuple[str, str] | None:
+    """Tell which pixels fit a calculation with a number: dividing by 255 fits 0 to 255, multiplying by 2 fits 0 to 1.
+
+    Returns:
+        The scaling and the reason; None if the number changes nothing, or there is none.
+    """
+    if number is None or _largest(number) == (0 if kind in ("Add", "Subtract") else 1):
+        return None
+    size = _largest(number)
+    if (size > 1) == (kind == "Multiply"):
+        verb = {"Multiply": "multiplies them by", "Add": "adds", "Subtract": "subtracts"}.get(kind, "divides them by")
+        return "unit", f"{who} first {verb} {size:.3g}, so it takes 0 to 1"
+    return "raw", f"{who} scales them"
+
+
+def _normalised_by(mean: Any, variance: Any) -> tuple[str, str] | None:
+    """Tell which pixels a Normalization layer fits; None if its numbers do not tell, such as mean 0 and variance 1."""
+    if _largest(mean) > 1 or _largest(variance) > 1:
+        return "raw", "a Normalization layer in the network scales them"
+    if np.min(mean) > 0 and _largest(variance) <= 0.25:  # numbers from 0 to 1 have no larger variance
+        return "unit", f"its Normalization layer subtracts {_largest(mean):.3g}, so it takes 0 to 1"
+    return None
+
+
+def _number_in(layer: Any) -> Any:
+    """Find the number that an operation such as ``x / 255`` computes with; None if it has tensors only."""
+    for node in getattr(layer, "_inbound_nodes", ())[:1]:
+        for argument in (*node.arguments.args, *node.arguments.kwargs.values()):
+            if isinstance(argument, (int, float, np.number, np.ndarray)) and not isinstance(argument, bool):
+                return argument
+    return None
+
+
 def _largest(numbers: Any) -> float:
-    return 0.0 if numbers is None else float(np.max(np.asarray(numbers)))
+    """Find the largest absolute value of a number or an array."""
+    return float(np.max(np.abs(np.asarray(numbers))))
 
 
 def _last(network: Any) -> Any:

@@ -77,6 +77,8 @@ def test_class_names_are_understood(text, names):
         ("angry,anger,sad", "the class 'angry' twice"),
         ("angry,hapy", "did you mean 'happy'?"),
         ("suprise,sad", "did you mean 'surprise'?"),
+        ("{'angry': 0, 'fear': 2, 'disgust': 1}", "give the names alone, in the order of their numbers"),
+        ("0: sad,1: happy", "Found '0: sad' in --classes"),
     ],
 )
 def test_class_names_that_cannot_be_meant(text, words):
@@ -140,6 +142,12 @@ def adapted(factor):
         ([lambda: layers.Normalization(mean=127.5, variance=5000)], "raw", "network"),
         ([lambda: adapted(1 / 255)], "unit", "network"),
         ([lambda: layers.Rescaling(2, offset=-1)], "unit", "network"),
+        ([lambda: layers.Rescaling(1.0, offset=-0.5)], "unit", "network"),
+        ([lambda: layers.Rescaling(1.0, offset=-127.5)], "raw", "network"),
+        ([lambda: layers.Rescaling(1.0)], "unit", "assumed"),
+        ([lambda: layers.Rescaling(1.0), lambda: layers.Rescaling(1 / 255)], "raw", "network"),
+        ([lambda: layers.Normalization(mean=0.0, variance=1.0)], "unit", "assumed"),
+        ([lambda: layers.Normalization(mean=-0.1, variance=0.3)], "unit", "assumed"),  # adapted to -1 to 1
         ([lambda: layers.Conv2D(2, 3), lambda: layers.Rescaling(1 / 255)], "unit", "assumed"),
     ],
 )
@@ -159,6 +167,34 @@ def test_arithmetic_in_a_functional_network_is_a_scaling(saved):
     images = faces_of(3)
     model = check_scores(saved(built), built, np.stack([images] * 3, axis=-1).astype(np.float32), images)
     assert (model.reading.scaling, model.reading.scaling_from) == ("raw", "network")
+
+
+@pytest.mark.parametrize(
+    ("computed", "scaling", "origin"),
+    [
+        (lambda face: (face - 127.5) / 127.5, "raw", "network"),
+        (lambda face: face - np.float32([103.9]), "raw", "network"),
+        (lambda face: face * 2 - 1, "unit", "network"),
+        (lambda face: (face - 0.5) * 2, "unit", "network"),
+        (lambda face: 1 - face, "unit", "network"),
+        (lambda face: layers.Multiply()([face, face]), "unit", "assumed"),
+        (lambda face: face * 1.0, "unit", "assumed"),
+    ],
+)
+def test_the_numbers_of_the_arithmetic_tell_the_pixels(saved, computed, scaling, origin):
+    face = keras.Input((8, 8, 1))
+    flat = layers.Flatten()(computed(face))
+    model = saved_models.load(saved(keras.Model(face, layers.Dense(7, activation="softmax")(flat))))
+    assert (model.reading.scaling, model.reading.scaling_from) == (scaling, origin)
+
+
+def test_a_class_with_the_name_of_the_answers_column_is_refused(saved):
+    path = saved(network(classes=2))
+    with pytest.raises(FerError, match="has a class called 'label'"):
+        saved_models.load(path, classes="label,other")
+    path.with_name(MODEL_FILE).write_text(json.dumps({"class_names": ["other", "label"]}))
+    with pytest.raises(FerError, match="has a class called 'label'"):
+        saved_models.load(path)
 
 
 def test_a_scaling_that_is_given_or_on_the_card_wins(saved):
