@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets import ckplus_csv
+from fer_lib.datasets.expressions import EXPRESSION_OF, EXPRESSIONS
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
 from fer_lib.datasets.readers import locate
@@ -45,9 +46,6 @@ CODES: dict[float, str] = {
     6: "sad",
     7: "surprise",
 }
-
-#: All names a class can have, in label order: FER-2013's, then contempt.
-EMOTIONS = ckplus_csv.EMOTIONS
 
 #: Labelled sequences per class (Lucey et al. 2010, Table 3), and the subjects in them.
 OFFICIAL_COUNTS = {
@@ -72,9 +70,8 @@ _FRAME = re.compile(rf"(?:^|.*/)(S\d+)/(\d+)/\1_\2_(\d+){_PICTURE}", re.IGNORECA
 _LABEL = re.compile(r"(?:^|.*/)(S\d+)/(\d+)/[^/]*_emotion\.txt", re.IGNORECASE)
 _FLAT_LABEL = re.compile(r"(?:^|.*/)(S\d+)_(\d+)_\d+_emotion\.txt", re.IGNORECASE)
 _FACE = re.compile(rf"(?:^|.*/)([^/]+)/(S\d+)_(\d+)_(\d+){_PICTURE}", re.IGNORECASE)
-_ALIASES = {name: name for name in EMOTIONS}
-_ALIASES |= {"anger": "angry", "happiness": "happy", "sadness": "sad", "surprised": "surprise"}
 _PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_READER = 2  # goes into the cache's key; raise it when the same file is read otherwise
 _KINDS = ("faces", "frames", "labels", "flat labels", "table")
 
 
@@ -160,7 +157,13 @@ def load(
 
     if not cache:
         return build()
-    key = {"corpus": "ckplus", "decoder": f"opencv {cv2.__version__}", **options, **_content(place.pictures)}
+    key = {
+        "corpus": "ckplus",
+        "decoder": f"opencv {cv2.__version__}",
+        "reader": _READER,
+        **options,
+        **_content(place.pictures),
+    }
     return cached(place.pictures, key, build)
 
 
@@ -181,7 +184,7 @@ def _kinds(source: Source) -> set[str]:
             kinds.add("labels")
         elif _FLAT_LABEL.fullmatch(name):
             kinds.add("flat labels")
-        elif (match := _FACE.fullmatch(name)) and match[1].lower() in _ALIASES:
+        elif (match := _FACE.fullmatch(name)) and match[1].lower() in EXPRESSION_OF:
             kinds.add("faces")
     return kinds or ({"table"} if ckplus_csv.tables(source) else set())
 
@@ -392,7 +395,7 @@ def _face_parts(source: Source) -> list[str]:
     """
     frames: dict[str, dict[tuple[str, str, int], str]] = defaultdict(dict)
     for name in source.names:
-        if (match := _FACE.fullmatch(name)) and match[1].lower() in _ALIASES:
+        if (match := _FACE.fullmatch(name)) and match[1].lower() in EXPRESSION_OF:
             frame = (match[2].upper(), match[3], int(match[4]))
             frames[name[: match.start(1)]][frame] = name.rsplit("/", 1)[-1]
     parts = sorted(frames)
@@ -426,7 +429,7 @@ def _offered(source: Source, root: str, parts: list[str], faults: Faults) -> lis
         within, shown = name.removeprefix(part), name.removeprefix(root)
         folder, _, base = within.partition("/")
         match = _FACE.fullmatch(within)
-        if not base or not (match or folder.lower() in _ALIASES):
+        if not base or not (match or folder.lower() in EXPRESSION_OF):
             continue
         try:
             picture = _placed(name, folder, match)
@@ -441,9 +444,9 @@ def _offered(source: Source, root: str, parts: list[str], faults: Faults) -> lis
 def _placed(name: str, folder: str, match: re.Match | None) -> _Picture:
     if match is None:
         raise Fault("misnamed picture", "the name is not of the form <emotion>/S010_004_00000017.png")
-    emotion = _ALIASES.get(folder.lower())
+    emotion = EXPRESSION_OF.get(folder.lower())
     if emotion is None:
-        raise Fault("unknown emotion", f"the folder {folder!r} is no emotion of CK+ ({', '.join(EMOTIONS)})")
+        raise Fault("unknown emotion", f"the folder {folder!r} is no emotion of CK+ ({', '.join(EXPRESSIONS)})")
     subject = match[2].upper()
     return _Picture(subject, f"{subject}_{match[3]}", int(match[4]), emotion, name)
 
@@ -503,7 +506,7 @@ def _root_of(pattern: re.Pattern, source: Source) -> str:
 
 def _class_names(pictures: Iterable[_Picture]) -> tuple[str, ...]:
     present = {picture.emotion for picture in pictures}
-    return tuple(name for name in EMOTIONS if name in present)
+    return tuple(name for name in EXPRESSIONS if name in present)
 
 
 def _counted(

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from fer_lib.datasets.expressions import EXPRESSION_OF, EXPRESSIONS
 from fer_lib.datasets.face_dataset import FaceDataset, canonical_order
-from fer_lib.datasets.fer2013.csv import CLASS_NAMES, EMOTION_LABELS, row_pixels
+from fer_lib.datasets.fer2013.csv import row_pixels
 from fer_lib.datasets.fer2013.lookalikes import is_ckplus
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import Source
@@ -26,10 +27,9 @@ from fer_lib.errors import FerError
 
 LAYOUT = "csv without subjects"
 
-#: All classes that the CSV can have, in the order of its codes 0 to 7.
-EMOTIONS = (*CLASS_NAMES, "contempt")
-
-_CODES = EMOTION_LABELS | {"contempt": 7} | {f"{code}{end}": code for code in range(8) for end in ("", ".0")}
+#: The expressions are in the order of the CSV's codes 0 to 7.
+_CODES = {word: EXPRESSIONS.index(name) for word, name in EXPRESSION_OF.items()}
+_CODES |= {f"{code}{end}": code for code in range(len(EXPRESSIONS)) for end in ("", ".0")}
 
 #: Faces of each class by the copy's own description; those of the emotions are the labelled sequences of CK+.
 OFFICIAL_COUNTS = {
@@ -70,28 +70,28 @@ def load(source: Source, member: str, *, contempt: bool, skip_bad: bool) -> Face
         usages.append((row.get("usage") or "").strip())
     skipped = faults.settle()
     images, labels = np.array(faces, np.uint8), np.array(codes, np.int64)
-    shown = np.flatnonzero((labels != EMOTIONS.index("contempt")) | contempt)
+    shown = np.flatnonzero((labels != EXPRESSIONS.index("contempt")) | contempt)
     if not len(shown):
         raise FerError(f"{origin} contains no face that can be read; fetch the corpus again.")
     synthetic = locate.marked(source, member[: member.rfind("/") + 1])
-    counts = Counter(f"{EMOTIONS[code]} faces" for code in codes)
+    counts = Counter(f"{EXPRESSIONS[code]} faces" for code in codes)
     notes = {
         "layout": LAYOUT,
         "container": source.container,
         "usage": dict(Counter(usages)),
         "sequences": None,
         "subjects": None,
-        "neutral": "neutral" in {EMOTIONS[code] for code in codes},
+        "neutral": "neutral" in {EXPRESSIONS[code] for code in codes},
         "contempt_left_out": len(labels) - len(shown),
         "skipped": skipped,
         "count_deviations": locate.deviations(counts, OFFICIAL_COUNTS, origin, tolerated=skip_bad or synthetic),
     }
     sources = [f"row {numbers[row]}" for row in shown]
     rows = shown[canonical_order(images[shown], labels[shown], np.zeros(len(shown), int), sources)]
-    names = tuple(name for code, name in enumerate(EMOTIONS) if code in labels[shown])
+    names = tuple(name for code, name in enumerate(EXPRESSIONS) if code in labels[shown])
     meta = pd.DataFrame(
         {
-            "label": [names.index(EMOTIONS[label]) for label in labels[rows]],
+            "label": [names.index(EXPRESSIONS[label]) for label in labels[rows]],
             "split": "all",
             "usage": [usages[row] for row in rows],
             "source": [f"row {numbers[row]}" for row in rows],
@@ -116,5 +116,5 @@ def _code(row: dict[str, str | None]) -> int:
     text = (row["emotion"] or "").strip()
     code = _CODES.get(text.lower())
     if code is None:
-        raise Fault("unknown emotion", f"the emotion {text[:20]!r} is none of 0-7 ({', '.join(EMOTIONS)})")
+        raise Fault("unknown emotion", f"the emotion {text[:20]!r} is none of 0-7 ({', '.join(EXPRESSIONS)})")
     return code

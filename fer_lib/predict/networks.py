@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_lib.datasets.expressions import EXPRESSION_OF
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.utils.pixels import network_input
@@ -27,18 +28,6 @@ SCALINGS = {
 }
 GIVEN, CARD, NETWORK, ASSUMED = "given", "card", "network", "assumed"
 PROBABILITIES, LOGITS, SIGMOIDS = "probabilities", "logits", "sigmoids"
-#: Other words for the classes, by the word that this project uses.
-WORDS = {
-    "angry": ("anger",),
-    "disgust": ("disgusted",),
-    "fear": ("fearful", "afraid", "scared"),
-    "happy": ("happiness", "joy"),
-    "sad": ("sadness",),
-    "surprise": ("surprised",),
-    "neutral": ("neutrality",),
-    "contempt": ("contemptuous",),
-}
-_CLASS_OF = {word: name for name, others in WORDS.items() for word in (name, *others)}
 _ARITHMETIC = ("TrueDivide", "Divide", "Multiply", "Subtract", "Add")  # x / 255.0 in a functional network
 _PASSING = ("InputLayer", "Reshape", "Cast", "GetItem", "Stack", "Identity", "Dropout", "Flatten", "Activation")
 _QUOTES = " []()'\"\t\n"  # around names that were copied from Python
@@ -104,10 +93,10 @@ def class_names(text: str) -> tuple[str, ...]:
         )
     names = []
     for word in words:
-        near = difflib.get_close_matches(word.lower(), _CLASS_OF, n=1, cutoff=_LIKE)
-        if near and word.lower() not in _CLASS_OF:
+        near = difflib.get_close_matches(word.lower(), EXPRESSION_OF, n=1, cutoff=_LIKE)
+        if near and word.lower() not in EXPRESSION_OF:
             raise FerError(f"Found the class {word!r} in --classes; did you mean {near[0]!r}? Write it as it is meant.")
-        names.append(_CLASS_OF.get(word.lower(), word))
+        names.append(EXPRESSION_OF.get(word.lower(), word))
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise FerError(f"Found the class {twice!r} twice in --classes {text!r}; name each class once.")

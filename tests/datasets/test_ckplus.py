@@ -620,7 +620,7 @@ def test_the_csv_counts_only_where_there_is_no_other_release(tmp_path):
 
 TABLE_FAULTS = {
     "code": (lambda rows: rows.__setitem__(2, "8" + rows[2][1:]), "the emotion '8' is none of 0-7"),
-    "text": (lambda rows: rows.__setitem__(2, "joy" + rows[2][1:]), "the emotion 'joy' is none of 0-7"),
+    "text": (lambda rows: rows.__setitem__(2, "glee" + rows[2][1:]), "the emotion 'glee' is none of 0-7"),
     "short": (lambda rows: rows.__setitem__(2, "1,3 4 5,Training"), "3 pixels rather than 2,304"),
     "empty": (lambda rows: rows.__setitem__(2, "1"), "0 pixels rather than 2,304"),
     "long": (lambda rows: rows.__setitem__(2, rows[2].replace(" ", " 25 ", 1)), "2,305 pixels rather than 2,304"),

@@ -16,24 +16,18 @@ from typing import IO
 
 import numpy as np
 
+from fer_lib.datasets.expressions import EXPRESSION_OF, EXPRESSIONS
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import SIDE
 from fer_lib.errors import FerError, nearest
 from fer_lib.utils.parallel import in_order
 
-CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+CLASS_NAMES = EXPRESSIONS[:7]
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 PIXELS = SIDE * SIDE
 
-#: The emotions' names in lower case, as releases, tutorials and file lists spell them, and their labels.
-EMOTION_LABELS = {name: label for label, name in enumerate(CLASS_NAMES)} | {
-    "anger": 0,
-    "disgusted": 1,
-    "fearful": 2,
-    "happiness": 3,
-    "sadness": 4,
-    "surprised": 5,
-}
+#: The words for the classes in lower case, and their labels.
+EMOTION_LABELS = {word: CLASS_NAMES.index(name) for word, name in EXPRESSION_OF.items() if name in CLASS_NAMES}
 
 #: The rank of a part that is only called a test: PublicTest, PrivateTest, both or neither.
 SOME_TEST = len(SPLITS)
