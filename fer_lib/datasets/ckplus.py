@@ -194,16 +194,21 @@ def _locate(path: Path) -> _Place:
     target = locate.entry(path, "ckplus", _EXPECTED)
     with open_source(target) as source:
         own, names = _kinds(source), source.names
-    held = {target: own}
+    held, unread = {target: own}, []
     for archive in locate.archives_in(target) if target.is_dir() else []:
-        with open_source(archive) as source:
-            held[archive] = _kinds(source) - own  # unpacked files come before an archive
+        try:
+            with open_source(archive) as source:
+                held[archive] = _kinds(source) - own  # unpacked files come before an archive
+        except FerError as error:  # counts only if something is missing
+            unread.append(error)
     found = {kind: [place for place, kinds in held.items() if kind in kinds] for kind in _KINDS}
     flat = found.pop("flat labels")
     found["labels"] = found["labels"] or flat
     table = found.pop("table")
     if not any(found.values()):
         found = {"faces": table, "frames": [], "labels": []}
+    if unread and not (found["faces"] or (found["frames"] and found["labels"])):
+        raise unread[0]
     if not any(found.values()):
         raise locate.unrecognised(target, "ckplus", _EXPECTED, names)
     both = found["faces"] and found["frames"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fer_lib import cli
-from fer_lib.datasets import corpus, finder
+from fer_lib.datasets import ckplus, corpus, finder
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
@@ -214,3 +214,19 @@ def test_the_other_corpora_are_found_in_the_forms_that_people_have(tmp_path, rel
     assert corpus.load_ckplus(settings, source, str(data)).class_names == ("angry", "contempt")
     assert len(corpus.load_genki4k(settings, source, str(data))) == 10
     assert len(corpus.load_olivetti(source, str(data))) == 20
+
+
+def test_a_broken_archive_next_to_a_corpus_does_not_hide_it(tmp_path, releases, capsys):
+    writers.write_genki4k(tmp_path / "g", n=8, seed=1)
+    pack(tmp_path / "data.zip", tmp_path / "g")
+    shutil.rmtree(tmp_path / "g")
+    shutil.copytree(releases / "ckplus", tmp_path / "faces")
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    out = checked(tmp_path, capsys)
+    assert "FAULTY" not in out
+    assert "corpus       ckplus (CK+)" in out
+    assert "corpus       genki4k (GENKI-4K)" in out
+    assert "passed over  broken.zip" in out
+    shutil.rmtree(tmp_path / "faces")
+    with pytest.raises(FerError, match=r"broken\.zip cannot be read"):
+        ckplus.load(tmp_path)

@@ -155,13 +155,17 @@ def _nearest_archive(
     ranked = []
     obstacles = []
     for archive in archives:
-        with open_source(archive) as source:
-            releases = look(source)
-            obstacles.append(None if releases else obstacle(archive, source.names))
+        try:
+            with open_source(archive) as source:
+                releases, unread = look(source), obstacle(archive, source.names)
+        except FerError as error:  # counts only if no other archive contains the corpus
+            releases, unread = None, error
         if releases:
             ranked.append(((len(archive.parts), rank(releases) if rank else 0), archive))
+        elif unread:
+            obstacles.append(unread)
     if not ranked:
-        raise next(filter(None, obstacles), None) or unrecognised(folder, corpus, expected)
+        raise obstacles[0] if obstacles else unrecognised(folder, corpus, expected)
     ranked.sort()
     nearest = [archive for order, archive in ranked if order == ranked[0][0]]
     if len(nearest) > 1:
