@@ -166,6 +166,8 @@ def _read(source: Source, release: _Release, *, skip_bad: bool, progress: bool) 
         members, within = _listed_members(source, release, len(lines))
     else:
         members, within = _members(source, root), root
+        if not members:  # they are in the release's own files, under other names
+            raise FerError(f"{origin} lacks GENKI-4K_Images.txt, which names the picture of each label; add it there.")
         _check_lengths(origin, named, len(lines), members)
     faults, present = Faults(origin, skip_bad), set(source.names)
     labels: dict[int, _Label] = {}

@@ -211,6 +211,9 @@ def test_the_labels_of_genki_r2009a_do_without_the_list(tmp_path):
     assert genki4k.load(write(tmp_path, files)).labels.tolist() == [1, 1, 1, 1, 0, 0]
     files[f"{SUBSET}GENKI-4K_Labels.txt"] += b"1 0 0 0\n"
     assert "7 lines in GENKI-4K_Labels.txt but its 6 pictures" in error_of(write(tmp_path / "more", files))
+    files = subset_files("GENKI-R2009a/")
+    del files[f"{SUBSET}GENKI-4K_Images.txt"]
+    assert "lacks GENKI-4K_Images.txt, which names the picture" in error_of(write(tmp_path / "above", files))
 
 
 def test_a_list_that_does_not_fit_the_labels_stops(tmp_path):
