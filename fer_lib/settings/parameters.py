@@ -111,12 +111,13 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
     found = value
     if isinstance(value, str):
         try:
-            found = yaml.safe_load(value) or {}
+            found = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise FerError(
                 f"{name} is {_shown(value)}, which cannot be read ({first_line(error)}); give settings by name, such "
                 "as {epochs: 5}."
             ) from None
+        found = {} if found is None else found  # empty text
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise FerError(f"{name} is {_shown(value)}; give settings by name, such as {{epochs: 5}}.")
     return dict(found)

@@ -107,6 +107,8 @@ def test_a_value_of_another_type_is_read(kind, value, found):
         ("changes", "{a: [", "changes is '{a: [', which cannot be read (while parsing"),
         ("changes", "dropout_rate=0.5", "changes is 'dropout_rate=0.5'; give settings by name, such as {epochs: 5}."),
         ("changes", {1: 2}, "changes is {1: 2}; give settings by name, such as {epochs: 5}."),
+        ("changes", "no", "changes is 'no'; give settings by name, such as {epochs: 5}."),
+        ("changes", "[]", "changes is '[]'; give settings by name, such as {epochs: 5}."),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(name, value, said):
