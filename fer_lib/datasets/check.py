@@ -60,7 +60,7 @@ def _other_entries(folder: Path, found: Mapping[str, Place]) -> list[str]:
     taken = {entry for place in found.values() for entry in place.entries}
     entries = sorted(entry.name for entry in folder.iterdir() if visible(entry.name) and entry.name not in taken)
     if others := [name for name in entries if not name.lower().startswith((*TITLES, IMAGENET))][:8]:
-        lines.append(f"passed over  {', '.join(others)}: a corpus's name starts with one of {', '.join(TITLES)}")
+        lines.append(f"passed over  {', '.join(others)}: no corpus, by name or by content")
     return lines
 
 
