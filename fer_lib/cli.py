@@ -102,7 +102,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 def _add_predict(commands: argparse._SubParsersAction) -> None:
     predict = _command(commands, "predict", _predict, "find the faces in photos and predict their expressions")
     predict.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, or a folder with photos")
-    predict.add_argument("--recursive", action="store_true", help="search the folders' subfolders as well")
+    predict.add_argument("--recursive", action="store_true", help="search subfolders, too, but no links to folders")
     predict.add_argument(
         "--model",
         metavar="MODEL",

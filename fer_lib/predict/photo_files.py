@@ -150,7 +150,8 @@ def _begins_like_a_picture(path: Path) -> bool:
     except OSError:
         return False
     box = start[4:8] == b"ftyp" and start[8:12] in (*_HEIC_BRANDS, b"avif", b"avis")
-    return start.startswith(_STARTS) or box or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+    bitmap = start.startswith(b"BM") and start[6:10] == bytes(4)
+    return start.startswith(_STARTS) or bitmap or box or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 
 
 def _no_photo(folder: Path) -> str:

@@ -69,11 +69,13 @@ def test_a_picture_is_known_by_its_first_bytes_too(tmp_path):
         "IMG_1": encoded("JPEG", grey()),
         "b.jpg_large": encoded("PNG", grey()),
         "c.download": HEIC,
+        "d": encoded("BMP", grey()),
         "notes.txt": b"GIFT list",
+        "lines.txt": b"BMI and other words",
         "film.mp4": b"\0\0\0\x18ftypisom",
     }.items():
         (tmp_path / name).write_bytes(data)
-    assert [path.name for path in find_photos([tmp_path])] == ["IMG_1", "b.jpg_large", "c.download"]
+    assert [path.name for path in find_photos([tmp_path])] == ["IMG_1", "b.jpg_large", "c.download", "d"]
 
 
 @pytest.mark.parametrize(
