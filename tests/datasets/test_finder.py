@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fer_lib import cli
-from fer_lib.datasets import ckplus, corpus, finder
+from fer_lib.datasets import ckplus, corpus, fer2013, finder
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
@@ -214,6 +214,23 @@ def test_the_other_corpora_are_found_in_the_forms_that_people_have(tmp_path, rel
     assert corpus.load_ckplus(settings, source, str(data)).class_names == ("angry", "contempt")
     assert len(corpus.load_genki4k(settings, source, str(data))) == 10
     assert len(corpus.load_olivetti(source, str(data))) == 20
+
+
+def test_ckplus_in_train_and_test_is_not_fer2013(tmp_path, releases):
+    source = releases / "ckplus"
+    folders = {folder.relative_to(source) for folder in source.rglob("*") if any(folder.glob("*.png"))}
+    for at, folder in enumerate(sorted(folders)):
+        shutil.copytree(source / folder, tmp_path / "both" / ("train", "test")[at % 2] / folder.name)
+    data = tmp_path / "data"
+    data.mkdir()
+    pack(data / "faces.zip", tmp_path / "both")
+    assert finder.find(data, "fer2013", missing_ok=True) is None
+    for path in (data / "faces.zip", tmp_path / "both"):
+        with pytest.raises(FerError, match=r"is no release of FER-2013"):
+            fer2013.load(path, skip_bad=True)
+    shutil.copy(releases / "csv" / "fer2013.csv", data)
+    assert finder.find(data, "fer2013").others == ()
+    assert finder.find(data, "ckplus").entries == ("faces.zip",)
 
 
 def test_a_broken_archive_next_to_a_corpus_does_not_hide_it(tmp_path, releases, capsys):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_lib.datasets.fer2013.csv import CLASS_NAMES, EMOTION_LABELS, SOME_TEST, SPLIT_RANKS, SPLITS, Rows
+from fer_lib.datasets.fer2013.lookalikes import is_ckplus_frame
 from fer_lib.datasets.readers.archives import Source
 from fer_lib.datasets.readers.faults import Fault, Faults
 from fer_lib.datasets.readers.pictures import SIDE, decode_face, is_picture_name
@@ -37,11 +38,12 @@ class Tree:
 
 
 def find_trees(names: Iterable[str]) -> list[Tree]:
-    """List every image-folder tree among the names, by root: those with at least one picture in its place."""
+    """List every image-folder tree among the names, by root: those with a picture in its place that is not CK+'s."""
     roots: set[str] = set()
     for name in names:
         parts = name.split("/")
-        if len(parts) >= 3 and parts[-3].lower() in _FOLDERS and parts[-2].lower() in _LABELS:
+        placed = len(parts) >= 3 and parts[-3].lower() in _FOLDERS and parts[-2].lower() in _LABELS
+        if placed and not is_ckplus_frame(name):
             roots.add("".join(f"{part}/" for part in parts[:-3]))
     return [_tree(root, names) for root in sorted(roots)]
 

@@ -1,6 +1,8 @@
-"""Tell CSVs of other corpora from FER-2013's: CK+ exists with the same columns."""
+"""Tell other corpora from FER-2013: CK+ exists as a CSV with the same columns and in the same folders."""
 
 from __future__ import annotations
+
+import re
 
 from fer_lib.datasets.fer2013.csv import sniff_columns
 from fer_lib.datasets.readers.archives import Source
@@ -10,7 +12,13 @@ CKPLUS_FACES = 920
 
 _ROWS = 2000  # most rows of a CSV that is searched for contempt
 _ROW_BYTES = 9300  # at most
+_FRAME = re.compile(r"s\d+_\d+_\d+\.\w+", re.IGNORECASE)
 _CONTEMPT = (b"7", b"7.0", b"contempt")
+
+
+def is_ckplus_frame(name: str) -> bool:
+    """Tell whether a picture is named as the frames of CK+ are, such as ``train/anger/S010_004_00000017.png``."""
+    return bool(_FRAME.fullmatch(name.rsplit("/", 1)[-1]))
 
 
 def is_ckplus(source: Source, name: str) -> bool:
