@@ -172,11 +172,7 @@ def _owner(source: Source) -> str | None:
 
 
 def _holds(entry: Path, name: str) -> bool:
-    try:
-        with open_source(entry) as source:
-            return MODULES[name].recognises(source)
-    except FerError:
-        return False
+    return locate.contains(entry, MODULES[name].recognises)
 
 
 def _named_after(entry: Path) -> str | None:

@@ -18,7 +18,6 @@ from fer_lib.utils.parallel import batches, in_order
 _BATCH, _BATCH_BYTES = 64, 2**20  # most pictures and bytes that a thread decodes at a time
 
 _LABELS = EMOTION_LABELS | {str(label): label for label in range(len(CLASS_NAMES))}
-_FOLDERS = SPLIT_RANKS
 _PREFIXES = {f"{split.lower()}_": rank for rank, split in enumerate(SPLITS)}
 
 
@@ -42,7 +41,7 @@ def find_trees(names: Iterable[str]) -> list[Tree]:
     roots: set[str] = set()
     for name in names:
         parts = name.split("/")
-        placed = len(parts) >= 3 and parts[-3].lower() in _FOLDERS and parts[-2].lower() in _LABELS
+        placed = len(parts) >= 3 and parts[-3].lower() in SPLIT_RANKS and parts[-2].lower() in _LABELS
         if placed and not is_ckplus_frame(name):
             roots.add("".join(f"{part}/" for part in parts[:-3]))
     return [_tree(root, names) for root in sorted(roots)]
@@ -100,7 +99,7 @@ def _tree(root: str, names: Iterable[str]) -> Tree:
     for name in names:
         parts = name[len(root) :].split("/") if name.startswith(root) else []
         # Every file in an emotion folder must be a picture; elsewhere below a split only pictures matter (no READMEs).
-        if len(parts) >= 2 and parts[0].lower() in _FOLDERS and (len(parts) == 3 or is_picture_name(name)):
+        if len(parts) >= 2 and parts[0].lower() in SPLIT_RANKS and (len(parts) == 3 or is_picture_name(name)):
             members.append(name)
     prefixed = any(_prefix_rank(name) is not None for name in members)
     return Tree(root, prefixed, tuple(sorted(members)))
@@ -125,7 +124,7 @@ def place_of(within: str, *, prefixed: bool) -> tuple[int, int]:
             f"the folder {parts[1]!r} is no emotion of FER-2013 ({known}, or 0-6){hint}",
             remedy="give the folder the name of its emotion, or take it out of the corpus",
         )
-    folder = _FOLDERS[parts[0].lower()]
+    folder = SPLIT_RANKS[parts[0].lower()]
     if not prefixed:
         return folder, label
     rank = _prefix_rank(within)

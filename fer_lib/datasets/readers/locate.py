@@ -131,8 +131,9 @@ def find(
     with open_source(target) as source:
         releases, names = look(source), source.names
     if releases:
-        packed = archives_in(target) if rank else []  # FER-2013 names the archives that it does not read
-        return Found(target, releases, tuple(item.name for item in packed if _holds(item, look)))
+        # FER-2013 names the archives that it does not read, except tars, which must be read to their end
+        packed = [item for item in archives_in(target) if archive_kind(item) != "tar"] if rank else []
+        return Found(target, releases, tuple(item.name for item in packed if contains(item, look)))
     if rank is None:
         archives = archives_in(target)
     elif named := find_corpus(target, corpus, missing_ok=True):
@@ -173,15 +174,10 @@ def _nearest_archive(
     return Found(nearest[0], others=tuple(archive.relative_to(folder).as_posix() for _, archive in ranked[1:]))
 
 
-def _holds(archive: Path, look: Callable[[Source], Any]) -> bool:
-    """Tell whether an archive contains a corpus; a tar, which must be read to its end, is taken for one that does not.
-
-    An archive that cannot be read does not either: nothing in it is missed, because it is not the one to read.
-    """
-    if archive_kind(archive) == "tar":
-        return False
+def contains(path: Path, look: Callable[[Source], Any]) -> bool:
+    """Tell whether a file, an archive or a folder contains a corpus; one that cannot be read does not."""
     try:
-        with open_source(archive) as source:
+        with open_source(path) as source:
             return bool(look(source))
     except FerError:
         return False
