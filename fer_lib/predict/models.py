@@ -299,11 +299,12 @@ def _card(sidecar: Path) -> dict[str, Any]:
         or not all(isinstance(name, str) and name for name in names)
     ):
         raise FerError(f"{sidecar} has the class_names {names!r}; expected a list of different names.")
-    if not isinstance(settings, dict) or settings.get("scaling", "unit") not in SCALINGS:
-        raise FerError(f"{sidecar} has the scaling {settings!r}; expected one of {', '.join(SCALINGS)}.")
-    wrong = [key for key in ("face_settings", "provenance") if not isinstance(content.get(key, {}), dict)]
+    wrong = [key for key in ("settings", "face_settings", "provenance") if not isinstance(content.get(key, {}), dict)]
     if wrong:
         raise FerError(f"{sidecar} has no valid {wrong[0]!r}; expected names with their values.")
+    if (scaling := settings.get("scaling", "unit")) not in tuple(SCALINGS):
+        raise FerError(f"{sidecar} has the scaling {scaling!r}; expected one of {', '.join(SCALINGS)}.")
+    change(FaceSettings(), **content.get("face_settings", {}))  # raises for a size that is none
     return content
 
 

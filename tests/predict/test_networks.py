@@ -112,6 +112,22 @@ def test_a_card_with_no_class_names_is_refused(saved, names):
         saved_models.load(path)
 
 
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ({"settings": {"scaling": ["unit"]}}, r"has the scaling \['unit'\]; expected one of unit"),
+        ({"settings": {"scaling": None}}, "has the scaling None; expected one of unit"),
+        ({"settings": ["unit"]}, "has no valid 'settings'"),
+        ({"face_settings": {"size": "x"}}, "size is 'x', but input should be a valid integer"),
+    ],
+)
+def test_a_card_with_wrong_values_is_one_sentence(saved, card, words):
+    path = saved(network())
+    path.with_name(MODEL_FILE).write_text(json.dumps(card))
+    with pytest.raises(FerError, match=words):
+        saved_models.load(path)
+
+
 def test_the_wrong_number_of_classes(saved):
     path = saved(network(classes=8))
     with pytest.raises(FerError, match=r"FER-2013 has 7 classes .* name all 8 with --classes"):
