@@ -96,8 +96,9 @@ def groups_of(faces: FaceDataset, separation: str) -> np.ndarray:
     if separation.removesuffix("s") not in faces.meta:
         layout = faces.notes.get("layout", "this release")
         raise FerError(
-            f"{faces.corpus} ({layout}) does not name the {separation} of its faces, so no division can keep "
-            f"{separation} apart; use a release that names them, or divide by frames only."
+            f"{faces.corpus} ({layout}) does not name the {separation} of its faces, and divisions, intervals and "
+            "searches of this project need them; use a release that names them (of CK+ the owners' tree or the 48 x 48 "
+            "faces)."
         )
     return pd.factorize(faces.meta[separation.removesuffix("s")], sort=True)[0].astype(np.int64)
 

@@ -568,7 +568,9 @@ def test_divisions_that_need_subjects_refuse_the_csv(tmp_path, whole_table):
     small = CkPlusSettings(train_per_class=10, test_per_class=5, separations=("frames",), repeats=1, fold_seeds=1)
     assert len(protocols.divisions(faces, small, 0)) == 2
     for separation in ("sequences", "subjects"):
-        words = rf"^ckplus \(csv without subjects\) does not name the {separation} of its faces.*\.$"
+        words = (
+            rf"^ckplus \(csv without subjects\) does not name the {separation} of its faces.*the owners' tree or.*\.$"
+        )
         with pytest.raises(FerError, match=words):
             splits.cross_validation(faces, 5, separation=separation, seed=0)
         with pytest.raises(FerError, match=words):
