@@ -11,6 +11,7 @@ import pandas as pd
 from fer_lib.datasets import ckplus, fer2013, finder, imagenet_folders, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.fer2013 import ferplus
 from fer_lib.datasets.finder import MODULES, Place
 from fer_lib.datasets.imagenet_folders import CORPUS as IMAGENET
 from fer_lib.datasets.olivetti import PICKLES
@@ -95,6 +96,8 @@ def recognised(path: str | Path) -> str:
                 return IMAGENET
             if unread := obstacle(place, source.names):
                 raise unread
+    if votes_alone := ferplus.votes_alone(path):
+        raise votes_alone
     files = sorted(item for item in path.iterdir() if visible(item.name) and item.is_file()) if path.is_dir() else []
     if unread := next(filter(None, (obstacle(file, ()) for file in files)), None):
         raise unread
@@ -107,7 +110,23 @@ def recognised(path: str | Path) -> str:
 def _lines(name: str, place: Place, *, skip_bad: bool, cache: bool) -> list[str]:
     if name == IMAGENET:
         return _images_described(imagenet_folders.load(place.path, skip_bad=skip_bad, cache=cache))
-    return _described(name, place.remarked(load(name, place.path, skip_bad=skip_bad, cache=cache)))
+    data = place.remarked(load(name, place.path, skip_bad=skip_bad, cache=cache))
+    return _described(name, data, _ferplus(data, place) if isinstance(data, FaceDataset) else [])
+
+
+def _ferplus(faces: FaceDataset, place: Place) -> list[str]:
+    """Say whether the votes of FER+ are next to FER-2013, and whether they fit."""
+    if faces.corpus != "fer2013":
+        return []
+    try:
+        inside = place.path.name in place.entries  # the corpus is an entry of the data folder
+        votes = ferplus.load(place.path, *([place.path.parent] if inside else []))
+        if votes is None:
+            return []
+        remark = ferplus.relabelled(faces, votes).notes["remarks"][-1]
+    except FerError as error:
+        return [f"FER+             cannot be used: {error}"]
+    return [f"FER+             for labels: ferplus in the profile's data. {remark}"]
 
 
 def _named(name: str) -> str:
@@ -136,7 +155,7 @@ def _images_described(data: imagenet_folders.ImageFolders) -> list[str]:
     ]
 
 
-def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
+def _described(name: str, data: FaceDataset | PhotoSet, more: list[str]) -> list[str]:
     notes = data.notes
     whole = isinstance(data, PhotoSet)
     digest = data.content_key if isinstance(data, PhotoSet) else data.fingerprint
@@ -153,6 +172,7 @@ def _described(name: str, data: FaceDataset | PhotoSet) -> list[str]:
         *_official(data),
         f"left out         {_listed(notes['skipped']) or 'nothing'}",
         *(f"note             {remark}" for remark in notes.get("remarks", ())),
+        *more,
         "",
     ]
     if not isinstance(data, PhotoSet):

@@ -13,6 +13,7 @@ import pandas as pd
 from fer_lib.datasets import ckplus, fer2013, finder, genki4k, imagenet_folders, olivetti, quality
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.fer2013 import ferplus
 from fer_lib.datasets.finder import Place
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.datasets.photo_set import PhotoSet
@@ -35,11 +36,14 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
         progress: show a progress bar on a terminal.
 
     Raises:
-        FerError: no data folder is given, it does not contain FER-2013, or the corpus is damaged.
+        FerError: no data folder is given, it does not contain FER-2013 or the labels asked for, or the corpus is
+            damaged.
     """
     place = _place("fer2013", settings, data_dir, partial(_drawn_fer2013, settings.generated_faces))
     assert place is not None  # a missing corpus is an error here
     faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, progress=progress))
+    if settings.labels == "ferplus":
+        faces = _with_ferplus(faces, place.path, data_dir or os.environ.get("FER_DATA", ""))
     return quality.drop_leaks(faces) if settings.drop_leaks else faces
 
 
@@ -139,6 +143,17 @@ def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
     if not isinstance(draw_faces, bool):
         raise TypeError(f"draw_faces is {draw_faces!r}; expected True or False")
     return faces if draw_faces or faces.synthetic else fer2013.load(_drawn_fer2013(FACES_FOR_FIGURES), progress=False)
+
+
+def _with_ferplus(faces: FaceDataset, path: Path, data_dir: str) -> FaceDataset:
+    """Give the faces FER+'s labels, whose file is in or next to the corpus, or in the data folder."""
+    votes = ferplus.load(path, *([Path(data_dir).expanduser()] if data_dir else []))
+    if votes is None:
+        raise FerError(
+            f"labels is ferplus, but there is no fer2013new.csv with FER+'s votes next to {path.name}; put it there "
+            "(Microsoft's repository FERPlus has it), or set labels to fer2013."
+        )
+    return ferplus.relabelled(faces, votes)
 
 
 def _place(

@@ -11,6 +11,7 @@ from typing import TypeVar
 from fer_lib.datasets import ckplus, fer2013, genki4k, olivetti
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.fer2013 import ferplus
 from fer_lib.datasets.imagenet_folders import CORPUS as IMAGENET
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers import locate
@@ -72,7 +73,10 @@ class DataFolder:
             sound = [(rank, entry) for rank, entry in ranked if name in MODULES and _holds(entry, name)]
             ranked = sound or ([] if self._by_content(name) else ranked)
         if ranked:
-            chosen = locate.best(self.path, name, ranked)
+            try:
+                chosen = locate.best(self.path, name, ranked)
+            except FerError as error:
+                raise (ferplus.votes_alone(self.path) if name == "fer2013" else None) or error from None
             return Place(chosen, (chosen.name,), tuple(self._others(name, chosen, [entry for _, entry in ranked])))
         if place := self._by_content(name):
             return place
@@ -80,7 +84,7 @@ class DataFolder:
             return None
         if self._obstacles and name == "fer2013":  # the corpus that is always needed is likely what could not be read
             raise self._obstacles[0]
-        raise locate.absent(self.path, name)
+        raise (ferplus.votes_alone(self.path) if name == "fer2013" else None) or locate.absent(self.path, name)
 
     def _file(self, name: str, *, missing_ok: bool) -> Place | None:
         """Tell whether a single file is the corpus; an unknown one is left to FER-2013's loader, which says so."""

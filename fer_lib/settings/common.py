@@ -18,6 +18,9 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 
+LATER_SETTINGS = {"labels": "fer2013"}
+"""Data settings that came later, with their defaults: records leave them out there, as those of earlier runs do."""
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DataSettings:
@@ -30,6 +33,8 @@ class DataSettings:
         generated_faces: number of faces to generate if the source is ``"generated"``.
         skip_bad: leave damaged rows out and count them in the provenance, instead of stopping.
         drop_leaks: remove training faces that are also in a test part (the paper does not).
+        labels: ``"fer2013"``, the corpus's own; ``"ferplus"``, the majority of FER+'s ten votes a face in
+            ``fer2013new.csv``, without the faces whose majority is none of the seven classes.
         test_split: the part of 3,589 faces that is "the dataset of testing"; the paper does not say which of two.
         validation_split: ``"stratified"`` by class; ``"unstratified_ceil"`` and ``"unstratified_floor"`` draw 5,742 and
             5,741 of the 28,709 faces at random, as scikit-learn and ImageDataGenerator would round.
@@ -40,6 +45,7 @@ class DataSettings:
     generated_faces: Positive = 1000
     skip_bad: bool = False
     drop_leaks: bool = False
+    labels: Literal["fer2013", "ferplus"] = "fer2013"
     test_split: Literal["PrivateTest", "PublicTest"] = "PrivateTest"
     validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor"] = "stratified"
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.settings.common import PRETRAIN, STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
+from fer_lib.settings.common import LATER_SETTINGS, PRETRAIN, STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
     CkPlusSettings,
@@ -225,9 +225,17 @@ def settings_dict(settings: Any) -> dict[str, Any]:
     """Convert a settings dataclass, or several by name, to plain dictionaries, lists and numbers for JSON.
 
     Weights files, at any depth, are named without their folder, so that no result contains a local path; results
-    record the file's SHA-256 as well.
+    record the file's SHA-256 as well. ``LATER_SETTINGS`` at their defaults are left out, so that results and
+    checkpoints of earlier versions still match.
     """
-    return _without_folders(json.loads(json.dumps(settings, default=dataclasses.asdict)))
+    return _without_folders(json.loads(json.dumps(settings, default=_fields)))
+
+
+def _fields(settings: Any) -> dict[str, Any]:
+    plain = dataclasses.asdict(settings)
+    if not isinstance(settings, DataSettings):
+        return plain
+    return {name: value for name, value in plain.items() if LATER_SETTINGS.get(name, ...) != value}
 
 
 def _without_folders(plain: Any) -> Any:

@@ -305,7 +305,13 @@ def test_testing_scaling_follows_scaling_unless_raw():
 def test_every_value_counts_in_the_hash(kind, name):
     changed = change(kind(), **{name: other_value(kind, name)})
     assert settings_hash(changed) != settings_hash(kind())
-    assert settings_dict(changed)[name] != settings_dict(kind())[name]
+    assert settings_dict(changed)[name] != settings_dict(kind()).get(name)
+
+
+def test_data_settings_that_came_later_leave_the_records_of_earlier_results_as_they_were():
+    earlier = {"source", "generated_faces", "skip_bad", "drop_leaks", "test_split", "validation_split"}
+    assert set(settings_dict(DataSettings())) == {*earlier, "validation_fraction"}
+    assert settings_dict(DataSettings(labels="ferplus"))["labels"] == "ferplus"
 
 
 def test_the_hash_is_short_stable_and_that_of_the_dictionary():

@@ -18,6 +18,7 @@ import pandas as pd
 
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset, canonical_order
+from fer_lib.datasets.fer2013 import ferplus
 from fer_lib.datasets.fer2013.csv import (
     CLASS_NAMES,
     SOME_TEST,
@@ -142,7 +143,10 @@ def official_class_counts(splits: Container[str]) -> dict[str, tuple[int, ...]]:
 
 def _find(path: str | Path) -> tuple[Path, _Layout | None, list[str]]:
     """Find the file to read, or the folder to read and the layout in it; and the other releases that are there."""
-    found = locate.find(path, "fer2013", _layouts, expected=_EXPECTED, rank=_rank)
+    try:
+        found = locate.find(path, "fer2013", _layouts, expected=_EXPECTED, rank=_rank)
+    except FerError as error:
+        raise ferplus.votes_alone(Path(path).expanduser()) or error from None
     if found.releases is None:
         return found.path, None, list(found.others)
     layout = _nearest(found.releases, found.path)
@@ -189,7 +193,7 @@ def _choose(source: Source) -> _Layout:
             "here, and this file as ckplus.csv in the data folder."
         )
     if not layouts:
-        raise locate.unrecognised(source.path, "fer2013", _EXPECTED, source.names)
+        raise ferplus.votes_alone(source.path) or locate.unrecognised(source.path, "fer2013", _EXPECTED, source.names)
     return _nearest(layouts, source.path)
 
 
