@@ -9,6 +9,9 @@
 #:             tiny-imagenet-200 in FER_DATA); default the profile's
 #: TRUNK       engine and precision of the frozen trunk: keras-float32, keras-bfloat16 (for a GPU), openvino-float32 or
 #:             openvino-bfloat16 (for a CPU); default the profile's
+#: LABELS      ferplus: labels of FER-2013 by the votes in fer2013new.csv, in FER_DATA; default the profile's, fer2013
+#: TEST_SPLIT  the part of FER-2013 to test on: PrivateTest or PublicTest; default the profile's, PrivateTest
+#: SKIP_BAD    yes: leave damaged images out and count them, instead of stopping; default the profile's, no
 #: DRAW_FACES  no: figures show generated faces instead of real people's, for results that you publish
 #: SEEDS       seeds to run, such as SEEDS="0 1 2"; default 0
 #: BASELINE_SEEDS  those of SEEDS that also train the traditional CNN; default all

@@ -29,6 +29,7 @@ from fer_lib.settings import (
     PROJECT,
     PretrainingSettings,
     Profile,
+    arguments,
     change,
     experiment,
     load_profile,
@@ -297,7 +298,8 @@ def start(
         variant: the variant of the profile that the notebook runs; it becomes part of the run's name.
         output_dir: the folder in which ``results/`` and ``figures/`` are written; ``""`` means ``$FER_OUTPUT``, else
             the project's sources, else (installed from a wheel) the current folder.
-        data_changes: settings of the profile's data, by name, such as ``{"test_split": "PublicTest"}``.
+        data_changes: settings of the profile's data, by name, such as ``{"test_split": "PublicTest"}``; they override
+            the variables ``$FER_SKIP_BAD``, ``$FER_TEST_SPLIT`` and ``$FER_LABELS``.
 
     Raises:
         FerError: there is no such profile, it has an unknown key or a bad value, a parameter is unknown or of another
@@ -309,7 +311,8 @@ def start(
         return start(notebook, **{"seed": None, **{name: namespace[name] for name in own}})
     root = Path(output_dir or os.environ.get("FER_OUTPUT") or PROJECT).expanduser()
     settings = load_profile(profile)
-    settings = dataclasses.replace(settings, data=change(settings.data, **(data_changes or {})))
+    changes = arguments.data_from_environment(settings) | (data_changes or {})
+    settings = dataclasses.replace(settings, data=change(settings.data, **changes))
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise FerError(f"seed is {seed}; it should be between 0 and {LARGEST_SEED}.")
     name = profile_name(profile)

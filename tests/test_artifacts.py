@@ -507,6 +507,15 @@ def test_changes_of_the_data_reach_the_run_and_are_checked(tmp_path):
         artifacts.start("01_data_exploration", output_dir=str(tmp_path), data_changes={"test_spilt": "PublicTest"})
 
 
+def test_data_settings_in_the_environment_reach_runs_on_real_faces_and_changes_come_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_TEST_SPLIT", "PublicTest")
+    monkeypatch.setenv("FER_SKIP_BAD", "yes")
+    given = {"profile": "paper", "output_dir": str(tmp_path)}
+    run = artifacts.start("01_data_exploration", **given, data_changes={"skip_bad": False})
+    assert (run.settings.data.test_split, run.settings.data.skip_bad) == ("PublicTest", False)
+    assert artifacts.start("01_data_exploration", output_dir=str(tmp_path)).settings.data.test_split == "PrivateTest"
+
+
 def test_a_profile_may_be_a_file_and_its_results_bear_its_name(tmp_path):
     write_text(tmp_path / "mine.yaml", "description: my own\ndata: {source: generated}\n")
     run = artifacts.start("01_data_exploration", profile=str(tmp_path / "mine.yaml"), output_dir=str(tmp_path))

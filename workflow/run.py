@@ -19,7 +19,7 @@ CLUSTERS = sorted(path.parent.name for path in Path("workflow/profiles").glob("*
 def main(target=""):
     """Run the chain, or only the report (`target` "report") from the results that exist."""
     given = {name: os.environ.get(name, "") for name in ("PROFILE", "SEEDS", "BASELINE_SEEDS", "DRAW_FACES", "GPUS")}
-    given |= {name: os.environ.get(name, "") for name in ("TRUNK", "WEIGHTS")}
+    given |= {name: os.environ.get(name, "") for name in ("TRUNK", "WEIGHTS", "SKIP_BAD", "TEST_SPLIT", "LABELS")}
     os.environ.update({f"FER_{name}": value for name, value in given.items() if value})
     if os.environ.get("FER_DATA") and not given["PROFILE"]:  # real data asks for the real experiment
         os.environ["FER_PROFILE"] = "paper"

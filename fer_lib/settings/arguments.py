@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings import parameters
-from fer_lib.settings.common import PRETRAIN, WEIGHTS_NAMES
+from fer_lib.settings.common import PRETRAIN, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.profile import PROFILES, Profile, load_profile, profile_file, profile_name, trunk_named
 
 #: Keys of Snakemake's configuration, and the environment variable that is read if the key is missing.
@@ -24,7 +24,13 @@ VARIABLES = {
     "data_dir": "FER_DATA",
     "weights": "FER_WEIGHTS",
     "trunk": "FER_TRUNK",
+    "skip_bad": "FER_SKIP_BAD",
+    "test_split": "FER_TEST_SPLIT",
+    "labels": "FER_LABELS",
 }
+
+#: Those of them that are data settings of the profile.
+DATA_CHANGES = ("skip_bad", "test_split", "labels")
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Arguments:
         data: absolute path of the data folder; "" if none is given.
         weights: a name, ``"pretrain"``, the absolute path of a file, or "" for the profile's own.
         trunk: engine and precision, or "" for the profile's own.
+        data_changes: data settings by name, in place of the profile's own.
     """
 
     profile: str
@@ -54,15 +61,18 @@ class Arguments:
     data: str
     weights: str
     trunk: str
+    data_changes: Mapping[str, Any]
 
     @property
     def sources(self) -> list[str]:
-        """Sources of a run's numbers besides its profile: data, weights and trunk."""
-        return [self.data, self.weights, self.trunk]
+        """Sources of a run's numbers besides its profile: data, weights and trunk, and changed data settings."""
+        changes = [f"{name}={value}" for name, value in self.data_changes.items()]
+        return [self.data, self.weights, self.trunk, *changes]
 
     def environment(self) -> dict[str, str]:
-        """Build the environment variables that pass the paths to notebooks and to a cluster's jobs."""
-        given = dict(zip(("FER_DATA", "FER_WEIGHTS", "FER_TRUNK"), self.sources, strict=True))
+        """Build the environment variables that pass paths and data settings to notebooks and to a cluster's jobs."""
+        given = {"FER_DATA": self.data, "FER_WEIGHTS": self.weights, "FER_TRUNK": self.trunk}
+        given |= {VARIABLES[name]: str(value) for name, value in self.data_changes.items()}
         own = {} if self.file.parent == PROFILES else {"FER_PROFILE": str(self.file)}
         return {name: value for name, value in given.items() if value} | own
 
@@ -98,7 +108,21 @@ def read(config: Mapping[str, Any]) -> Arguments:
         if given["weights"] in names
         else _existing("WEIGHTS", given["weights"], f"{', '.join(names)} or a weights file", file=True),
         trunk=given["trunk"],
+        data_changes=_data_changes({name: (name.upper(), given[name]) for name in DATA_CHANGES}),
     )
+
+
+def data_from_environment(profile: Profile) -> dict[str, Any]:
+    """Read the data settings in ``$FER_SKIP_BAD``, ``$FER_TEST_SPLIT`` and ``$FER_LABELS`` for a notebook.
+
+    A profile that generates its faces ignores them, to be the same on every computer.
+
+    Raises:
+        FerError: a value does not fit.
+    """
+    if profile.data.source != "folder":
+        return {}
+    return _data_changes({name: (VARIABLES[name], os.environ.get(VARIABLES[name], "")) for name in DATA_CHANGES})
 
 
 def whole_numbers(name: str, text: str) -> tuple[str, ...]:
@@ -124,6 +148,18 @@ def one_of(name: str, value: str, choices: Iterable[str]) -> str:
     if value not in choices:
         raise FerError(f"{name}={value} is unknown{nearest(value, choices)}: give one of {', '.join(choices)}.")
     return value
+
+
+def _data_changes(given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Check data settings; each has the name of its variable, for messages, and its text, which is "" if not given."""
+    kinds = get_type_hints(DataSettings)
+    found: dict[str, Any] = {}
+    for name, (variable, text) in given.items():
+        if text and kinds[name] is bool:
+            found[name] = parameters.boolean(variable, text)
+        elif text:
+            found[name] = one_of(variable, text, get_args(kinds[name]))
+    return found
 
 
 def _existing(name: str, value: str, expected: str, *, file: bool = False) -> str:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from fer_lib.errors import FerError
-from fer_lib.settings import PROFILES, PROJECT, arguments
+from fer_lib.settings import PROFILES, PROJECT, arguments, load_profile
 
 RUN = [sys.executable, str(PROJECT / "workflow" / "run.py")]
 
@@ -42,6 +42,22 @@ def test_the_configuration_goes_before_the_environment(monkeypatch, tmp_path):
     assert arguments.read({"profile": "smoke"}).seeds == ("5",)
 
 
+def test_data_settings_reach_every_notebook_by_the_environment(monkeypatch):
+    asked = arguments.read({"skip_bad": "on", "test_split": "PublicTest", "labels": "ferplus"})
+    assert asked.data_changes == {"skip_bad": True, "test_split": "PublicTest", "labels": "ferplus"}
+    assert asked.sources == ["", "", "", "skip_bad=True", "test_split=PublicTest", "labels=ferplus"]
+    assert arguments.read({}).sources == ["", "", ""]  # as in earlier versions: nothing reruns
+    for name, value in asked.environment().items():
+        monkeypatch.setenv(name, value)
+    assert arguments.data_from_environment(load_profile("paper")) == asked.data_changes
+    assert arguments.data_from_environment(load_profile("smoke")) == {}
+    monkeypatch.setenv("FER_SKIP_BAD", "no")
+    assert arguments.read({}).data_changes["skip_bad"] is False
+    monkeypatch.setenv("FER_TEST_SPLIT", "test")
+    with pytest.raises(FerError, match="FER_TEST_SPLIT=test is unknown"):
+        arguments.data_from_environment(load_profile("paper"))
+
+
 @pytest.mark.parametrize("word", ["no", "No", "off", "n", "0", "FALSE", " f "])
 def test_a_word_for_no_draws_no_real_face(word):
     assert arguments.read({"draw_faces": word}).draw_faces is False
@@ -68,6 +84,9 @@ def test_weights_to_pretrain_are_a_name_and_no_file():
             "WEIGHTS=w.h5: no such file; give imagenet, none, random_frozen, pretrain or a weights file",
         ),
         ({"trunk": "keras"}, "TRUNK is 'keras'.*give one of keras-float32"),
+        ({"test_split": "PublicTst"}, r"TEST_SPLIT=PublicTst is unknown \(did you mean 'PublicTest'\?\): give one of"),
+        ({"labels": "fer+"}, "LABELS=fer\\+ is unknown.*: give one of fer2013, ferplus"),
+        ({"skip_bad": "perhaps"}, "SKIP_BAD is 'perhaps'; give yes or no"),
         ({"gpus": 4}, "GPUS=4 is unknown: give one of 0, 1"),
         ({"seeds": "a b"}, "SEEDS=a b has 'a': give whole numbers"),
         ({"seeds": "-1"}, "SEEDS=-1 has '-1'"),
@@ -100,6 +119,7 @@ def run(*words: str, **given: str) -> subprocess.CompletedProcess:
     [
         ({"CLUSTER": "pbs"}, "CLUSTER=pbs is unknown: give one of slurm."),
         ({"JOBS": "many"}, "JOBS=many must be a number of notebooks, 1 or more."),
+        ({"LABELS": "votes"}, "LABELS=votes is unknown: give one of fer2013, ferplus."),
         ({"PROFILE": "papr"}, "There is no profile 'papr'"),
     ],
 )
