@@ -114,7 +114,12 @@ def tutorial(rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Seque
     """
     title = "liu2023, Tables 4 and 5: the tutorial program from its own initial weights"
     if rows is None:
-        return Table(pd.DataFrame(), title, synthetic, ("Not run: it needs the Olivetti faces, and the profile smoke leaves it out.", *notes))
+        return Table(
+            pd.DataFrame(),
+            title,
+            synthetic,
+            ("Not run: it needs the Olivetti faces, and the profile smoke leaves it out.", *notes),
+        )
     cells = []
     for (place, setting, arithmetic), own in rows.groupby(["place", "setting", "arithmetic"], sort=False):
         first = own.iloc[0]

@@ -202,7 +202,7 @@ def test_votes_that_do_not_fit_are_refused_in_one_sentence(tmp_path, release):
         load(contradicting)
     (contradicting / "second.csv").write_text(text)  # a copy is no contradiction
     assert len(load(contradicting)) == 140
-    with pytest.raises(FerError, match="do not keep the order"):
+    with pytest.raises(FerError, match="does not keep the order"):
         load(put(tmp_path / "folders", release, text, faces="folders"))
     with pytest.raises(FerError, match="there is no fer2013new"):
         load(release / "csv")

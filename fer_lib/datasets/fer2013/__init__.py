@@ -30,6 +30,7 @@ from fer_lib.datasets.fer2013.csv import (
     sniff_columns,
 )
 from fer_lib.datasets.fer2013.folders import Tree, find_trees, read_tree
+from fer_lib.datasets.fer2013.hugging_face import PARQUET, WEBDATASET, Shards, companions, find_shards, read_shards
 from fer_lib.datasets.fer2013.lookalikes import is_ckplus
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import (
@@ -59,11 +60,11 @@ OFFICIAL_CLASS_COUNTS: dict[str, tuple[int, ...]] = {
 
 _EXPECTED = (
     "fer2013.csv (emotion, pixels, Usage), icml_face_data.csv, folders train/<emotion>/ and test/<emotion>/ "
-    "(and validation/<emotion>/), or a zip or tar.gz of one of these"
+    "(and validation/<emotion>/), a zip or tar.gz of one of these, or the Hugging Face hub's Parquet or WebDataset"
 )
 _COMPETITION = "competition csv"
-_LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders", _COMPETITION)
-_READER = 3  # goes into the cache's key; raise it when the same file is read otherwise
+_LAYOUT_ORDER = ("csv", "icml csv", "prefixed folders", "plain folders", PARQUET, WEBDATASET, _COMPETITION)
+_READER = 4  # goes into the cache's key; raise it when the same file is read otherwise
 _OFFICIAL_UNDIVIDED = (
     "The counts per class are those of the official faces, but PublicTest and PrivateTest are not told apart: both are "
     f"the split {UNDIVIDED}, and a result on it cannot be compared with one on PrivateTest."
@@ -75,12 +76,13 @@ _OTHER_UNDIVIDED = (
 
 @dataclass(frozen=True)
 class _Layout:
-    """One release in a source: a CSV member or a tree of pictures."""
+    """One release in a source: a CSV member, a tree of pictures, or files of the Hugging Face hub."""
 
     name: str
     root: str
     csv: str | None = None
     tree: Tree | None = None
+    shards: Shards | None = None
     columns: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()  # CSVs with labels but without Usage, besides the competition's train.csv
 
@@ -161,10 +163,11 @@ def _layouts(source: Source) -> list[_Layout]:
         _Layout("prefixed folders" if tree.prefixed else "plain folders", tree.root, tree=tree)
         for tree in find_trees(source.names)
     ]
+    found += [_Layout(shards.layout, shards.root, shards=shards) for shards in find_shards(source)]
     partial: list[_Layout] = []
     training: list[_Layout] = []
     for name in source.names:
-        if is_picture_name(name) or source.size(name) == 0:
+        if is_picture_name(name) or name.endswith(".cls") or source.size(name) == 0:
             continue
         with source.open(name) as stream:
             columns = sniff_columns(stream.read(4096))
@@ -213,9 +216,13 @@ def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
     if layout is None:
         beside = archive_kind(target) in (None, "compressed") and (target.parent / MARKER).exists()
         name = target.name.lower() if target.name.lower().startswith("train.csv") else ""  # the name gives the part
-        return {"sha256": file_sha256(target), "marked": beside} | ({"name": name} if name else {})
-    assert layout.tree is not None  # only a tree has a layout here
+        return {"sha256": file_sha256(target), "marked": beside} | ({"name": name} if name else {}) | companions(target)
     with open_source(target) as source:
+        if layout.shards:
+            files = {name: file_sha256(target / name) for name, _ in layout.shards.members}
+            own = {"files": files, "classes": layout.shards.classes, "layout": layout.name}
+            return {**own, "root": layout.root, "marked": locate.marked(source, layout.root)}
+        assert layout.tree is not None  # a layout here is shards or a tree
         digest = members_digest(content_digests(source, layout.tree.members))
         return {"sha256": digest, "root": layout.root, "marked": locate.marked(source, layout.root)}
 
@@ -256,7 +263,10 @@ def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, progr
             source.open(layout.csv) as stream,
         ):
             return read_csv(stream, origin, faults=faults, advance=advance, rank=rank)
-    assert layout.tree is not None  # a layout has a CSV or a tree
+    if layout.shards:
+        with bar("fer2013", sum(OFFICIAL_COUNTS.values()), unit="faces", progress=progress) as advance:
+            return read_shards(source, layout.shards, faults=faults, advance=advance)
+    assert layout.tree is not None  # a layout has a CSV, shards or a tree
     with bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
         return read_tree(source, layout.tree, faults=faults, advance=advance)
 

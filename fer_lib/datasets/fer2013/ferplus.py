@@ -221,8 +221,8 @@ def _check_fit(faces: FaceDataset, votes: Votes) -> None:
     layout = faces.notes["layout"]
     if layout not in _ORDERED:
         raise FerError(
-            f"FER-2013 was read from {layout}, which do not keep the order of fer2013.csv, and the rows of "
-            f"{votes.origin} follow that order; give fer2013.csv or icml_face_data.csv."
+            f"FER-2013's release here ({layout}) does not keep the order of fer2013.csv, which the rows of "
+            f"{votes.origin} follow; give fer2013.csv or icml_face_data.csv."
         )
     total = len(faces) + sum(faces.notes["skipped"].values())
     if len(votes.usages) != total:
