@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_data(commands)
     _add_predict(commands)
+    _add_models(commands)
     _add_audit(commands)
     _add_compare(commands)
     _add_weights(commands)
@@ -106,7 +107,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     predict.add_argument(
         "--model",
         metavar="MODEL",
-        help="a model's folder or .keras file (default: the only one under results/*/models, or else trained on CK+)",
+        help="a model's folder or .keras file (default: the first one that `fer-lib models` lists)",
     )
     predict.add_argument(
         "--classes",
@@ -136,6 +137,15 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "confidence reaches their threshold. Every picture in a folder is answered or named. Exit status: 0 if every "
         "photo has an answer; 1 if a photo shows no sure face (reported on stderr); 2 for an error: a photo that "
         "cannot be read, or no model that can be used. The other photos are classified and printed in any case."
+    )
+
+
+def _add_models(commands: argparse._SubParsersAction) -> None:
+    models = _command(commands, "models", _models, "list the trained models in the results folders, with their scores")
+    models.add_argument("--json", action="store_true", help="print the same as a JSON list, the default first")
+    models.epilog = (
+        "Models are under results/*/models and results/reference/*/models, in $FER_OUTPUT or the current folder. The "
+        "first one is the default of `fer-lib predict`; docs/using.md has the rule."
     )
 
 
@@ -254,7 +264,7 @@ def _data_synth(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from fer_lib.predict import networks, photo_files, photos as prediction
+    from fer_lib.predict import networks, photo_files, photos as prediction, shelf
 
     cropped = arguments.already_cropped or arguments.whole_image
     if cropped and arguments.all_faces:
@@ -266,7 +276,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     drawings = None
     if arguments.annotate:
         drawings = prediction.drawing_files(photos, arguments.annotate, searched=searched)
-    path = arguments.model or prediction.find_model()
+    path = arguments.model or shelf.find_model()
     if arguments.whole_image:
         sys.stderr.write("fer-lib: --whole-image is now --already-cropped: no photo is searched for faces.\n")
     from fer_lib.predict import (
@@ -289,6 +299,18 @@ def _predict(arguments: argparse.Namespace) -> int:
             if one.problem:
                 sys.stderr.write(f"fer-lib: {'error: ' if one.failed else ''}{one.problem}\n")
     return USER_ERROR if any(one.failed for one in done) else MISSED if any(one.missed for one in done) else 0
+
+
+def _models(arguments: argparse.Namespace) -> None:
+    from fer_lib.predict import shelf
+
+    found = shelf.list_models()
+    if arguments.json:
+        _say(json.dumps([one.plain() for one in found], indent=2))
+    elif found:
+        _say(*shelf.table(found))
+    else:
+        _say("There is no model under results/*/models yet; notebook 04_resnet_svm saves two (`make replicate`).")
 
 
 def _audit(arguments: argparse.Namespace) -> None:

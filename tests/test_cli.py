@@ -104,7 +104,9 @@ def imports_of(program):
     return set(done.stderr.split()), done.stdout
 
 
-@pytest.mark.parametrize("command", ["", "data", "data check", "data fetch", "data synth", "predict", "weights"])
+@pytest.mark.parametrize(
+    "command", ["", "data", "data check", "data fetch", "data synth", "predict", "models", "weights"]
+)
 def test_help_imports_nothing_heavy(command):
     program = (
         "import fer_lib.cli\n"

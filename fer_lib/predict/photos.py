@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +19,6 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tabulate import tabulate
 
-from fer_lib.datasets.readers.archives import visible
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import detect
 from fer_lib.faces.geometry import LANDMARKS, Detection, annotate, choose, crop
@@ -39,7 +37,6 @@ FOUND, CROP, UNSURE, NO_FACE, UNREADABLE = "found", "given as a crop", "low conf
 
 _TOGETHER, _HELD_PIXELS = 128, 50_000_000  # at most, of the photos in memory at a time
 _DRAWN_BY = "fer-lib predict"
-PREFERRED = "ckplus_svm_"  # first choice among several models: liu2023's own
 Numbers = TypeVar("Numbers", bound=tuple[float, ...])
 
 _BOX = "box: left, top, width, height"
@@ -111,32 +108,6 @@ class _Draft:
     outcome: str
     face: int | None = None
     detection: Detection | None = None
-
-
-def find_model(root: str | Path = "") -> Path:
-    """Find the model under ``results/*/models`` of a folder: the only one, or the only one trained on CK+.
-
-    Args:
-        root: the folder; ``""`` means ``$FER_OUTPUT``, else the current folder.
-
-    Raises:
-        FerError: there is no model, or more than one; the message lists them.
-    """
-    root = Path(root or os.environ.get("FER_OUTPUT") or ".").expanduser()
-    found = sorted(root.glob("results/*/models/*"))
-    found = [path for path in found if visible(path.name) and (path.is_dir() or path.suffix == ".keras")]
-    if not found:
-        raise FerError(
-            "There is no model under results/*/models of this folder. Run notebook 04_resnet_svm, or name a model's "
-            "folder or .keras file with --model."
-        )
-    own = [path for path in found if path.name.startswith(PREFERRED)]
-    if len(own) == 1:
-        return own[0]
-    if len(found) > 1:
-        listed = ", ".join(shown(path) for path in found[:10]) + (" and more" if len(found) > 10 else "")
-        raise FerError(f"Found {len(found)} models under results/*/models ({listed}); name one with --model.")
-    return found[0]
 
 
 def face_settings(model: SavedModel) -> FaceSettings:

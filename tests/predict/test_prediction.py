@@ -27,7 +27,7 @@ from fer_lib.predict import models as saved_models, photo_files, photos as predi
 from fer_lib.predict.models import SavedModel
 from fer_lib.predict.networks import Reading
 from fer_lib.predict.photo_files import find_photos
-from fer_lib.predict.photos import Prediction, drawing_files, find_model, predict_photos
+from fer_lib.predict.photos import Prediction, drawing_files, predict_photos
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
 from fer_lib.svm import classifiers
 
@@ -141,26 +141,6 @@ def test_folders_give_their_pictures_by_name_and_each_once(tmp_path):
 def test_nothing_at_any_path_is_told_at_once(tmp_path):
     with pytest.raises(FerError, match=r"No such file or folder: a\.jpg \(nor any of the 1 other paths\)"):
         find_photos(["a.jpg", "b.jpg"])
-
-
-def test_the_only_model_is_found_and_several_are_listed(tmp_path, monkeypatch):
-    with pytest.raises(FerError, match="There is no model under"):
-        find_model()
-    folder = tmp_path / "results" / "quick" / "models" / "resnet50_svm"
-    folder.mkdir(parents=True)
-    (folder.parent / ".partial-x").mkdir()
-    (folder.parent / "notes.md").touch()
-    assert find_model().resolve() == folder
-    monkeypatch.setenv("FER_OUTPUT", str(tmp_path / "elsewhere"))
-    with pytest.raises(FerError, match="There is no model under"):
-        find_model()
-    monkeypatch.setenv("FER_OUTPUT", str(tmp_path))
-    assert find_model() == folder
-    other = tmp_path / "results" / "paper" / "models" / "cnn.keras"
-    other.parent.mkdir(parents=True)
-    other.touch()
-    with pytest.raises(FerError, match=r"2 models .*paper/models/cnn.keras, results/quick/models/resnet50_svm"):
-        find_model(".")
 
 
 # --- faces and answers ------------------------------------------------------------------------------------------------
