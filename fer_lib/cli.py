@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_predict(commands)
     _add_models(commands)
+    _add_runs(commands)
     _add_audit(commands)
     _add_compare(commands)
     _add_weights(commands)
@@ -146,6 +147,15 @@ def _add_models(commands: argparse._SubParsersAction) -> None:
     models.epilog = (
         "Models are under results/*/models and results/reference/*/models, in $FER_OUTPUT or the current folder. The "
         "first one is the default of `fer-lib predict`; docs/using.md has the rule."
+    )
+
+
+def _add_runs(commands: argparse._SubParsersAction) -> None:
+    runs = _command(commands, "runs", _runs, "list the results folders with profile, commit, seeds and headline scores")
+    runs.add_argument("--json", action="store_true", help="print the same as a JSON list")
+    runs.epilog = (
+        "Results are in the folders of results and results/reference, in $FER_OUTPUT or the current folder. Results "
+        "that no provenance file lists, or that have changed since, have no score here."
     )
 
 
@@ -311,6 +321,18 @@ def _models(arguments: argparse.Namespace) -> None:
         _say(*shelf.table(found))
     else:
         _say("There is no model under results/*/models yet; notebook 04_resnet_svm saves two (`make replicate`).")
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from fer_lib.report import runs
+
+    found = runs.list_results()
+    if arguments.json:
+        _say(json.dumps([one.plain() for one in found], indent=2))
+    elif found:
+        _say(*runs.report(found))
+    else:
+        _say("There are no results under results yet; `make replicate` writes some.")
 
 
 def _audit(arguments: argparse.Namespace) -> None:
