@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tabulate import tabulate
 
+from fer_lib.datasets.readers.pictures import LONGEST_SIDE, SHORTEST_SIDE
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import detect
 from fer_lib.faces.geometry import LANDMARKS, Detection, annotate, choose, crop
@@ -196,17 +197,42 @@ def predict_photos(
         FerError: the model's settings are not valid, or ``detect`` or the network fails. Faults of one photo are in
             its prediction.
     """
-    settings = face_settings(model)
     files = [Path(photo) for photo in photos]
-    with bar("photos", len(files), progress=progress) as advance:
-        for batch in batches(map(read, files), _pixels, limit=_HELD_PIXELS, most=_TOGETHER):
-            drafts = _drafts(batch, settings, all_faces=all_faces, already_cropped=already_cropped)
-            for photo, some, answers in zip(batch, drafts, _answers(model, batch, drafts, settings), strict=True):
-                target = (drawings or {}).get(photo.path)
-                if target is not None and photo.picture is not None:
-                    answers = _drawn(photo, some, answers, target=target, banner=_banner(model))
-                yield from answers
-            advance(len(batch))
+    asked: dict[str, Any] = {
+        "all_faces": all_faces,
+        "already_cropped": already_cropped,
+        "drawings": drawings,
+        "progress": progress,
+    }
+    return _predicted(model, map(read, files), len(files), **asked)
+
+
+def predict_arrays(
+    model: SavedModel,
+    pictures: Iterable[np.ndarray],
+    *,
+    names: Sequence[str] = (),
+    all_faces: bool = False,
+    already_cropped: bool = False,
+    progress: bool = False,
+) -> Iterator[Prediction]:
+    """Predict pictures in memory as :func:`predict_photos` does with files, such as frames of a camera.
+
+    Args:
+        model: a model from ``saved_models.load``.
+        pictures: each uint8, (H, W) or RGB (H, W, 3); OpenCV's frames are BGR, so give ``frame[..., ::-1]``. An
+            iterator is read as it is needed.
+        names: a name for each picture, for :attr:`Prediction.file`; by default ``"picture 1"`` and so on.
+        all_faces: as for files.
+        already_cropped: as for files.
+        progress: show a progress bar on a terminal.
+
+    Raises:
+        FerError: a picture has another type or shape, there are fewer names than pictures, or as for files.
+    """
+    total = len(pictures) if isinstance(pictures, Sequence | np.ndarray) else None
+    asked: dict[str, Any] = {"all_faces": all_faces, "already_cropped": already_cropped, "progress": progress}
+    return _predicted(model, map(_in_memory, _named(pictures, names)), total, **asked)
 
 
 def table(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> list[str]:
@@ -230,6 +256,54 @@ def json_text(predictions: Sequence[Prediction], model: SavedModel, path: str | 
     origin = {"model": str(path), "trained_on": trained_on(model), "score_kind": model.score_kind}
     origin |= networks.plain(model.class_names, model.reading)
     return json.dumps([_plain(one) | origin for one in predictions], indent=2, allow_nan=False)
+
+
+def _predicted(
+    model: SavedModel,
+    photos: Iterable[Photo],
+    total: int | None,
+    *,
+    all_faces: bool,
+    already_cropped: bool,
+    drawings: Mapping[Path, Path] | None = None,
+    progress: bool = False,
+) -> Iterator[Prediction]:
+    """Predict photos in memory, some dozens at a time."""
+    settings = face_settings(model)
+    with bar("photos", total, progress=progress) as advance:
+        for batch in batches(photos, _pixels, limit=_HELD_PIXELS, most=_TOGETHER):
+            drafts = _drafts(batch, settings, all_faces=all_faces, already_cropped=already_cropped)
+            for photo, some, answers in zip(batch, drafts, _answers(model, batch, drafts, settings), strict=True):
+                target = (drawings or {}).get(photo.path)
+                if target is not None and photo.picture is not None:
+                    answers = _drawn(photo, some, answers, target=target, banner=_banner(model))
+                yield from answers
+            advance(len(batch))
+
+
+def _named(pictures: Iterable[np.ndarray], names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    for number, picture in enumerate(pictures, start=1):
+        if names and number > len(names):
+            raise FerError(f"Found more pictures than the {len(names)} names; give a name for each picture, or none.")
+        yield names[number - 1] if names else f"picture {number}", picture
+
+
+def _in_memory(named: tuple[str, np.ndarray]) -> Photo:
+    """Check a picture in memory and reduce it as a photo is reduced on reading."""
+    name, picture = named
+    found = np.asarray(picture)
+    sound = found.ndim == 2 or (found.ndim == 3 and found.shape[2] == 3)
+    if found.dtype != np.uint8 or not sound or min(found.shape[:2], default=0) < SHORTEST_SIDE:
+        raise FerError(
+            f"{shown(name)} is {found.dtype} of shape {found.shape}; expected uint8 of shape (H, W), or (H, W, 3) in "
+            f"the order red, green, blue, with {SHORTEST_SIDE} pixels or more on each side."
+        )
+    height, width = found.shape[:2]
+    if (longest := max(height, width)) > LONGEST_SIDE:
+        small = Image.fromarray(found)
+        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+        found = np.array(small)
+    return Photo(Path(name), found, ratio=longest / max(found.shape[:2]), size=(width, height))
 
 
 def _replaceable(file: Path) -> bool:

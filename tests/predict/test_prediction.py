@@ -161,6 +161,33 @@ def test_the_largest_sure_face_is_classified(detector):
     np.testing.assert_array_equal(model.seen[0], expected[np.newaxis])
 
 
+def test_arrays_are_predicted_as_files_are(detector):
+    grey, colour = picture(0, 255), np.dstack([picture(255)] * 3)
+    write("a.png", grey)
+    write("b.png", colour)
+    from_files = list(predict_photos(StubModel(margin=0.0), ["a.png", "b.png"], all_faces=True))
+    for pictures in ([grey, colour], iter([grey, colour])):
+        found = list(
+            prediction.predict_arrays(StubModel(margin=0.0), pictures, names=["a.png", "b.png"], all_faces=True)
+        )
+        assert found == from_files
+    one = only(prediction.predict_arrays(StubModel(), np.zeros((1, 20, 30), np.uint8), already_cropped=True))
+    assert (one.file, one.outcome, one.label) == ("picture 1", "given as a crop", "dark")
+    large = np.repeat(np.repeat(picture(0), 20, axis=0), 20, axis=1)
+    one = only(prediction.predict_arrays(StubModel(), [large]))
+    assert one.box == pytest.approx((200, 200, 1200, 1200), abs=40)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((20, 20)), np.zeros((20, 20, 4), np.uint8), np.zeros((4, 20), np.uint8), [[1, 2]], np.uint8(1)]
+)
+def test_arrays_of_another_kind_are_refused(bad):
+    with pytest.raises(FerError, match=r"picture 1 is \w+ of shape .* expected uint8"):
+        list(prediction.predict_arrays(StubModel(), [bad]))
+    with pytest.raises(FerError, match="more pictures than the 1 names"):
+        list(prediction.predict_arrays(StubModel(), [picture(), picture()], names=["a"], already_cropped=True))
+
+
 def test_all_faces_are_numbered_by_size_and_unsure_ones_left_out(detector):
     write("three.png", picture(0, 255, 200, width=300))
     found = list(predict_photos(StubModel(margin=0.0), ["three.png"], all_faces=True))
