@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_data(commands)
     _add_predict(commands)
+    _add_evaluate(commands)
     _add_models(commands)
     _add_runs(commands)
     _add_audit(commands)
@@ -105,23 +106,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     predict = _command(commands, "predict", _predict, "find the faces in photos and predict their expressions")
     predict.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, or a folder with photos")
     predict.add_argument("--recursive", action="store_true", help="search subfolders, too, but no links to folders")
-    predict.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="a model's folder or .keras file (default: the first one that `fer-lib models` lists)",
-    )
-    predict.add_argument(
-        "--classes",
-        metavar="NAMES",
-        help="the classes of a .keras file in the order of its outputs, with commas: angry,disgust,fear,happy,neutral,"
-        "sad,surprise (anger, disgusted, fearful and so on are understood)",
-    )
-    predict.add_argument(
-        "--scaling",
-        choices=("unit", "symmetric", "trunk", "raw"),
-        help="pixels of a .keras file: unit (0 to 1), symmetric (-1 to 1), trunk (ImageNet's means subtracted) or raw "
-        "(0 to 255); default: as its card or its first layers say, else unit",
-    )
+    _add_model(predict)
     predict.add_argument("--json", action="store_true", help="print a JSON list with the scores of all classes")
     predict.add_argument(
         "--annotate", metavar="FOLDER", help="also save each photo as PNG with boxes, landmarks and labels"
@@ -138,6 +123,52 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "confidence reaches their threshold. Every picture in a folder is answered or named. Exit status: 0 if every "
         "photo has an answer; 1 if a photo shows no sure face (reported on stderr); 2 for an error: a photo that "
         "cannot be read, or no model that can be used. The other photos are classified and printed in any case."
+    )
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a model's folder or .keras file (default: the first one that `fer-lib models` lists)",
+    )
+    command.add_argument(
+        "--classes",
+        metavar="NAMES",
+        help="the classes of a .keras file in the order of its outputs, with commas: angry,disgust,fear,happy,neutral,"
+        "sad,surprise (anger, disgusted, fearful and so on are understood)",
+    )
+    command.add_argument(
+        "--scaling",
+        choices=("unit", "symmetric", "trunk", "raw"),
+        help="pixels of a .keras file: unit (0 to 1), symmetric (-1 to 1), trunk (ImageNet's means subtracted) or raw "
+        "(0 to 255); default: as its card or its first layers say, else unit",
+    )
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    evaluate = _command(commands, "evaluate", _evaluate, "score a model on labelled faces of your own")
+    evaluate.add_argument(
+        "path",
+        metavar="PATH",
+        help="a folder with a folder of pictures for each class, or FER-2013 in any form: a CSV, an archive or folders",
+    )
+    _add_model(evaluate)
+    evaluate.add_argument(
+        "--split", metavar="NAME", help="the part of FER-2013, or all (default: the test part, or all if there is none)"
+    )
+    evaluate.add_argument(
+        "--find-faces",
+        action="store_true",
+        help="search the pictures in the class folders for faces (default: each whole picture is a face crop)",
+    )
+    evaluate.add_argument("--skip-bad", action="store_true", help="leave faulty faces of FER-2013 out")
+    evaluate.add_argument("--json", action="store_true", help="print the same as a JSON object")
+    evaluate.epilog = (
+        "Prints categorical and binary accuracy (Keras' BinaryAccuracy), macro F1, balanced accuracy, the recall of "
+        "each class and the confusion matrix, with 95 % intervals. Exit status: 0 if every picture has an answer; 1 if "
+        "a picture shows no sure face (--find-faces); 2 for an error, or a picture that cannot be read; the others are "
+        "scored in any case."
     )
 
 
@@ -309,6 +340,31 @@ def _predict(arguments: argparse.Namespace) -> int:
             if one.problem:
                 sys.stderr.write(f"fer-lib: {'error: ' if one.failed else ''}{one.problem}\n")
     return USER_ERROR if any(one.failed for one in done) else MISSED if any(one.missed for one in done) else 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from fer_lib.predict import networks, shelf
+
+    if not os.path.exists(os.path.expanduser(arguments.path)):
+        raise FerError(f"No such file or folder: {arguments.path}; check the path.")
+    if arguments.classes is not None:
+        networks.class_names(arguments.classes)
+    path = arguments.model or shelf.find_model()
+    # imported late: Keras takes seconds, and the errors above do not need it
+    from fer_lib.predict import evaluation, labelled, models as saved_models
+
+    model = saved_models.load(path, classes=arguments.classes, scaling=arguments.scaling)
+    asked = {"split": arguments.split, "search": arguments.find_faces, "skip_bad": arguments.skip_bad}
+    data = labelled.read(arguments.path, model.class_names, **asked)
+    found = evaluation.evaluate(model, data)
+    if arguments.json:
+        _say(evaluation.json_text(found, model, path, data))
+    else:
+        _say(*evaluation.report(found, model, path, data))
+    sys.stdout.flush()
+    for one in found.without:
+        sys.stderr.write(f"fer-lib: {'error: ' if one.failed else ''}{one.problem}\n")
+    return USER_ERROR if any(one.failed for one in found.without) else MISSED if found.without else 0
 
 
 def _models(arguments: argparse.Namespace) -> None:

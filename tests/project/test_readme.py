@@ -48,6 +48,9 @@ ELSEWHERE = {
     ".venv/bin/fer-lib predict crops --already-cropped": "tests/predict/test_prediction.py",
     ".venv/bin/fer-lib models": "tests/predict/test_shelf.py",
     ".venv/bin/fer-lib models --json": "tests/predict/test_shelf.py",
+    ".venv/bin/fer-lib evaluate faces --model mine.keras --classes "
+    "angry,disgust,fear,happy,neutral,sad,surprise": "tests/predict/test_evaluation.py",
+    ".venv/bin/fer-lib evaluate data/fer2013.csv --json > scores.json": "tests/predict/test_evaluation.py",
     ".venv/bin/fer-lib runs": "tests/report/test_runs.py",
     ".venv/bin/fer-lib runs --json": "tests/report/test_runs.py",
     ".venv/bin/fer-lib predict photo.jpg --model mine.keras --classes "
