@@ -11,6 +11,7 @@ import argparse
 import functools
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -104,10 +105,17 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:
     predict = _command(commands, "predict", _predict, "find the faces in photos and predict their expressions")
-    predict.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, or a folder with photos")
+    predict.add_argument("photos", metavar="PHOTO", nargs="+", help="a photo, a folder with photos, or a video")
     predict.add_argument("--recursive", action="store_true", help="search subfolders, too, but no links to folders")
     _add_model(predict)
     predict.add_argument("--json", action="store_true", help="print a JSON list with the scores of all classes")
+    predict.add_argument("--csv", metavar="FILE", help="also write a CSV with the scores of all classes")
+    predict.add_argument(
+        "--every",
+        metavar="SECONDS",
+        type=float,
+        help="seconds between the frames of a video that are classified; 0 takes every frame (default: 1)",
+    )
     predict.add_argument(
         "--annotate", metavar="FOLDER", help="also save each photo as PNG with boxes, landmarks and labels"
     )
@@ -121,8 +129,9 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     predict.epilog = (
         "MTCNN finds the faces, with the settings that the model was trained with. A face is sure if MTCNN's "
         "confidence reaches their threshold. Every picture in a folder is answered or named. Exit status: 0 if every "
-        "photo has an answer; 1 if a photo shows no sure face (reported on stderr); 2 for an error: a photo that "
-        "cannot be read, or no model that can be used. The other photos are classified and printed in any case."
+        "photo has an answer; 1 if a photo, or a whole video, shows no sure face (reported on stderr); 2 for an "
+        "error: a photo that cannot be read, or no model that can be used. The other photos are classified and printed "
+        "in any case."
     )
 
 
@@ -311,6 +320,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     if cropped and arguments.all_faces:
         raise FerError("Found --all-faces with --already-cropped, which searches no faces; leave one of them out.")
     photos = photo_files.find_photos(arguments.photos, recursive=arguments.recursive)
+    every = _every(arguments, photos)
     if arguments.classes is not None:
         networks.class_names(arguments.classes)
     searched = [Path(name) for name in arguments.photos if os.path.isdir(name)] if arguments.recursive else []
@@ -325,21 +335,38 @@ def _predict(arguments: argparse.Namespace) -> int:
     )
 
     model = saved_models.load(path, classes=arguments.classes, scaling=arguments.scaling)
-    asked = {"all_faces": arguments.all_faces, "already_cropped": cropped}
+    asked = {"all_faces": arguments.all_faces, "already_cropped": cropped, "every": every}
     done = []
     try:
         for one in prediction.predict_photos(model, photos, drawings=drawings, progress=True, **asked):
             done.append(one)
     finally:  # an interrupted run prints the photos that it has finished
+        if arguments.csv:
+            prediction.write_csv(done, model, arguments.csv)
         if arguments.json:
             _say(prediction.json_text(done, model, path))
         elif done:
             _say(*prediction.table(done, model, path))
         sys.stdout.flush()
-        for one in done:
-            if one.problem:
-                sys.stderr.write(f"fer-lib: {'error: ' if one.failed else ''}{one.problem}\n")
-    return USER_ERROR if any(one.failed for one in done) else MISSED if any(one.missed for one in done) else 0
+        sys.stderr.write("".join(f"fer-lib: {sentence}\n" for sentence in prediction.problems(done)))
+    return USER_ERROR if any(one.failed for one in done) else MISSED if prediction.unanswered(done) else 0
+
+
+def _every(arguments: argparse.Namespace, photos: Sequence[Path]) -> float:
+    """Check the options that concern videos and the CSV; return the seconds between frames."""
+    from fer_lib.predict import video
+
+    clip = next((path for path in photos if video.is_video(path)), None)
+    every = 1.0 if arguments.every is None else arguments.every
+    if clip is None and arguments.every is not None:
+        raise FerError(f"Found --every, but none of the files is a video ({', '.join(video.SUFFIXES)}); leave it out.")
+    if clip is not None and arguments.annotate:
+        raise FerError(f"Found --annotate with the video {clip}; only photos are drawn: leave the option out.")
+    if not 0 <= every < math.inf:
+        raise FerError(f"Found --every {every:g}; expected seconds between frames, such as 0.5, or 0 for every frame.")
+    if arguments.csv and Path(arguments.csv).resolve() in [path.resolve() for path in photos]:
+        raise FerError(f"Found --csv {arguments.csv}, which is one of the photos; name another file.")
+    return every
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -50,6 +50,7 @@ class Photo:
         ratio: pixels of the file per pixel of ``picture``.
         size: width and height of the upright photo in pixels of the file.
         problem: one sentence, if it cannot be read.
+        seconds: time of a frame in its video; None for a photo.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class Photo:
     ratio: float = 1.0
     size: tuple[int, int] = (0, 0)
     problem: str | None = None
+    seconds: float | None = None
 
 
 def find_photos(paths: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -114,6 +116,27 @@ def read(path: Path) -> Photo:
     width, height = _upright_size(data)
     # large photos were reduced by the same factor in both directions
     return Photo(path, picture, ratio=max(width, height) / max(picture.shape[:2]), size=(width, height))
+
+
+def in_memory(name: str | Path, picture: np.ndarray, *, seconds: float | None = None) -> Photo:
+    """Check a picture in memory, uint8 (H, W) or RGB (H, W, 3), and reduce it as a photo is reduced on reading.
+
+    Raises:
+        FerError: it has another type or shape, or a side is too short for a face.
+    """
+    found = np.asarray(picture)
+    sound = found.ndim == 2 or (found.ndim == 3 and found.shape[2] == 3)
+    if found.dtype != np.uint8 or not sound or min(found.shape[:2], default=0) < SHORTEST_SIDE:
+        raise FerError(
+            f"{shown(name)} is {found.dtype} of shape {found.shape}; expected uint8 of shape (H, W), or (H, W, 3) in "
+            f"the order red, green, blue, with {SHORTEST_SIDE} pixels or more on each side."
+        )
+    height, width = found.shape[:2]
+    if (longest := max(height, width)) > LONGEST_SIDE:
+        small = Image.fromarray(found)
+        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+        found = np.array(small)
+    return Photo(Path(name), found, ratio=longest / max(found.shape[:2]), size=(width, height), seconds=seconds)
 
 
 def shown(path: str | Path) -> str:

@@ -7,6 +7,7 @@ the others.
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,12 +20,11 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tabulate import tabulate
 
-from fer_lib.datasets.readers.pictures import LONGEST_SIDE, SHORTEST_SIDE
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import detect
 from fer_lib.faces.geometry import LANDMARKS, Detection, annotate, choose, crop
-from fer_lib.predict import networks
-from fer_lib.predict.photo_files import Photo, read, shown
+from fer_lib.predict import networks, video
+from fer_lib.predict.photo_files import Photo, in_memory, read, shown
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
@@ -68,6 +68,7 @@ class Prediction:
         landmarks: (x, y) of eyes, nose and corners of the mouth of a sure face, by name.
         drawing: the file with the drawing; None if none was requested or written.
         problem: one sentence that names the photo, if something went wrong or no face was sure.
+        seconds: time of the frame, if the file is a video; None for a photo.
     """
 
     file: str
@@ -80,6 +81,7 @@ class Prediction:
     landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     drawing: str | None = None
     problem: str | None = None
+    seconds: float | None = None
 
     @property
     def missed(self) -> bool:
@@ -179,11 +181,12 @@ def predict_photos(
     all_faces: bool = False,
     already_cropped: bool = False,
     drawings: Mapping[Path, Path] | None = None,
+    every: float = 1.0,
     progress: bool = False,
 ) -> Iterator[Prediction]:
     """Predict photos: yield one prediction per face, or one for a photo without a face, in the order of the photos.
 
-    Photos are processed some dozens at a time.
+    Photos are processed some dozens at a time. A video (:func:`fer_lib.predict.video.is_video`) is read as its frames.
 
     Args:
         model: a model from ``saved_models.load``.
@@ -191,6 +194,7 @@ def predict_photos(
         all_faces: classify every sure face, the main one first, and not only the main one.
         already_cropped: never search for faces: each whole photo is one face.
         drawings: maps each photo that should be drawn with its faces and labels to a PNG file (:func:`drawing_files`).
+        every: seconds between the frames of a video that are predicted; 0 takes every frame.
         progress: show a progress bar on a terminal.
 
     Raises:
@@ -198,13 +202,9 @@ def predict_photos(
             its prediction.
     """
     files = [Path(photo) for photo in photos]
-    asked: dict[str, Any] = {
-        "all_faces": all_faces,
-        "already_cropped": already_cropped,
-        "drawings": drawings,
-        "progress": progress,
-    }
-    return _predicted(model, map(read, files), len(files), **asked)
+    total = None if any(map(video.is_video, files)) else len(files)
+    asked: dict[str, Any] = {"all_faces": all_faces, "already_cropped": already_cropped, "drawings": drawings}
+    return _predicted(model, _read_all(files, every), total, progress=progress, **asked)
 
 
 def predict_arrays(
@@ -232,13 +232,18 @@ def predict_arrays(
     """
     total = len(pictures) if isinstance(pictures, Sequence | np.ndarray) else None
     asked: dict[str, Any] = {"all_faces": all_faces, "already_cropped": already_cropped, "progress": progress}
-    return _predicted(model, map(_in_memory, _named(pictures, names)), total, **asked)
+    return _predicted(model, (in_memory(name, picture) for name, picture in _named(pictures, names)), total, **asked)
 
 
 def table(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> list[str]:
     """Format predictions as the lines of a table, one row each, with the notes needed to read it."""
     origin = trained_on(model)
-    lines = tabulate([_row(one) for one in predictions], headers=_HEADERS, disable_numparse=True).splitlines()
+    rows, headers = [_row(one) for one in predictions], list(_HEADERS)
+    if any(one.seconds is not None for one in predictions):
+        headers.insert(1, "seconds")
+        for row, one in zip(rows, predictions, strict=True):
+            row.insert(1, "" if one.seconds is None else f"{one.seconds:.3f}")
+    lines = tabulate(rows, headers=headers, disable_numparse=True).splitlines()
     if origin.startswith(SYNTHETIC_MARK):
         lines.insert(0, f"{origin}: the model was trained on drawings, so its answers say nothing about people.")
     lines += ["", f"Model: {shown(path)}; trained on: {origin}."]
@@ -256,6 +261,48 @@ def json_text(predictions: Sequence[Prediction], model: SavedModel, path: str | 
     origin = {"model": str(path), "trained_on": trained_on(model), "score_kind": model.score_kind}
     origin |= networks.plain(model.class_names, model.reading)
     return json.dumps([_plain(one) | origin for one in predictions], indent=2, allow_nan=False)
+
+
+def problems(predictions: Sequence[Prediction]) -> list[str]:
+    """List a sentence for each problem; all frames of a video without a sure face are one sentence, at the end."""
+    sentences, frames = [], {one.file: [0, 0] for one in predictions if one.seconds is not None}
+    for one in predictions:
+        if one.seconds is not None and one.face in (None, 1):
+            frames[one.file][0] += one.missed
+            frames[one.file][1] += 1
+        if one.problem and (one.failed or one.seconds is None):
+            sentences.append(f"{'error: ' if one.failed else ''}{one.problem}")
+    for file, (missed, count) in frames.items():
+        if missed:
+            sentences.append(f"{shown(file)}: no sure face in {missed:,} of {count:,} frames.")
+    return sentences
+
+
+def unanswered(predictions: Sequence[Prediction]) -> bool:
+    """Tell whether a photo, or a whole video, shows no sure face."""
+    answered = {one.file for one in predictions if one.label is not None}
+    return any(one.missed and (one.seconds is None or one.file not in answered) for one in predictions)
+
+
+def write_csv(predictions: Sequence[Prediction], model: SavedModel, file: str | Path) -> None:
+    """Write predictions as a CSV, one row each, with the score of every class; empty cells for what there is not.
+
+    Columns: ``file``, ``seconds`` (of a frame in its video), ``outcome``, ``face``, ``label``, ``score``, ``score_``
+    and the name of each class, ``confidence`` (MTCNN's), ``left``, ``top``, ``width``, ``height`` and ``problem``.
+
+    Raises:
+        FerError: the file cannot be written.
+    """
+    with atomic_path(file) as partial, open(partial, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        scores = [f"score_{name}" for name in model.class_names]
+        head = ["file", "seconds", "outcome", "face", "label", "score", *scores]
+        writer.writerow([*head, "confidence", "left", "top", "width", "height", "problem"])
+        for one in predictions:
+            known = [one.scores.get(name) for name in model.class_names]
+            best = one.scores.get(one.label) if one.label is not None else None
+            facts = [one.file, one.seconds, one.outcome, one.face, one.label, best, *known, one.confidence]
+            writer.writerow([*facts, *(one.box or [None] * 4), one.problem])
 
 
 def _predicted(
@@ -281,29 +328,20 @@ def _predicted(
             advance(len(batch))
 
 
+def _read_all(files: Sequence[Path], every: float) -> Iterator[Photo]:
+    """Read photos, and the frames of videos, in the order of the files."""
+    for path in files:
+        if video.is_video(path) and not path.is_dir():
+            yield from video.read(path, every=every)
+        else:
+            yield read(path)
+
+
 def _named(pictures: Iterable[np.ndarray], names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     for number, picture in enumerate(pictures, start=1):
         if names and number > len(names):
             raise FerError(f"Found more pictures than the {len(names)} names; give a name for each picture, or none.")
         yield names[number - 1] if names else f"picture {number}", picture
-
-
-def _in_memory(named: tuple[str, np.ndarray]) -> Photo:
-    """Check a picture in memory and reduce it as a photo is reduced on reading."""
-    name, picture = named
-    found = np.asarray(picture)
-    sound = found.ndim == 2 or (found.ndim == 3 and found.shape[2] == 3)
-    if found.dtype != np.uint8 or not sound or min(found.shape[:2], default=0) < SHORTEST_SIDE:
-        raise FerError(
-            f"{shown(name)} is {found.dtype} of shape {found.shape}; expected uint8 of shape (H, W), or (H, W, 3) in "
-            f"the order red, green, blue, with {SHORTEST_SIDE} pixels or more on each side."
-        )
-    height, width = found.shape[:2]
-    if (longest := max(height, width)) > LONGEST_SIDE:
-        small = Image.fromarray(found)
-        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
-        found = np.array(small)
-    return Photo(Path(name), found, ratio=longest / max(found.shape[:2]), size=(width, height))
 
 
 def _replaceable(file: Path) -> bool:
@@ -384,7 +422,8 @@ def _sized(face: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _facts(photo: Photo, draft: _Draft, settings: FaceSettings) -> Prediction:
     """Build a prediction with the facts that are known before the face is classified."""
-    file, face = shown(photo.path), draft.detection
+    face, moment = draft.detection, "" if photo.seconds is None else f" at {photo.seconds:g} s"
+    file = shown(photo.path) + moment
     confidence = None if face is None else float(face.confidence)
     advice = "so it was not classified: give a photo with a clearer face, or --already-cropped if it is a face crop"
     problem = {
@@ -395,7 +434,8 @@ def _facts(photo: Photo, draft: _Draft, settings: FaceSettings) -> Prediction:
             f"{settings.min_confidence:g}), {advice}."
         ),
     }.get(draft.outcome)
-    one = Prediction(str(photo.path), draft.outcome, face=draft.face, confidence=confidence, problem=problem)
+    facts: dict[str, Any] = {"confidence": confidence, "problem": problem, "seconds": photo.seconds}
+    one = Prediction(str(photo.path), draft.outcome, face=draft.face, **facts)
     if draft.outcome != FOUND or face is None:
         return one
     points = {name: _times(getattr(face, name), photo.ratio) for name in LANDMARKS}
@@ -493,6 +533,7 @@ def _plain(prediction: Prediction) -> dict[str, Any]:
     ranked = prediction.ranked()
     return {
         "file": prediction.file,
+        "seconds": prediction.seconds,
         "outcome": prediction.outcome,
         "searched": prediction.searched,
         "face": prediction.face,
