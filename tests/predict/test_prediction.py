@@ -550,6 +550,7 @@ def test_the_command_prints_json(stub, capsys):
     first, second, gone = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     assert first == {
         "file": "two.png",
+        "seconds": None,
         "outcome": "found",
         "searched": True,
         "face": 1,
