@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_predict(commands)
     _add_evaluate(commands)
+    _add_export(commands)
     _add_models(commands)
     _add_runs(commands)
     _add_audit(commands)
@@ -141,6 +142,10 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="a model's folder or .keras file (default: the first one that `fer-lib models` lists)",
     )
+    _add_reading(command)
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--classes",
         metavar="NAMES",
@@ -178,6 +183,22 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         "each class and the confusion matrix, with 95 % intervals. Exit status: 0 if every picture has an answer; 1 if "
         "a picture shows no sure face (--find-faces); 2 for an error, or a picture that cannot be read; the others are "
         "scored in any case."
+    )
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    export = _command(
+        commands, "export", _export, "export a network to ONNX, LiteRT or OpenVINO, and check its answers"
+    )
+    export.add_argument("network", metavar="MODEL", help="a .keras file of a network with a score for each class")
+    export.add_argument("--to", required=True, choices=("onnx", "litert", "openvino"), help="the format")
+    export.add_argument(
+        "--out", metavar="FILE", help="the file to write: .onnx, .tflite or .xml (default: MODEL's name in this folder)"
+    )
+    _add_reading(export)
+    export.epilog = (
+        "Nothing is written unless all scores of the network and of its export agree to 1e-5. The card FILE.json next "
+        "to it has the classes in order, the scaling of the pixels and where the network comes from."
     )
 
 
@@ -392,6 +413,23 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     for one in found.without:
         sys.stderr.write(f"fer-lib: {'error: ' if one.failed else ''}{one.problem}\n")
     return USER_ERROR if any(one.failed for one in found.without) else MISSED if found.without else 0
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from fer_lib.predict import export, networks
+
+    target = export.check_request(arguments.to, arguments.network, arguments.out)
+    if arguments.classes is not None:
+        networks.class_names(arguments.classes)
+    from fer_lib.predict import models as saved_models  # imported late: Keras takes seconds
+
+    model = saved_models.load(arguments.network, classes=arguments.classes, scaling=arguments.scaling)
+    done = export.export(model, arguments.network, arguments.to, target)
+    _say(
+        f"Wrote {', '.join(map(str, done.files))}.",
+        f"Checked: {done.faces} faces get the same scores from both; the largest difference is {done.difference:.1e}.",
+        *networks.notes(model.class_names, model.reading, model.image_size),
+    )
 
 
 def _models(arguments: argparse.Namespace) -> None:

@@ -49,6 +49,8 @@ ELSEWHERE = {
     ".venv/bin/fer-lib models": "tests/predict/test_shelf.py",
     ".venv/bin/fer-lib models --json": "tests/predict/test_shelf.py",
     ".venv/bin/fer-lib predict clip.mp4 --every 0.5 --csv out.csv": "tests/predict/test_video.py",
+    ".venv/bin/fer-lib export mine.keras --to litert": "tests/predict/test_export.py",
+    ".venv/bin/fer-lib export mine.keras --to onnx --out mine.onnx": "tests/predict/test_export.py",
     ".venv/bin/fer-lib evaluate faces --model mine.keras --classes "
     "angry,disgust,fear,happy,neutral,sad,surprise": "tests/predict/test_evaluation.py",
     ".venv/bin/fer-lib evaluate data/fer2013.csv --json > scores.json": "tests/predict/test_evaluation.py",
