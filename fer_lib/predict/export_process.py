@@ -25,9 +25,11 @@ def main(network: str, to: str, file: str) -> int:
         _without_telemetry()
         from fer_lib.utils.safe_load import read_network
 
-        read_network(Path(network)).export(file, format=to, verbose=False)
-        run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[to](file)
         batches = np.load(Path(file).with_name("pixels.npy"), allow_pickle=False)
+        loaded = read_network(Path(network))
+        loaded(batches[0])  # Keras exports to ONNX only what has been called
+        loaded.export(file, format=to, verbose=False)
+        run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[to](file)
         outputs = np.concatenate([run(batch) for batch in batches])
         np.save(Path(file).with_name("outputs.npy"), outputs)
     except Exception as error:  # Keras, its layers and each converter raise their own

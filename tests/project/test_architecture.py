@@ -84,9 +84,9 @@ def test_only_the_report_and_notebooks_use_artifacts():
     assert users(imports(), "artifacts") == {"report"}
 
 
-def test_only_the_face_detector_and_the_fast_layers_import_tensorflow():
+def test_only_the_face_detector_the_fast_layers_and_the_exports_process_import_tensorflow():
     found = {name for name, path in modules(PACKAGE).items() if "tensorflow" in top_level(path)}
-    assert found == {"faces.mtcnn", "models.fast_layers"}
+    assert found == {"faces.mtcnn", "models.fast_layers", "predict.export_process"}
 
 
 def test_a_planted_import_is_found(tmp_path):
