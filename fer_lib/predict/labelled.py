@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from fer_lib.datasets import fer2013, finder
 from fer_lib.datasets.catalog import TITLES
+from fer_lib.datasets.expressions import EXPRESSION_OF
 from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset
 from fer_lib.datasets.fer2013.csv import SPLIT_RANKS
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import visible
 from fer_lib.errors import FerError, nearest
-from fer_lib.predict import networks, photo_files
+from fer_lib.predict import photo_files
 from fer_lib.predict.photo_files import shown
 from fer_lib.predict.photos import Prediction, predict_arrays, predict_photos
 
@@ -146,7 +147,7 @@ def _class_of(word: str, known: Sequence[str]) -> str | None:
     """Give the model's own name for a class, or else this project's name for the expression; None for other words."""
     own = {name.lower(): name for name in known}
     word = " ".join(word.lower().replace("_", " ").split())
-    usual = networks.usual_name(word)
+    usual = EXPRESSION_OF.get(word.lower())
     return own.get(word) or (own.get(usual, usual) if usual else None)
 
 

@@ -103,11 +103,6 @@ def class_names(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def usual_name(word: str) -> str | None:
-    """Give this project's name for a usual word for an expression, such as ``"anger"``; None for other words."""
-    return _CLASS_OF.get(word.lower())
-
-
 def own_scaling(network: Any) -> tuple[str, str] | None:
     """Find out from a network's first layers which pixels it takes: the scaling and the reason; None if they are mute.
 
