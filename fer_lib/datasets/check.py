@@ -10,7 +10,7 @@ import pandas as pd
 
 from fer_lib.datasets import ckplus, fer2013, finder, imagenet_folders, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
-from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset
 from fer_lib.datasets.fer2013 import ferplus
 from fer_lib.datasets.finder import MODULES, Place
 from fer_lib.datasets.imagenet_folders import CORPUS as IMAGENET
@@ -176,8 +176,17 @@ def _described(name: str, data: FaceDataset | PhotoSet, more: list[str]) -> list
         "",
     ]
     if not isinstance(data, PhotoSet):
-        lines += [f"{fact:<40}{count:>8,}" for fact, count in quality.headline(data).items()]
+        lines += [f"{fact:<40}{count:>8,}" for fact, count in (quality.headline(data) | _near(data)).items()]
     return [*lines, *_FACTS.get(name, lambda data: [])(data), "", TERMS[name]]
+
+
+def _near(data: FaceDataset) -> dict[str, int]:
+    """Count the faces of FER-2013's PrivateTest, or of test parts not told apart, with a near-duplicate in Training."""
+    parts = list(dict.fromkeys(data.meta["split"]))
+    tested = [split for split in parts if split in ("PrivateTest", UNDIVIDED)]
+    if data.corpus != "fer2013" or "Training" not in parts or not tested:
+        return {}
+    return {f"{tested[0]} near-duplicates in Training": quality.near_duplicate_faces(data, tested[0])}
 
 
 def _table(data: FaceDataset | PhotoSet) -> list[str]:

@@ -44,7 +44,9 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
     faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, progress=progress))
     if settings.labels == "ferplus":
         faces = _with_ferplus(faces, place.path, data_dir or os.environ.get("FER_DATA", ""))
-    return quality.drop_leaks(faces) if settings.drop_leaks else faces
+    if settings.drop_leaks:
+        faces = quality.drop_leaks(faces)
+    return quality.drop_near_duplicates(faces) if settings.drop_near_duplicates else faces
 
 
 def load_ckplus(

@@ -1,8 +1,8 @@
 """Count a corpus's faults: repeated pictures, leaks between splits, contradicting labels, blank pictures.
 
 FER-2013 was collected by image search (Goodfellow et al. 2013), and the search returned some pictures more than once.
-Here "the same picture" means that all pixels are equal. The counts are therefore lower bounds: rescaled or shifted
-copies are not found.
+Here "the same picture" means that all pixels are equal. These counts are therefore lower bounds: only
+:func:`near_duplicates` finds copies that are shifted, rescaled, mirrored or compressed again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset, split_named
+from fer_lib.datasets.near_duplicates import pairs
 from fer_lib.errors import FerError, nearest
+
+TEST_SPLITS = ("PublicTest", "PrivateTest")
 
 
 def picture_ids(dataset: FaceDataset) -> np.ndarray:
@@ -118,7 +121,7 @@ def headline(dataset: FaceDataset) -> dict[str, int]:
     return facts
 
 
-def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = ("PublicTest", "PrivateTest")) -> FaceDataset:
+def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -> FaceDataset:
     """Leave out the ``Training`` faces with a picture that is also in a test split.
 
     The test splits stay complete, so that scores remain comparable with published ones. ``notes["leaks_dropped"]``
@@ -127,6 +130,64 @@ def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = ("PublicTest",
     Raises:
         FerError: the dataset lacks ``Training`` or one of the test splits.
     """
+    training, tested = _training_and_tested(dataset, test_splits)
+    return _without(dataset, training[_equal(dataset, training, tested)], "leaks_dropped")
+
+
+def near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -> pd.DataFrame:
+    """List the pairs of a test face and a ``Training`` face that show nearly the same picture.
+
+    Shifted, rescaled, mirrored and recompressed copies count, and equal pictures;
+    :mod:`fer_lib.datasets.near_duplicates` says how they are found.
+
+    Returns:
+        One row for each pair: ``split``, ``face`` and ``training face`` (positions in the dataset), ``score`` (the
+        correlation, at most 1) and ``mirrored``.
+
+    Raises:
+        FerError: the dataset lacks ``Training`` or one of the test splits.
+    """
+    training, tested = _training_and_tested(dataset, test_splits)
+    found = pairs(dataset.images[tested], dataset.images[training])
+    faces = tested[found.faces]
+    return pd.DataFrame(
+        {
+            "split": dataset.meta["split"].to_numpy()[faces],
+            "face": faces,
+            "training face": training[found.references],
+            "score": found.scores,
+            "mirrored": found.mirrored,
+        }
+    )
+
+
+def near_duplicate_faces(dataset: FaceDataset, split: str = "PrivateTest") -> int:
+    """Count the faces of a test split whose picture, or nearly the same picture, is also in ``Training``.
+
+    Raises:
+        FerError: the dataset lacks ``Training`` or the split.
+    """
+    training, tested = _training_and_tested(dataset, [split])
+    equal = tested[_equal(dataset, tested, training)]
+    return len(np.union1d(equal, near_duplicates(dataset, [split])["face"]))
+
+
+def drop_near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -> FaceDataset:
+    """Leave out the ``Training`` faces that show nearly the same picture as a face of a test split.
+
+    Those of equal pictures are among them. ``notes["near_duplicates_dropped"]`` counts the faces left out.
+
+    Raises:
+        FerError: the dataset lacks ``Training`` or one of the test splits.
+    """
+    training, tested = _training_and_tested(dataset, test_splits)
+    equal = training[_equal(dataset, training, tested)]
+    near = near_duplicates(dataset, test_splits)["training face"].to_numpy()
+    return _without(dataset, np.union1d(equal, near), "near_duplicates_dropped")
+
+
+def _training_and_tested(dataset: FaceDataset, test_splits: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Give the row positions of ``Training`` and of the test splits; raise FerError if one is missing."""
     rows = _split_rows(dataset)
     test_splits = list(dict.fromkeys(split_named(split, rows) for split in test_splits))
     for split in ("Training", *test_splits):
@@ -134,12 +195,21 @@ def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = ("PublicTest",
             raise FerError(
                 f"{dataset.corpus} has no split {split!r}{nearest(split, rows)}; its splits are {list(rows)}."
             )
+    tested = [rows[split] for split in test_splits]
+    return rows["Training"], np.concatenate(tested) if tested else np.empty(0, np.int64)
+
+
+def _equal(dataset: FaceDataset, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Mark the rows whose picture is among the others, bool of the rows' shape."""
     ids = picture_ids(dataset)
-    tested = np.concatenate([ids[rows[split]] for split in test_splits]) if test_splits else ids[:0]
-    leaked = np.zeros(len(dataset), bool)
-    leaked[rows["Training"]] = np.isin(ids[rows["Training"]], tested)
-    kept = dataset.take(~leaked)
-    return replace(kept, notes={**dataset.notes, "leaks_dropped": int(leaked.sum())})
+    return np.isin(ids[rows], ids[others])
+
+
+def _without(dataset: FaceDataset, rows: np.ndarray, note: str) -> FaceDataset:
+    """Leave rows out and note their number."""
+    kept = np.ones(len(dataset), bool)
+    kept[rows] = False
+    return replace(dataset.take(kept), notes={**dataset.notes, note: len(rows)})
 
 
 def _split_rows(dataset: FaceDataset) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 
-LATER_SETTINGS = {"labels": "fer2013"}
+LATER_SETTINGS = {"labels": "fer2013", "drop_near_duplicates": False}
 """Data settings that came later, with their defaults: records leave them out there, as those of earlier runs do."""
 
 
@@ -33,6 +33,8 @@ class DataSettings:
         generated_faces: number of faces to generate if the source is ``"generated"``.
         skip_bad: leave damaged rows out and count them in the provenance, instead of stopping.
         drop_leaks: remove training faces that are also in a test part (the paper does not).
+        drop_near_duplicates: remove also the training faces that show nearly the same picture as a face of a test part:
+            shifted, rescaled, mirrored or compressed again.
         labels: ``"fer2013"``, the corpus's own; ``"ferplus"``, the majority of FER+'s ten votes a face in
             ``fer2013new.csv``, without the faces whose majority is none of the seven classes.
         test_split: the part of 3,589 faces that is "the dataset of testing"; the paper does not say which of two.
@@ -45,6 +47,7 @@ class DataSettings:
     generated_faces: Positive = 1000
     skip_bad: bool = False
     drop_leaks: bool = False
+    drop_near_duplicates: bool = False
     labels: Literal["fer2013", "ferplus"] = "fer2013"
     test_split: Literal["PrivateTest", "PublicTest"] = "PrivateTest"
     validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor"] = "stratified"

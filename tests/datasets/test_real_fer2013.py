@@ -34,3 +34,9 @@ def test_quality_facts(dataset):
     clean = quality.drop_leaks(dataset)
     assert clean.notes["leaks_dropped"] == 703
     assert quality.leaks(clean)["Training"].sum() == 0
+
+
+def test_near_duplicates(dataset):
+    counts = {split: quality.near_duplicate_faces(dataset, split) for split in quality.TEST_SPLITS}
+    assert counts == {"PublicTest": 709, "PrivateTest": 701}
+    assert quality.drop_near_duplicates(dataset).notes["near_duplicates_dropped"] == 2124

@@ -311,7 +311,8 @@ def test_every_value_counts_in_the_hash(kind, name):
 def test_data_settings_that_came_later_leave_the_records_of_earlier_results_as_they_were():
     earlier = {"source", "generated_faces", "skip_bad", "drop_leaks", "test_split", "validation_split"}
     assert set(settings_dict(DataSettings())) == {*earlier, "validation_fraction"}
-    assert settings_dict(DataSettings(labels="ferplus"))["labels"] == "ferplus"
+    changed = settings_dict(DataSettings(labels="ferplus", drop_near_duplicates=True))
+    assert (changed["labels"], changed["drop_near_duplicates"]) == ("ferplus", True)
 
 
 def test_the_hash_is_short_stable_and_that_of_the_dictionary():

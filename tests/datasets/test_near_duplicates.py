@@ -1,0 +1,125 @@
+"""Test the search for near-duplicates on generated faces and on distorted copies of them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib import cli
+from fer_lib.datasets import corpus, fer2013, near_duplicates, quality
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.synthetic import writers
+from fer_lib.errors import FerError
+from fer_lib.settings import DataSettings, change
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generated")
+    writers.write_fer2013_csv(folder, n=600, seed=5)
+    return fer2013.load(folder, cache=False, progress=False).images
+
+
+def moved(image, *, down=0, right=0, scale=1.0):
+    turn = cv2.getRotationMatrix2D((23.5, 23.5), 0, scale)
+    turn[:, 2] += [right, down]
+    return cv2.warpAffine(image, turn, (48, 48), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def mirrored(image):
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def compressed(image, quality):
+    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
+
+
+DISTORTIONS = {
+    "equal": lambda image: image,
+    "shifted": lambda image: moved(image, down=3, right=-2),
+    "smaller": lambda image: moved(image, scale=0.93),
+    "larger": lambda image: moved(image, scale=1.07, right=1),
+    "mirrored": mirrored,
+    "mirrored and shifted": lambda image: mirrored(moved(image, down=-2, right=2)),
+    "compressed": lambda image: compressed(image, 50),
+    "brighter": lambda image: (40 + image * 0.7).astype(np.uint8),
+    "all of it": lambda image: compressed(mirrored(moved(image, down=2, right=1, scale=0.95)), 70),
+}
+
+
+@pytest.mark.parametrize("name", DISTORTIONS)
+def test_a_distorted_copy_is_found(faces, name):
+    originals = faces[:40]
+    copies = np.stack([DISTORTIONS[name](image) for image in originals])
+    found = near_duplicates.pairs(copies, originals)
+    own = found.faces == found.references
+    as_asked = found.mirrored == ("mirrored" in name or name == "all of it")
+    assert len(set(found.faces[own & as_asked].tolist())) == 40
+    assert found.scores[own].min() >= near_duplicates.THRESHOLD
+    assert (found.faces[own] == np.sort(found.faces[own])).all()
+
+
+def test_the_threshold_is_above_every_pair_of_different_faces(faces):
+    found = near_duplicates.pairs(faces[:300], faces[300:], threshold=0.5)
+    assert 0.85 < found.scores.max() < near_duplicates.THRESHOLD
+    assert not len(near_duplicates.pairs(faces[:300], faces[300:]).faces)
+
+
+def test_no_faces_and_blank_faces_have_no_pair(faces):
+    blank = np.full((3, 48, 48), 9, np.uint8)
+    for one, other in ((blank, faces), (faces[:5], blank), (faces[:0], faces), (blank, blank)):
+        assert not len(near_duplicates.pairs(one, other).faces)
+
+
+@pytest.fixture
+def dataset(faces):
+    """Four training faces, of which PublicTest has a copy of the first and PrivateTest copies of the second."""
+    training = [*faces[:3], np.full((48, 48), 9, np.uint8)]
+    public = [moved(faces[0], right=2), faces[10]]
+    private = [mirrored(faces[1]), faces[1], faces[11], np.full((48, 48), 9, np.uint8)]
+    splits = ["Training"] * 4 + ["PublicTest"] * 2 + ["PrivateTest"] * 4
+    meta = pd.DataFrame({"label": 0, "split": splits})
+    return FaceDataset(np.stack([*training, *public, *private]), meta, ("angry",), "fer2013")
+
+
+def test_pairs_are_listed_counted_and_left_out_of_training(dataset):
+    table = quality.near_duplicates(dataset)
+    columns = ["split", "face", "training face", "mirrored"]
+    assert table[columns].to_numpy().tolist() == [
+        ["PublicTest", 4, 0, False],
+        ["PrivateTest", 6, 1, True],
+        ["PrivateTest", 7, 1, False],
+    ]
+    assert quality.near_duplicate_faces(dataset) == 3  # the blank picture too, which is equal
+    assert quality.near_duplicate_faces(dataset, "PublicTest") == 1
+    clean = quality.drop_near_duplicates(dataset)
+    assert clean.notes["near_duplicates_dropped"] == 3
+    assert clean.counts()["total"].to_dict() == {"Training": 1, "PublicTest": 2, "PrivateTest": 4}
+    assert np.array_equal(clean.images[0], dataset.images[2])
+    assert quality.drop_near_duplicates(dataset, ["PublicTest"]).notes["near_duplicates_dropped"] == 1
+    with pytest.raises(FerError, match="has no split 'PublcTest'"):
+        quality.near_duplicates(dataset, ["PublcTest"])
+
+
+def test_the_setting_leaves_them_out_and_the_check_counts_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "data"
+    writers.write_fer2013_csv(data / "fer2013", n=140, seed=5)
+    file = data / "fer2013" / "fer2013.csv"
+    rows = file.read_text().splitlines()
+    first = next(row for row in rows[1:] if row.endswith("Training"))
+    pixels = np.array(first.split(",")[1].split(), np.uint8).reshape(48, 48)
+    copy = " ".join(map(str, moved(pixels, down=1, right=2).ravel().tolist()))
+    last = max(number for number, row in enumerate(rows) if row.endswith("PrivateTest"))
+    rows[last] = f"{rows[last].split(',')[0]},{copy},PrivateTest"
+    file.write_text("\n".join(rows) + "\n")
+    plain = corpus.load_fer2013(DataSettings(), str(data))
+    clean = corpus.load_fer2013(change(DataSettings(), drop_near_duplicates=True), str(data))
+    assert len(plain) - len(clean) == clean.notes["near_duplicates_dropped"] >= 1
+    assert "near_duplicates_dropped" not in plain.notes
+    assert cli.main(["data", "check", str(data)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in said if line.startswith("PrivateTest near-duplicates in Training")]
+    assert int(line.split()[-1]) >= 1
