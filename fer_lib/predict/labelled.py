@@ -68,11 +68,13 @@ def read(
     path = Path(path).expanduser()
     if not path.exists():
         raise FerError(f"No such file or folder: {shown(path)}; give a folder with a folder for each class, or a CSV.")
-    if path.is_dir() and (folders := _class_folders(path)):
+    folders = _picture_folders(path) if path.is_dir() else {}
+    classes = any(_class_of(folder.name, known) for folder in folders)
+    place = None if classes else finder.find(path, "fer2013", missing_ok=path.is_dir())
+    if place is None and folders:
         if split is not None:
             raise FerError(f"Found --split {split} for {shown(path)}, whose folders are classes; leave the option out.")
         return _from_folders(path, folders, known, search=search)
-    place = finder.find(path, "fer2013", missing_ok=path.is_dir())
     if place is None:
         raise FerError(
             f"{shown(path)} has no folder with pictures for each class, such as happy/ and sad/, and contains no "
@@ -83,7 +85,7 @@ def read(
     return _from_fer2013(place.remarked(fer2013.load(place.path, skip_bad=skip_bad)), known, split)
 
 
-def _class_folders(path: Path) -> dict[Path, list[Path]]:
+def _picture_folders(path: Path) -> dict[Path, list[Path]]:
     """Find the subfolders that contain pictures, with these; none if the subfolders are parts of a corpus."""
     folders = sorted(entry for entry in path.iterdir() if visible(entry.name) and entry.is_dir())
     if any(folder.name.lower() in SPLIT_RANKS for folder in folders):

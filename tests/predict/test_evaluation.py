@@ -193,6 +193,12 @@ def test_a_csv_without_test_parts_is_scored_whole(model, tmp_path, capsys):
     assert (found["faces"], found["data"]) == (7, "FER-2013, splits Training")
 
 
+def test_other_pictures_in_a_data_folder_are_no_classes(model, tmp_path, capsys):
+    path = write_csv(tmp_path / "data" / "fer2013.csv", ["Training", "PrivateTest"])
+    write(path.parent / "holiday", [0, 1])
+    assert scored(path.parent, capsys)[0]["data"].startswith("FER-2013, split PrivateTest")
+
+
 def test_folders_of_fer2013_are_read_as_fer2013(model, tmp_path, capsys):
     root = writers.write_fer2013_folders(tmp_path / "faces", n=49, seed=0)
     found, _ = scored(root, capsys)
