@@ -362,13 +362,13 @@ def _predict(arguments: argparse.Namespace) -> int:
         for one in prediction.predict_photos(model, photos, drawings=drawings, progress=True, **asked):
             done.append(one)
     finally:  # an interrupted run prints the photos that it has finished
-        if arguments.csv:
-            prediction.write_csv(done, model, arguments.csv)
         if arguments.json:
             _say(prediction.json_text(done, model, path))
         elif done:
             _say(*prediction.table(done, model, path))
         sys.stdout.flush()
+        if arguments.csv:
+            prediction.write_csv(done, model, arguments.csv)
         sys.stderr.write("".join(f"fer-lib: {sentence}\n" for sentence in prediction.problems(done)))
     return USER_ERROR if any(one.failed for one in done) else MISSED if prediction.unanswered(done) else 0
 
@@ -387,6 +387,8 @@ def _every(arguments: argparse.Namespace, photos: Sequence[Path]) -> float:
         raise FerError(f"Found --every {every:g}; expected seconds between frames, such as 0.5, or 0 for every frame.")
     if arguments.csv and Path(arguments.csv).resolve() in [path.resolve() for path in photos]:
         raise FerError(f"Found --csv {arguments.csv}, which is one of the photos; name another file.")
+    if arguments.csv and os.path.isdir(arguments.csv):
+        raise FerError(f"Found --csv {arguments.csv}, which is a folder; name a file.")
     return every
 
 

@@ -134,6 +134,25 @@ def test_decision_values_have_no_binary_accuracy(model, tmp_path, monkeypatch, c
     assert "not defined: the scores are decision values" in capsys.readouterr().out
 
 
+def test_a_class_that_an_svm_never_learnt_has_no_score(model):
+    class Svm:
+        score_kind, class_names = "decision value", ("happy", "sad", "contempt")
+        provenance: dict = {}
+
+    def answer(label):
+        scores = {"happy": -1.0, "sad": -1.0, "contempt": None} | {label: 0.5}
+        return photos.Prediction("a", photos.CROP, face=1, label=label, scores=scores)
+
+    answers = [answer(label) for label in ("happy", "happy", "sad")]
+    data = labelled.Labelled("x", ("happy", "sad", "contempt"), lambda model: iter(answers))
+    found = evaluation.evaluate(Svm(), data)
+    rows = found.scores.set_index("metric")
+    assert "binary_accuracy" not in rows.index
+    assert rows.loc["categorical_accuracy", "value"] == 1 / 3
+    assert found.confusion.loc["contempt"].tolist() == [0, 1, 0]
+    assert found.unknown == {}
+
+
 def test_a_class_that_the_model_does_not_know_counts_as_wrong_and_is_said(tmp_path, capsys):
     by_brightness(classes=6).save(tmp_path / "mine.keras")
     six = ",".join(CLASS_NAMES[:6])

@@ -184,6 +184,7 @@ def test_frames_without_a_face_are_counted_and_not_listed(model, capsys, monkeyp
         (["clip.avi"], ["--annotate", "drawn"], "only photos are drawn"),
         (["clip.avi"], ["--csv", "./clip.avi"], "one of the photos"),
         (["a.png"], ["--csv", "a.png"], "one of the photos"),
+        (["a.png"], ["--csv", "."], "which is a folder"),
     ],
 )
 def test_options_that_do_not_fit(model, capsys, files, options, words):
