@@ -83,11 +83,11 @@ def evaluate(model: SavedModel, data: Labelled) -> Evaluation:
     outputs = _outputs([one for one, _ in answered], classes, valued=valued)
     scores = metrics.score(outputs, labels, classes)
     left = {"loss"} if valued else {"loss", "binary_accuracy"}  # sigmoids and missing classes have no cross-entropy
-    strange = [name for name in classes if name not in model.class_names]
-    unknown = {name: int((labels == classes.index(name)).sum()) for name in strange}
+    never = [name for name in classes if all(one.scores.get(name) is None for one, _ in answered)]
+    unknown = {name: count for name in never if (count := int((labels == classes.index(name)).sum()))}
     known = None
-    if any(unknown.values()):
-        inside = labels < len(model.class_names)
+    if unknown:
+        inside = ~np.isin(labels, [classes.index(name) for name in unknown])
         rows = metrics.score(outputs[inside], labels[inside], classes) if inside.any() else None
         known = None if rows is None else _plain_rows(rows)["categorical_accuracy"]
     return Evaluation(
@@ -95,7 +95,7 @@ def evaluate(model: SavedModel, data: Labelled) -> Evaluation:
         scores[~scores["metric"].isin(left)].reset_index(drop=True),
         metrics.confusion(outputs, labels, classes),
         without,
-        {name: count for name, count in unknown.items() if count},
+        unknown,
         known,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,10 +135,8 @@ def test_decision_values_have_no_binary_accuracy(model, tmp_path, monkeypatch, c
     assert "not defined: the scores are decision values" in capsys.readouterr().out
 
 
-def test_a_class_that_an_svm_never_learnt_has_no_score(model):
-    class Svm:
-        score_kind, class_names = "decision value", ("happy", "sad", "contempt")
-        provenance: dict = {}
+def test_a_class_that_an_svm_never_learnt_is_unknown_to_it():
+    svm = SimpleNamespace(score_kind="decision value", class_names=("happy", "sad", "contempt"))
 
     def answer(label):
         scores = {"happy": -1.0, "sad": -1.0, "contempt": None} | {label: 0.5}
@@ -145,12 +144,13 @@ def test_a_class_that_an_svm_never_learnt_has_no_score(model):
 
     answers = [answer(label) for label in ("happy", "happy", "sad")]
     data = labelled.Labelled("x", ("happy", "sad", "contempt"), lambda model: iter(answers))
-    found = evaluation.evaluate(Svm(), data)
+    found = evaluation.evaluate(svm, data)
     rows = found.scores.set_index("metric")
     assert "binary_accuracy" not in rows.index
     assert rows.loc["categorical_accuracy", "value"] == 1 / 3
     assert found.confusion.loc["contempt"].tolist() == [0, 1, 0]
-    assert found.unknown == {}
+    assert found.unknown == {"contempt": 1}
+    assert found.known_accuracy["value"] == 1 / 2
 
 
 def test_a_class_that_the_model_does_not_know_counts_as_wrong_and_is_said(tmp_path, capsys):
