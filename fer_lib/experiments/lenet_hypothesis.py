@@ -7,6 +7,7 @@ several initial weights on each corpus. This module trains nothing; ``results`` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ COLUMNS = [
     *(f"{name}{ending}" for name in ("at_or_below", "at_or_above") for ending in ("", "_share", "_low", "_high")),
     "measured", "inside", "faces", "reachable", "chance", "verdict",
 ]  # fmt: skip
+OWN_COLUMNS = ["place", "setting", "printed_validation", "printed_test", "printed_epoch", "arithmetic", "within"]
+OWN_COLUMNS += ["validation", "test", "best_epoch", "as_printed", "exchanged"]
 
 
 def printed_errors() -> pd.DataFrame:
@@ -79,6 +82,42 @@ def against_printed(results: pd.DataFrame) -> pd.DataFrame:
             if sweep == error["sweep"] and here.any():
                 rows.append({**error, "corpus": corpus, "order": order, **_placed(error, trainings[here])})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def own_against_printed(results: pd.DataFrame) -> pd.DataFrame:
+    """Compare the tutorial program's own results with the printed rows of Tables 4 and 5.
+
+    Args:
+        results: of :func:`fer_lib.experiments.lenet_tutorial.run`.
+
+    Returns:
+        One row for each printed row, arithmetic and number of epochs: ``place``, ``setting``; ``printed_validation``,
+        ``printed_test`` (per cent) and ``printed_epoch`` (missing in Table 4); ``arithmetic``, ``within``,
+        ``validation``, ``test``, ``best_epoch``; ``as_printed``: whether both errors are equal, and the epoch where one
+        is printed; ``exchanged``: whether both errors of Table 4 are equal if its two headings are exchanged.
+    """
+    found = []
+    for sweep, (table, head) in TABLES.items():
+        own = results[results["sweep"] == sweep]
+        for number, printed in enumerate(published.printed_table(PAPER, table).to_dict("records"), start=1):
+            said = {"validation": float(printed["Validation error"]), "test": float(printed["Test error"])}
+            epoch = float(printed["epoch"]) if "epoch" in printed else math.nan
+            for row in own[own[sweep].map(_setting) == printed[head]].to_dict("records"):
+                errors = [row["validation"], row["test"]]
+                same = np.allclose(errors, [*said.values()], rtol=0, atol=1e-6)
+                found.append(
+                    {
+                        "place": f"{table}, row {number}",
+                        "setting": printed[head],
+                        **{f"printed_{part}": value for part, value in said.items()},
+                        "printed_epoch": epoch,
+                        **{name: row[name] for name in ("arithmetic", "within", "validation", "test", "best_epoch")},
+                        "as_printed": same and (math.isnan(epoch) or epoch == row["best_epoch"]),
+                        "exchanged": sweep == "learning_rate"
+                        and np.allclose(errors[::-1], [*said.values()], rtol=0, atol=1e-6),
+                    }
+                )
+    return pd.DataFrame(found, columns=OWN_COLUMNS)
 
 
 def tally(rows: pd.DataFrame) -> pd.DataFrame:

@@ -108,7 +108,7 @@ def tutorial(rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Seque
     """Build the table of the tutorial program's own errors next to the printed ones.
 
     Args:
-        rows: of :func:`fer_lib.experiments.lenet_tutorial.against_printed`; None if it was not run.
+        rows: of :func:`fer_lib.experiments.lenet_hypothesis.own_against_printed`; None if it was not run.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """

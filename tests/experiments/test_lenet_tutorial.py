@@ -12,7 +12,7 @@ import pytest
 from fer_lib import published
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.experiments import lenet_study, lenet_tutorial
+from fer_lib.experiments import lenet_hypothesis, lenet_study, lenet_tutorial
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings
 from fer_lib.tables import lenet as tables
@@ -94,7 +94,7 @@ def test_only_whole_batches_of_held_out_faces_count(parts):
 def test_training_learns_and_stops_by_patience(parts):
     settings = replace(TINY, tutorial_epochs=40, patience=16, learning_rates=(0.3,), batch_sizes=(4,))
     settings = replace(settings, improvement_threshold=0.01)  # no improvement is enough to go on
-    histories = lenet_tutorial.run(settings, parts, jobs=0)[1]
+    histories = lenet_tutorial.run(settings, parts, jobs=1)[1]  # in a worker process
     own = histories[histories["learning_rate"] == 0.3]
     assert len(own) * 8 >= 16 - 8
     assert len(own) < 40
@@ -127,11 +127,11 @@ def made_up(**errors: tuple[float, float, float]) -> pd.DataFrame:
 def test_the_printed_rows_are_found_as_printed_or_exchanged():
     printed = published.printed_table("liu2023", "Table 4").set_index("Learning-rate").loc["0.01"]
     assert (printed["Validation error"], printed["Test error"]) == ("15", "5")
-    rows = lenet_tutorial.against_printed(made_up(rate=(5, 15, 77), maps=(5, 5, 46)))
+    rows = lenet_hypothesis.own_against_printed(made_up(rate=(5, 15, 77), maps=(5, 5, 46)))
     assert rows["place"].unique().tolist() == ["Table 4, row 2", "Table 5, row 2"]
     assert rows["as_printed"].tolist() == [False, False, True, True]
     assert rows["exchanged"].tolist() == [True, True, False, False]
-    other = lenet_tutorial.against_printed(made_up(rate=(15, 5, 77), maps=(5, 5, 45)))
+    other = lenet_hypothesis.own_against_printed(made_up(rate=(15, 5, 77), maps=(5, 5, 45)))
     assert other["as_printed"].tolist() == [True, True, False, False]
     assert not other["exchanged"].any()
     frame = tables.tutorial(rows).frame

@@ -101,7 +101,7 @@ def together() -> pd.DataFrame:
 
 
 def own_errors() -> pd.DataFrame:
-    """Rows as lenet_tutorial.against_printed returns them."""
+    """Rows as lenet_hypothesis.own_against_printed returns them."""
     printed = {"printed_validation": 5.0, "printed_test": 5.0, "printed_epoch": 46.0, "as_printed": True}
     row = {"place": "Table 5, row 2", "setting": "[10,30]", "arithmetic": "float32", "exchanged": False, **printed}
     found = {"validation": 5.0, "test": 5.0, "best_epoch": 46}
