@@ -254,6 +254,11 @@ def accuracy_curves(
         legend_above(ax, columns=2)
         name = "categorical accuracy" if metric == "categorical_accuracy" else "Keras' binary accuracy"
         ax.set_title(name, loc="left", pad=24, weight="bold")
+    coarse, fine = (np.ptp(ax.get_ylim()) for ax in panels)
+    if coarse >= 2 * fine:
+        panels[1].set_title(
+            f"Keras' binary accuracy (axis {coarse / fine:.0f}× finer)", loc="left", pad=24, weight="bold"
+        )
     return figure
 
 
@@ -268,7 +273,8 @@ def confusion_matrix(confusion: pd.DataFrame, *, title: str = "Confusion matrix"
     """
     cells = confusion.to_numpy()
     shares = confusion / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-    figure = new_figure(0.55 * len(cells) + 1.0, title, width=7, synthetic=synthetic)
+    note = f"{cells.sum():,.0f} faces. Numbers: faces; colour: share of the true class's faces."
+    figure = new_figure(0.55 * len(cells) + 1.0, title, note=note, width=7, synthetic=synthetic)
     ax = figure.subplots()
     texts = confusion.map("{:,.0f}".format)
     bar = {"label": "share of the true class's faces"}
@@ -294,7 +300,7 @@ def reliability_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = 
     long = pd.concat([curve.assign(model=names[key]) for key, curve in curves.items()], ignore_index=True)
     look = {"hue": "model", "palette": colors(names), "style": "model", "dashes": False, "markers": markers(names)}
     note = "Bars: 95 % Wilson intervals. On the diagonal a model is as often right as it claims."
-    figure = new_figure(5.6, "Reliability of the largest output", note=note, width=7, synthetic=synthetic)
+    figure = new_figure(5.6, "Reliability of the largest output, test faces", note=note, width=7, synthetic=synthetic)
     top, bottom = figure.subplots(2, 1, height_ratios=[4, 1], sharex=True)
     top.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
     sns.lineplot(
@@ -328,7 +334,8 @@ def recalls(scores: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> F
     long = pd.concat(rows, ignore_index=True)
     names, classes = [model_name(key) for key in scores], list(dict.fromkeys(long["class"]))
     body = len(classes) * (0.22 + 0.14 * len(names)) + 0.9
-    figure = new_figure(body, "Recall of each class", note="Bars: 95 % Wilson intervals.", synthetic=synthetic)
+    title = "Recall of each class, test faces"
+    figure = new_figure(body, title, note="Bars: 95 % Wilson intervals.", synthetic=synthetic)
     ax = figure.subplots()
     sns.pointplot(
         with_bounds(long, "value"), x="value", y="class", order=classes, hue="model", hue_order=names,

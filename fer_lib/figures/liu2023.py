@@ -59,6 +59,9 @@ PRINTED: dict[str, Any] = {
     "zorder": 3,
 }
 SUBJECT_NOTE = "Bars: 95 % intervals, bootstrap over subjects."
+SMOOTHED = 15  # steps
+APART = 1.4  # points of error between lines that would hide one another
+DASHES = ("", (4, 1.5), (1, 1), (6, 1.5, 1, 1.5), (2, 1), (8, 2), (3, 1, 1, 1, 1, 1))
 
 
 @styled
@@ -201,21 +204,31 @@ def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = No
         synthetic: whether to mark the figure as made from generated faces.
     """
     columns = list(histories[["corpus", "order"]].drop_duplicates().itertuples(index=False, name=None))
-    note = "Median and range of the seeds; a training that has stopped counts on with its last error."
+    note = (
+        "Median and range of the seeds; a training that has stopped counts on with its last error. Lines are moved "
+        f"apart by {APART:g} points each, in the legend's order, so that equal errors do not hide one another."
+    )
     title = "liu2023, section 3.2: validation error over epochs"
-    figure = new_figure(1.75 * len(SWEEPS) + 0.3, title, note=note, synthetic=synthetic)
-    grid = figure.subplots(len(SWEEPS), len(columns), sharex=True, sharey=True, squeeze=False)
+    figure = new_figure(1.9 * len(SWEEPS) + 0.9, title, note=note, synthetic=synthetic)
+    heights = [1.6 if sweep == "batch_size" else 1.0 for sweep in SWEEPS]
+    grid = figure.subplots(
+        len(SWEEPS), len(columns), sharex=True, sharey=True, squeeze=False, height_ratios=heights
+    )  # fmt: skip
     for row, (sweep, words) in zip(grid, SWEEPS.items(), strict=True):
         part = _sweep_rows(histories, settings or LeNetSettings(), sweep=sweep)
         part = _carried_on(part.assign(key=[setting_name(value) for value in part[sweep]]))
         keys = _in_order(part["key"])
+        middle = (len(keys) - 1) / 2
+        aside = part["key"].map({key: APART * (middle - place) for place, key in enumerate(keys)})
+        part = part.assign(validation_error=part["validation_error"] + aside)
         for ax, (corpus, order) in zip(row, columns, strict=True):
             shown = part[(part["corpus"] == corpus) & (part["order"] == order)]
             sns.lineplot(
                 shown, x="epoch", y="validation_error", hue="key", hue_order=keys, palette=colors(keys),
+                style="key", style_order=keys, dashes=DASHES[: len(keys)],
                 estimator="median", errorbar=("pi", 100), linewidth=1.2, legend=ax is row[-1], ax=ax,
             )  # fmt: skip
-            ax.set(ylim=(0, 100), ylabel="", xlabel="epoch")
+            ax.set(ylim=(-APART * 3, 100 + APART * 3), ylabel="", xlabel="epoch")
         row[0].set_ylabel("error (%)")
         row[-1].legend(title=words, loc="center left", bbox_to_anchor=(1.02, 0.5), borderaxespad=0.0)
     for ax, (corpus, order) in zip(grid[0], columns, strict=True):
@@ -236,6 +249,9 @@ def gradient_norms(gradients: pd.DataFrame, losses: pd.DataFrame, *, synthetic: 
     kinds = list(gradients[["layers", "batch_norm"]].drop_duplicates().itertuples(index=False, name=None))
     kinds.sort(key=lambda kind: (not kind[1], kind[0]))
     note = "Solid: at the first step, dashed: at the last. Layer 1 is nearest the face. A norm of zero is not drawn."
+    note += f" Loss: median of {SMOOTHED} steps; a single step's loss reaches {losses['loss'].max():.3g} nats."
+    smooth = losses.groupby(["network", "layers", "batch_norm"])["loss"].transform(_smoothed)
+    losses, top_loss = losses.assign(loss=smooth), 1.1 * smooth.quantile(0.99)
     title = "liu2023, section 2.2.1: gradients of plain and residual networks of equal depth"
     figure = new_figure(5.0, title, note=note, synthetic=synthetic)
     top, bottom = figure.subplots(2, len(kinds), sharey="row", squeeze=False)
@@ -246,7 +262,7 @@ def gradient_norms(gradients: pd.DataFrame, losses: pd.DataFrame, *, synthetic: 
         _norms_panel(top[place], norms)
         look = {"hue": "network", "palette": NETWORK_COLORS, "legend": False}
         sns.lineplot(falls, x="step", y="loss", errorbar=("pi", 100), ax=bottom[place], **look)
-        bottom[place].set(xlabel="step", ylabel="")
+        bottom[place].set(xlabel="step", ylabel="", ylim=(0.97 * smooth.min(), min(top_loss, 1.03 * smooth.max())))
         words = "batch norm" if batch_norm else "no batch norm"
         top[place].set_title(f"{layers} layers,\n{words}", loc="left", pad=24, weight="bold", fontsize=9)
     top[0].set_ylabel("norm of the layer's gradient")
@@ -419,6 +435,11 @@ def _study_handles(orders: Sequence[str]) -> dict[str, Line2D]:
                 [], [], linestyle="none", marker=marker, color=color, markerfacecolor=face, markersize=5
             )
     return handles
+
+
+def _smoothed(losses: pd.Series) -> pd.Series:
+    """Take the median of each loss and its neighbours: faces differ from step to step, and networks would overlap."""
+    return losses.rolling(SMOOTHED, center=True, min_periods=1).median()
 
 
 def _norms_panel(ax: Axes, norms: pd.DataFrame) -> None:
