@@ -22,7 +22,7 @@ from fer_lib import provenance
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
-from fer_lib.figures.style import figure_png
+from fer_lib.figures.style import figure_png, with_source
 from fer_lib.models.weights_file import as_expected
 from fer_lib.settings import (
     PRETRAIN,
@@ -205,9 +205,10 @@ class Run:
     def save_figure(self, figure: Figure, name: str, *, shows: FaceDataset | None = None) -> Figure:
         """Write ``<name>.png`` and ``<name>.svg`` under the figures folder; return the figure.
 
-        Both files name their provenance. ``shows`` are the faces that the figure shows, if any; the provenance then
-        says whether they are generated.
+        A last line in the figure names its faces, seeds and weights, and both files name their provenance. ``shows``
+        are the faces that the figure shows, if any; the provenance then says whether they are generated.
         """
+        with_source(figure, self.source())
         with atomic_path(self.figures / f"{name}.png") as partial:
             partial.write_bytes(figure_png(figure, dpi=FIGURE_DPI, text={"Provenance": self.provenance_file}))
         # a fixed salt and no date, so that the same figure gives the same file
@@ -220,6 +221,18 @@ class Run:
             self.facts.setdefault("shows", {})[name] = drawn
         self._write_provenance()
         return figure
+
+    def source(self, *names: str) -> str:
+        """Say in one sentence which faces, seeds and weights this run's results come from.
+
+        Args:
+            *names: patterns of the names of results that the report has read, such as ``"resnet50_mlp_seed*"``; without
+                them, what this run itself has used.
+        """
+        if not names:
+            return provenance.in_words([{"seed": self.seed, **self.facts}])
+        read = self.facts.get("made_from", {})
+        return provenance.in_words([read[name] for name in read if any(fnmatchcase(name, each) for each in names)])
 
     def load_values(self, pattern: str) -> dict[str, dict[str, Any]]:
         """Read the metrics that match, such as ``"resnet50_mlp_seed*"``, and their provenance, sorted by name."""

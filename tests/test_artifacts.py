@@ -23,6 +23,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics as evaluation
+from fer_lib.figures.chen2023 import class_counts
 from fer_lib.models import pretrained, weights_file
 from fer_lib.report import chen2023 as report
 from fer_lib.settings import (
@@ -392,6 +393,32 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
         assert (first.figures / f"f.{suffix}").read_bytes() == (second.figures / f"f.{suffix}").read_bytes()
     assert (first.figures / "f.png").read_bytes().startswith(b"\x89PNG")
     assert b"<dc:date>" not in (first.figures / "f.svg").read_bytes()
+
+
+def test_a_figure_names_its_faces_seed_and_weights(tmp_path):
+    run = artifacts.start("03_resnet50_mlp", seed=3, output_dir=str(tmp_path))
+    assert run.source() == "Seed 3."
+    run.uses(faces=some_faces(), weights={"origin": "none: trained from scratch"})
+    wanted = (
+        "Faces: FER-2013 (SYNTHETIC), 42 Training + 28 PrivateTest. Seed 3. "
+        "Weights of the trunk: none: trained from scratch."
+    )
+    counts = pd.DataFrame({"happy": [42, 28], "total": [42, 28]}, index=["Training", "PrivateTest"])
+    assert run.save_figure(class_counts(counts), "counts").source == run.source() == wanted
+
+
+def test_a_reports_figure_names_the_seeds_of_the_results_it_shows():
+    run = artifacts.Run("08_replication_report", "paper", None, None, PROJECT, PROJECT)
+    corpus = {"fer2013": {"counts": {"Training": 28709}, "synthetic": False}}
+    run.facts["made_from"] = {
+        f"{model}_seed{seed}": {"seed": seed, "data": corpus, "weights": weights}
+        for model, weights in {"resnet50_mlp": {"origin": "file a.h5"}, "baseline_cnn": None}.items()
+        for seed in (1, 10)
+    }
+    assert run.source("baseline_cnn_seed*") == "Faces: FER-2013, 28,709 Training. Seeds 1, 10."
+    whole = "Faces: FER-2013, 28,709 Training. Seed 1. Weights of the trunk: file a.h5."
+    assert run.source("resnet50_mlp_seed1") == whole
+    assert run.source("nothing*") == ""
 
 
 # --- whole files or nothing -------------------------------------------------------------------------------------------

@@ -69,9 +69,13 @@ class PaperFigure(Figure):
 
     Attributes:
         description: the text above the axes, as alternative text for readers who cannot see the figure.
+        needs_source: whether :func:`with_source` adds a line; False for diagrams and for figures without results.
+        source: that line, once it is there.
     """
 
     description = ""
+    needs_source = True
+    source = ""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         return figure_png(self), {"alt": self.description}
@@ -140,7 +144,7 @@ def new_figure(
     constrained: bool = True,
     title_size: float = 11,
     caption: str = "",
-) -> Figure:
+) -> PaperFigure:
     """Make an empty figure of ``body`` inches below a title area that is as high as its lines need.
 
     ``note`` is drawn under the title; ``caption`` is only in the figure's description.
@@ -167,9 +171,35 @@ def new_figure(
     return figure
 
 
+def with_source(figure: Figure, words: str) -> Figure:
+    """Write below a figure which faces, seeds and weights it comes from; do nothing where it says so already.
+
+    The figure grows at its lower end, and everything in it keeps its size and place.
+    """
+    if not words or not isinstance(figure, PaperFigure) or figure.source or not figure.needs_source:
+        return figure
+    width, height = figure.get_size_inches()
+    lines = textwrap.wrap(words, int(width * 15.5))
+    added = 0.1 + 1.45 * 8 / 72 * len(lines)
+    share = height / (height + added)
+    for axes in figure.axes:
+        x, y, wide, high = axes.get_position(original=True).bounds
+        axes.set_position((x, 1 - share + y * share, wide, high * share))
+    for text in figure.texts:
+        text.set_y(1 - share + text.get_position()[1] * share)
+    figure.set_size_inches(width, height + added)
+    for line, words_of_it in enumerate(lines):
+        place = (added - 0.02 - 1.45 * 8 / 72 * line) / (height + added)
+        figure.text(0.1 / width, place, words_of_it, fontsize=8, color=SOFT, va="top")
+    figure.source = words
+    figure.description += f". {words}"
+    return figure
+
+
 def absent(title: str, sentence: str, *, synthetic: bool = False) -> Figure:
     """Make a figure that contains only a sentence, for missing data."""
     figure = new_figure(0.6, title, synthetic=synthetic)
+    figure.needs_source = False
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0, 0.5, sentence, va="center")
@@ -186,6 +216,7 @@ def drawing(draw: Callable[[Axes], float], title: str, *, note: str, synthetic: 
     """Make a figure around a drawing in inches, as high as the drawing needs."""
     body = draw(Figure().add_axes((0, 0, 1, 1)))  # first only to measure its height
     figure = new_figure(body, title, note=note, synthetic=synthetic, constrained=False)
+    figure.needs_source = False
     ax = figure.add_axes((0, 0, 1, body / figure.get_figheight()))
     ax.set(xlim=(-0.1, WIDTH - 0.1), ylim=(-body, 0))
     ax.set_axis_off()

@@ -14,7 +14,7 @@ from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures
-from fer_lib.figures.style import not_yet
+from fer_lib.figures.style import not_yet, with_source
 from fer_lib.provenance import same_faces
 from fer_lib.report import audit as audit_report
 from fer_lib.report.audit import PaperAudit
@@ -81,7 +81,7 @@ class Results:
             return not_yet("Both accuracies on the test faces")
         printed = {model: printed_scores("chen2023", model, "accuracy")["testing"] for model in TRAINED}
         measured = {model: means[model] for model in MODEL_NAMES if model in means}
-        return figures.glance(measured, printed=printed, synthetic=self.synthetic)
+        return self._sourced(figures.glance(measured, printed=printed, synthetic=self.synthetic), *TRAINED)
 
     def table2(self) -> Table:
         """Build chen2023's Table 2 over all seeds."""
@@ -168,7 +168,8 @@ class Results:
         histories = {model: self._histories(model) for model in reversed(TRAINED)}
         printed = {model: printed_scores("chen2023", model, "accuracy") for model in TRAINED}
         priors = self._means().get("class_priors")
-        return hypotheses_figures.hypothesis1(histories, priors=priors, printed=printed, synthetic=self.synthetic)
+        figure = hypotheses_figures.hypothesis1(histories, priors=priors, printed=printed, synthetic=self.synthetic)
+        return self._sourced(figure, *TRAINED)
 
     def loss_figure(self, model: str) -> Figure:
         """Draw the loss of every seed's training (chen2023's Figure 5)."""
@@ -176,7 +177,8 @@ class Results:
         if history is None:
             return not_yet(f"{MODEL_NAMES[model]}, loss")
         printed = printed_scores("chen2023", model, "loss")
-        return figures.loss_curves(history, published=printed, model=model, synthetic=self.synthetic)
+        figure = figures.loss_curves(history, published=printed, model=model, synthetic=self.synthetic)
+        return self._sourced(figure, model)
 
     def accuracy_figure(self, model: str) -> Figure:
         """Draw both accuracies of every seed's training (chen2023's Figure 6)."""
@@ -184,7 +186,8 @@ class Results:
         if history is None:
             return not_yet(f"{MODEL_NAMES[model]}, accuracy")
         printed = printed_scores("chen2023", model, "accuracy")
-        return figures.accuracy_curves(history, published=printed, model=model, synthetic=self.synthetic)
+        figure = figures.accuracy_curves(history, published=printed, model=model, synthetic=self.synthetic)
+        return self._sourced(figure, model)
 
     def recall_figure(self) -> Figure:
         """Draw the recall of each class on the test faces, both models side by side, for the first seed."""
@@ -192,7 +195,7 @@ class Results:
         if not firsts:
             return not_yet("Recall of each class")
         testing = {model: frame[frame["split"] == "testing"] for model, frame in firsts.items()}
-        return figures.recalls(testing, synthetic=self.synthetic)
+        return self._first_seeds(figures.recalls(testing, synthetic=self.synthetic))
 
     def reliability_figure(self) -> Figure:
         """Draw both models' reliability curves on the test faces, for the first seed."""
@@ -203,7 +206,16 @@ class Results:
             model: pd.DataFrame(self.values[f"{model}_seed{seed}"]["values"]["reliability"])
             for model, seed in firsts.items()
         }
-        return figures.reliability_curves(curves, synthetic=self.synthetic)
+        return self._first_seeds(figures.reliability_curves(curves, synthetic=self.synthetic))
+
+    def _sourced(self, figure: Figure, *models: str) -> Figure:
+        """Add the line that names the faces, seeds and weights of the models' results."""
+        return with_source(figure, self.run.source(*(f"{model}_seed*" for model in models)))
+
+    def _first_seeds(self, figure: Figure) -> Figure:
+        """Add the line on the faces, seed and weights of each model's first seed."""
+        firsts = [f"{model}_seed{min(frames)}" for model, frames in self.scores.items() if frames and model in TRAINED]
+        return with_source(figure, self.run.source(*firsts))
 
     def _means(self) -> dict[str, pd.DataFrame]:
         """Combine each model's scores over all seeds; leave out models without scores."""

@@ -18,7 +18,7 @@ from fer_lib.figures import (
     hypotheses as hypotheses_figures,
     liu2023 as liu2023_figures,
 )
-from fer_lib.figures.style import not_yet
+from fer_lib.figures.style import not_yet, with_source
 from fer_lib.settings import change
 from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table, weights_note
@@ -132,7 +132,8 @@ class Liu2023:
         """Draw the comparators' accuracy over their cost."""
         found = self._compared_values if self.compared else {}
         panels = {said: pd.DataFrame(rows) for said, rows in found.get("panels", {}).items()}
-        return comparators_figures.costs(panels, found.get("systems", {}), synthetic=self._synthetic(self.compared))
+        figure = comparators_figures.costs(panels, found.get("systems", {}), synthetic=self._synthetic(self.compared))
+        return with_source(figure, self.run.source("comparators_seed*"))
 
     def ckplus_tables(self) -> list[Table]:
         """Build CK+'s tables: every classifier and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
@@ -178,20 +179,27 @@ class Liu2023:
         if not self.model:
             return not_yet("liu2023, accuracy on CK+", "notebook 04")
         scores = self._frame("scores")
-        return liu2023_figures.separations(scores, synthetic=self._synthetic(self.model))
+        figure = liu2023_figures.separations(scores, synthetic=self._synthetic(self.model))
+        return self._of_first(figure)
 
     def hypothesis2_figure(self) -> Figure:
         """Draw the accuracy on training and test faces together next to that on test faces."""
         if not self.model or "together" not in self._first["values"]:
             return not_yet("Hypothesis 2, training and test faces together", "notebook 04")
-        return hypotheses_figures.hypothesis2(self._frame("together"), synthetic=self._synthetic(self.model))
+        figure = hypotheses_figures.hypothesis2(self._frame("together"), synthetic=self._synthetic(self.model))
+        return self._of_first(figure)
 
     def hypothesis3_figure(self) -> Figure:
         """Draw the errors of every LeNet training next to the printed ones."""
         results = self.run.load_rows("lenet_study", folder="histories")
         if results is None or not self.lenet:
             return not_yet("Hypothesis 3, forty people or seven expressions", "notebook 06")
-        return hypotheses_figures.hypothesis3(results, synthetic=self._synthetic(self.lenet))
+        figure = hypotheses_figures.hypothesis3(results, synthetic=self._synthetic(self.lenet))
+        return with_source(figure, self.run.source("lenet_study_seed*"))
+
+    def _of_first(self, figure: Figure) -> Figure:
+        """Add the line on the faces, seed and weights of notebook 04's lowest seed."""
+        return with_source(figure, self.run.source(f"resnet50_svm_seed{min(self.model)}"))
 
     def _frame(self, name: str) -> pd.DataFrame:
         """Read a frame of notebook 04's lowest seed; one seed is enough, as it makes several draws by itself."""

@@ -234,6 +234,36 @@ def test_title_bears_the_papers_number(drawn, name, number):
     assert f"chen2023, Figure {number}:" in words(drawn[name])
 
 
+SOURCE = "Faces: FER-2013, 28,709 Training + 3,589 PublicTest + 3,589 PrivateTest. Seeds 0, 1, 2. " * 2
+
+
+@pytest.mark.parametrize("name", ["loss", "confusion", "recalls", "faces"])
+def test_a_source_line_adds_to_the_lower_end_and_moves_nothing(makers, name):
+    plain, figure = makers[name](), makers[name]()
+    height = plain.get_figheight()
+    plain.draw_without_rendering()  # axes with a fixed aspect find their place when drawn
+    before = [ax.get_position().bounds for ax in plain.axes]
+    assert style.with_source(figure, SOURCE) is figure
+    figure.draw_without_rendering()
+    grown = figure.get_figheight()
+    after = [ax.get_position().bounds for ax in figure.axes]
+    inches = [(x, height - (y + high) * height, wide, high * height) for x, y, wide, high in before]
+    assert [(x, grown - (y + high) * grown, wide, high * grown) for x, y, wide, high in after] == [
+        pytest.approx(place, abs=1e-6) for place in inches
+    ]
+    lines = [text.get_text() for text in figure.texts[len(plain.texts) :]]
+    assert " ".join(lines) == SOURCE.strip()
+    assert SOURCE in figure.description
+    check_legible(figure)
+    assert style.with_source(figure, "Faces: others.").get_figheight() == grown
+
+
+@pytest.mark.parametrize("name", ["model", "identity", "mlp"])
+def test_diagrams_and_figures_without_results_have_no_source_line(makers, name):
+    for figure in (makers[name](), style.not_yet("The loss")):
+        assert style.with_source(figure, SOURCE).source == ""
+
+
 def test_another_model_does_not_pass_for_the_papers_figure(drawn):
     assert "Traditional CNN: loss" in words(drawn["loss of seeds"])
     assert "Traditional CNN: the structure" in words(drawn["cnn"])
