@@ -9,7 +9,7 @@
 #:             tiny-imagenet-200 in FER_DATA); default the profile's
 #: TRUNK       engine and precision of the frozen trunk: keras-float32, keras-bfloat16 (for a GPU), openvino-float32 or
 #:             openvino-bfloat16 (for a CPU); default the profile's
-#: LABELS      ferplus: labels of FER-2013 by the votes in fer2013new.csv, in FER_DATA; default the profile's, fer2013
+#: LABELS      ferplus, ferplus_votes, ferplus8 or ferplus8_votes: labels by the votes in fer2013new.csv; default fer2013
 #: TEST_SPLIT  the part of FER-2013 to test on: PrivateTest or PublicTest; default the profile's, PrivateTest
 #: SKIP_BAD    yes: leave damaged images out and count them, instead of stopping; default the profile's, no
 #: DRAW_FACES  no: figures show generated faces instead of real people's, for results that you publish

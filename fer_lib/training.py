@@ -87,7 +87,14 @@ class FaceBatches(keras.utils.PyDataset):
         if self.augment_with is not None:
             images = self._augmented(images, np.random.default_rng([*self.augment_with, index]))
         inputs = network_input(images, self.settings.scaling)
-        return (self.engine(inputs) if self.engine else inputs), self.targets[rows]
+        return (self.engine(inputs) if self.engine else inputs), self._targets(index, rows)
+
+    def _targets(self, index: int, rows: np.ndarray) -> np.ndarray:
+        """Give the one-hot labels of a batch; training draws them where the faces have shares."""
+        if self.faces.shares is None or self.augment_with is None:
+            return self.targets[rows]
+        rng = np.random.default_rng([*self.augment_with, index, 1])  # not the one that moves pixels
+        return rng.multinomial(1, self.faces.shares[rows].astype(np.float64)).astype(np.float32)
 
     def _augmented(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         names = ("width_shift_range", "height_shift_range", "rotation_range")

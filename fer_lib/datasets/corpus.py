@@ -42,8 +42,8 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
     place = _place("fer2013", settings, data_dir, partial(_drawn_fer2013, settings.generated_faces))
     assert place is not None  # a missing corpus is an error here
     faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, progress=progress))
-    if settings.labels == "ferplus":
-        faces = _with_ferplus(faces, place.path, data_dir or os.environ.get("FER_DATA", ""))
+    if settings.labels != "fer2013":
+        faces = _with_ferplus(faces, place.path, data_dir or os.environ.get("FER_DATA", ""), labels=settings.labels)
     if settings.drop_leaks:
         faces = quality.drop_leaks(faces)
     return quality.drop_near_duplicates(faces) if settings.drop_near_duplicates else faces
@@ -147,15 +147,15 @@ def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
     return faces if draw_faces or faces.synthetic else fer2013.load(_drawn_fer2013(FACES_FOR_FIGURES), progress=False)
 
 
-def _with_ferplus(faces: FaceDataset, path: Path, data_dir: str) -> FaceDataset:
+def _with_ferplus(faces: FaceDataset, path: Path, data_dir: str, *, labels: str) -> FaceDataset:
     """Give the faces FER+'s labels, whose file is in or next to the corpus, or in the data folder."""
     votes = ferplus.load(path, *([Path(data_dir).expanduser()] if data_dir else []))
     if votes is None:
         raise FerError(
-            f"labels is ferplus, but there is no fer2013new.csv with FER+'s votes next to {path.name}; put it there "
+            f"labels is {labels}, but there is no fer2013new.csv with FER+'s votes next to {path.name}; put it there "
             "(Microsoft's repository FERPlus has it), or set labels to fer2013."
         )
-    return ferplus.relabelled(faces, votes)
+    return ferplus.relabelled(faces, votes, drawn=labels.endswith("_votes"), contempt=labels.startswith("ferplus8"))
 
 
 def _place(

@@ -53,6 +53,8 @@ class FaceDataset:
         corpus: the corpus's short name, such as ``"fer2013"``.
         synthetic: True if the faces were generated; every table, figure and report heading then says SYNTHETIC.
         notes: the loader's remarks about the data (rows left out, counts that differ); part of the provenance.
+        shares: float32, shape (N, classes), rows of sum 1: the probability with which training draws each class as a
+            face's label in each epoch, such as FER+'s votes; None where the labels are fixed.
     """
 
     images: np.ndarray
@@ -61,6 +63,7 @@ class FaceDataset:
     corpus: str
     synthetic: bool = False
     notes: dict = field(default_factory=dict)
+    shares: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim not in (3, 4):
@@ -70,6 +73,8 @@ class FaceDataset:
         missing = {"label", "split"} - set(self.meta.columns)
         if missing:
             raise ValueError(f"meta lacks the column {sorted(missing)[0]!r}")
+        if self.shares is not None and self.shares.shape != (wanted := (len(self.images), len(self.class_names))):
+            raise ValueError(f"shares have the shape {self.shares.shape}, not {wanted}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -81,17 +86,22 @@ class FaceDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the shape, the pixels and the labels, in row order: 64 hexadecimal digits."""
+        """SHA-256 over the shape, pixels, labels and, if any, shares, in row order: 64 hexadecimal digits."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(self.labels.astype("<i8").tobytes())
+        if self.shares is not None:
+            digest.update(self.shares.astype("<f4").tobytes())
         return digest.hexdigest()
 
     def take(self, rows: Sequence[int] | np.ndarray) -> FaceDataset:
         """Select the given rows (integer positions or a boolean mask), in that order."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
-        return replace(self, images=self.images[rows], meta=self.meta.iloc[rows].reset_index(drop=True))
+        meta = self.meta.iloc[rows].reset_index(drop=True)
+        return replace(
+            self, images=self.images[rows], meta=meta, shares=None if self.shares is None else self.shares[rows]
+        )
 
     def part(self: Rows, split: str) -> Rows:
         """Select the rows of one split, such as ``"Training"``; raise FerError if the split does not exist.

@@ -36,7 +36,9 @@ class DataSettings:
         drop_near_duplicates: remove also the training faces that show nearly the same picture as a face of a test part:
             shifted, rescaled, mirrored or compressed again.
         labels: ``"fer2013"``, the corpus's own; ``"ferplus"``, the majority of FER+'s ten votes a face in
-            ``fer2013new.csv``, without the faces whose majority is none of the seven classes.
+            ``fer2013new.csv``, without the faces whose majority is none of the seven classes; ``"ferplus_votes"``, by
+            which each training face draws its label in each epoch. ``"ferplus8"`` and ``"ferplus8_votes"`` have
+            contempt as an eighth class.
         test_split: the part of 3,589 faces that is "the dataset of testing"; the paper does not say which of two.
         validation_split: ``"stratified"`` by class; ``"unstratified_ceil"`` and ``"unstratified_floor"`` draw 5,742 and
             5,741 of the 28,709 faces at random, as scikit-learn and ImageDataGenerator would round.
@@ -48,7 +50,7 @@ class DataSettings:
     skip_bad: bool = False
     drop_leaks: bool = False
     drop_near_duplicates: bool = False
-    labels: Literal["fer2013", "ferplus"] = "fer2013"
+    labels: Literal["fer2013", "ferplus", "ferplus_votes", "ferplus8", "ferplus8_votes"] = "fer2013"
     test_split: Literal["PrivateTest", "PublicTest"] = "PrivateTest"
     validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor"] = "stratified"
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import shutil
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fer_lib import cli
 from fer_lib.datasets import corpus
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES, ferplus
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
-from fer_lib.settings import DataSettings
+from fer_lib.settings import BaselineCnnSettings, DataSettings
+from fer_lib.training import FaceBatches
 
 COLUMNS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
 OWN = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]  # in the order of CLASS_NAMES
@@ -59,8 +63,8 @@ def put(folder, release, text, *, faces="csv"):
     return folder
 
 
-def load(folder, **settings):
-    return corpus.load_fer2013(DataSettings(labels="ferplus", **settings), str(folder))
+def load(folder, labels="ferplus", **settings):
+    return corpus.load_fer2013(DataSettings(labels=labels, **settings), str(folder))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,90 @@ def test_the_majority_is_that_of_the_authors_code(votes, expected):
     counts = np.array([[{k.lower(): v for k, v in votes.items()}.get(name, 0) for name in ferplus.VOTES]])
     found = ferplus.Votes("fer2013new.csv", ["Training"], np.array([True]), counts, "").majorities()
     assert found.tolist() == [ferplus.VOTES.index(expected) if expected else len(ferplus.VOTES)]
+
+
+@pytest.mark.parametrize(
+    ("votes", "seven", "eight"),
+    [
+        ({"anger": 10}, {"anger": 1}, {"anger": 1}),
+        ({"anger": 5, "fear": 5}, {"anger": 1 / 2, "fear": 1 / 2}, {"anger": 1 / 2, "fear": 1 / 2}),
+        # nine tenths of what is left are enough, so that the single vote is not taken and the three votes are
+        ({"anger": 6, "fear": 3, "sadness": 1}, {"anger": 2 / 3, "fear": 1 / 3}, {"anger": 2 / 3, "fear": 1 / 3}),
+        # eight of ten are three quarters: the last two are not taken
+        ({"anger": 5, "fear": 3, "sadness": 2}, {"anger": 5 / 8, "fear": 3 / 8}, {"anger": 5 / 8, "fear": 3 / 8}),
+        ({"anger": 4, "fear": 2, "sadness": 2, "neutral": 2}, {}, {}),  # four emotions
+        ({"anger": 5, "contempt": 4, "NF": 1}, {"anger": 1}, {"anger": 5 / 9, "contempt": 4 / 9}),
+        ({"contempt": 6, "anger": 4}, {}, {"contempt": 3 / 5, "anger": 2 / 5}),
+        ({"anger": 6, "unknown": 4}, {"anger": 1}, {"anger": 1}),
+        ({"anger": 5, "unknown": 5}, {}, {}),  # half of the votes are not enough
+        ({"unknown": 6, "anger": 4}, {}, {}),
+        ({"NF": 10}, {}, {}),
+        (dict.fromkeys(COLUMNS, 1), {}, {}),
+    ],
+)
+def test_the_shares_are_those_of_the_authors_code(votes, seven, eight):
+    counts = np.array([[{k.lower(): v for k, v in votes.items()}.get(name, 0) for name in ferplus.VOTES]])
+    row = ferplus.Votes("fer2013new.csv", ["Training"], np.array([True]), counts, "")
+    for classes, expected in ((7, seven), (8, eight)):
+        wanted = [expected.get(name, 0) for name in ferplus.VOTES[:classes]]
+        assert row.shares(classes)[0].tolist() == pytest.approx(wanted)
+    unnamed = ferplus.Votes("fer2013new.csv", ["Training"], np.array([False]), counts, "")
+    assert not unnamed.shares(8).any()
+
+
+def test_votes_stay_with_their_face_and_only_training_draws_labels(tmp_path, release):
+    rows = rows_of(release)
+    training, tested = (
+        [number for number, (_, usage) in enumerate(rows, 1) if (usage == "Training") == part] for part in (True, False)
+    )
+    text = votes_for(
+        release,
+        **{f"row{training[0]}": {"sadness": 6, "neutral": 3}, f"row{training[1]}": {"anger": 5, "fear": 5}},
+        **{f"row{tested[0]}": {"sadness": 6, "neutral": 3}, f"row{tested[1]}": {"anger": 5, "fear": 5}},
+    )
+    folder = put(tmp_path / "data", release, text)
+    faces = load(folder, "ferplus_votes")
+    assert len(faces) == 139  # the tested face without a majority is left out, the training face is not
+    assert load(folder).shares is None
+    given = dict(zip(faces.meta["source"], faces.shares, strict=True))
+    sad, neutral, angry, fear = (CLASS_NAMES.index(name) for name in ("sad", "neutral", "angry", "fear"))
+    assert given[f"row {training[0]}"][[sad, neutral]].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert given[f"row {training[1]}"][[angry, fear]].tolist() == [0.5, 0.5]
+    assert given[f"row {tested[0]}"][sad] == 1
+    assert faces.shares.sum(axis=1) == pytest.approx(1)
+    assert faces.notes["ferplus"]["drawn_labels"] == 2
+    assert faces.fingerprint != dataclasses.replace(faces, shares=None).fingerprint
+    half = faces.part("Training").take([3, 1])
+    assert (half.shares == faces.part("Training").shares[[3, 1]]).all()
+
+
+def test_a_face_draws_its_label_in_proportion_to_its_votes(tmp_path):
+    rng = np.random.default_rng(0)
+    meta = pd.DataFrame({"label": [0] * 4000, "split": "Training"})
+    shares = np.tile(np.array([0.7, 0.3, 0], np.float32), (4000, 1))
+    images = rng.integers(0, 256, (4000, 8, 8), dtype=np.uint8)
+    faces = FaceDataset(images, meta, ("a", "b", "c"), "fer2013", shares=shares)
+    settings = BaselineCnnSettings(batch_size=1000)
+    epochs = [[FaceBatches(faces, settings, augment_with=(0, epoch))[k][1] for k in range(4)] for epoch in (0, 0, 1)]
+    first, again, other = (np.concatenate(epoch) for epoch in epochs)
+    assert (first.sum(axis=1) == 1).all()
+    assert first.mean(axis=0) == pytest.approx([0.7, 0.3, 0], abs=0.03)
+    assert (first == again).all()
+    assert (first != other).any()
+    assert (FaceBatches(faces, settings)[0][1][:, 0] == 1).all()  # validation has fixed labels
+
+
+def test_contempt_is_an_eighth_class_where_asked(tmp_path, release):
+    training = [number for number, (_, usage) in enumerate(rows_of(release), 1) if usage == "Training"]
+    folder = put(tmp_path / "data", release, votes_for(release, **{f"row{training[0]}": {"contempt": 6, "fear": 4}}))
+    faces = load(folder, "ferplus8")
+    assert faces.class_names == (*CLASS_NAMES, "contempt")
+    assert len(faces) == 140
+    assert faces.meta["source"][faces.labels == 7].tolist() == [f"row {training[0]}"]
+    (votes,) = load(folder, "ferplus8_votes").shares[faces.labels == 7].tolist()
+    assert (votes[7], votes[2]) == pytest.approx((0.6, 0.4))
+    with pytest.raises(FerError, match="leaves no training face of contempt"):
+        load(put(tmp_path / "none", release, votes_for(release)), "ferplus8")
 
 
 def test_the_votes_are_the_labels_and_what_has_no_class_is_left_out_and_counted(tmp_path, release, capsys):

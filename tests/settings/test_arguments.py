@@ -85,7 +85,7 @@ def test_weights_to_pretrain_are_a_name_and_no_file():
         ),
         ({"trunk": "keras"}, "TRUNK is 'keras'.*give one of keras-float32"),
         ({"test_split": "PublicTst"}, r"TEST_SPLIT=PublicTst is unknown \(did you mean 'PublicTest'\?\): give one of"),
-        ({"labels": "fer+"}, "LABELS=fer\\+ is unknown.*: give one of fer2013, ferplus"),
+        ({"labels": "fer+"}, "LABELS=fer\\+ is unknown.*: give one of fer2013, ferplus, ferplus_votes"),
         ({"skip_bad": "perhaps"}, "SKIP_BAD is 'perhaps'; give yes or no"),
         ({"gpus": 4}, "GPUS=4 is unknown: give one of 0, 1"),
         ({"seeds": "a b"}, "SEEDS=a b has 'a': give whole numbers"),
@@ -119,7 +119,11 @@ def run(*words: str, **given: str) -> subprocess.CompletedProcess:
     [
         ({"CLUSTER": "pbs"}, "CLUSTER=pbs is unknown: give one of slurm."),
         ({"JOBS": "many"}, "JOBS=many must be a number of notebooks, 1 or more."),
-        ({"LABELS": "votes"}, "LABELS=votes is unknown: give one of fer2013, ferplus."),
+        (
+            {"LABELS": "votes"},
+            "LABELS=votes is unknown (did you mean 'ferplus_votes'?): give one of fer2013, ferplus, ferplus_votes, "
+            "ferplus8, ferplus8_votes.",
+        ),
         ({"PROFILE": "papr"}, "There is no profile 'papr'"),
     ],
 )

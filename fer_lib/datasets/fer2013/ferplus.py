@@ -3,7 +3,8 @@
 Barsoum et al., "Training deep networks for facial expression recognition with crowd-sourced label distribution" (2016)
 had ten people label each face again. ``fer2013new.csv`` has their votes and no faces: its rows follow those of
 ``fer2013.csv``. The vote is counted as the authors' own code does in its mode "majority": single votes are removed, and
-an emotion is the label if it has more than half of the votes that remain.
+an emotion is the label if it has more than half of the votes that remain. Their mode "probability" is here, too: the
+label of a training face is drawn by the votes, again in each epoch.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ from fer_lib.errors import FerError, first_line
 #: The columns of the votes, in the order of ``CLASS_NAMES`` and then the three that are no class of FER-2013.
 VOTES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt", "unknown", "nf")
 
-#: Faces of each class by the majority, per split, in the order of ``CLASS_NAMES``: counted in the authors' file.
+#: The seven classes of FER-2013 and FER+'s eighth.
+EIGHT = (*CLASS_NAMES, "contempt")
+
+#: Faces of each class by the majority, per split, in the order of ``EIGHT``: counted in the authors' file.
 MAJORITY_COUNTS: dict[str, tuple[int, ...]] = {
-    "Training": (2100, 119, 532, 7287, 3014, 3149, 8740),
-    "PublicTest": (287, 24, 62, 865, 351, 415, 1182),
-    "PrivateTest": (273, 18, 83, 893, 384, 396, 1090),
+    "Training": (2100, 119, 532, 7287, 3014, 3149, 8740, 119),
+    "PublicTest": (287, 24, 62, 865, 351, 415, 1182, 13),
+    "PrivateTest": (273, 18, 83, 893, 384, 396, 1090, 16),
 }
 
 _ROWS = 35_887  # of the authors' file
@@ -77,6 +81,21 @@ class Votes:
         found = np.where(2 * kept.max(axis=1) > kept.sum(axis=1), kept.argmax(axis=1), _NO_MAJORITY)
         return np.where(self.named, found, _NO_NAME)
 
+    def shares(self, classes: int = len(CLASS_NAMES)) -> np.ndarray:
+        """Compute the share of each class in a row's votes, float32 (N, classes); zeros where the row is left out.
+
+        As in the authors' code: single votes are removed; emotions are taken by falling votes until they have three
+        quarters of the rest, at most three of them, and none from "unknown" or NF on. Rows of more emotions, or whose
+        emotions have half of the votes or less, are left out. So are those with "unknown", NF, or an emotion that is
+        none of the ``classes`` first.
+        """
+        rows = np.array([_taken(row) for row in np.where(self.counts > 1, self.counts, 0)]).reshape(-1, len(VOTES))
+        first = rows.argmax(axis=1)
+        inside = rows[:, :classes]
+        used = self.named & (rows.sum(axis=1) > 0) & (first < classes)
+        shares = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
+        return np.where(used[:, np.newaxis], shares, 0).astype(np.float32)
+
 
 def load(*places: str | Path) -> Votes | None:
     """Find ``fer2013new.csv`` by its columns, in or next to any of these places, and read it; None if there is none.
@@ -97,28 +116,42 @@ def load(*places: str | Path) -> Votes | None:
     return next((_votes(text, *facts) for text, facts in found.items()), None)
 
 
-def relabelled(faces: FaceDataset, votes: Votes) -> FaceDataset:
-    """Give FER-2013's faces the labels of FER+'s majority vote; leave out those whose majority is no class of FER-2013.
+def relabelled(faces: FaceDataset, votes: Votes, *, drawn: bool = False, contempt: bool = False) -> FaceDataset:
+    """Give FER-2013's faces the labels of FER+'s majority vote; leave out those whose majority is none of the classes.
 
-    Left out, and counted in ``notes["ferplus"]``, are faces whose majority is contempt, unknown or NF (no face), those
-    without a majority, and those without an image name. The faces are in canonical order again.
+    Left out, and counted in ``notes["ferplus"]``, are faces whose majority is unknown, NF (no face) or, unless it is a
+    class, contempt; those without a majority; and those without an image name. The faces are in canonical order again.
+
+    Args:
+        faces: FER-2013 in the order of its CSV.
+        votes: the votes on its rows.
+        drawn: keep each training face with at least one class in :meth:`Votes.shares`, with those ``shares``: training
+            draws its label by them in each epoch. Its ``label`` is the largest share's. Other faces keep the majority.
+        contempt: whether contempt is an eighth class.
 
     Raises:
         FerError: the rows do not fit the faces, or a class of the training part would be empty.
     """
     _check_fit(faces, votes)
+    names = EIGHT if contempt else CLASS_NAMES
     rows = _row_numbers(faces)
-    majorities = votes.majorities()[rows - 1]
-    labels = majorities[majorities < len(CLASS_NAMES)]
-    kept = faces.take(majorities < len(CLASS_NAMES))
+    codes = votes.majorities()[rows - 1]
+    shares = np.eye(_NO_NAME + 1, len(names), dtype=np.float32)[codes]  # zeros where the code is no class
+    if drawn:
+        learned = (faces.meta["split"] == SPLITS[0]).to_numpy()
+        shares[learned] = votes.shares(len(names))[rows - 1][learned]
+        codes = np.where(shares.any(axis=1), shares.argmax(axis=1), np.where(codes < len(names), _NO_MAJORITY, codes))
+    used = codes < len(names)
+    labels = codes[used]
+    kept = replace(faces, class_names=names, shares=shares if drawn else None).take(used)
     training = labels[(kept.meta["split"] == SPLITS[0]).to_numpy()]
-    if empty := [name for label, name in enumerate(CLASS_NAMES) if label not in training]:
+    if empty := [name for label, name in enumerate(names) if label not in training]:
         raise FerError(
             f"{votes.origin}: the majority vote leaves no training face of {' and '.join(empty)}; give all of FER-2013 "
             "and FER+, or labels: fer2013."
         )
-    codes = Counter(majorities.tolist())
-    left_out = {name: codes[code] for code, name in _LEFT_OUT.items() if codes[code]}
+    unused = Counter(codes[~used].tolist())
+    left_out = {name: unused[code] for code, name in _LEFT_OUT.items() if unused[code]}
     facts = {
         "file": votes.origin,
         "sha256": votes.sha256,
@@ -126,9 +159,25 @@ def relabelled(faces: FaceDataset, votes: Votes) -> FaceDataset:
         "changed": int((labels != kept.labels).sum()),
         "rows_without_ten_votes": int((votes.counts.sum(axis=1) != _RATERS).sum()),
     }
+    if drawn:
+        facts["drawn_labels"] = int((shares[used].max(axis=1) < 1).sum())
     kept = _ordered(replace(kept, meta=kept.meta.assign(label=labels)))
     remarks = [*faces.notes.get("remarks", ()), _remark(kept, facts), *_deviation(kept, votes)]
     return replace(kept, notes={**faces.notes, "ferplus": facts, "remarks": remarks})
+
+
+def _taken(votes: np.ndarray) -> np.ndarray:
+    """Take emotions of one row by falling votes, equal ones together: see :meth:`Votes.shares`."""
+    left, taken, number = votes.copy(), np.zeros_like(votes), 0
+    while taken.sum() < 0.75 * votes.sum() and number < 3:
+        equal = np.flatnonzero(left == left.max())
+        emotions, others = equal[equal < len(EIGHT)], equal[equal >= len(EIGHT)]
+        taken[emotions], left[emotions] = votes[emotions], 0
+        number += len(emotions)
+        if len(others):  # "unknown" or NF: it counts only if it is alone and first
+            taken[others[0]] = 0 if taken.any() else votes[others[0]]
+            break
+    return taken if 2 * taken.sum() > votes.sum() and number <= 3 else np.zeros_like(taken)
 
 
 def votes_alone(path: Path) -> FerError | None:
@@ -250,8 +299,10 @@ def _remark(faces: FaceDataset, facts: dict) -> str:
     listed = ", ".join(f"{count:,} {reason}" for reason, count in facts["left_out"].items())
     short = facts["rows_without_ten_votes"]
     rows = f" {short:,} {'row has' if short == 1 else 'rows have'} more or fewer than ten votes." if short else ""
+    drawn = facts.get("drawn_labels")
+    kind = "majority votes" if drawn is None else f"votes, which {drawn:,} training faces draw theirs by in each epoch"
     return (
-        f"The labels are FER+'s majority votes ({facts['file']}): {len(faces):,} faces, of which {facts['changed']:,} "
+        f"The labels are FER+'s {kind} ({facts['file']}): {len(faces):,} faces, of which {facts['changed']:,} "
         f"have another label than in FER-2013; left out: {listed or 'none'}.{rows}"
     )
 
@@ -260,9 +311,10 @@ def _deviation(faces: FaceDataset, votes: Votes) -> list[str]:
     """Say where the complete file's counts differ from those of the authors' file."""
     table = faces.counts().drop(columns="total")
     known = {split: counts for split, counts in MAJORITY_COUNTS.items() if split in table.index}
-    if len(votes.usages) != _ROWS or len(known) < len(SPLITS) or faces.notes["skipped"]:
+    if len(votes.usages) != _ROWS or len(known) < len(SPLITS) or faces.notes["skipped"] or faces.shares is not None:
         return []
-    differing = [split for split, counts in known.items() if tuple(table.loc[split]) != counts]
+    width = len(table.columns)
+    differing = [split for split, counts in known.items() if tuple(table.loc[split]) != counts[:width]]
     if not differing:
         return []
     return [f"{votes.origin} has other majorities than the authors' file in {', '.join(differing)}."]
