@@ -163,6 +163,8 @@ def from_decisions(values: np.ndarray) -> np.ndarray:
 def _checked(images: np.ndarray) -> np.ndarray:
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3:
+        if images.ndim == 4:
+            raise FerError("The comparators read grey faces, and these are in colour; set channels to grey.")
         raise ValueError(f"faces are {images.dtype} of shape {images.shape}; expected uint8 (N, H, W)")
     return images
 

@@ -39,9 +39,15 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
         FerError: no data folder is given, it does not contain FER-2013 or the labels asked for, or the corpus is
             damaged.
     """
-    place = _place("fer2013", settings, data_dir, partial(_drawn_fer2013, settings.generated_faces))
+    colour = settings.channels == "rgb"
+    if colour and settings.labels != "fer2013":
+        raise FerError(
+            f"channels is rgb and labels is {settings.labels}, but FER+ has FER-2013's grey faces; change one."
+        )
+    draw = _drawn_colour if colour else _drawn_fer2013
+    place = _place("fer2013", settings, data_dir, partial(draw, settings.generated_faces))
     assert place is not None  # a missing corpus is an error here
-    faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, progress=progress))
+    faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, colour=colour, progress=progress))
     if settings.labels != "fer2013":
         faces = _with_ferplus(faces, place.path, data_dir or os.environ.get("FER_DATA", ""), labels=settings.labels)
     if settings.drop_leaks:
@@ -144,7 +150,11 @@ def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
     """
     if not isinstance(draw_faces, bool):
         raise TypeError(f"draw_faces is {draw_faces!r}; expected True or False")
-    return faces if draw_faces or faces.synthetic else fer2013.load(_drawn_fer2013(FACES_FOR_FIGURES), progress=False)
+    if draw_faces or faces.synthetic:
+        return faces
+    colour = faces.images.ndim == 4
+    generated = (_drawn_colour if colour else _drawn_fer2013)(FACES_FOR_FIGURES)
+    return fer2013.load(generated, colour=colour, progress=False)
 
 
 def _with_ferplus(faces: FaceDataset, path: Path, data_dir: str, *, labels: str) -> FaceDataset:
@@ -189,6 +199,11 @@ def _drawn(corpus: str, size: int | str, write: Callable[[Path], object], *, wri
         write(folder)
         whole.touch()
     return folder
+
+
+def _drawn_colour(count: int) -> Path:
+    write = partial(writers.write_fer2013_folders, n=count, seed=GENERATED_SEED, colour=True)
+    return _drawn("colour", count, write)
 
 
 def _drawn_fer2013(count: int) -> Path:

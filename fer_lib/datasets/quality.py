@@ -16,6 +16,7 @@ import pandas as pd
 from fer_lib.datasets.face_dataset import FaceDataset, split_named
 from fer_lib.datasets.near_duplicates import pairs
 from fer_lib.errors import FerError, nearest
+from fer_lib.utils.pixels import grey
 
 TEST_SPLITS = ("PublicTest", "PrivateTest")
 
@@ -148,7 +149,7 @@ def near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLI
         FerError: the dataset lacks ``Training`` or one of the test splits.
     """
     training, tested = _training_and_tested(dataset, test_splits)
-    found = pairs(dataset.images[tested], dataset.images[training])
+    found = pairs(grey(dataset.images[tested]), grey(dataset.images[training]))
     faces = tested[found.faces]
     return pd.DataFrame(
         {

@@ -31,6 +31,7 @@ from fer_lib.settings import DepthStudySettings, settings_dict, settings_hash
 from fer_lib.training import set_seed
 from fer_lib.utils import code_hash
 from fer_lib.utils.checkpoints import Checkpoints
+from fer_lib.utils.pixels import grey
 
 log = logging.getLogger(__name__)
 
@@ -252,7 +253,7 @@ def _draw(settings: DepthStudySettings, faces: FaceDataset, *, seed: int) -> _Da
             f"There are {count} faces, less than one batch of {settings.batch_size}; lower batch_size or add faces."
         )
     drawn = faces.take(np.random.default_rng(seed).permutation(len(faces))[:count])
-    pixels = drawn.images.astype(np.float32)[..., np.newaxis]
+    pixels = grey(drawn.images).astype(np.float32)[..., np.newaxis]
     return _Data((pixels - pixels.mean()) / pixels.std(), drawn.labels, len(faces.class_names))
 
 

@@ -98,16 +98,17 @@ def class_counts(counts: pd.DataFrame, *, synthetic: bool = False) -> Figure:
 
 @styled
 def mean_faces(means: np.ndarray, class_names: Sequence[str], *, synthetic: bool = False) -> Figure:
-    """Draw the mean face of each class, all on one grey scale.
+    """Draw the mean face of each class, all on one scale.
 
     Args:
-        means: float, shape (C, H, W), any pixel scale.
+        means: float, shape (C, H, W) or (C, H, W, 3), any pixel scale.
         class_names: C names.
         synthetic: whether to mark the figure as made from generated faces.
     """
     low, high = float(np.min(means)), float(np.max(means))
+    scale = "grey scale" if np.ndim(means) == 3 else "scale"
     grey = (np.asarray(means) - low) / ((high - low) or 1)
-    note = f"One grey scale for all: pixel value {low:.4g} is black, {high:.4g} is white."
+    note = f"One {scale} for all: pixel value {low:.4g} is black, {high:.4g} is white."
     return face_rows(
         {"": grey}, "Mean face of each class", columns=len(means), above=class_names, note=note, synthetic=synthetic
     )

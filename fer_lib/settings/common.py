@@ -18,7 +18,7 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 
-LATER_SETTINGS = {"labels": "fer2013", "drop_near_duplicates": False}
+LATER_SETTINGS = {"labels": "fer2013", "drop_near_duplicates": False, "channels": "grey"}
 """Data settings that came later, with their defaults: records leave them out there, as those of earlier runs do."""
 
 
@@ -39,6 +39,8 @@ class DataSettings:
             ``fer2013new.csv``, without the faces whose majority is none of the seven classes; ``"ferplus_votes"``, by
             which each training face draws its label in each epoch. ``"ferplus8"`` and ``"ferplus8_votes"`` have
             contempt as an eighth class.
+        channels: ``"grey"``; ``"rgb"`` reads image folders of any corpus of faces in colour with FER-2013's classes
+            (the paper's future work).
         test_split: the part of 3,589 faces that is "the dataset of testing"; the paper does not say which of two.
         validation_split: ``"stratified"`` by class; ``"unstratified_ceil"`` and ``"unstratified_floor"`` draw 5,742 and
             5,741 of the 28,709 faces at random, as scikit-learn and ImageDataGenerator would round.
@@ -51,6 +53,7 @@ class DataSettings:
     drop_leaks: bool = False
     drop_near_duplicates: bool = False
     labels: Literal["fer2013", "ferplus", "ferplus_votes", "ferplus8", "ferplus8_votes"] = "fer2013"
+    channels: Literal["grey", "rgb"] = "grey"
     test_split: Literal["PrivateTest", "PublicTest"] = "PrivateTest"
     validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor"] = "stratified"
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2

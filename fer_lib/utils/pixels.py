@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 # ``keras.applications.resnet50.preprocess_input`` subtracts these from blue, green and red; a test compares them.
 IMAGENET_BGR_MEANS = np.array([103.939, 116.779, 123.68], dtype=np.float32)
+
+
+def grey(images: np.ndarray) -> np.ndarray:
+    """Convert images to grey, uint8 (N, H, W), by OpenCV's weights of red, green and blue; grey ones stay as they are.
+
+    Args:
+        images: uint8, shape (N, H, W), or RGB of shape (N, H, W, 3).
+    """
+    if images.ndim == 3:
+        return images
+    return np.array([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]).reshape(images.shape[:3])
 
 
 def network_input(images: np.ndarray, scaling: str = "unit") -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -43,7 +44,7 @@ from fer_lib.datasets.readers.archives import (
 from fer_lib.datasets.readers.cache import cached
 from fer_lib.datasets.readers.faults import Faults
 from fer_lib.datasets.readers.locate import MARKER
-from fer_lib.datasets.readers.pictures import is_picture_name
+from fer_lib.datasets.readers.pictures import SIDE, decode_face, decode_square, is_picture_name
 from fer_lib.errors import FerError
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.progress import bar
@@ -91,7 +92,9 @@ class _Layout:
         return self.root.count("/"), _LAYOUT_ORDER.index(self.name)
 
 
-def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progress: bool = True) -> FaceDataset:
+def load(
+    path: str | Path, *, skip_bad: bool = False, colour: bool = False, cache: bool = True, progress: bool = True
+) -> FaceDataset:
     """Load any release of FER-2013 from a file, an archive (read in place), a folder or a data folder.
 
     The release is recognised by content. In a folder, an entry named ``fer2013`` comes first (see ``find_corpus``).
@@ -103,24 +106,29 @@ def load(path: str | Path, *, skip_bad: bool = False, cache: bool = True, progre
         path: the file, archive, folder or data folder.
         skip_bad: leave faulty rows out, counted in ``notes["skipped"]``, and accept a split with other counts than the
             official ones, rather than stop.
+        colour: read image folders of any corpus of faces in colour that has the seven classes (chen2023's future work):
+            RGB, the shorter side resized to 48 pixels and the centre kept. FER-2013's counts are then not expected.
         cache: read from and write to the parse cache (``.fer-cache`` next to the data, or ``$FER_CACHE``).
         progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
-        Faces uint8 (N, 48, 48) in canonical order; ``meta`` has ``label``, ``split`` and ``source`` (``"row 17"``, or
-        the picture's name below the corpus's root). ``notes`` has ``layout``, ``container``, ``skipped``,
-        ``count_deviations`` and, where there is more to say, ``remarks``: sentences on columns that were ignored, on
-        parts that are missing or not told apart, and on other copies of the corpus.
+        Faces uint8 (N, 48, 48), or (N, 48, 48, 3) in colour, in canonical order; ``meta`` has ``label``, ``split`` and
+        ``source`` (``"row 17"``, or the picture's name below the corpus's root). ``notes`` has ``layout``,
+        ``container``, ``skipped``, ``count_deviations`` and, where there is more to say, ``remarks``: sentences on
+        columns that were ignored, on parts that are missing or not told apart, and on other copies of the corpus.
 
     Raises:
-        FerError: nothing is recognised, or the data have faults; names the first place and counts all faults.
+        FerError: nothing is recognised, or the data have faults; names the first place and counts all faults. Or
+            colour is asked of another layout than image folders.
     """
     target, layout, others = _find(path)
     key = {"corpus": "fer2013", "skip_bad": skip_bad, "decoder": f"opencv {cv2.__version__}", "reader": _READER}
+    key |= {"colour": True} if colour else {}
 
     def build() -> FaceDataset:
         with open_source(target) as source:
-            return _read(source, layout or _choose(source), skip_bad=skip_bad, progress=progress)
+            chosen = layout or _choose(source)
+            return _read(source, chosen, skip_bad=skip_bad, colour=colour, progress=progress)
 
     faces = cached(target, key | _content_key(target, layout), build) if cache else build()
     if not others:
@@ -227,12 +235,17 @@ def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
         return {"sha256": digest, "root": layout.root, "marked": locate.marked(source, layout.root)}
 
 
-def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) -> FaceDataset:
+def _read(source: Source, layout: _Layout, *, skip_bad: bool, colour: bool, progress: bool) -> FaceDataset:
     member = layout.csv or layout.root.rstrip("/")
     origin = source.describe(member) if member else source.path.name
+    if colour and layout.tree is None:
+        raise FerError(
+            f"{origin} is FER-2013 as {layout.name}, whose faces are grey; give folders train/<emotion>/ and "
+            "test/<emotion>/ of pictures in colour, or set channels to grey."
+        )
     faults = Faults(origin, skip_bad)
     synthetic = locate.marked(source, layout.root)
-    rows = _rows(source, layout, origin, faults, progress=progress)
+    rows = _rows(source, layout, origin, faults, colour=colour, progress=progress)
     skipped = faults.settle()
     if not len(rows.images):
         raise FerError(f"{origin} contains no face that can be read; fetch the corpus again.")
@@ -243,18 +256,18 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, progress: bool) ->
         "layout": layout.name,
         "container": source.container,
         "skipped": skipped,
-        "count_deviations": _deviations(rows, names, layout, origin, tolerated=skip_bad or synthetic),
+        "count_deviations": {} if colour else _deviations(rows, names, layout, origin, tolerated=skip_bad or synthetic),
     }
     remarks = _remarks(layout)
-    if UNDIVIDED in names:
+    if UNDIVIDED in names and not colour:
         remarks.append(_OTHER_UNDIVIDED if notes["count_deviations"] else _OFFICIAL_UNDIVIDED)
     notes |= {"remarks": remarks} if remarks else {}
     if layout.unread:
         notes = locate.also_found(notes, TITLES["fer2013"], str(layout.csv), layout.unread)
-    return _dataset(rows, names, notes, synthetic)
+    return _dataset(rows, names, notes, synthetic, corpus="colour" if colour else "fer2013")
 
 
-def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, progress: bool) -> Rows:
+def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, colour: bool, progress: bool) -> Rows:
     """Read all rows of a layout."""
     if layout.csv:
         rank = 0 if layout.name == _COMPETITION else None
@@ -268,7 +281,8 @@ def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, progr
             return read_shards(source, layout.shards, faults=faults, advance=advance)
     assert layout.tree is not None  # a layout has a CSV, shards or a tree
     with bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
-        return read_tree(source, layout.tree, faults=faults, advance=advance)
+        decode = partial(decode_square, side=SIDE) if colour else decode_face
+        return read_tree(source, layout.tree, faults=faults, advance=advance, decode=decode)
 
 
 def _named_splits(rows: Rows, origin: str) -> tuple[Rows, tuple[str, ...]]:
@@ -351,7 +365,7 @@ def _remarks(layout: _Layout) -> list[str]:
     return remarks
 
 
-def _dataset(rows: Rows, names: tuple[str, ...], notes: dict, synthetic: bool) -> FaceDataset:
+def _dataset(rows: Rows, names: tuple[str, ...], notes: dict, synthetic: bool, *, corpus: str) -> FaceDataset:
     order = canonical_order(rows.images, rows.labels, rows.split_ranks, rows.sources)
     meta = pd.DataFrame(
         {
@@ -360,4 +374,4 @@ def _dataset(rows: Rows, names: tuple[str, ...], notes: dict, synthetic: bool) -
             "source": [rows.sources[row] for row in order.tolist()],
         }
     )
-    return FaceDataset(rows.images[order], meta, CLASS_NAMES, "fer2013", synthetic, notes)
+    return FaceDataset(rows.images[order], meta, CLASS_NAMES, corpus, synthetic, notes)

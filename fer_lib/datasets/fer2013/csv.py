@@ -59,7 +59,7 @@ class Rows:
     """Parsed faces in the order they were read.
 
     Attributes:
-        images: uint8, shape (N, 48, 48).
+        images: uint8, shape (N, 48, 48), or (N, 48, 48, 3) of faces in colour.
         labels: int64, shape (N,), positions in ``CLASS_NAMES``.
         split_ranks: int64, shape (N,), positions in ``SPLITS``, or ``SOME_TEST``.
         sources: N places, such as ``"row 17"``.

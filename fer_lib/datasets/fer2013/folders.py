@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -47,14 +48,22 @@ def find_trees(names: Iterable[str]) -> list[Tree]:
     return [_tree(root, names) for root in sorted(roots)]
 
 
-def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[int], object]) -> Rows:
-    """Decode the pictures of a tree to 48 x 48 grey faces.
+def read_tree(
+    source: Source,
+    tree: Tree,
+    *,
+    faults: Faults,
+    advance: Callable[[int], object],
+    decode: Callable[[bytes], np.ndarray] = decode_face,
+) -> Rows:
+    """Decode the pictures of a tree to faces.
 
     Args:
         source: contains the members.
         tree: from ``find_trees``.
         faults: receives the faults; faulty pictures are left out of the result.
         advance: called with the number of pictures read, for the progress bar.
+        decode: decodes one picture, by default to a grey face; all faces must have one shape.
     """
     placed: dict[str, tuple[int, int]] = {}
     for name in tree.members:
@@ -65,7 +74,7 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
             faults.add(within, within, fault)
     images: dict[str, np.ndarray] = {}
     together = batches(source.items(placed), lambda item: len(item[1]), limit=_BATCH_BYTES, most=_BATCH)
-    for decoded in in_order(_decoded, together):
+    for decoded in in_order(partial(_decoded, decode=decode), together):
         advance(len(decoded))
         for name, face in decoded:
             if isinstance(face, Fault):
@@ -83,12 +92,14 @@ def read_tree(source: Source, tree: Tree, *, faults: Faults, advance: Callable[[
     )
 
 
-def _decoded(batch: list[tuple[str, bytes]]) -> list[tuple[str, np.ndarray | Fault]]:
+def _decoded(
+    batch: list[tuple[str, bytes]], decode: Callable[[bytes], np.ndarray]
+) -> list[tuple[str, np.ndarray | Fault]]:
     """Decode each picture to its face or its fault."""
     faces: list[tuple[str, np.ndarray | Fault]] = []
     for name, data in batch:
         try:
-            faces.append((name, decode_face(data)))
+            faces.append((name, decode(data)))
         except Fault as fault:
             faces.append((name, fault))
     return faces

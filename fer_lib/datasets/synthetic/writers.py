@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from fer_lib.datasets.readers.locate import MARKER, OLIVETTI_COMMENT
+from fer_lib.datasets.synthetic.colours import coloured
 from fer_lib.datasets.synthetic.faces import FER2013_CLASSES, draw_corpus
 from fer_lib.datasets.synthetic.people import (
     Conditions,
@@ -69,24 +70,29 @@ def write_fer2013_csv(folder: str | Path, *, n: int = 700, seed: int = 0, icml: 
     return write_text(folder / ("icml_face_data.csv" if icml else "fer2013.csv"), "\n".join(lines) + "\n")
 
 
-def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0) -> Path:
+def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0, colour: bool = False) -> Path:
     """Write FER-2013's folders of JPEG files, ``train/<emotion>/Training_<number>.jpg`` and so on; return the folder.
 
     Args:
         folder: a new or empty folder.
         n: faces in all, at least 42.
         seed: as for ``generate``.
+        colour: write PNG files in colour.
 
     Raises:
         FerError: the folder contains other files, or n or the seed is out of range.
     """
     images, meta = draw_corpus(n, seed)
-    folder = begin_folder(folder, f"write_fer2013_folders(n={n}, seed={seed})")
+    call = f"write_fer2013_folders(n={n}, seed={seed}{', colour=True' if colour else ''})"
+    folder = begin_folder(folder, call)
+    if colour:
+        images = coloured(images, seed)[..., ::-1]  # OpenCV writes blue, green, red
+    suffix = "png" if colour else "jpg"
     number: dict[str, int] = {}
     for image, label, usage in zip(images, meta["label"], meta["split"], strict=True):
         number[usage] = number.get(usage, 0) + 1
         place = folder / ("train" if usage == "Training" else "test") / FER2013_CLASSES[label]
-        write_image(place / f"{usage}_{number[usage]}.jpg", image)
+        write_image(place / f"{usage}_{number[usage]}.{suffix}", image)
     return folder
 
 
