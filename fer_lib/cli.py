@@ -443,7 +443,7 @@ def _models(arguments: argparse.Namespace) -> None:
     elif found:
         _say(*shelf.table(found))
     else:
-        _say("There is no model under results/*/models yet; notebook 04_resnet_svm saves two (`make replicate`).")
+        _say("There is no model under results/*/models yet; notebooks 04, 05 and 07 save some (`make replicate`).")
 
 
 def _runs(arguments: argparse.Namespace) -> None:

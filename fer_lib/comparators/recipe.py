@@ -100,6 +100,10 @@ class Network(Comparator):
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
         """Build the uncompiled network: faces of ``image_size`` to probabilities (N, classes)."""
 
+    def whole(self) -> keras.Model:
+        """Build the network whose outputs are the probabilities of faces that already have its size."""
+        return self.network_
+
     def settings(self) -> RecipeSettings:
         """Apply the comparator's and the caller's changes to the recipe; raise FerError, naming a wrong one."""
         for name in UNREAD:

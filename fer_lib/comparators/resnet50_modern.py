@@ -63,6 +63,16 @@ class ResNet50Modern(Network):
         made_of = ResNet50SvmSettings(weights=self.weights, trainable_trunk=settings.trainable_trunk)
         return resnet50_svm.build_classifier(made_of, image_size=self.image_size, classes=classes)
 
+    def whole(self) -> keras.Model:
+        """Build a network that averages the probabilities of a face and of its mirror image, as :meth:`predict` does.
+
+        It contains the trained network once.
+        """
+        face = keras.Input(self.network_.input_shape[1:], name="face")
+        mirrored = keras.ops.flip(face, axis=2)
+        both = [self.network_(face), self.network_(mirrored)]
+        return keras.Model(face, keras.layers.Average(name="probabilities")(both), name=self.name)
+
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
         faces = resized(images, self.image_size)
         return (self._answers(faces) + self._answers(faces[:, :, ::-1])) / 2

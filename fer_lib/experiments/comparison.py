@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,7 @@ from fer_lib.utils.progress import time_left
 log = logging.getLogger(__name__)
 
 TIMED_FACES = 128  # faces answered to measure speed: the test faces, repeated as often as needed
+Keep = Callable[["Row", "Comparator | None"], object]
 COST = ["system", "train_faces", "train_seconds", "faces_a_second"]
 
 
@@ -183,7 +184,12 @@ class WholeAnswers:
 
 
 def run_whole(
-    rows: Sequence[Row], learn: FaceDataset, asked: Mapping[str, np.ndarray], *, checkpoints: Path
+    rows: Sequence[Row],
+    learn: FaceDataset,
+    asked: Mapping[str, np.ndarray],
+    *,
+    checkpoints: Path,
+    keep: Keep | None = None,
 ) -> WholeAnswers:
     """Train every comparator on one part of a corpus and test it on others, except those in ``checkpoints`` already.
 
@@ -192,11 +198,16 @@ def run_whole(
         learn: N training faces.
         asked: maps a name to test faces, uint8 of the same size, shape (M, H, W); M may be 0.
         checkpoints: a folder for exactly these faces.
+        keep: called with each row and its trained comparator, or with None if the row's answers are there already; it
+            may save the comparator (:func:`fer_lib.predict.keeping.keeper`).
     """
     answers, costs, missing = {}, [], {}
     for place, row in enumerate(rows, start=1):
         path = checkpoints / f"{row.key}.npz"
-        if not path.is_file():
+        if path.is_file():
+            if keep:
+                keep(row, None)
+        else:
             try:
                 comparator = row.create()
                 seconds = _train(comparator, learn, None, path)
@@ -208,6 +219,8 @@ def run_whole(
             first = next(iter(asked.values()))
             found = {name: comparator.predict_proba(images).astype(np.float32) for name, images in asked.items()}
             cost = np.array([seconds, _faces_a_second(comparator, first)])
+            if keep:  # before its answers, so that a kill in between repeats both
+                keep(row, comparator)
             with atomic_path(path) as partial:
                 np.savez_compressed(partial, cost=cost, **found)  # type: ignore[arg-type]  # none is allow_pickle
             del comparator

@@ -1,6 +1,7 @@
-"""Save, load and apply whole models: a trunk with its classifier in a folder, or one Keras file. No pickle anywhere.
+"""Save, load and apply whole models: a folder, or one Keras file. No pickle anywhere.
 
-A folder contains ``trunk.keras``, ``svm.skops`` and ``model.json`` (:mod:`fer_lib.utils.bundle`).
+A folder contains ``model.json`` (:mod:`fer_lib.utils.bundle`), and ``trunk.keras`` with its classifier ``svm.skops``,
+or ``network.keras``, a network that gives the scores itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.backend import keras
+from fer_lib.comparators.base import resized
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
 from fer_lib.errors import FerError, first_line
@@ -26,8 +28,10 @@ from fer_lib.utils import bundle
 from fer_lib.utils.safe_load import read_network
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
+NETWORK_FILE = "network.keras"
 FORMAT = 1
 PREDICTION_BATCH = 128
+ALIKE = 1e-5  # the largest difference of a score between a network and its saved copy
 #: Settings that saved models may have and that no longer exist; none of them changes what a model answers.
 RETIRED = frozenset({"svm_solver"})
 
@@ -148,26 +152,35 @@ def _run(network: keras.Model, reading: Reading, images: np.ndarray) -> np.ndarr
     return np.concatenate(found)
 
 
-def save(folder: str | Path, model: SavedModel) -> Path:
-    """Write a trunk and its classifier as ``trunk.keras``, ``svm.skops`` and ``model.json``, each whole or not at all.
+def save(folder: str | Path, model: SavedModel, **more: Any) -> Path:
+    """Write a model and its ``model.json``, each file whole or not at all.
+
+    A trunk and its classifier are ``trunk.keras`` and ``svm.skops``; a whole network is ``network.keras``, without the
+    state of its optimiser.
+
+    Args:
+        folder: created if missing; former files of the same names are replaced.
+        model: the model.
+        more: further facts for ``model.json``, fit for JSON.
 
     Returns:
-        The folder, created if missing; its former files are replaced.
-
-    Raises:
-        ValueError: the model has no classifier (save the network with ``network.save``).
+        The folder.
     """
-    if model.fitted is None:
-        raise ValueError("the model has no fitted classifier; save its network with network.save(<file>.keras)")
-    content = {
-        "format": FORMAT,
-        "classifier": {"name": model.fitted.name, "parameters": dict(model.fitted.parameters)},
+    content: dict[str, Any] = {"format": FORMAT}
+    parts = {Path(NETWORK_FILE).stem: model.network}
+    if model.fitted is not None:
+        content["classifier"] = {"name": model.fitted.name, "parameters": dict(model.fitted.parameters)}
+        parts = {"trunk": model.network, "svm": model.fitted.pipeline}
+    elif getattr(model.network, "optimizer", None) is not None:
+        network = model.network
+        parts = {Path(NETWORK_FILE).stem: keras.Model(network.input, network.output, name=network.name)}
+    content |= {
         "class_names": list(model.class_names),
-        "settings": dict(model.settings),
+        "settings": dict(model.settings) | ({} if model.fitted else {"scaling": model.reading.scaling}),
         "face_settings": dict(model.face_settings),
         "provenance": dict(model.provenance),
     }
-    return bundle.save(folder, MODEL_FILE, content, {"trunk": model.network, "svm": model.fitted.pipeline})
+    return bundle.save(folder, MODEL_FILE, content | more, parts)
 
 
 def keep(
@@ -204,8 +217,46 @@ def keep(
     return model.predict(some).equals(again.predict(some))
 
 
+def keep_network(
+    folder: str | Path,
+    network: keras.Model,
+    taught: FaceDataset,
+    *,
+    settings: Any,
+    provenance: Mapping[str, Any],
+    faces: FaceSettings | None = None,
+    **more: Any,
+) -> bool:
+    """Save a network that gives a score for each class, load it, and tell whether both answer alike.
+
+    Args:
+        folder: the folder to write.
+        network: the network; its outputs are probabilities in label order.
+        taught: faces of the corpus that it was trained on, with all of its classes.
+        settings: the experiment's dataclass, with ``scaling``, the scaling of the network's pixels.
+        provenance: where it comes from; of its data, only the corpus ``taught`` is kept.
+        faces: the settings of the crops; None if the faces were cropped already.
+        more: further facts for ``model.json``, fit for JSON.
+    """
+    learnt = {name: facts for name, facts in provenance["data"].items() if name == taught.corpus}
+    model = SavedModel(
+        network,
+        tuple(taught.class_names),
+        settings=settings_dict(settings),
+        face_settings={} if faces is None else settings_dict(faces),
+        provenance={**provenance, "data": learnt},
+        how=Reading(settings.scaling),
+    )
+    again = load(save(folder, model, **more))
+    some = resized(taught.images[:PREDICTION_BATCH], max(model.image_size))
+    names = list(model.class_names)
+    return np.allclose(model.predict(some)[names], again.predict(some)[names], atol=ALIKE)
+
+
 def load(path: str | Path, *, classes: str | None = None, scaling: str | None = None) -> SavedModel:
     """Load a folder that :func:`save` wrote, or a ``.keras`` file of any network that gives a score for each class.
+
+    The ``.keras`` file of such a folder is read with its ``model.json``, too.
 
     A ``.keras`` file's classes and ``scaling`` are those given here, or else those of a ``model.json`` next to it
     (``class_names``, ``settings`` with ``scaling``). Without either, its own first layers tell the scaling
@@ -244,6 +295,9 @@ def load(path: str | Path, *, classes: str | None = None, scaling: str | None = 
 
 def _load_folder(folder: Path) -> SavedModel:
     content = _content(folder)
+    if NETWORK_FILE in content["sha256"]:
+        parts = bundle.read_parts(folder, MODEL_FILE, content)
+        return _whole(parts[Path(NETWORK_FILE).stem], folder / NETWORK_FILE, _card(folder / MODEL_FILE))
     parts = bundle.read_parts(folder, MODEL_FILE, content)
     classifier = content["classifier"]
     model = SavedModel(
@@ -260,8 +314,18 @@ def _load_folder(folder: Path) -> SavedModel:
 
 def _load_network(path: Path, classes: str | None, scaling: str | None) -> SavedModel:
     given = networks.class_names(classes) if classes is not None else None
-    network = read_network(path)
-    content = _card(path.with_name(MODEL_FILE))
+    return _whole(read_network(path), path, _card(path.with_name(MODEL_FILE)), given=given, scaling=scaling)
+
+
+def _whole(
+    network: keras.Model,
+    path: Path,
+    content: Mapping[str, Any],
+    *,
+    given: tuple[str, ...] | None = None,
+    scaling: str | None = None,
+) -> SavedModel:
+    """Make a model of a network that gives a score for each class, from its file ``path`` and its card."""
     names = given or tuple(content.get("class_names", FER2013_CLASS_NAMES))
     origin = GIVEN if given else CARD if "class_names" in content else ASSUMED
     channels = networks.input_channels(network, path.name)
@@ -330,12 +394,17 @@ def _content(folder: Path) -> dict[str, Any]:
     """Read ``model.json`` and check the keys that :func:`load` uses."""
     content, path = bundle.read_index(folder, MODEL_FILE), folder / MODEL_FILE
     kinds = {"classifier": dict, "class_names": list, "settings": dict, "face_settings": dict, "provenance": dict}
+    files = {TRUNK_FILE, SVM_FILE}
+    if NETWORK_FILE in content["sha256"]:
+        files = {NETWORK_FILE}
+        kinds.pop("classifier")
     wrong = [key for key, kind in kinds.items() if not isinstance(content.get(key), kind)]
     if content.get("format") != FORMAT:
         raise FerError(f"{path} has the format {content.get('format')!r}; expected {FORMAT}: save the model again.")
-    if set(content["sha256"]) != {TRUNK_FILE, SVM_FILE}:
+    if set(content["sha256"]) != files:
         wrong.append("sha256")
-    if not wrong and (content["classifier"].get("name") not in NAMES or "parameters" not in content["classifier"]):
+    classifier = content.get("classifier", {})
+    if not wrong and "classifier" in kinds and (classifier.get("name") not in NAMES or "parameters" not in classifier):
         wrong.append("classifier")
     if wrong:
         raise FerError(

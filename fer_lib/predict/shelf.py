@@ -132,8 +132,8 @@ def find_model(root: str | Path = "") -> Path:
     found = list_models(root)
     if not found:
         raise FerError(
-            "There is no model under results/*/models of this folder. Run notebook 04_resnet_svm, or name a model's "
-            "folder or .keras file with --model."
+            "There is no model under results/*/models of this folder. Run notebook 04_resnet_svm, 05_baseline_cnn or "
+            "07_comparators, or name a model's folder or .keras file with --model."
         )
     return found[0].path
 

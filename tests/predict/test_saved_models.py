@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from sklearn.ensemble import RandomForestClassifier
@@ -19,12 +20,13 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from fer_lib.backend import keras
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.models import resnet50_svm
 from fer_lib.predict import models as saved_models
 from fer_lib.predict.models import MODEL_FILE, SVM_FILE, TRUNK_FILE, SavedModel
-from fer_lib.settings import FaceSettings, ResNet50SvmSettings, settings_dict
+from fer_lib.settings import BaselineCnnSettings, FaceSettings, ResNet50SvmSettings, settings_dict
 from fer_lib.svm import classifiers
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.pixels import network_input
@@ -176,9 +178,75 @@ def test_saving_again_replaces_and_a_failure_keeps_the_old(trunk, model, saved, 
     assert saved_models.load(saved).fitted.name == "resnet50_svm_linear"
 
 
-def test_a_model_without_a_classifier_is_saved_by_keras(trunk, tmp_path):
-    with pytest.raises(ValueError, match="no fitted classifier"):
-        saved_models.save(tmp_path, SavedModel(trunk, CLASSES))
+# --- whole networks ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A compiled network whose optimiser has a state."""
+    keras.utils.set_random_seed(0)
+    face = keras.Input((8, 8, 3))
+    built = keras.Model(face, layers.Dense(7, activation="softmax")(layers.Flatten()(face)), name="small")
+    built.compile("adam", "categorical_crossentropy")
+    built.fit(faces_of(20)[..., np.newaxis].repeat(3, axis=3) / 255, np.eye(7)[np.arange(20) % 7], verbose=0)
+    return built
+
+
+@pytest.fixture
+def taught():
+    images = np.random.default_rng(1).integers(0, 256, (40, 48, 48), dtype=np.uint8)
+    meta = pd.DataFrame({"label": np.arange(40) % 7, "split": "Training"})
+    return FaceDataset(images, meta, CLASS_NAMES, "fer2013")
+
+
+@pytest.fixture
+def kept(trained, taught, tmp_path):
+    facts = {"fer2013": {"fingerprint": "a"}, "genki4k": {"fingerprint": "b"}}
+    settings = BaselineCnnSettings(scaling="trunk")
+    provenance = {"seed": 3, "data": facts}
+    folder = tmp_path / "kept"
+    assert saved_models.keep_network(folder, trained, taught, settings=settings, provenance=provenance, row="x-1")
+    return folder
+
+
+@pytest.mark.parametrize("place", ["", "network.keras"])
+def test_a_whole_network_in_a_folder_answers_as_before(kept, trained, place):
+    model = saved_models.load(kept / place)
+    assert (model.class_names, model.fitted, model.image_size) == (CLASS_NAMES, None, (8, 8))
+    assert (model.reading.scaling, model.reading.scaling_from, model.reading.classes_from) == ("trunk", "card", "card")
+    assert model.provenance == {"seed": 3, "data": {"fer2013": {"fingerprint": "a"}}}
+    found = model.predict(faces_of(5))[list(CLASS_NAMES)].to_numpy()
+    np.testing.assert_allclose(found, trained.predict_on_batch(network_input(faces_of(5), "trunk")), atol=1e-6)
+    assert json.loads((kept / MODEL_FILE).read_text())["row"] == "x-1"
+
+
+def test_the_state_of_the_optimiser_is_not_kept(kept, trained):
+    assert getattr(keras.saving.load_model(kept / "network.keras"), "optimizer", None) is None
+    assert trained.optimizer is not None
+
+
+def test_the_faces_of_another_size_are_resized_for_the_check(trained, taught, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(SavedModel, "predict", lambda self, images: seen.append(images) or pd.DataFrame())
+    monkeypatch.setattr(saved_models, "load", lambda path: SavedModel(trained, CLASS_NAMES))
+    with pytest.raises(KeyError):  # no answer has the classes
+        saved_models.keep_network(
+            tmp_path, trained, taught, settings=BaselineCnnSettings(), provenance={"seed": 0, "data": {}}
+        )
+    assert seen[0].shape == (40, 8, 8)
+
+
+def test_a_network_that_the_card_does_not_mean_is_refused(kept):
+    with open(kept / "network.keras", "ab") as file:
+        file.write(b" ")
+    assert f"network.keras in {kept} is not the file that {MODEL_FILE} names" in refusal(kept)
+    (kept / "network.keras").unlink()
+    assert "lacks network.keras" in refusal(kept)
+
+
+def test_a_folder_says_its_own_classes(kept):
+    with pytest.raises(FerError, match="Found --classes for the folder"):
+        saved_models.load(kept, classes="a,b,c,d,e,f,g")
 
 
 # --- damaged and foreign models ---------------------------------------------------------------------------------------

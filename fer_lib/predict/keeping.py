@@ -1,0 +1,71 @@
+"""Keep the networks that notebook 07 trains on all of FER-2013 as models, for ``fer-lib predict``."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fer_lib.comparators.base import Comparator
+from fer_lib.comparators.recipe import Network
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.experiments.comparison import Keep, Row
+from fer_lib.predict import models
+from fer_lib.settings import FaceSettings
+from fer_lib.utils import bundle
+from fer_lib.utils.files import write_text
+
+log = logging.getLogger(__name__)
+
+
+def keeper(
+    folder_of: Callable[[str], Path],
+    taught: FaceDataset,
+    *,
+    seed: int,
+    faces: FaceSettings,
+    provenance: Mapping[str, Any],
+) -> Keep:
+    """Make the function that saves each network of :func:`fer_lib.experiments.comparison.run_whole` as a model.
+
+    A model's folder is ``<row>_seed<seed>``. Comparators that are no single network, such as those on LBP features, are
+    not saved. If the answers of a row are there already, only the origin in the ``model.json`` of its network becomes
+    this run's.
+
+    Args:
+        folder_of: gives the folder of a model by name, as ``Run.model_folder`` does.
+        taught: the training faces.
+        seed: the run's seed.
+        faces: the settings of the crops from photos.
+        provenance: the run's, with all that it uses.
+    """
+
+    def keep(row: Row, comparator: Comparator | None) -> None:
+        folder = folder_of(f"{row.name}_seed{seed}")
+        if isinstance(comparator, Network) and comparator.settings_ is not None:
+            alike = models.keep_network(
+                folder,
+                comparator.whole(),
+                taught,
+                settings=comparator.settings_,
+                provenance=provenance,
+                faces=faces,
+                row=row.key,
+            )
+            if not alike:
+                log.warning("the model saved in %s answers otherwise than the trained one", folder.name)
+        elif comparator is None:
+            _renew(folder, row, provenance)
+
+    return keep
+
+
+def _renew(folder: Path, row: Row, provenance: Mapping[str, Any]) -> None:
+    """Replace the provenance of a model that an earlier run of the same row has saved."""
+    card = folder / models.MODEL_FILE
+    content = bundle.read_json(card) if card.is_file() else {}
+    if content.get("row") == row.key:
+        content["provenance"] = {**provenance, "data": content["provenance"]["data"]}
+        write_text(card, json.dumps(content, indent=2, ensure_ascii=False, default=list) + "\n")
