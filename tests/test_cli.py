@@ -163,7 +163,7 @@ def raising(error):
     ],
 )
 def test_what_else_can_go_wrong(monkeypatch, capsys, error, status, words):
-    monkeypatch.setattr(cli, "_data_check", raising(error))
+    monkeypatch.setattr(cli.data, "_check", raising(error))
     assert main(["data", "check", "x"]) == status
     err = capsys.readouterr().err
     assert words in err
@@ -171,7 +171,7 @@ def test_what_else_can_go_wrong(monkeypatch, capsys, error, status, words):
 
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(cli, "_data_check", raising(ZeroDivisionError()))
+    monkeypatch.setattr(cli.data, "_check", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         main(["data", "check", "x"])
 
