@@ -78,7 +78,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from fer_lib.predict import networks, photo_files, photos as prediction, shelf
+    from fer_lib.predict import answers, networks, photo_files, photos as prediction, shelf
 
     cropped = arguments.already_cropped or arguments.whole_image
     if cropped and arguments.all_faces:
@@ -106,14 +106,14 @@ def _predict(arguments: argparse.Namespace) -> int:
             done.append(one)
     finally:  # an interrupted run prints the photos that it has finished
         if arguments.json:
-            say(prediction.json_text(done, model, path))
+            say(answers.json_text(done, model, path))
         elif done:
-            say(*prediction.table(done, model, path))
+            say(*answers.table(done, model, path))
         sys.stdout.flush()
         if arguments.csv:
-            prediction.write_csv(done, model, arguments.csv)
-        sys.stderr.write("".join(f"fer-lib: {sentence}\n" for sentence in prediction.problems(done)))
-    return USER_ERROR if any(one.failed for one in done) else MISSED if prediction.unanswered(done) else 0
+            answers.write_csv(done, model, arguments.csv)
+        sys.stderr.write("".join(f"fer-lib: {sentence}\n" for sentence in answers.problems(done)))
+    return USER_ERROR if any(one.failed for one in done) else MISSED if answers.unanswered(done) else 0
 
 
 def _every(arguments: argparse.Namespace, photos: Sequence[Path]) -> float:

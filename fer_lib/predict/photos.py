@@ -7,8 +7,6 @@ the others.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,12 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
-from tabulate import tabulate
 
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import detect
 from fer_lib.faces.geometry import LANDMARKS, Detection, annotate, choose, crop
-from fer_lib.predict import networks, video
+from fer_lib.predict import video
 from fer_lib.predict.photo_files import Photo, in_memory, read, shown
 from fer_lib.settings import FaceSettings, change
 from fer_lib.tables.base import SYNTHETIC_MARK
@@ -39,16 +36,6 @@ FOUND, CROP, UNSURE, NO_FACE, UNREADABLE = "found", "given as a crop", "low conf
 _TOGETHER, _HELD_PIXELS = 128, 50_000_000  # at most, of the photos in memory at a time
 _DRAWN_BY = "fer-lib predict"
 Numbers = TypeVar("Numbers", bound=tuple[float, ...])
-
-_BOX = "box: left, top, width, height"
-_HEADERS = ("file", "face", "outcome", "label", "score", "second best", "score", "MTCNN", _BOX)
-_KINDS_OF_SCORE = {
-    "probability": "Scores are the network's class probabilities; they are not calibrated.",
-    "decision value": (
-        "Scores are decision values of a support vector machine, not probabilities; the largest one decides the label."
-    ),
-    "sigmoid": "Scores are the network's sigmoids, one for each class; they do not add up to 1.",
-}
 
 
 @dataclass(frozen=True)
@@ -233,76 +220,6 @@ def predict_arrays(
     total = len(pictures) if isinstance(pictures, Sequence | np.ndarray) else None
     asked: dict[str, Any] = {"all_faces": all_faces, "already_cropped": already_cropped, "progress": progress}
     return _predicted(model, (in_memory(name, picture) for name, picture in _named(pictures, names)), total, **asked)
-
-
-def table(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> list[str]:
-    """Format predictions as the lines of a table, one row each, with the notes needed to read it."""
-    origin = trained_on(model)
-    rows, headers = [_row(one) for one in predictions], list(_HEADERS)
-    if any(one.seconds is not None for one in predictions):
-        headers.insert(1, "seconds")
-        for row, one in zip(rows, predictions, strict=True):
-            row.insert(1, "" if one.seconds is None else f"{one.seconds:.3f}")
-    lines = tabulate(rows, headers=headers, disable_numparse=True).splitlines()
-    if origin.startswith(SYNTHETIC_MARK):
-        lines.insert(0, f"{origin}: the model was trained on drawings, so its answers say nothing about people.")
-    lines += ["", f"Model: {shown(path)}; trained on: {origin}."]
-    lines += networks.notes(model.class_names, model.reading, model.image_size)
-    logits = model.reading.outputs == networks.LOGITS
-    made = "The network gives logits, which softmax has made into probabilities. " if logits else ""
-    lines.append(made + _KINDS_OF_SCORE[model.score_kind])
-    if any(one.outcome == CROP for one in predictions):
-        lines.append("Photos given as a crop were not searched: the whole photo is the face.")
-    return lines
-
-
-def json_text(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> str:
-    """Format predictions as a JSON list, one object each, with all scores; classes without training have score null."""
-    origin = {"model": str(path), "trained_on": trained_on(model), "score_kind": model.score_kind}
-    origin |= networks.plain(model.class_names, model.reading)
-    return json.dumps([_plain(one) | origin for one in predictions], indent=2, allow_nan=False)
-
-
-def problems(predictions: Sequence[Prediction]) -> list[str]:
-    """List a sentence for each problem; all frames of a video without a sure face are one sentence, at the end."""
-    sentences, frames = [], {one.file: [0, 0] for one in predictions if one.seconds is not None}
-    for one in predictions:
-        if one.seconds is not None and one.face in (None, 1):
-            frames[one.file][0] += one.missed
-            frames[one.file][1] += 1
-        if one.problem and (one.failed or one.seconds is None):
-            sentences.append(f"{'error: ' if one.failed else ''}{one.problem}")
-    for file, (missed, count) in frames.items():
-        if missed:
-            sentences.append(f"{shown(file)}: no sure face in {missed:,} of {count:,} frames.")
-    return sentences
-
-
-def unanswered(predictions: Sequence[Prediction]) -> bool:
-    """Tell whether a photo, or a whole video, shows no sure face."""
-    answered = {one.file for one in predictions if one.label is not None}
-    return any(one.missed and (one.seconds is None or one.file not in answered) for one in predictions)
-
-
-def write_csv(predictions: Sequence[Prediction], model: SavedModel, file: str | Path) -> None:
-    """Write predictions as a CSV, one row each, with the score of every class; empty cells for what there is not.
-
-    Columns: ``file``, ``seconds`` (of a frame in its video), ``outcome``, ``face``, ``label``, ``score``, ``score_``
-    and the name of each class, ``confidence`` (MTCNN's), ``left``, ``top``, ``width``, ``height`` and ``problem``.
-
-    Raises:
-        FerError: the file cannot be written.
-    """
-    with atomic_path(file) as partial, open(partial, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        scores = [f"score_{name}" for name in model.class_names]
-        head = ["file", "seconds", "outcome", "face", "label", "score", *scores]
-        writer.writerow([*head, "confidence", "left", "top", "width", "height", "problem"])
-        for one in predictions:
-            known = [one.scores.get(name) for name in model.class_names]
-            best = one.scores.get(one.label) if one.label is not None else None
-            facts = [one.file, one.seconds, one.outcome, one.face, one.label, best, *known, one.confidence]
-            writer.writerow([*facts, *(one.box or [None] * 4), one.problem])
 
 
 def _predicted(
@@ -498,51 +415,9 @@ def _banner(model: SavedModel) -> str:
 
 
 def _label(prediction: Prediction) -> str:
-    return f"{prediction.label} {_number(prediction.ranked()[0][1])}" if prediction.label else ""
+    return f"{prediction.label} {score_words(prediction.ranked()[0][1])}" if prediction.label else ""
 
 
-def _number(score: float) -> str:
-    """Format a score, in the table and in drawings alike."""
+def score_words(score: float) -> str:
+    """Format a score, in tables and drawings alike."""
     return f"{score:.3f}"
-
-
-def _row(prediction: Prediction) -> list[str]:
-    """Format one line of the table."""
-    ranked = [(name, _number(score)) for name, score in prediction.ranked()[:2]]
-    best, second = [*ranked, ("", ""), ("", "")][:2]
-    return [
-        shown(prediction.file),
-        str(prediction.face or ""),
-        prediction.outcome,
-        *best,
-        *second,
-        "" if prediction.confidence is None else f"{prediction.confidence:.3f}",
-        "" if prediction.box is None else _box_words(prediction.box),
-    ]
-
-
-def _box_words(box: tuple[float, float, float, float]) -> str:
-    """Format a box in whole pixels; its edges are rounded, so that it stays within the photo."""
-    left, top, width, height = box
-    x, y = round(left), round(top)
-    return f"{x}, {y}, {round(left + width) - x}, {round(top + height) - y}"
-
-
-def _plain(prediction: Prediction) -> dict[str, Any]:
-    """Convert a prediction to plain values for JSON, with the label's score."""
-    ranked = prediction.ranked()
-    return {
-        "file": prediction.file,
-        "seconds": prediction.seconds,
-        "outcome": prediction.outcome,
-        "searched": prediction.searched,
-        "face": prediction.face,
-        "label": prediction.label,
-        "score": ranked[0][1] if ranked else None,
-        "scores": dict(prediction.scores),
-        "confidence": prediction.confidence,
-        "box": prediction.box,
-        "landmarks": dict(prediction.landmarks),
-        "drawing": prediction.drawing,
-        "problem": prediction.problem,
-    }

@@ -23,7 +23,7 @@ from fer_lib.errors import FerError
 from fer_lib.faces import crops, geometry
 from fer_lib.faces.geometry import Detection, crop
 from fer_lib.models import resnet50_svm
-from fer_lib.predict import models as saved_models, photo_files, photos as prediction
+from fer_lib.predict import answers, models as saved_models, photo_files, photos as prediction
 from fer_lib.predict.models import SavedModel
 from fer_lib.predict.networks import Reading
 from fer_lib.predict.photo_files import find_photos
@@ -265,7 +265,7 @@ def test_boxes_are_clipped_to_the_picture_and_crops_are_not(monkeypatch, left, t
     assert x == max(left, 0)
     assert y == max(top, 0)
     np.testing.assert_allclose((x + width, y + height), (min(left + 50, 200), min(top + 50, 100)), atol=0.011)
-    row = [float(value) for value in prediction.table([one], model, "m")[2].split("  ")[-1].split(",")]
+    row = [float(value) for value in answers.table([one], model, "m")[2].split("  ")[-1].split(",")]
     assert row[0] + row[2] <= 200
     assert row[1] + row[3] <= 100
     shown, shape = drawn[1]
@@ -393,7 +393,7 @@ def test_numbers_on_drawings_are_those_of_the_table(detector, monkeypatch):
     photos = find_photos([write("two.png", picture(0, 255))])
     model = StubModel()
     found = list(predict_photos(model, photos, all_faces=True, drawings=drawing_files(photos, "drawn")))
-    rows = [line.split() for line in prediction.table(found, model, "m")[2:4]]
+    rows = [line.split() for line in answers.table(found, model, "m")[2:4]]
     assert sorted(filter(None, texts)) == [f"{row[1]}: {row[3]} {row[4]}" for row in rows]
 
 
@@ -435,7 +435,7 @@ def test_a_drawing_that_cannot_be_written_keeps_the_answer(detector, monkeypatch
 def test_the_table_says_what_its_numbers_are(detector):
     photos = [write("two.png", picture(0, 255)), write("blank.png", picture()), "odd\nname.png"]
     model = StubModel(margin=0.0)
-    lines = prediction.table(list(predict_photos(model, photos)), model, "m")
+    lines = answers.table(list(predict_photos(model, photos)), model, "m")
     rows = [" ".join(line.split()) for line in lines]
     assert rows[0].startswith("file face outcome label score second best score MTCNN box")
     assert rows[2] == "two.png 1 found dark 128.000 bright -128.000 0.950 10, 10, 60, 60"
@@ -446,7 +446,7 @@ def test_the_table_says_what_its_numbers_are(detector):
     assert "Model: m; trained on: unknown." in rows
     assert "not probabilities" in rows[-1]
     model.score_kind = "probability"
-    whole = prediction.table(list(predict_photos(model, ["blank.png"], already_cropped=True)), model, "m")
+    whole = answers.table(list(predict_photos(model, ["blank.png"], already_cropped=True)), model, "m")
     assert whole[2].split()[:6] == ["blank.png", "1", "given", "as", "a", "crop"]
     assert whole[-2].startswith("Scores are the network's class probabilities")
     assert "were not searched" in whole[-1]
@@ -471,7 +471,7 @@ def test_where_a_model_comes_from(provenance, said):
     model = StubModel()
     model.provenance = provenance
     assert prediction.trained_on(model) == (said or "SYNTHETIC: generated faces (ckplus, olivetti)")
-    lines = prediction.table([Prediction("x", "no face")], model, "m")
+    lines = answers.table([Prediction("x", "no face")], model, "m")
     assert lines[0].startswith("SYNTHETIC") == (said is None)
 
 
