@@ -11,6 +11,7 @@ sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib.errors import FerError
 from fer_lib.settings import arguments
+from fer_lib.utils import state
 from fer_lib.utils.parallel import cores
 
 CLUSTERS = sorted(path.parent.name for path in Path("workflow/profiles").glob("*/config.yaml"))
@@ -25,6 +26,7 @@ def main(target=""):
         os.environ["FER_PROFILE"] = "paper"
         print("PROFILE is paper because FER_DATA is given; PROFILE=quick is the version of a few epochs.")
     asked = arguments.read({})
+    project, output = Path.cwd(), Path(os.environ.get("FER_OUTPUT", "")).expanduser().absolute()
     if cluster := os.environ.get("CLUSTER", ""):
         arguments.one_of("CLUSTER", cluster, CLUSTERS)
     # generated faces keep no core busy for long; docs/performance.md has the memory of two notebooks
@@ -48,16 +50,30 @@ def main(target=""):
         ]
     else:
         words += ["--quiet", "host", "reason", "rules", "--cores", jobs]
+    enter(state.work_folder(project, output), asked, output)
     try:
         cli.main(words)
     except SystemExit as end:
         if end.code:
             raise
+    os.chdir(project)
     print(f"Report:  {results / 'report.html'}\nTables:  {results / 'tables'}\nFigures: {figures}")
     from fer_lib.report.verdict import compared  # only now: it imports the whole library
 
     if line := compared(results, Path("results", "reference", asked.profile)):
         print(line)
+
+
+def enter(folder, asked, output):
+    """Go to Snakemake's folder; if it is not the project's own, relative paths become absolute before."""
+    os.environ.update(state.environment(output))
+    if folder != Path.cwd():
+        os.environ.update(asked.environment() | {"FER_OUTPUT": str(output)})
+        for name in ("FER_CACHE", state.VARIABLE):
+            if os.environ.get(name):
+                os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+        os.environ.setdefault(state.VARIABLE, str(folder.parent))
+        os.chdir(folder)
 
 
 try:

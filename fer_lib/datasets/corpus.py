@@ -20,7 +20,7 @@ from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.synthetic import patterns, writers
 from fer_lib.errors import FerError
 from fer_lib.settings import PROJECT, CkPlusSettings, DataSettings, PretrainingSettings
-from fer_lib.utils import code_hash
+from fer_lib.utils import code_hash, state
 
 GENERATED_SEED = 2013
 FACES_FOR_FIGURES = 1000
@@ -191,7 +191,7 @@ def _absent(name: str, class_names: tuple[str, ...]) -> PhotoSet:
 
 def _drawn(corpus: str, size: int | str, write: Callable[[Path], object], *, writer: ModuleType = writers) -> Path:
     """Give the folder of a generated corpus, drawn once into a cache in the corpus's own format."""
-    cache = Path(os.environ.get("FER_CACHE") or PROJECT / ".cache")
+    cache = Path(os.environ.get("FER_CACHE") or state.cache_folder(PROJECT / ".cache"))
     drawn_by = code_hash.of(writer)  # a new drawing is a new corpus
     folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
     whole = folder.with_name(f"{folder.name}.whole")  # next to it: the folder only has the corpus's own files
