@@ -7,6 +7,9 @@ bury the lines that matter; TF_CPP_MIN_LOG_LEVEL does not suppress those written
 TensorFlow is imported without JAX, which its converter for phones imports if it can, and without the collector of
 reference cycles, which would walk through a million new objects again and again and find nothing. This makes a start
 nearly twice as fast (``benchmarks/bench_start.py``).
+
+On a GPU, memory is taken as it is needed: several notebooks, or other people, may share the card. Whoever sets
+``TF_FORCE_GPU_ALLOW_GROWTH`` or ``XLA_PYTHON_CLIENT_PREALLOCATE`` decides otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +21,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+
+# before the import, which reads them; torch needs no such word
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 @contextmanager

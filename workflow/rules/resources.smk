@@ -33,9 +33,6 @@ COSTS = {"smoke": SMOKE, "quick": QUICK}.get(PROFILE, PAPER)
 TRAINED = ("pretraining", "resnet50_mlp", "resnet50_mlp_variant", "baseline_cnn", "resnet_svm", "comparators")  # gain from a GPU
 GPUS = 0 if PROFILE == "smoke" else ASKED.gpus  # GPUs of a training; 0 if the cluster has none
 
-# Several notebooks may share a GPU, so none of them may take all its memory at the start.
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 DEVICES = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
 
 
