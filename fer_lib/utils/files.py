@@ -39,7 +39,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         partial = Path(name)
         try:
             yield partial
-            with open(partial, "rb") as written:
+            with open(partial, "r+b") as written:  # Windows flushes only what is open for writing
                 os.fsync(written.fileno())
             partial.chmod(0o644)
             os.replace(partial, path)
