@@ -23,7 +23,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import TrainingSettings
-from fer_lib.utils.checkpoints import HISTORY, Checkpoints
+from fer_lib.utils.checkpoints import HISTORY, Checkpoints, open_ended
 from fer_lib.utils.pixels import network_input
 from fer_lib.utils.progress import time_left
 
@@ -141,6 +141,7 @@ def compile_with(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss
     return model
 
 
+@open_ended("epochs")
 def train(
     build: Callable[[], keras.Model],
     settings: TrainingSettings,
@@ -153,6 +154,9 @@ def train(
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a model, or resume at its last whole epoch; return it with its history.
 
+    An epoch does not depend on the number of those to come, unless ``build`` compiles the model with a schedule that
+    does. So a folder of 50 epochs serves 60; of fewer, trained from the start, the state is in a folder inside it.
+
     Args:
         build: builds the model; called after seeding, so that a seed fixes the initial weights. If the model is not
             compiled yet, :func:`compile_model` compiles it.
@@ -160,7 +164,8 @@ def train(
         training: the training faces; shuffled and augmented again in each epoch.
         validation: the validation faces after each epoch; only normalised.
         seed: fixes the weights, dropout, shuffling and augmentation.
-        checkpoints: a folder for this run alone, named after settings, data and seed; None keeps nothing.
+        checkpoints: a folder for this run alone, named after settings (except ``epochs``), data and seed; None keeps
+            nothing.
         keep_trained: whether the folder also keeps the model after its last epoch, so that the next call returns it at
             once. A caller that stores what it needs right away saves the second that writing a large network takes.
 
@@ -172,11 +177,8 @@ def train(
     Raises:
         FerError: the loss is not a number; the message names the epoch.
     """
-    store = Checkpoints(checkpoints)
+    store = _store(checkpoints, settings)
     history = store.table()
-    if len(history) > settings.epochs:
-        log.warning("the checkpoint has %d epochs, more than the settings; training starts again", len(history))
-        history = history.iloc[:0]
     model = None if history.empty else store.restore(len(history))
     set_seed(seed)  # after reading a checkpoint, which draws random numbers
     if model is None:
@@ -226,6 +228,16 @@ def predict(
         return parts.predict(faces.images, scaling=scaling)
     outputs = np.empty((len(faces), model.output_shape[1]), np.float32)
     return in_batches(scaled(one_at_a_time(model), scaling), faces.images, outputs)
+
+
+def _store(checkpoints: str | Path | None, settings: TrainingSettings) -> Checkpoints:
+    """Open the folder of a training's state, or, if that has more epochs already, one inside it."""
+    store = Checkpoints(checkpoints)
+    trained = len(store.table())
+    if trained <= settings.epochs or store.folder is None:
+        return store
+    log.warning("the checkpoint has %d epochs, more than the settings; training starts again", trained)
+    return Checkpoints(store.folder / f"of-{settings.epochs}")
 
 
 def _compiled(model: keras.Model, settings: TrainingSettings) -> keras.Model:

@@ -137,6 +137,14 @@ def test_fewer_epochs_than_the_checkpoint_holds_are_trained_anew(undisturbed, tm
     assert history["loss"].tolist() == undisturbed[1]["loss"].tolist()[:1]
 
 
+def test_what_a_longer_training_left_outlives_a_shorter_one(undisturbed, tmp_path, monkeypatch):
+    run(checkpoints=tmp_path)
+    run(change(TINY, epochs=1), checkpoints=tmp_path)
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
+    assert same_weights(run(checkpoints=tmp_path)[0], undisturbed[0])
+    assert len(run(change(TINY, epochs=1), checkpoints=tmp_path)[1]) == 1
+
+
 def test_a_loss_that_is_no_number_stops_with_the_epoch(tmp_path):
     def build_diverged() -> keras.Model:
         model = baseline_cnn.build(TINY)

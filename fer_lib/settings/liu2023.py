@@ -164,9 +164,11 @@ class ResNet50SvmSettings(ResNetSettings):
 
     @property
     def fine_tuning(self) -> dict:
-        """Settings that the fine-tuned trunk depends on, without the grids and folds of the SVMs on its features."""
+        """Settings that each epoch of fine-tuning depends on; the number of epochs and the SVMs' settings are none."""
         names = [field.name for field in dataclasses.fields(ResNetSettings)] + ["weights", "fine_tune_on", "pooling"]
-        unused = ("trunk_engine", "trunk_precision") if self.trainable_trunk == "all" else ()  # nothing is frozen then
+        unused = {"epochs"}
+        if self.trainable_trunk == "all":  # nothing is frozen then
+            unused |= {"trunk_engine", "trunk_precision"}
         return {name: getattr(self, name) for name in names if name not in unused}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -14,7 +15,21 @@ from fer_lib.utils.files import atomic_path
 log = logging.getLogger(__name__)
 
 HISTORY = "history.csv"
+Training = TypeVar("Training", bound=Callable)
 COUNTS = ("epoch", "step", "layer", "image_size")  # the columns of a checkpoint's tables that are integers
+
+
+def open_ended(*settings: str) -> Callable[[Training], Training]:
+    """Mark a training that larger values of these settings only prolong: its checkpoints' key leaves them out.
+
+    Nothing in the training may depend on its total length: no schedule of the learning rate that ends with it.
+    """
+
+    def mark(training: Training) -> Training:
+        training.__dict__["open_ended"] = settings
+        return training
+
+    return mark
 
 
 class Checkpoints:
