@@ -154,11 +154,16 @@ class Run:
         if settings is not None:
             self.facts["settings"] = settings_dict(settings)
             self.facts["settings_hash"] = settings_hash(self.facts["settings"])
+            self.facts.pop("trunk", None)
+            if engine := provenance.varying_engine(self.facts["settings"]):
+                self.facts["trunk"] = engine
         if weights is not None:
             self.facts["weights"] = weights
 
     def checkpoints(self, name: str, *entries: Callable, settings: Any = None, faces: Corpus | None = None) -> Path:
         """Name the folder of one training's checkpoints; it changes with settings, data, seed, code and backend.
+
+        Settings that only prolong the training (:func:`fer_lib.utils.checkpoints.open_ended`) do not change it.
 
         Args:
             name: the trained model's name.
@@ -171,7 +176,11 @@ class Run:
         made = self.provenance()
         depends_on = made["settings"] if settings is None else settings_dict(settings)
         seen = provenance.same_faces(made) if faces is None else [faces.fingerprint, made["data_settings"]]
-        key = settings_hash(depends_on, seen, made.get("weights"), self.seed, code_hash.of(*entries), made["engine"])
+        longer = {name for entry in entries for name in getattr(entry, "open_ended", ())}
+        versions = [engine] if (engine := provenance.varying_engine(depends_on)) else []
+        depends_on = {name: value for name, value in depends_on.items() if name not in longer}
+        parts = (depends_on, seen, made.get("weights"), self.seed, code_hash.of(*entries), made["engine"], *versions)
+        key = settings_hash(*parts)
         return self.results / "checkpoints" / f"{name}-seed{self.seed}-{key}"
 
     def model_folder(self, name: str) -> Path:

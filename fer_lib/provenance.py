@@ -110,6 +110,23 @@ def _read(file: str, _changed: int) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def varying_engine(settings: Any) -> str | None:
+    """Name the engine whose version is part of the result: OpenVINO in bfloat16; None if the settings ask for another.
+
+    In float32 OpenVINO's releases 2025.1 to 2026.4 give the same bits, in bfloat16 they differ as much as bfloat16 from
+    float32 (``docs/reliability.md``).
+
+    Args:
+        settings: settings as plain values, at any depth.
+    """
+    if not isinstance(settings, Mapping):
+        return None
+    trunk = settings.get("trunk", f"{settings.get('trunk_engine')}-{settings.get('trunk_precision')}")
+    if trunk == "openvino-bfloat16":
+        return f"OpenVINO {metadata.version('openvino')}, bfloat16"
+    return next(filter(None, map(varying_engine, settings.values())), None)
+
+
 def same_faces(made: Mapping[str, Any]) -> list[Any]:
     """List what two results must share to be compared: the corpora's fingerprints and the data settings."""
     fingerprints = {corpus: facts["fingerprint"] for corpus, facts in made.get("data", {}).items()}

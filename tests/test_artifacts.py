@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from fer_lib import artifacts, provenance
+from fer_lib import artifacts, provenance, training
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
@@ -31,6 +31,7 @@ from fer_lib.settings import (
     BaselineCnnSettings,
     DataSettings,
     ResNet50MlpSettings,
+    ResNet50SvmSettings,
     change,
     experiment,
     settings_hash,
@@ -524,6 +525,38 @@ def test_checkpoints_of_another_training_lie_in_another_folder(tmp_path, monkeyp
     monkeypatch.setattr(artifacts.code_hash, "of", lambda *entries: "other code")
     keys["code"] = started(tmp_path).checkpoints("resnet50_mlp", artifacts.start).name.rpartition("-")[2]
     assert len(set(keys.values())) == 8, keys
+
+
+def test_a_longer_training_continues_a_shorter_one_where_its_length_decides_nothing(tmp_path):
+    def key(*entries, epochs):
+        return started(tmp_path, settings=change(MLP, epochs=epochs)).checkpoints("resnet50_mlp", *entries)
+
+    def scheduled():
+        """A training whose learning rate ends with it."""
+
+    assert training.train.open_ended == ("epochs",)
+    assert key(training.train, epochs=50) == key(training.train, epochs=60)
+    scheduled.__module__ = training.__name__
+    assert key(scheduled, epochs=50) != key(scheduled, epochs=60)
+    fine = [dataclasses.replace(ResNet50SvmSettings(), epochs=epochs).fine_tuning for epochs in (50, 60)]
+    assert fine[0] == fine[1]
+    assert {"learning_rate", "weights", "batch_size"} <= set(fine[0])
+
+
+def test_the_release_of_openvino_belongs_to_a_result_in_bfloat16_only(tmp_path, monkeypatch):
+    def released(version, **trunk):
+        with monkeypatch.context() as patch:
+            patch.setattr(provenance.metadata, "version", lambda package: version)
+            run = started(tmp_path, settings=change(MLP, **trunk))
+            return run.checkpoints("m", artifacts.start), run.provenance().get("trunk")
+
+    for trunk in ({}, {"trunk_engine": "openvino", "trunk_precision": "float32"}):
+        assert released("2025.1.0", **trunk) == released("2026.4.1", **trunk)
+        assert released("2026.4.1", **trunk)[1] is None
+    trunk = {"trunk_engine": "openvino", "trunk_precision": "bfloat16"}
+    assert released("2025.1.0", **trunk)[0] != released("2026.4.1", **trunk)[0]
+    assert released("2026.4.1", **trunk)[1] == "OpenVINO 2026.4.1, bfloat16"
+    assert provenance.varying_engine({"svm": {"c": 1}, "rows": {"trunk": "openvino-bfloat16"}}) is not None
 
 
 def test_changes_of_the_data_reach_the_run_and_are_checked(tmp_path):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_lib import comparators
+from fer_lib import comparators, provenance
 from fer_lib.backend import keras
 from fer_lib.comparators.base import Comparator
 from fer_lib.comparators.recipe import Network
@@ -64,6 +64,8 @@ class Row:
         """Name for files; it changes with the parameters, the comparator's code and the files that it looks for."""
         named = {key: _content(each) if isinstance(each, str) else each for key, each in self.parameters.items()}
         named["files"] = [file_sha256(path) for path in comparators.create(self.comparator, **self.parameters).files()]
+        if engine := provenance.varying_engine(self.parameters):
+            named["engine"] = engine
         return f"{self.name}-{settings_hash(named, code_hash.of(comparators.class_of(self.comparator)))}"
 
 

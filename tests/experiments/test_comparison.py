@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from fer_lib import comparators
+from fer_lib import comparators, provenance
 from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets.face_dataset import FaceDataset
@@ -120,6 +120,15 @@ def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder(tmp
         (tmp_path / name / "w.h5").write_bytes(content)
     first, same, other = (key(weights=str(tmp_path / name / "w.h5")) for name in "abc")
     assert first == same != other
+
+
+def test_the_file_of_a_row_in_bfloat16_changes_with_the_release_of_openvino(monkeypatch):
+    def key(version, trunk):
+        monkeypatch.setattr(provenance.metadata, "version", lambda package: version)
+        return comparison.Row("resnet50_svm", "resnet50_svm", {"trunk": trunk}).key
+
+    assert key("2025.1.0", "openvino-float32") == key("2026.4.1", "openvino-float32")
+    assert key("2025.1.0", "openvino-bfloat16") != key("2026.4.1", "openvino-bfloat16")
 
 
 def test_the_file_of_the_package_fer_changes_with_what_is_installed(tmp_path, monkeypatch):
