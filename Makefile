@@ -19,11 +19,14 @@
 #: CLUSTER     slurm submits each notebook as a job, with workflow/profiles/slurm; default this computer
 #: GPUS        GPUs that a training requests on a cluster, 1 or 0; default 1 (smoke none)
 #: PYTHON      the Python that creates .venv; default the first on the PATH that is 3.11, 3.12 or 3.13
+#: RESOLUTION  lowest: test with the lowest versions that pyproject.toml allows, in .venv-lowest; default the lock's
+#: FER_STATE   folder for what tools keep besides results, such as Snakemake's records; default their usual places
 #: BENCH       which of benchmarks/bench_*.py `make bench` runs, such as BENCH=csv_load; default all
 #: PYTEST_FLAGS, LAB_FLAGS, BENCH_FLAGS, STRESS_FLAGS  passed on by `make test`, `make lab`, `make bench`, `make stress`
 
-PY := .venv/bin/python
-STAMP := .venv/.installed
+VENV = .venv$(if $(RESOLUTION),-$(RESOLUTION))
+PY = $(VENV)/bin/python
+STAMP = $(VENV)/.installed
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo $(PY) -m uv)
 BENCHES := $(patsubst benchmarks/bench_%.py,%,$(sort $(wildcard benchmarks/bench_*.py)))
 # Tests of one process; all other tests run in another, so that two cores halve the time.
@@ -34,8 +37,8 @@ CHAIN := notebooks tests/project tests/audit
 unexport PYTHONDONTWRITEBYTECODE
 # Hide TensorFlow's start-up notes, which bury the lines that matter. PYTHONHASHSEED is unset: no result depends on it.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
-# Accept these two only on the command line: a cluster's own environment may contain the same names.
-$(foreach name,CLUSTER GPUS,$(if $(filter command,$(origin $(name))),,$(eval override $(name) :=)))
+# Accept these only on the command line: a cluster's own environment may contain the same names.
+$(foreach name,CLUSTER GPUS RESOLUTION,$(if $(filter command,$(origin $(name))),,$(eval override $(name) :=)))
 # Make the data folder's path absolute, because notebooks run in their own folder.
 data_folder = case $${FER_DATA:-/} in /*|'~'*) ;; *) export FER_DATA="$$PWD/$$FER_DATA";; esac
 
@@ -52,9 +55,7 @@ replicate: $(STAMP) ## run all notebooks of PROFILE; write tables, figures and a
 	@exec $(PY) workflow/run.py
 
 test: $(STAMP) ## lint and check types, then run every test and check every notebook's outputs
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy --no-error-summary
+	@$(if $(RESOLUTION),,$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy --no-error-summary)
 	@$(data_folder); $(if $(PYTEST_FLAGS),exec $(PY) -m pytest $(PYTEST_FLAGS);) \
 	others=$$(mktemp); trap 'rm -f "$$others"' EXIT; \
 	$(PY) -m pytest -q tests $(patsubst %,--ignore=%,$(filter tests/%,$(CHAIN))) >"$$others" 2>&1 & other=$$!; \
@@ -78,7 +79,7 @@ docs: $(STAMP) ## build the site of notebooks, docs and API in docs/_build/html
 	@exec $(UV) run --quiet --isolated --locked --extra docs python -m sphinx -qW --keep-going \
 	    -c docs -d docs/_build/doctrees . docs/_build/html
 
-ifneq ($(shell sh workflow/install.sh --check),yes)
+ifneq ($(shell RESOLUTION='$(RESOLUTION)' sh workflow/install.sh --check),yes)
 $(STAMP): FORCE
 endif
 $(STAMP): uv.lock pyproject.toml

@@ -146,7 +146,7 @@ case "$*" in
     "-m uv --version") [ -e '{log}.uv' ];;
     *_base_executable*) echo "$0";;
     "-m venv .venv") [ {venv} = 0 ] || exit 1; mkdir -p .venv/bin; cp '{whole}' .venv/bin/python;;
-    venv*) mkdir -p .venv/bin; cp '{whole}' .venv/bin/python;;
+    "venv "*) for last; do :; done; mkdir -p "$last/bin"; cp '{whole}' "$last/bin/python";;
     *jupyterlab*) printf 'data: %s' "$FER_DATA";;
     *run.py*) printf '%s|' "$PROFILE" "$FER_DATA" "$WEIGHTS" "$CLUSTER" "$GPUS" "$SEEDS" >'{log}.run';;
     *sync*) exit "${{INSTALL_EXIT:-0}}";;
@@ -221,7 +221,7 @@ def test_help_is_the_default_and_lists_every_target_and_variable():
     listed = set(re.findall(r"^make (\w+)", by_name.stdout, flags=re.MULTILINE))
     assert listed == {"help", "install", "replicate", "test", "lab", "bench", "stress", "report", "docs"}
     variables = ["PROFILE", "FER_DATA", "FER_OUTPUT", "WEIGHTS", "TRUNK", "SEEDS", "BASELINE_SEEDS", "JOBS", "CLUSTER"]
-    for variable in [*variables, "GPUS", "PYTHON"]:
+    for variable in [*variables, "GPUS", "PYTHON", "RESOLUTION", "FER_STATE"]:
         assert f"\n  {variable} " in by_name.stdout
     assert len((ROOT / "Makefile").read_text().splitlines()) <= 90
 
@@ -247,6 +247,24 @@ def test_install_with_uv_needs_no_venv_module(workshop):
     assert result.returncode == 0, result.stderr
     python = workshop.bin / "python3.13"
     assert result.calls == [f"[uv][venv][--quiet][--allow-existing][--seed][--python][{python}][.venv]", f"[uv]{SYNC}"]
+
+
+@needs_make
+def test_the_lowest_versions_are_tested_in_an_environment_of_their_own(workshop):
+    workshop.add("python3.11")
+    workshop.add("uv")
+    result = workshop.make("test", "RESOLUTION=lowest", "PYTEST_FLAGS=-x")
+    assert result.returncode == 0, result.stderr
+    python = workshop.bin / "python3.11"
+    lowest = "[--python][.venv-lowest/bin/python][--resolution][lowest-direct][-e][.[dev,jax,cluster]]"
+    assert result.calls == [
+        f"[uv][venv][--quiet][--allow-existing][--seed][--python][{python}][.venv-lowest]",
+        f"[uv][pip][install][--quiet][--upgrade]{lowest}",
+        "[python][-m][pytest][-x]",  # no lint: its rules belong to the locked versions
+    ]
+    assert not (workshop.here / ".venv").exists()
+    assert workshop.make("install", RESOLUTION="lowest").calls[-1] == f"[uv]{SYNC}"  # of somebody's environment
+    assert complaint(workshop.make("test", "RESOLUTION=low")).startswith("RESOLUTION=low is unknown: give lowest")
 
 
 @needs_make
