@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fer_lib.datasets.catalog import TITLES
+from fer_lib.datasets.catalog import NAMES
 from fer_lib.errors import FerError
 from fer_lib.settings import CHECKOUT, settings_hash
 from fer_lib.utils.files import file_sha256
@@ -141,7 +141,7 @@ def in_words(made: Sequence[Mapping[str, Any]]) -> str:
     """
     facts = {corpus: one for run in made for corpus, one in (run.get("data") or {}).items()}
     faces = [
-        f"{TITLES.get(corpus, corpus)}{' (SYNTHETIC)' if one['synthetic'] else ''}, "
+        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one['synthetic'] else ''}, "
         + " + ".join(f"{count:,} {part}" for part, count in one["counts"].items())
         for corpus, one in facts.items()
     ]

@@ -195,7 +195,10 @@ def test_fetch_of_an_unknown_corpus(capsys):
     assert "did you mean 'fer2013'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("layout", "name"), [("csv", "csv"), ("icml", "icml csv"), ("folders", "prefixed folders")])
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [("csv", "csv"), ("icml", "icml csv"), ("folders", "prefixed folders"), ("colour", "prefixed folders")],
+)
 def test_synth_writes_what_check_reads(tmp_path, capsys, layout, name):
     folder = tmp_path / "faces"
     assert main(["data", "synth", str(folder), "--faces", "49", "--seed", "3", "--layout", layout]) == 0

@@ -35,8 +35,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     synth.add_argument("--seed", metavar="S", type=int, default=0, help="default: %(default)s")
     synth.add_argument(
         "--layout",
-        choices=("csv", "icml", "folders", "official", "48x48"),
-        help="of fer2013: csv (default), icml or folders; of ckplus: official (default) or 48x48",
+        choices=("csv", "icml", "folders", "colour", "official", "48x48"),
+        help="of fer2013: csv (default), icml, folders, colour (folders); of ckplus: official (default), 48x48",
     )
 
 
@@ -63,7 +63,9 @@ def _synth(arguments: argparse.Namespace) -> None:
     from fer_lib.datasets.readers.locate import MARKER
     from fer_lib.datasets.synthetic import writers
 
-    layouts = {"fer2013": ("csv", "icml", "folders"), "ckplus": ("official", "48x48")}.get(arguments.corpus, (None,))
+    layouts = {"fer2013": ("csv", "icml", "folders", "colour"), "ckplus": ("official", "48x48")}.get(
+        arguments.corpus, (None,)
+    )
     layout = arguments.layout or layouts[0]
     if layout not in layouts:
         known = f"its layouts are {', '.join(layouts)}" if layouts[0] else "it has only one layout"
@@ -76,6 +78,7 @@ def _synth(arguments: argparse.Namespace) -> None:
         "csv": writers.write_fer2013_csv,
         "icml": functools.partial(writers.write_fer2013_csv, icml=True),
         "folders": writers.write_fer2013_folders,
+        "colour": functools.partial(writers.write_fer2013_folders, colour=True),
         "official": writers.write_ckplus,
         "48x48": writers.write_ckplus48,
     }

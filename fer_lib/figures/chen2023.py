@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
+from fer_lib.datasets.catalog import NAMES as CORPUS_NAMES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation.metrics import calibration_error
 from fer_lib.figures import diagrams
 from fer_lib.figures.style import (
-    CORPUS_NAMES,
     GRID,
     INK,
     INTERVAL,

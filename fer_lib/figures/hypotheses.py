@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
+from fer_lib.datasets.catalog import NAMES as CORPUS_NAMES
 from fer_lib.experiments import lenet_hypothesis
 from fer_lib.figures.style import (
-    CORPUS_NAMES,
     GRID,
     INK,
     METRIC_COLORS,

@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
+from fer_lib.datasets.catalog import NAMES as CORPUS_NAMES
 from fer_lib.experiments import lenet_hypothesis
 from fer_lib.figures import diagrams
 from fer_lib.figures.diagrams import LayerFacts
 from fer_lib.figures.style import (
-    CORPUS_NAMES,
     GRID,
     INK,
     PALETTE,

@@ -25,11 +25,9 @@ from matplotlib.ticker import FixedLocator
 from PIL import Image, PngImagePlugin
 from sklearn.isotonic import isotonic_regression
 
-from fer_lib.datasets.catalog import TITLES
 from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.tables.format import MODEL_NAMES, classifier_name
 
-CORPUS_NAMES = {**TITLES, "synthetic": "generated faces", "colour": "faces in colour"}
 INK, SOFT, GRID = "#222222", "#595959", "#E6E6E6"  # of text and lines, of notes, of grids and separators
 WIDTH = 8.0  # inches; fits a notebook's column
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
