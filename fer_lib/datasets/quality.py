@@ -162,6 +162,32 @@ def near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLI
     )
 
 
+def near_duplicate_counts(dataset: FaceDataset, found: pd.DataFrame) -> pd.DataFrame:
+    """Count the test faces with the same or nearly the same picture in ``Training``.
+
+    Args:
+        dataset: the faces.
+        found: their pairs, by :func:`near_duplicates`.
+
+    Returns:
+        One row for each test split among the pairs' splits and the dataset's: ``faces``, ``same picture`` (equal
+        pixels), ``nearly the same`` (these included) and ``training faces`` (that ``drop_near_duplicates`` would leave
+        out for this split).
+    """
+    rows = {}
+    for split in dict.fromkeys(split_named(split, dataset.meta["split"]) for split in TEST_SPLITS):
+        training, tested = _training_and_tested(dataset, [split])
+        pairs_here = found[found["split"] == split]
+        equal, known = (_equal(dataset, *each) for each in ((tested, training), (training, tested)))
+        rows[split] = {
+            "faces": len(tested),
+            "same picture": int(equal.sum()),
+            "nearly the same": len(np.union1d(tested[equal], pairs_here["face"])),
+            "training faces": len(np.union1d(training[known], pairs_here["training face"])),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("split")
+
+
 def near_duplicate_faces(dataset: FaceDataset, split: str = "PrivateTest") -> int:
     """Count the faces of a test split whose picture, or nearly the same picture, is also in ``Training``.
 

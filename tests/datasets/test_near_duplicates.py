@@ -103,6 +103,19 @@ def test_pairs_are_listed_counted_and_left_out_of_training(dataset):
         quality.near_duplicates(dataset, ["PublcTest"])
 
 
+def test_the_counts_of_each_part_are_those_of_the_pairs_and_of_equal_pictures(dataset):
+    found = quality.near_duplicates(dataset)
+    counts = quality.near_duplicate_counts(dataset, found)
+    assert list(counts.index) == [split for split in quality.TEST_SPLITS if split in set(dataset.meta["split"])]
+    for split, row in counts.iterrows():
+        assert row["faces"] == (dataset.meta["split"] == split).sum()
+        assert row["nearly the same"] == quality.near_duplicate_faces(dataset, split)
+        assert row["nearly the same"] >= row["same picture"] == quality.leaks(dataset).loc[split, "Training"]
+    assert counts["nearly the same"].sum() > 0
+    left = quality.drop_near_duplicates(dataset).notes["near_duplicates_dropped"]
+    assert counts["training faces"].max() <= left <= counts["training faces"].sum()
+
+
 def test_the_setting_leaves_them_out_and_the_check_counts_them(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
     data = tmp_path / "data"
