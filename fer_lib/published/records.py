@@ -269,7 +269,10 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Quoted(Measured):
-    """A result that readers should quote in place of some statements, and the reason (``because``)."""
+    """A result that readers should quote in place of some statements, and the reason (``because``).
+
+    ``{test part}`` in its ``name`` stands for the part of FER-2013 that the results were tested on.
+    """
 
     because: str
 

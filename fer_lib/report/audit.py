@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.audit import engine
+from fer_lib.datasets.face_dataset import split_named
 from fer_lib.evaluation import metrics
 from fer_lib.provenance import read_values
 from fer_lib.published.records import SCALES, Announced, Measured, Quoted, Record, Statement, matches, matching
@@ -23,6 +24,7 @@ Results = Mapping[str, Mapping[str, Any]]
 """Contents of metrics files by name (``"resnet50_mlp_seed0"``): ``values``, ``provenance`` and ``synthetic``."""
 
 NOT_RUN = "not run yet"
+TEST_PART = "{test part}"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 PROFILES = ("paper", "quick", "smoke")
 
@@ -148,7 +150,7 @@ class PaperAudit:
             rows.append(
                 {
                     "instead of": _printed(subjects),
-                    "quote": part.name,
+                    "quote": self._named(part),
                     "measured, % (95 % interval)": _looked_up(part, subjects[0], self.results) or NOT_RUN,
                     "because": part.because,
                 }
@@ -169,8 +171,19 @@ class PaperAudit:
                 printed = np.nan
                 if isinstance(subject, Statement) and subject.unit in SCALES:
                     printed = 100 * float(subject.value) / SCALES[subject.unit]
-                rows.append({"name": part.name, "printed": printed, **found._asdict()})
+                rows.append({"name": self._named(part), "printed": printed, **found._asdict()})
         return pd.DataFrame(rows, columns=["name", "printed", *_Estimate._fields])
+
+    def _named(self, part: Quoted) -> str:
+        """Name a value to quote; ``{test part}`` in its name becomes the part of FER-2013 that was tested."""
+        pattern = _file_pattern(part, matching(part.ids, self.record)[0])
+        made = [content.get("provenance", {}) for name, content in self.results.items() if re.fullmatch(pattern, name)]
+        parts = {
+            split_named(run["data_settings"]["test_split"], run["data"]["fer2013"]["counts"])
+            for run in made
+            if "test_split" in run.get("data_settings", {}) and "fer2013" in run.get("data", {})
+        }
+        return part.name.replace(TEST_PART, " and ".join(sorted(parts)) or "PrivateTest")
 
     def calibration_table(self) -> Table:
         """Build the table of how sure a model must be for a printed loss and accuracy, next to the trained models.

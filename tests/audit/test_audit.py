@@ -346,6 +346,26 @@ def test_the_tables_say_synthetic_and_put_the_gravest_first():
         assert "SYNTHETIC" in each.to_markdown()
 
 
+@pytest.mark.parametrize(
+    ("test_split", "counts", "named"),
+    [
+        ("PrivateTest", {"Training": 4, "PublicTest": 1, "PrivateTest": 1}, "net on PrivateTest"),
+        ("PublicTest", {"Training": 4, "PublicTest": 1, "PrivateTest": 1}, "net on PublicTest"),
+        ("PrivateTest", {"Training": 4, "Test": 2}, "net on Test"),
+        (None, {}, "net on PrivateTest"),
+    ],
+)
+def test_a_quote_names_the_part_that_was_tested(test_split, counts, named):
+    record = record_of(measured=[MEASURED], quoted=[MEASURED | {"name": "net on {test part}", "because": "so"}])
+    facts = {"data_settings": {"test_split": test_split}, "data": {"fer2013": {"counts": counts}}} if test_split else {}
+    results = {
+        name: content | {"provenance": content.get("provenance", {}) | facts} for name, content in METRICS.items()
+    }
+    paper = audit_report.of(record, results)
+    assert paper.quotes_table().frame.iloc[0]["quote"] == named
+    assert paper.quotes_frame()["name"].to_list() in ([named], [])
+
+
 def test_trained_models_stand_beside_the_printed_pairs_of_loss_and_accuracy():
     quick = audit_report.load_results(PROJECT / "results" / "reference" / "quick")
     rows = audit_report.of(published.record("chen2023"), quick).calibration_table().frame.set_index("model")
