@@ -397,6 +397,19 @@ def test_the_same_seed_gives_the_same_machine(people):
     np.testing.assert_array_equal(*values)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_scikit_learn_has_the_fields_that_the_kernel_machine_fills_in(classes):
+    """If this fails, `svm/kernel_machine.py` (`_hold`) must follow before pyproject.toml may allow the version."""
+    people = clusters(classes=classes)
+    given = SVC(gamma=0.1).fit(people.originals, people.labels)
+    used = ["support_", "support_vectors_", "_n_support", "_dual_coef_", "dual_coef_", "_intercept_", "intercept_"]
+    used += ["_num_iter", "n_iter_", "shape_fit_", "_gamma"]
+    assert [name for name in used if name not in vars(given)] == []
+    solution = kernel_machine.Solution(given.support_, np.abs(given.dual_coef_), given.intercept_, given.n_iter_)
+    held = kernel_machine._hold(SVC(gamma=0.1), people.originals, people.labels, solution)
+    assert set(vars(held)) == set(vars(given))
+
+
 def test_fer2013_is_searched_on_a_stratified_part_and_learnt_whole():
     many = clusters(60)
     settings = change(SETTINGS, fer2013_search_faces=90, fer2013_components=5)
