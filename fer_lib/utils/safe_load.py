@@ -34,6 +34,7 @@ TRUSTED_TYPES = frozenset(
         "builtins.tuple",
         "numpy.float32",
         "numpy.float64",
+        "numpy.int64",  # the scaler's count of faces, in files of scikit-learn before 1.8
         "numpy.ndarray",
         "sklearn.decomposition._pca.PCA",
         "sklearn.dummy.DummyClassifier",
@@ -50,7 +51,8 @@ def read_network(path: Path) -> keras.Model:
     """Read a network from a file of Keras 3 in safe mode.
 
     Raises:
-        FerError: the file is damaged, too large, or could run code.
+        FerError: the file is damaged, too large, could run code, or was written by a newer Keras and this one cannot
+            read it.
     """
     from fer_lib.backend import keras  # it takes seconds to import
 
@@ -60,10 +62,30 @@ def read_network(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # keras, zipfile, h5py and json each raise their own
+        if (wrote := _keras_that_wrote(path)) and _minor(wrote) > _minor(keras.__version__):
+            raise FerError(
+                f"{path.name} was written by Keras {wrote}; this is {keras.__version__}: upgrade Keras, or save the "
+                "network again with this version."
+            ) from None
         raise FerError(
             f"{path.name} is damaged, or contains what Keras' safe mode does not load ({_keras_reason(error)}); fetch "
             "it again, or save a network of Keras' own layers."
         ) from None
+
+
+def _keras_that_wrote(path: Path) -> str | None:
+    """Read from a ``.keras`` file which version wrote it; None if it does not say."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            said = json.loads(archive.read("metadata.json"))["keras_version"]
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile):
+        return None
+    return said if isinstance(said, str) and re.fullmatch(r"[0-9a-z.+-]{1,40}", said) else None
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    """Take major and minor version; a file's arguments may change with each minor one."""
+    return tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:2])
 
 
 def _keras_reason(error: Exception) -> str:

@@ -1,11 +1,20 @@
 """Test that model and weights files which claim too much or reach outside themselves are rejected early."""
 
+import json
 import zipfile
 
 import h5py
 import numpy as np
 import pytest
+import skops.io
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
+from fer_lib.backend import keras
 from fer_lib.comparators import fer_package
 from fer_lib.errors import FerError
 from fer_lib.models import pretrained
@@ -96,3 +105,58 @@ def test_damage_is_left_to_the_reader(tmp_path, content):
     (tmp_path / "a.keras").write_bytes(content)
     refuse_oversized(tmp_path / "a.keras")
     refuse_oversized(tmp_path / "missing.keras")
+
+
+# --- files of other versions ------------------------------------------------------------------------------------------
+
+KINDS = [SVC(kernel="linear"), SVC(gamma=0.1), LogisticRegression(), DummyClassifier(strategy="prior")]
+
+
+@pytest.mark.parametrize("classifier", KINDS, ids=str)
+@pytest.mark.parametrize("count", [np.int64, int])
+def test_a_classifier_of_each_kind_is_read_with_the_counter_of_any_version(tmp_path, classifier, count):
+    """Before 1.8 scikit-learn's scaler counts in NumPy's integers, from then on in Python's."""
+    faces, labels = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 3
+    written = make_pipeline(StandardScaler(), PCA(2), classifier).fit(faces, labels)
+    written[0].n_samples_seen_ = count(30)
+    skops.io.dump(written, tmp_path / "svm.skops")
+    read = safe_load.read_pipeline(tmp_path / "svm.skops")
+    assert type(read[0].n_samples_seen_) is count
+    np.testing.assert_array_equal(read.predict(faces), written.predict(faces))
+
+
+def tiny() -> keras.Model:
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
+
+
+def written_by(path, version, *, unknown_argument=True):
+    """Write a network as another version of Keras would: its own number, and an argument that others refuse."""
+    whole = path.with_name("whole.keras")
+    tiny().save(whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "metadata.json":
+                content = json.dumps({**json.loads(content), "keras_version": version}).encode()
+            if name == "config.json" and unknown_argument:
+                content = content.replace(b'"units": 2', b'"units": 2, "of_a_later_version": null')
+            target.writestr(name, content)
+    return path
+
+
+def test_a_file_of_a_newer_keras_says_so(tmp_path):
+    with pytest.raises(FerError) as error:
+        safe_load.read_network(written_by(tmp_path / "a.keras", "99.1.2"))
+    said = f"a.keras was written by Keras 99.1.2; this is {keras.__version__}: upgrade Keras"
+    assert str(error.value).startswith(said)
+
+
+def test_a_file_of_a_newer_keras_that_fits_is_read(tmp_path):
+    path = written_by(tmp_path / "a.keras", "99.1.2", unknown_argument=False)
+    assert safe_load.read_network(path).count_params() == tiny().count_params()
+
+
+@pytest.mark.parametrize("version", ["3.0.0", keras.__version__, "newer", 7, "99.1\n<b>"])
+def test_another_file_that_cannot_be_read_is_called_damaged(tmp_path, version):
+    with pytest.raises(FerError, match=r"a\.keras is damaged, or contains"):
+        safe_load.read_network(written_by(tmp_path / "a.keras", version))
