@@ -9,9 +9,10 @@ from zipfile import BadZipFile
 
 from fer_lib.backend import keras
 from fer_lib.errors import FerError, first_line
-from fer_lib.models import weights_file
+from fer_lib.models import weights_file, weights_report
 from fer_lib.settings import WEIGHTS_NAMES
 from fer_lib.utils.files import file_sha256
+from fer_lib.utils.safe_load import load_weights
 
 IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras names its download
 
@@ -52,6 +53,9 @@ def application(network: str, weights: str, *, image_size: int = 48) -> keras.Mo
 def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "ResNet50") -> None:
     """Load a trunk's weights from ``.h5``, ``.weights.h5`` or ``.keras``; float16 ones become the trunk's float32.
 
+    The format is recognised by the file's content. All of the file's parameters must have a place in the trunk, and all
+    of the trunk's must be in the file; otherwise the trunk keeps its own.
+
     Raises:
         FerError: the file is missing, far too large, truncated, or of another kind or network, or its card is damaged
             or of other weights.
@@ -59,7 +63,12 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "
     path = weights_file.readable(path)
     weights_file.read_card(path, network=network)
     try:
-        trunk.load_weights(path)
+        own, theirs = trunk.count_params(), weights_report.parameters_in(path)
+        if theirs > own:
+            raise ValueError(f"it has {theirs:,} parameters, and the network {own:,}")
+        load_weights(trunk, path)
+    except FerError:
+        raise
     except (OSError, EOFError, KeyError, BadZipFile) as error:
         raise FerError(
             f"{path.name} is truncated or not a weights file ({first_line(error)}); fetch it again."

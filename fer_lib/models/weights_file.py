@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 from fer_lib.errors import FerError, first_line, nearest
 from fer_lib.settings import WEIGHTS_NAMES
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
-from fer_lib.utils.safe_load import refuse_oversized
+from fer_lib.utils.safe_load import refuse_oversized, weights_ending
 
 if TYPE_CHECKING:
     from fer_lib.backend import keras
@@ -240,10 +240,10 @@ def readable(path: str | Path) -> Path:
     """Expand the path of a weights file that Keras may read.
 
     Raises:
-        FerError: the file is missing, far too large, or of another kind by its name.
+        FerError: the file is missing, far too large, or of another kind by its content and by its name.
     """
     path = existing(path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in SUFFIXES and weights_ending(path) is None:
         raise FerError(f"Keras reads no weights from {path.name}; the name should end in .h5, .weights.h5 or .keras.")
     refuse_oversized(path)
     return path

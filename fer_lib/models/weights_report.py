@@ -122,6 +122,15 @@ def rows(found: Mapping[str, Any]) -> dict[str, str]:
     return said
 
 
+def parameters_in(path: Path) -> int:
+    """Count the parameters in a weights file, without an optimiser's.
+
+    Raises:
+        FerError: the file is truncated or contains no weights.
+    """
+    return sum(_float_types(path).values())
+
+
 def _float_types(path: Path) -> dict[str, int]:
     """Count a weights file's parameters by float type; an optimiser's do not count."""
     counts: Counter[str] = Counter()
@@ -139,7 +148,7 @@ def _float_types(path: Path) -> dict[str, int]:
 
 
 def _opened(path: Path) -> h5py.File:
-    if path.suffix == ".keras":
+    if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
     return h5py.File(path, "r")

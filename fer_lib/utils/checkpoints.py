@@ -11,6 +11,7 @@ import pandas as pd
 
 from fer_lib.backend import keras
 from fer_lib.utils.files import atomic_path
+from fer_lib.utils.safe_load import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Checkpoints:
             if model is None:
                 model = keras.saving.load_model(file, safe_mode=True)
             else:
-                model.load_weights(file)
+                load_weights(model, file)
         except (OSError, ValueError, KeyError) as error:
             self._warn(error)
             return None

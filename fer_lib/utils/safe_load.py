@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +74,72 @@ def read_network(path: Path) -> keras.Model:
             f"{path.name} is damaged, or contains what Keras' safe mode does not load ({_keras_reason(error)}); fetch "
             "it again, or save a network of Keras' own layers."
         ) from None
+
+
+def weights_ending(path: Path) -> str | None:
+    """Tell by its content how Keras wrote a file of weights; None if it is no such file, or damaged.
+
+    Returns:
+        The ending by which Keras knows the format: ``".keras"`` (a zip), ``".weights.h5"`` (HDF5 of Keras 3) or
+        ``".h5"`` (HDF5 of Keras 2, as ``keras.applications`` offers it).
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return ".keras" if "model.weights.h5" in archive.namelist() else None
+        if not h5py.is_hdf5(path):
+            return None
+        with h5py.File(path, "r") as file:
+            older = "layer_names" in file.attrs or "model_weights" in file
+            return ".h5" if older else ".weights.h5"
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile):
+        return None
+
+
+def load_weights(network: keras.Model, path: Path) -> None:
+    """Load all of a network's weights from a file, whatever its name, or none of them.
+
+    Keras chooses the format by the file's name, leaves a network half loaded if it fails, and may say nothing of layers
+    that it found nothing for.
+
+    Raises:
+        ValueError: the file has nothing for some of the weights.
+        Exception: whatever Keras, h5py and zipfile raise for a file that does not fit.
+    """
+    before = network.get_weights()
+    floats = [np.issubdtype(values.dtype, np.floating) for values in before]
+    try:
+        network.set_weights(
+            [np.full_like(values, np.nan) if real else values for values, real in zip(before, floats, strict=True)]
+        )
+        with _named_by_content(path) as named:
+            network.load_weights(named)
+        found = [
+            not real or not np.isnan(values).all() for values, real in zip(network.get_weights(), floats, strict=True)
+        ]
+        if not all(found):
+            first = network.weights[found.index(False)].path
+            raise ValueError(f"it has {sum(found)} of {len(found)} arrays, and none for {first}")
+    except BaseException:
+        network.set_weights(before)
+        raise
+
+
+@contextmanager
+def _named_by_content(path: Path) -> Iterator[Path]:
+    """Give a file under a name whose ending fits its content, by a link or a copy if its own does not."""
+    ending = weights_ending(path)
+    own = next((each for each in (".keras", ".weights.h5", ".h5") if path.name.endswith(each)), None)
+    if ending in (None, own):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder, f"content{ending}")
+        try:
+            named.symlink_to(path.resolve())
+        except OSError:  # Windows lets few users make links
+            shutil.copyfile(path, named)
+        yield named
 
 
 def _keras_that_wrote(path: Path) -> str | None:

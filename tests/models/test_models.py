@@ -213,6 +213,28 @@ def test_weights_come_back_from_every_format(tmp_path, name):
     assert same_weights(written, read)
 
 
+@pytest.mark.parametrize("name", SAVERS)
+@pytest.mark.parametrize("renamed", ["x.h5", "x.weights.h5", "x.keras", "x.hdf5", "x"])
+def test_a_renamed_file_is_recognised_by_its_content(tmp_path, name, renamed):
+    written, read = tiny_network(), tiny_network()
+    SAVERS[name](written, tmp_path / name)
+    (tmp_path / name).rename(tmp_path / renamed)
+    pretrained.load_trunk_weights(read, tmp_path / renamed)
+    assert same_weights(written, read)
+    assert [path.name for path in tmp_path.iterdir()] == [renamed]
+
+
+def test_a_file_with_more_than_the_network_is_refused(tmp_path):
+    """Keras loads the layers that it knows by their places and says nothing of the others."""
+    larger = keras.Sequential([*tiny_network().layers, layers.Dense(4)])
+    larger.build((None, 3))
+    larger.save_weights(tmp_path / "larger.weights.h5")
+    network = tiny_network()
+    before = network.get_weights()
+    assert "(it has 19 parameters, and the network 11)" in refusal(network, tmp_path / "larger.weights.h5")
+    assert all(np.array_equal(one, other) for one, other in zip(network.get_weights(), before, strict=True))
+
+
 def test_a_file_of_resnet50_fills_the_trunk_and_leaves_the_freezing(trunk, weights_file):
     built = resnet50_mlp.build_trunk(ResNet50MlpSettings(weights=str(weights_file)))
     assert same_weights(built, trunk)

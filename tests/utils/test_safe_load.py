@@ -160,3 +160,30 @@ def test_a_file_of_a_newer_keras_that_fits_is_read(tmp_path):
 def test_another_file_that_cannot_be_read_is_called_damaged(tmp_path, version):
     with pytest.raises(FerError, match=r"a\.keras is damaged, or contains"):
         safe_load.read_network(written_by(tmp_path / "a.keras", version))
+
+
+# --- all weights or none ----------------------------------------------------------------------------------------------
+
+
+def same(network, weights) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(network.get_weights(), weights, strict=True))
+
+
+def test_a_failure_in_the_middle_leaves_the_weights_as_they_were(tmp_path, monkeypatch):
+    network, path = tiny(), tmp_path / "own.weights.h5"
+    before = network.get_weights()
+    network.save_weights(path)
+    monkeypatch.setattr(keras.layers.BatchNormalization, "load_own_variables", lambda layer, store: 1 / 0)
+    with pytest.raises(Exception):  # noqa: B017, PT011  # whatever Keras makes of it
+        safe_load.load_weights(network, path)
+    assert same(network, before)
+
+
+def test_weights_that_are_passed_over_are_noticed(tmp_path, monkeypatch):
+    network, path = tiny(), tmp_path / "own.weights.h5"
+    before = network.get_weights()
+    network.save_weights(path)
+    monkeypatch.setattr(keras.layers.BatchNormalization, "load_own_variables", lambda layer, store: None)
+    with pytest.raises(ValueError, match=r"it has 2 of 6 arrays, and none for .*batch_normalization.*gamma"):
+        safe_load.load_weights(network, path)
+    assert same(network, before)
