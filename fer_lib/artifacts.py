@@ -38,7 +38,7 @@ from fer_lib.settings import (
     settings_dict,
     settings_hash,
 )
-from fer_lib.tables.base import SYNTHETIC_MARK, Table
+from fer_lib.tables.base import SYNTHETIC_MARK, Table, crops_of
 from fer_lib.utils import code_hash
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
@@ -150,6 +150,7 @@ class Run:
                 "counts": faces.counts()["total"].to_dict(),
                 "synthetic": faces.synthetic,
                 "notes": faces.notes,
+                **({"crops": crops_of(faces)} if isinstance(faces, FaceDataset) else {}),
             }
         if settings is not None:
             self.facts["settings"] = settings_dict(settings)

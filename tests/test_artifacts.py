@@ -172,6 +172,7 @@ def test_provenance_walks_back_to_code_settings_data_weights_and_machine(tmp_pat
     assert data["counts"] == {"Training": 42, "PrivateTest": 28}
     assert data["synthetic"] is True
     assert data["notes"] == {"rows left out": 0}
+    assert data["crops"] == "already cropped"
     assert found["weights"]["sha256"] == file_sha256(weights)
     assert found["weights"]["origin"] == "file own.weights.h5"
     assert found["engine"]["backend"] == keras.backend.backend()

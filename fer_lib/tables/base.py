@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib import published
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.models.weights_report import in_words
 from fer_lib.settings import settings_dict
@@ -120,6 +121,8 @@ def part_sizes(
 ) -> Table:
     """Count the faces of each part (rows) by class and in total, with the part's shortened fingerprint.
 
+    A note says whether the faces were already cropped or found by MTCNN.
+
     Args:
         parts: name -> faces.
         title: the table's title.
@@ -133,7 +136,19 @@ def part_sizes(
         sizes = named if classes else {"classes": len(faces.class_names)}
         shown = {"fingerprint": faces.fingerprint[:12]} if fingerprints else {}
         rows.append({"part": name, **sizes, "total": len(faces), **shown})
-    return Table(pd.DataFrame(rows), title, any(faces.synthetic for faces in parts.values()))
+    note = crops_note(*parts.values())
+    return Table(pd.DataFrame(rows), title, any(faces.synthetic for faces in parts.values()), (note,))
+
+
+def crops_note(*parts: FaceDataset) -> str:
+    """Say how the faces of each corpus were cropped: ``"Crops: CK+ already cropped, GENKI-4K found by MTCNN."``."""
+    said = [f"{TITLES.get(faces.corpus, faces.corpus)} {crops_of(faces)}" for faces in parts if len(faces)]
+    return f"Crops: {', '.join(dict.fromkeys(said)) or 'none'}."
+
+
+def crops_of(faces: FaceDataset) -> str:
+    """Tell whether faces came ``"already cropped"`` or were ``"found by MTCNN"``, which notes what it found."""
+    return "found by MTCNN" if "faces" in faces.notes else "already cropped"
 
 
 def scores(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.tables import base as tables, chen2023 as chen2023_tables
@@ -119,6 +122,14 @@ def test_part_sizes_count_each_class_and_show_the_fingerprint():
     assert frame.loc["training", ["angry", "happy", "sad", "total"]].to_list() == [2, 0, 1, 3]
     assert frame.loc["testing", ["angry", "happy", "sad", "total"]].to_list() == [0, 1, 0, 1]
     assert frame.loc["training", "fingerprint"] == parts["training"].fingerprint[:12]
+
+
+def test_part_sizes_say_how_the_faces_of_each_corpus_were_cropped():
+    given, found = faces([0, 1]), replace(faces([0, 1]), corpus="genki4k", notes={"faces": {"found": 2}})
+    table = tables.part_sizes({"training": given, "testing": given, "GENKI-4K": found}, title="t")
+    name = TITLES.get(given.corpus, given.corpus)
+    assert table.notes == (f"Crops: {name} already cropped, GENKI-4K found by MTCNN.",)
+    assert tables.crops_note(found.take([])) == "Crops: none."
 
 
 def test_part_sizes_of_forty_people_are_counted_without_their_names():
