@@ -105,7 +105,7 @@ def imports_of(program):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "data", "data check", "data fetch", "data synth", "predict", "models", "weights"]
+    "command", ["", "data", "data check", "data fetch", "data synth", "predict", "models", "train", "weights"]
 )
 def test_help_imports_nothing_heavy(command):
     program = (

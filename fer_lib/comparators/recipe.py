@@ -130,7 +130,7 @@ class Network(Comparator):
         settings = self.settings()
         self.scaling_, self.settings_ = settings.scaling, settings
         faces = _dataset(resized(images, self.image_size), codes, groups)
-        learn, validate = _parts(faces, settings, self.seed)
+        learn, validate = divided(faces, settings, self.seed)
         steps = math.ceil(len(learn) / settings.batch_size)
         self.built = self.built or BuiltOnce()
         build = partial(
@@ -197,7 +197,7 @@ def _dataset(images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -
     return FaceDataset(images, meta, tuple(str(code) for code in range(codes.max() + 1)), "compared")
 
 
-def _parts(faces: FaceDataset, settings: RecipeSettings, seed: int) -> tuple[FaceDataset, FaceDataset]:
+def divided(faces: FaceDataset, settings: RecipeSettings, seed: int) -> tuple[FaceDataset, FaceDataset]:
     """Split the faces for training and early stopping; if none are held out, the latter are a batch of the former."""
     share = settings.validation_share
     if settings.early_stopping_patience and not share:

@@ -20,6 +20,7 @@ import numpy as np
 
 import fer_lib
 from fer_lib.errors import FerError
+from fer_lib.predict.networks import NETWORK_FILE
 from fer_lib.predict.photo_files import shown
 from fer_lib.utils.files import file_sha256, write_text
 
@@ -105,7 +106,7 @@ def export(model: SavedModel, source: str | Path, to: str, target: Path) -> Expo
 
     Args:
         model: a model from ``saved_models.load``.
-        source: its ``.keras`` file.
+        source: its ``.keras`` file, or the folder that contains it as ``network.keras``.
         to: one of :data:`FORMATS`.
         target: the file to write, from :func:`check_request`.
 
@@ -119,6 +120,7 @@ def export(model: SavedModel, source: str | Path, to: str, target: Path) -> Expo
             f"{shown(source)} is a trunk with an SVM, and Keras exports only whole networks; give a .keras file of a "
             "network that gives a score for each class."
         )
+    source = Path(source, NETWORK_FILE) if Path(source).is_dir() else Path(source)
     faces = _some_faces(model.image_size)
     expected = model.predict(faces)[list(model.class_names)].to_numpy()
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -21,14 +21,13 @@ from fer_lib.datasets.fer2013 import CLASS_NAMES as FER2013_CLASS_NAMES
 from fer_lib.errors import FerError, first_line
 from fer_lib.models import resnet50_svm
 from fer_lib.predict import networks
-from fer_lib.predict.networks import ASSUMED, CARD, GIVEN, NETWORK, SCALINGS, SIGMOIDS, Reading
+from fer_lib.predict.networks import ASSUMED, CARD, GIVEN, NETWORK, NETWORK_FILE, SCALINGS, SIGMOIDS, Reading
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, change, settings_dict, trunk_from_environment
 from fer_lib.svm.classifiers import NAMES, Fitted, decision
 from fer_lib.utils import bundle
 from fer_lib.utils.safe_load import read_network
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
-NETWORK_FILE = "network.keras"
 FORMAT = 1
 PREDICTION_BATCH = 128
 ALIKE = 1e-5  # the largest difference of a score between a network and its saved copy

@@ -19,6 +19,8 @@ from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.utils.pixels import network_input
 
+#: The file of a network in its folder, next to its ``model.json``.
+NETWORK_FILE = "network.keras"
 #: Scalings of pixels, with the words for them.
 SCALINGS = {
     "unit": "divided by 255, from 0 to 1",

@@ -256,13 +256,13 @@ def test_people_are_kept_apart_where_faces_are_held_out(faces):
     images, labels = faces
     groups = np.arange(24) // 3
     held = recipe.RecipeSettings(validation_share=0.25, early_stopping_patience=1)
-    learn, validate = recipe._parts(recipe._dataset(images, labels - 3, groups), held, seed=0)
+    learn, validate = recipe.divided(recipe._dataset(images, labels - 3, groups), held, seed=0)
     assert (len(learn), len(validate)) == (18, 6)
     assert not set(learn.meta["subject"]) & set(validate.meta["subject"])
-    learn, validate = recipe._parts(recipe._dataset(images, labels - 3, None), held, seed=0)
+    learn, validate = recipe.divided(recipe._dataset(images, labels - 3, None), held, seed=0)
     assert np.bincount(validate.labels).tolist() == [2, 2, 2]
     with pytest.raises(FerError, match="set validation_share to 0"):
-        recipe._parts(recipe._dataset(images, labels - 3, np.zeros(24, int)), held, seed=0)
+        recipe.divided(recipe._dataset(images, labels - 3, np.zeros(24, int)), held, seed=0)
 
 
 def test_training_stops_early_where_faces_are_held_out(tiny, faces):

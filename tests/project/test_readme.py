@@ -54,6 +54,11 @@ ELSEWHERE = {
     ".venv/bin/fer-lib evaluate faces --model mine.keras --classes "
     "angry,disgust,fear,happy,neutral,sad,surprise": "tests/predict/test_evaluation.py",
     ".venv/bin/fer-lib evaluate data/fer2013.csv --json > scores.json": "tests/predict/test_evaluation.py",
+    ".venv/bin/fer-lib train faces --out own_model": "tests/predict/test_own_training.py",
+    ".venv/bin/fer-lib train faces --network baseline_cnn --epochs 20 --validation 0.25 --seed 1 --out small_model": (
+        "tests/predict/test_own_training.py"
+    ),
+    ".venv/bin/fer-lib predict photo.jpg --model own_model": "tests/predict/test_own_training.py",
     ".venv/bin/fer-lib runs": "tests/report/test_runs.py",
     ".venv/bin/fer-lib runs --json": "tests/report/test_runs.py",
     ".venv/bin/fer-lib predict photo.jpg --model mine.keras --classes "
