@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from fer_lib.errors import FerError
 from fer_lib.models.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import TrainingSettings
 from fer_lib.utils.checkpoints import HISTORY, Checkpoints, open_ended
+from fer_lib.utils.live_log import log_handler
 from fer_lib.utils.pixels import network_input
 from fer_lib.utils.progress import time_left
 
@@ -42,10 +42,10 @@ def set_seed(seed: int) -> None:
 
 
 def show_progress() -> None:
-    """Log each epoch to standard output: live in a notebook, on a console with ``papermill --log-output``."""
+    """Show each epoch: in one place in JupyterLab, else in a line, as ``papermill --log-output`` prints it."""
     logger = logging.getLogger("fer_lib")
     logger.setLevel(logging.INFO)
-    logger.handlers = [logging.StreamHandler(sys.stdout)]
+    logger.handlers = [log_handler()]
 
 
 class FaceBatches(keras.utils.PyDataset):

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # execute.sh PYTHON NOTEBOOK EXECUTED [-p NAME VALUE ...]: run a notebook with papermill into a temporary file, strip what
-# differs from run to run and the links to other notebooks (which lead nowhere from a results folder), then move it into
-# place. papermill's log contains every output; sed shows the ends of epochs and, if a cell fails, everything from there on.
+# differs from run to run, the progress of trainings and the links to other notebooks (which
+# lead nowhere from a results folder), then move it into place. papermill's log contains every output; sed shows the ends of
+# epochs and, if a cell fails, everything from there on.
 # Messages of a kernel that shuts down are no failure.
 set -euo pipefail
 python=$1 notebook=$2 executed=$3
 shift 3
 name=$(basename "$executed" .ipynb)
 echo "Notebook: $name"
+unset JPY_SESSION_NAME # a run that a notebook starts inherits it, and would log no lines
 "$python" -m papermill "$notebook" "$executed.partial.ipynb" --kernel python3 --log-output --no-progress-bar "$@" 2>&1 |
     sed -unE -e '/Event loop is closed/d' -e '/Error/,$p' -e '/^(epoch|resumed|fold|comparator|lenet|depth) /p' || {
     echo "$name stopped; as far as it came: $executed.partial.ipynb" >&2
@@ -16,4 +18,5 @@ echo "Notebook: $name"
 "$python" -m nbstripout --keep-output --keep-count --keep-id --drop-tagged-cells links \
     --extra-keys "metadata.papermill metadata.language_info.version \
     cell.metadata.papermill cell.metadata.execution" "$executed.partial.ipynb"
+"$python" "$(dirname "$0")/tidy.py" "$executed.partial.ipynb"
 mv "$executed.partial.ipynb" "$executed"
