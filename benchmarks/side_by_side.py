@@ -110,7 +110,7 @@ def machine_limit() -> dict[str, float]:
     OpenVINO computes the products, because it also computes the trunk; the fastest side in ``MATRICES`` counts. A
     precision that the processor lacks is left out.
     """
-    from fer_lib.backend import openvino  # this imports Keras, which takes seconds
+    from fer_lib.utils.inference import openvino
 
     ov, rates = openvino(), {}
     for name, hint in (("float32", "f32"), ("bfloat16", "bf16")):

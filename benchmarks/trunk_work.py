@@ -10,10 +10,11 @@ import numpy as np
 from side_by_side import fer2013  # first: it makes this project's library importable
 
 from fer_lib import training
-from fer_lib.backend import keras, openvino
+from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.models import resnet50_mlp, trunk
 from fer_lib.settings import ResNet50MlpSettings, change
+from fer_lib.utils.inference import openvino
 
 layers = keras.layers
 ENGINES = {"openvino float32": ("openvino", "float32"), "openvino bfloat16": ("openvino", "bfloat16")}

@@ -1,8 +1,8 @@
-"""Import Keras and (on request) OpenVINO quickly, without start-up logging or telemetry.
+"""Import Keras quickly and without start-up logging.
 
 TensorFlow's C++ code writes notes to standard error on start-up, which would appear at the top of every notebook and
 bury the lines that matter; TF_CPP_MIN_LOG_LEVEL does not suppress those written before its logger is set up.
-``FER_NATIVE_LOG=1`` shows them. OpenVINO's Python package reports each import to its makers.
+``FER_NATIVE_LOG=1`` shows them.
 
 TensorFlow is imported without JAX, which its converter for phones imports if it can, and without the collector of
 reference cycles, which would walk through a million new objects again and again and find nothing. This makes a start
@@ -20,7 +20,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 
 # before the import, which reads them; torch needs no such word
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -78,25 +77,6 @@ if not os.environ.get("FER_NATIVE_LOG"):
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def openvino() -> ModuleType:
-    """Import OpenVINO without its telemetry package, so that it sends nothing.
-
-    Raises:
-        ImportError: OpenVINO is not installed.
-    """
-    silenced = {name: sys.modules.get(name) for name in ("openvino_telemetry", "openvino_telemetry.backend")}
-    # OpenVINO then uses a stub
-    sys.modules.update(dict.fromkeys(silenced))  # type: ignore[arg-type]  # None makes an import fail
-    try:
-        import openvino
-    finally:
-        for name, before in silenced.items():
-            sys.modules.pop(name)
-            if before is not None:
-                sys.modules[name] = before
-    return openvino
-
-
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
     """Set the precision of the layers that are built inside, such as ``"mixed_bfloat16"``; those loaded keep theirs."""
@@ -108,4 +88,4 @@ def precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-__all__ = ["DEVICES", "keras", "openvino", "precision"]
+__all__ = ["DEVICES", "keras", "precision"]

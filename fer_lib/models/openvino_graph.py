@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_lib.backend import keras, openvino
+from fer_lib.backend import keras
 from fer_lib.errors import FerError
+from fer_lib.utils.inference import openvino
 
 layers = keras.layers
 

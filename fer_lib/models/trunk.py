@@ -26,9 +26,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fer_lib.backend import keras, openvino
+from fer_lib.backend import keras
 from fer_lib.errors import FerError
 from fer_lib.models.openvino_graph import convert
+from fer_lib.utils.inference import openvino
 from fer_lib.utils.parallel import cores
 from fer_lib.utils.pixels import network_input
 

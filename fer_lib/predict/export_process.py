@@ -69,7 +69,7 @@ def _litert(file: str) -> Runner:
 
 
 def _openvino(file: str) -> Runner:
-    from fer_lib.backend import openvino
+    from fer_lib.utils.inference import openvino
 
     core = openvino().Core()
     compiled = core.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

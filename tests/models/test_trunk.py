@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import backend, training
+from fer_lib import training
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.models import baseline_cnn, openvino_graph, resnet50_mlp, resnet50_svm, trunk
 from fer_lib.models.trunk import share_of_variation
 from fer_lib.settings import PROJECT, BaselineCnnSettings, ResNet50MlpSettings, ResNet50SvmSettings, change
+from fer_lib.utils import inference
 from fer_lib.utils.pixels import network_input
 
 layers = keras.layers
@@ -29,7 +30,7 @@ KERAS, OPENVINO = (SimpleNamespace(trunk_engine=name, trunk_precision="float32")
 
 
 def has_bfloat16() -> bool:
-    return "BF16" in backend.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in inference.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def pixels(count: int, seed: int = 0) -> np.ndarray:
@@ -203,7 +204,7 @@ def test_bfloat16_needs_a_processor_that_has_it(model, monkeypatch):
         def get_property(self, device: str, name: str) -> list[str]:
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(backend.openvino(), "Core", OldProcessor)
+    monkeypatch.setattr(inference.openvino(), "Core", OldProcessor)
     settings = SimpleNamespace(trunk_engine="openvino", trunk_precision="bfloat16")
     with pytest.raises(
         FerError, match=r"bfloat16 needs a processor .* set trunk_precision: float32, or FER_TRUNK=openvino-float32 in"
@@ -219,7 +220,7 @@ def test_without_openvino_one_sentence_says_what_to_do(model, monkeypatch):
 
 def test_openvino_is_imported_without_its_telemetry():
     code = (
-        "import sys; from fer_lib.backend import openvino; openvino().Core();"
+        "import sys; from fer_lib.utils.inference import openvino; openvino().Core();"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_lib.backend import keras, openvino
+from fer_lib.backend import keras
 from fer_lib.cli import main
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.predict import export, models as saved_models
 from fer_lib.utils.files import file_sha256
+from fer_lib.utils.inference import openvino
 
 layers = keras.layers
 ALPHABET = "angry,disgust,fear,happy,neutral,sad,surprise"
