@@ -17,7 +17,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.cache import cached
 from fer_lib.errors import FerError
-from fer_lib.faces import mtcnn as mtcnn_engine
+from fer_lib.faces import mtcnn as mtcnn_engine, openvino_mtcnn
 from fer_lib.faces.geometry import (
     LANDMARKS,
     Detection,
@@ -62,7 +62,7 @@ def detect(images: Sequence[np.ndarray], settings: FaceSettings, *, progress: bo
 
     Raises:
         ValueError: an image is not uint8 or has another shape.
-        FerError: TensorFlow or ``mtcnn`` is not installed, or the detector's process was killed.
+        FerError: TensorFlow, OpenVINO or ``mtcnn`` is not installed, or the detector's process was killed.
     """
     pictures = [checked_picture(image) for image in images]
     alike = defaultdict(list)
@@ -178,7 +178,7 @@ def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, ob
         "corpus": f"{photos.corpus}-faces",
         "content": photos.fingerprint if isinstance(photos, FaceDataset) else photos.content_key,
         "settings": wanted,
-        "detector": mtcnn_engine.detector_name(),
+        "detector": mtcnn_engine.detector_name(settings.mtcnn_engine),
         "opencv": cv2.__version__,
         "code": code_hash.of(_crop_rows),
     }
@@ -213,7 +213,7 @@ def _notes(faces: FaceDataset, settings: FaceSettings) -> dict[str, object]:
     }
     return {
         "rule": _rule(settings),
-        "detector": mtcnn_engine.detector_name(),
+        "detector": mtcnn_engine.detector_name(settings.mtcnn_engine),
         **{kind: int((found == kind).sum()) for kind in KINDS},
         "left out": len(missed) if settings.misses == "drop" else 0,
         "missed": [f"{sources[row]} ({found[row]})" for row in missed[:LISTED]],
@@ -248,7 +248,8 @@ def _search(pictures: list[np.ndarray], settings: FaceSettings) -> list[list[Det
     """Run the networks on images that are searched in one shape; return the faces of each in its own pixels."""
     copies, ratios = zip(*(searched_copy(picture, settings) for picture in pictures), strict=True)
     faces: list[list[Detection]] = [[] for _ in pictures]
-    for row in mtcnn_engine.engine()(np.stack(copies), min(_PROPOSED, settings.min_confidence)):
+    engine = openvino_mtcnn.engine() if settings.mtcnn_engine == "openvino" else mtcnn_engine.engine()
+    for row in engine(np.stack(copies), min(_PROPOSED, settings.min_confidence)):
         number = int(row[0])
         faces[number].append(_detection(row, ratios[number]))
     return [sorted(some, key=lambda face: (-face.confidence, face.box)) for some in faces]

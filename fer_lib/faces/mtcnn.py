@@ -45,7 +45,7 @@ class _Networks:
     def __init__(self) -> None:
         from fer_lib.backend import keras
 
-        folder = _weights_folder()
+        folder = weights_folder()
         policy, luck = keras.config.dtype_policy(), random.getstate()
         try:
             from mtcnn.stages import StageONet, StagePNet, StageRNet
@@ -146,7 +146,7 @@ def serve() -> None:
         answers.flush()
 
 
-def _weights_folder() -> Path:
+def weights_folder() -> Path:
     """Find the folder of mtcnn's weights without importing the package, which would import TensorFlow."""
     found = find_spec("mtcnn")
     if found is None or found.origin is None:
@@ -155,11 +155,16 @@ def _weights_folder() -> Path:
 
 
 @functools.cache
-def detector_name() -> str:
-    """Name the detector: its version and the first twelve digits of each weights file's hash."""
-    folder = _weights_folder()
+def detector_name(engine: str = "package") -> str:
+    """Name the detector: its version, the first twelve digits of each weights file's hash, and another engine.
+
+    Args:
+        engine: ``FaceSettings.mtcnn_engine``.
+    """
+    folder = weights_folder()
     hashes = [file_sha256(path)[:12] for path in sorted(folder.glob("*.lz4"))]
-    return f"mtcnn {version('mtcnn')}, weights {' '.join(hashes)}"
+    on = "" if engine == "package" else f", on {engine} {version(engine)}"
+    return f"mtcnn {version('mtcnn')}, weights {' '.join(hashes)}{on}"
 
 
 def _not_installed(reason: object) -> FerError:

@@ -18,8 +18,8 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 
-LATER_SETTINGS = {"labels": "fer2013", "drop_near_duplicates": False, "channels": "grey"}
-"""Data settings that came later, with their defaults: records leave them out there, as those of earlier runs do."""
+LATER_SETTINGS = {"labels": "fer2013", "drop_near_duplicates": False, "channels": "grey", "mtcnn_engine": "package"}
+"""Settings that came later, with their defaults: records leave them out there, as those of earlier runs do."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -77,6 +77,8 @@ class FaceSettings:
         min_confidence: detections below it are "low confidence", which is not the same as no face.
         misses: photos without a sure face: ``"keep"`` takes the whole photo, ``"drop"`` leaves it out.
         upscale_to: photos whose shorter side is below this many pixels are enlarged to it before detection.
+        mtcnn_engine: ``"package"`` runs MTCNN's networks as the package does, on TensorFlow; ``"openvino"`` runs them
+            without TensorFlow, which starts sooner and finds the same boxes to a fraction of a pixel.
     """
 
     size: Positive = 48
@@ -86,6 +88,7 @@ class FaceSettings:
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 0.9
     misses: Literal["keep", "drop"] = "keep"
     upscale_to: Positive = 160
+    mtcnn_engine: Literal["package", "openvino"] = "package"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -233,7 +233,7 @@ def settings_dict(settings: Any) -> dict[str, Any]:
 
 def _fields(settings: Any) -> dict[str, Any]:
     plain = dataclasses.asdict(settings)
-    if not isinstance(settings, DataSettings):
+    if not isinstance(settings, DataSettings | FaceSettings):
         return plain
     return {name: value for name, value in plain.items() if LATER_SETTINGS.get(name, ...) != value}
 

@@ -294,7 +294,7 @@ def test_the_other_process_finds_the_same(photo, monkeypatch):
 def test_without_mtcnn(monkeypatch):
     monkeypatch.setattr(mtcnn_engine, "find_spec", lambda name: None)
     with pytest.raises(FerError, match=r"No module named 'mtcnn'.*pip install") as raised:
-        mtcnn_engine._weights_folder()
+        mtcnn_engine.weights_folder()
     assert "\n" not in str(raised.value)
 
 
