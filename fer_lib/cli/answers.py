@@ -94,11 +94,9 @@ def _predict(arguments: argparse.Namespace) -> int:
     path = arguments.model or shelf.find_model()
     if arguments.whole_image:
         sys.stderr.write("fer-lib: --whole-image is now --already-cropped: no photo is searched for faces.\n")
-    from fer_lib.predict import (
-        models as saved_models,  # imported late: Keras takes seconds, and the errors above do not need it
-    )
+    from fer_lib.predict import packaged  # imported late: the errors above do not need it
 
-    model = saved_models.load(path, classes=arguments.classes, scaling=arguments.scaling)
+    model = packaged.load(path, classes=arguments.classes, scaling=arguments.scaling)
     asked = {"all_faces": arguments.all_faces, "already_cropped": cropped, "every": every}
     done = []
     try:
@@ -144,9 +142,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         networks.class_names(arguments.classes)
     path = arguments.model or shelf.find_model()
     # imported late: Keras takes seconds, and the errors above do not need it
-    from fer_lib.predict import evaluation, labelled, models as saved_models
+    from fer_lib.predict import evaluation, labelled, packaged
 
-    model = saved_models.load(path, classes=arguments.classes, scaling=arguments.scaling)
+    model = packaged.load(path, classes=arguments.classes, scaling=arguments.scaling)
     asked = {"split": arguments.split, "search": arguments.find_faces, "skip_bad": arguments.skip_bad}
     data = labelled.read(arguments.path, model.class_names, **asked)
     found = evaluation.evaluate(model, data)

@@ -25,7 +25,7 @@ def convert(network: keras.Model) -> Any:
     flattened in Keras' order of axes, one after the other.
 
     Raises:
-        FerError: the network has a kind of layer that ResNet50 without top does not have.
+        FerError: the network has a kind of layer that neither ResNet50 without top nor our own network has.
     """
     ov = openvino()
     ops = ov.opset13
@@ -62,6 +62,12 @@ def _operation(ops: Any, layer: keras.Layer, inputs: list[Any]) -> Any:
         return ops.add(ops.multiply(x, _by_channel(scale)), _by_channel(beta - mean * scale))
     if _is_plain_relu(layer):
         return ops.relu(x)
+    if isinstance(layer, layers.Dense) and _is_linear(layer) and len(layer.input.shape) == 2:
+        kernel, *bias = (np.asarray(weight, np.float32) for weight in layer.get_weights())
+        done = ops.matmul(x, ops.constant(kernel), False, False)
+        return ops.add(done, bias[0].reshape(1, -1)) if bias else done
+    if isinstance(layer, layers.Dropout):
+        return x
     if isinstance(layer, layers.MaxPooling2D):
         places = {"strides": list(layer.strides), "dilations": [1, 1], "kernel_shape": list(layer.pool_size)}
         auto_pad = "valid" if layer.padding == "valid" else "same_upper"

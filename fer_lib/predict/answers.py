@@ -23,6 +23,9 @@ _BOX = "box: left, top, width, height"
 _HEADERS = ("file", "face", "outcome", "label", "score", "second best", "score", "MTCNN", _BOX)
 _KINDS_OF_SCORE = {
     "probability": "Scores are the network's class probabilities; they are not calibrated.",
+    "calibrated probability": (
+        "Scores are the network's class probabilities, calibrated on faces of its corpus that it did not learn from."
+    ),
     "decision value": (
         "Scores are decision values of a support vector machine, not probabilities; the largest one decides the label."
     ),

@@ -23,7 +23,7 @@ from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.tables.format import percent
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and scoring does not need it
-    from fer_lib.predict.models import SavedModel
+    from fer_lib.predict.networks import Model as SavedModel
 
 _NAMES = {
     "categorical_accuracy": "categorical accuracy",

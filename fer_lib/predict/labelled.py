@@ -20,7 +20,7 @@ from fer_lib.predict.photo_files import shown
 from fer_lib.predict.photos import Prediction, predict_arrays, predict_photos
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and reading faces does not need it
-    from fer_lib.predict.models import SavedModel
+    from fer_lib.predict.networks import Model as SavedModel
 
 ALL = "all"
 _TESTS = ("PrivateTest", UNDIVIDED, "PublicTest")  # the default split: the first that is there, else all faces

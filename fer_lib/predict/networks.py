@@ -8,11 +8,12 @@ itself; otherwise it is assumed, and the output of ``fer-lib predict`` says so.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from fer_lib.datasets.expressions import EXPRESSION_OF
 from fer_lib.datasets.fer2013 import CLASS_NAMES
@@ -72,6 +73,37 @@ class Reading:
             return found
         powers = np.exp(found - found.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
+
+
+class Model(Protocol):
+    """A model that predicts faces: a ``SavedModel``, or the compact one that comes with the package."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """All classes in label order."""
+
+    @property
+    def face_settings(self) -> Mapping[str, Any]:
+        """The settings of the crops from photos, as plain values."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where the model comes from, as plain values."""
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of its faces in pixels."""
+
+    @property
+    def reading(self) -> Reading:
+        """How the model is used, and why."""
+
+    @property
+    def score_kind(self) -> str:
+        """The kind of its scores."""
+
+    def predict(self, images: np.ndarray) -> pd.DataFrame:
+        """Predict a row for each grey face, uint8 (N, H, W): ``label`` and the score of each class."""
 
 
 def class_names(text: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and reporting a wrong path does not need it
-    from fer_lib.predict.models import SavedModel
+    from fer_lib.predict.networks import Model as SavedModel
 
 FOUND, CROP, UNSURE, NO_FACE, UNREADABLE = "found", "given as a crop", "low confidence", "no face", "unreadable"
 

@@ -16,7 +16,7 @@ from tabulate import tabulate
 
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.errors import FerError
-from fer_lib.predict import headlines
+from fer_lib.predict import headlines, packaged
 from fer_lib.predict.headlines import BINARY, CATEGORICAL, Headline
 from fer_lib.predict.photo_files import shown
 from fer_lib.utils import bundle
@@ -35,6 +35,7 @@ ORDER = {
         "(paper) and 57.80 % (quick) of GENKI-4K's photos"
     ),
 }
+PACKAGED = "with the package"
 _PROFILES = ("paper", "quick")  # before a profile of one's own; smoke, which learns from generated faces, is last
 _HEADERS = ("", "model", "trained on", "classes", "profile", "weights", "measured on", "score (%) [95 % interval]")
 
@@ -48,7 +49,7 @@ class Kept:
         corpus: the corpus that its classes were learnt from, such as ``"fer2013"``; empty if the card does not say it.
         synthetic: whether any of its training faces was generated; None if the card does not say it.
         classes: names in label order; empty if the card does not say them.
-        profile: name of the results folder.
+        profile: name of the results folder, or :data:`PACKAGED`.
         reference: whether it is one of the reference's.
         seed: seed of its run; None if the card does not say it.
         weights: origin of the pre-trained weights; None if the card names none.
@@ -89,13 +90,15 @@ class Kept:
 def list_models(root: str | Path = "") -> list[Kept]:
     """List the models under ``results/*/models`` and ``results/reference/*/models``, the default first.
 
+    The network that comes with the package, if there is one, is among them.
+
     Args:
         root: the folder that contains ``results``; ``""`` means ``$FER_OUTPUT``, else the current folder.
     """
     root = Path(root or os.environ.get("FER_OUTPUT") or ".").expanduser()
     places = sorted({path for pattern in PATTERNS for path in root.glob(pattern)})
     models = [path for path in places if not path.name.startswith(".") and (path.is_dir() or path.suffix == ".keras")]
-    return ranked([_described(path) for path in models])
+    return ranked([*([own] if (own := _packaged()) else []), *(_described(path) for path in models)])
 
 
 def ranked(models: Sequence[Kept]) -> list[Kept]:
@@ -103,11 +106,14 @@ def ranked(models: Sequence[Kept]) -> list[Kept]:
 
     1. Models with a readable card that names real faces come before models of generated or unknown faces.
     2. The corpora have the order of :data:`ORDER`; other corpora come after them.
-    3. The profile ``paper`` comes before ``quick``, a profile of one's own comes next, and ``smoke`` is last.
-    4. The higher categorical accuracy on test faces of the own corpus comes first; models without one come last.
-    5. One's own models come before the reference's, then the lower seed, then the path by the alphabet.
+    3. Of one corpus, the network that comes with the package is before all models that did not measure a higher
+       categorical accuracy on test faces of that corpus, and after those that did.
+    4. The profile ``paper`` comes before ``quick``, a profile of one's own comes next, and ``smoke`` is last.
+    5. The higher categorical accuracy on test faces of the own corpus comes first; models without one come last.
+    6. One's own models come before the reference's, then the lower seed, then the path by the alphabet.
     """
     corpora, profiles = list(ORDER), list(_PROFILES)
+    own = next((model for model in models if model.profile == PACKAGED), None)
 
     def key(model: Kept) -> tuple:
         corpus = corpora.index(model.corpus) if model.corpus in corpora else len(corpora)
@@ -115,7 +121,18 @@ def ranked(models: Sequence[Kept]) -> list[Kept]:
         accuracy = -1.0 if model.accuracy is None else model.accuracy
         seed = float("inf") if model.seed is None else model.seed
         unsure = (bool(model.problem), {False: 0, None: 1, True: 2}[model.synthetic])
-        return unsure, corpus, profile + (model.profile == "smoke"), -accuracy, model.reference, seed, str(model.path)
+        beaten = own is not None and model is not own and accuracy <= (own.accuracy or 0)
+        return (
+            unsure,
+            corpus,
+            beaten,
+            model is own,
+            profile + (model.profile == "smoke"),
+            -accuracy,
+            model.reference,
+            seed,
+            str(model.path),
+        )
 
     return sorted(models, key=key)
 
@@ -161,6 +178,28 @@ def table(models: Sequence[Kept]) -> list[str]:
 
 def _score_words(score: Headline) -> str:
     return f"{score.metric} {score.text().removesuffix(' %')}"
+
+
+def _packaged() -> Kept | None:
+    """Describe the network that comes with the package by its card; None if there is none."""
+    try:
+        card = packaged.card()
+        if card is None:
+            return None
+        data = _mapping(card.provenance, "data")
+        scores = tuple(Headline(**score) for score in card.scores)
+    except (FerError, TypeError) as error:
+        return Kept(packaged.FOLDER, profile=PACKAGED, problem=str(error))
+    return Kept(
+        packaged.FOLDER,
+        corpus=", ".join(sorted(data)),
+        synthetic=any(bool(facts.get("synthetic", True)) for facts in data.values()) if data else None,
+        classes=card.class_names,
+        profile=PACKAGED,
+        seed=card.provenance.get("seed"),
+        weights="none, trained from scratch",
+        scores=scores,
+    )
 
 
 def _described(path: Path) -> Kept:

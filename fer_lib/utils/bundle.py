@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
-from sklearn.pipeline import Pipeline
 
 from fer_lib.errors import FerError, first_line
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
@@ -37,6 +35,9 @@ def save(folder: str | Path, index: str, content: Mapping[str, Any], parts: Mapp
     Returns:
         The folder.
     """
+    import skops.io  # imported late: scikit-learn takes most of a second, and reading a card does not need it
+    from sklearn.pipeline import Pipeline
+
     folder, arrays, names = Path(folder), {}, []
     for key, part in parts.items():
         if isinstance(part, np.ndarray):

@@ -1,0 +1,154 @@
+"""Test the network that comes with the package: when it answers, how, and without TensorFlow; it is tiny here."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_lib.backend import keras
+from fer_lib.cli import main
+from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
+from fer_lib.datasets.synthetic.render import render_faces
+from fer_lib.errors import FerError
+from fer_lib.models import compact, openvino_graph
+from fer_lib.predict import packaged
+from fer_lib.predict.headlines import CATEGORICAL, Headline
+from fer_lib.predict.shelf import PACKAGED, Kept, find_model, list_models, ranked, table
+from fer_lib.settings import PROJECT
+
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+SCORE = Headline("own", "own", "own network", "FER-2013, PrivateTest", CATEGORICAL, 0.7, 0.68, 0.72, 3589)
+FACTS = compact.Compact(
+    CLASSES,
+    face=48,
+    size=40,
+    views="mirrored",
+    temperature=2.0,
+    scores=(SCORE.plain(),),
+    provenance={"seed": 0, "data": {"fer2013": {"synthetic": False}}},
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    keras.utils.set_random_seed(1)
+    face = keras.Input((40, 40, 1))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, activation=None)(face))
+    graph = openvino_graph.convert(keras.Model(face, keras.layers.Dense(7)(pooled)))
+    return compact.write(tmp_path_factory.mktemp("own") / "own_network", graph, FACTS)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch, tmp_path):
+    monkeypatch.delenv("FER_OUTPUT", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def own(monkeypatch, made):
+    monkeypatch.setattr(packaged, "FOLDER", made)
+    return made
+
+
+@pytest.fixture
+def photo(tmp_path):
+    conditions = studio_conditions(1, scale=0.8)
+    face = render_faces(sample_identities(5, 1).take([4]), activations(["happy"], 1.0), conditions=conditions, size=160)
+    picture = cv2.copyMakeBorder(face[0], 30, 50, 10, 30, cv2.BORDER_REPLICATE)
+    cv2.imwrite(str(tmp_path / "photo.png"), picture)
+    return tmp_path / "photo.png"
+
+
+def test_without_a_network_in_the_package_all_is_as_before(monkeypatch, tmp_path):
+    monkeypatch.setattr(packaged, "FOLDER", tmp_path / "none")
+    assert packaged.card() is None
+    assert list_models() == []
+    with pytest.raises(FerError, match="There is no model under"):
+        find_model()
+
+
+def test_it_answers_where_there_is_no_other_model(own, photo, capsys):
+    assert find_model() == own
+    assert main(["predict", str(photo), "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert (answer["outcome"], answer["score_kind"]) == ("found", "calibrated probability")
+    assert answer["class_order"] == list(CLASSES)
+    assert answer["trained_on"] == "fer2013"
+    assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-5)
+    assert main(["predict", str(photo)]) == 0
+    printed = capsys.readouterr().out
+    assert "calibrated on faces of its corpus that it did not learn from" in printed
+    assert "softmax has made into probabilities" in printed
+
+
+def test_it_answers_without_tensorflow_and_keras(own, photo):
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from fer_lib.cli import main\n"
+        "from fer_lib.predict import packaged\n"
+        f"packaged.FOLDER = Path({str(own)!r})\n"
+        f"assert main(['predict', {str(photo)!r}]) == 0\n"
+        "print('loaded', *{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"PATH": "", "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.partition("loaded")[2].split())
+    assert "openvino" in loaded
+    assert not {"tensorflow", "keras", "jax", "torch", "mtcnn", "sklearn", "statsmodels"} & loaded
+
+
+def test_its_answers_are_those_of_its_network(own):
+    faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    model = packaged.load(own)
+    table = model.predict(faces)
+    expected = compact.read(own).probabilities(faces)
+    np.testing.assert_allclose(table[list(CLASSES)], expected, rtol=1e-5)
+    assert list(table["label"]) == [CLASSES[place] for place in expected.argmax(axis=1)]
+    with pytest.raises(FerError, match=r"takes uint8 of shape \(N, 48, 48\)"):
+        model.predict(faces[:, :40])
+
+
+@pytest.mark.parametrize("option", ["--classes=happy,sad", "--scaling=raw"])
+def test_its_card_decides_and_not_an_option(own, photo, option, capsys):
+    assert main(["predict", str(photo), "--model", str(own), option]) == 2
+    assert f"Found {option.partition('=')[0]} for the folder" in capsys.readouterr().err
+
+
+def kept(name, corpus="fer2013", *, accuracy=None, profile="paper", synthetic=False):
+    scores = () if accuracy is None else (replace(SCORE, value=accuracy),)
+    return Kept(packaged.Path(name), corpus=corpus, synthetic=synthetic, profile=profile, scores=scores)
+
+
+def test_a_better_model_of_the_user_comes_first(own):
+    mine = list_models()
+    assert [model.profile for model in mine] == [PACKAGED]
+    assert mine[0].accuracy == 0.7
+    worse, unknown, better = kept("worse", accuracy=0.57), kept("unknown"), kept("better", accuracy=0.73)
+    drawn, posed = kept("drawn", accuracy=0.9, synthetic=True), kept("posed", "ckplus", accuracy=0.99)
+    found = ranked([worse, unknown, drawn, *mine, posed, better])
+    assert [model.path.name for model in found] == ["better", own.name, "worse", "unknown", "posed", "drawn"]
+
+
+def test_the_list_shows_it(own):
+    lines = "\n".join(table(list_models()))
+    assert PACKAGED in lines
+    assert "none, trained from" in lines
+    assert "70" in lines
+
+
+def test_a_damaged_one_is_named_and_not_used(monkeypatch, made, tmp_path, capsys):
+    broken = tmp_path / "own_network"
+    broken.mkdir()
+    for file in made.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    (broken / compact.WEIGHTS).write_bytes(b"x")
+    monkeypatch.setattr(packaged, "FOLDER", broken)
+    assert main(["models"]) == 0
+    assert "is not the file" in " ".join(capsys.readouterr().out.split())
