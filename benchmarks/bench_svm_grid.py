@@ -16,12 +16,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from fer_lib.datasets.splits import search_folds
-from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.settings import ResNet50SvmSettings, change
 from fer_lib.svm import classifiers
 from fer_lib.utils import parallel
 
 TARGET = 5
-SETTINGS = ResNet50SvmSettings()
+SETTINGS = change(ResNet50SvmSettings(), grid_steps=0)  # GridSearchCV does not widen its grid
 GRID = {"svc__C": SETTINGS.c_grid, "svc__gamma_multiple": SETTINGS.gamma_grid}
 
 

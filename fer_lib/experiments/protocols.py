@@ -22,7 +22,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
 from fer_lib.evaluation import clustered, metrics
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
-from fer_lib.svm import classifiers as svm
+from fer_lib.svm import classifiers as svm, grid
 from fer_lib.utils.files import atomic_path
 from fer_lib.utils.progress import time_left
 
@@ -35,7 +35,13 @@ FOLDS = "folds"
 LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"]
 """Columns of :func:`leaks` if there is only one separation, and so no row."""
 TRAINING, TESTING, TOGETHER = "training", "testing", "together"
+INSIDE = "inside"
+"""Said of a choice on no edge of its grid, and of a classifier with nothing to search."""
+OF_FITS = ["views_accuracy", "edge"]
+"""Columns of :func:`run` that are the same for all faces of a fit."""
 KEYS = ["protocol", "separation", "classifier"]
+VIEWS_ANSWERED = 12
+"""Views of each training face, evenly spread over all, that a classifier answers for; all sixty would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +159,10 @@ def run(
     Returns:
         A DataFrame with one row per answered face and classifier: ``protocol``, ``separation``, ``draw``, ``fold``,
         ``classifier``, ``part`` (``"training"`` or ``"testing"``), ``face`` (its row in ``faces``), ``label``,
-        ``predicted``, and the chosen ``C`` and ``gamma``. A model's scores use only :func:`testing`; :func:`together`
-        shows the training faces next to them.
+        ``predicted``, and the chosen ``C`` and ``gamma``; and of each fit ``views_accuracy`` (on ``VIEWS_ANSWERED``
+        views of each training face; NaN if it learnt from the faces alone) and ``edge`` (the edges of the grid that the
+        choice lies on, :func:`fer_lib.svm.grid.edges`). A model's scores use only :func:`testing`; :func:`together` and
+        :func:`fits` show the training faces next to them.
     """
     frames, started, trained = [], time.monotonic(), 0
     jobs = [(division, number) for division in found for number in range(len(division.folds))]
@@ -178,10 +186,44 @@ def run(
 
 
 def testing(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Select the answers about test faces and drop ``part``; a frame without that column has no others."""
+    """Select the answers about test faces, without the columns of fits; a frame without ``part`` has no others."""
     if "part" not in predictions:
         return predictions
-    return predictions[predictions["part"] == TESTING].drop(columns="part").reset_index(drop=True)
+    of_fits = predictions.columns.intersection(["part", *OF_FITS])
+    return predictions[predictions["part"] == TESTING].drop(columns=of_fits).reset_index(drop=True)
+
+
+def fits(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Set training accuracy beside test accuracy, and count the choices that lie on an edge of the search's grid.
+
+    Args:
+        predictions: predictions from :func:`run`.
+
+    Returns:
+        One row per protocol, separation and classifier: ``fits`` (their number), ``training`` (accuracy on the faces
+        that were learnt, untouched), ``views`` (on views of them; NaN if none were learnt), ``testing``; ``C_low``,
+        ``C_high``, ``gamma_multiple_low``, ``gamma_multiple_high`` (smallest and largest choice; NaN if not searched),
+        ``on_edge`` (fits whose choice lies on an edge) and ``edges`` (which: ``{"C highest": 2}``).
+    """
+    rows = []
+    for key, answers in predictions.groupby(KEYS, sort=False):
+        right = (answers["label"] == answers["predicted"]).groupby(answers["part"]).mean()
+        each = answers.drop_duplicates(["draw", "fold"])
+        edges = each.loc[each["edge"] != INSIDE, "edge"]
+        chosen = {
+            f"{name}_{side}": each[name].agg(how) if name in each else np.nan
+            for name in ("C", "gamma_multiple")
+            for side, how in (("low", "min"), ("high", "max"))
+        }
+        rows.append(
+            dict(zip(KEYS, key, strict=True))
+            | {"fits": len(each), TRAINING: right[TRAINING], "views": each["views_accuracy"].mean()}
+            | {TESTING: right[TESTING]}
+            | chosen
+            | {"on_edge": len(edges)}
+            | {"edges": edges.str.split("; ").explode().value_counts(sort=False).to_dict() if len(edges) else {}}
+        )
+    return pd.DataFrame(rows)
 
 
 def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
@@ -329,14 +371,29 @@ def _test(
     classifier: str, examples: svm.Examples, fold: Fold, *, settings: ResNet50SvmSettings, seed: int
 ) -> pd.DataFrame:
     """Train one classifier on a fold's training faces and return its answers about them and the test faces."""
-    fitted = svm.fit(classifier, examples.take(fold.train), settings=settings, seed=seed)
+    learnt = examples.take(fold.train)
+    fitted = svm.fit(classifier, learnt, settings=settings, seed=seed)
     answers = []
     for part, rows in ((TRAINING, fold.train), (TESTING, fold.test)):
         predicted = svm.predict(fitted, examples.originals[rows])
         answers.append(
             pd.DataFrame({"face": rows, "label": examples.labels[rows], "predicted": predicted, "part": part})
         )
-    return pd.concat(answers, ignore_index=True).assign(classifier=classifier, **fitted.parameters)
+    found = pd.concat(answers, ignore_index=True).assign(classifier=classifier, **fitted.parameters)
+    return found.assign(views_accuracy=views_accuracy(fitted, learnt), edge=edge_of(fitted))
+
+
+def edge_of(fitted: svm.Fitted) -> str:
+    """Name the edges of the grid that a search's choice lies on, such as ``"C highest"``, or ``INSIDE``."""
+    return "; ".join(() if fitted.search is None else grid.edges(fitted.search)) or INSIDE
+
+
+def views_accuracy(fitted: svm.Fitted, learnt: svm.Examples) -> float:
+    """Compute the accuracy on ``VIEWS_ANSWERED`` views of each face that was learnt; NaN if no views were."""
+    if learnt.views is None:
+        return np.nan
+    pictures, labels = learnt.some_views(VIEWS_ANSWERED).pictures()
+    return float((svm.predict(fitted, pictures) == labels).mean())
 
 
 def _right(predictions: pd.DataFrame, by: str) -> pd.DataFrame:

@@ -140,9 +140,14 @@ class ResNet50SvmSettings(ResNetSettings):
         pooling: ``"average"`` gives 2,048 features a face, ``"flatten"`` 8,192.
         kernels: of the SVMs; the paper's is ``"rbf"``, the others are its announced future work.
         kernels_in_folds: kernels that the five folds train too; the folds learn from twice as many faces.
-        c_grid: penalties C that the grid search tries.
-        gamma_grid: kernel widths that it tries, as multiples of 1 / (features · variance), scikit-learn's ``"scale"``.
+        c_grid: penalties C that the grid search starts from.
+        gamma_grid: kernel widths that it starts from, as multiples of 1 / (features · variance), scikit-learn's
+            ``"scale"``.
+        grid_steps: most times that each edge of these two grids moves outwards, by the factor between its two
+            outermost values, while the best candidate lies on it; 0 keeps the grids as they are.
         search_folds: of the grid search, grouped by subject, inside the training part.
+        search_views: views of each face, evenly spread over all, that the search's folds learn from; 0: the untouched
+            faces. Held-out faces are always untouched.
         fer2013_components: principal components before FER-2013's SVM, whose exact kernel takes minutes; 0 keeps all
             features (the exact kernel).
         fer2013_search_faces: FER-2013 training faces that its grid search uses.
@@ -161,7 +166,9 @@ class ResNet50SvmSettings(ResNetSettings):
     kernels_in_folds: tuple[Literal["rbf", "linear", "poly"], ...] = ("rbf",)
     c_grid: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0, 10.0, 100.0)
     gamma_grid: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.01, 0.1, 1.0, 10.0)
+    grid_steps: Annotated[int, Field(ge=0)] = 3
     search_folds: Annotated[int, Field(ge=2)] = 3
+    search_views: Annotated[int, Field(ge=0)] = 12
     fer2013_components: Annotated[int, Field(ge=0)] = 0
     fer2013_search_faces: Positive = 5000
 

@@ -1,9 +1,11 @@
 """Train liu2023's SVM on features (sections 2.2.2 and 3.1), and the classifiers that it is compared with.
 
 Every classifier is a scikit-learn pipeline with its scaler inside, so that nothing of a test face reaches a fit. The
-search tries the penalty C and the kernel width gamma on the untouched training faces, in folds that keep each subject's
-faces together. The pipeline is then fitted on every view of these faces. This keeps the search affordable, and no view
-of a face is ever in two folds, because the views are added after the search. The paper names neither C nor sigma.
+search tries the penalty C and the kernel width gamma in folds of the training faces that keep each subject's faces
+together, and widens its grid while the best lies on an edge (:mod:`fer_lib.svm.grid`). A fold learns from as many views
+of its training faces as ``search_views`` says, or from the untouched faces, and always answers for untouched faces. The
+pipeline is then fitted on every view of all training faces. No view of a face is ever in two folds. The paper names
+neither C nor sigma.
 
 Each matrix product runs on one thread, and several products run side by side (:mod:`fer_lib.svm.kernel_machine`). So
 results do not depend on the number of cores, and no thread of a small product waits for another.
@@ -11,9 +13,8 @@ results do not depend on the number of cores, and no thread of a small product w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,12 @@ from fer_lib.datasets.splits import Fold, sample, search_folds
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.settings.names import CLASSIFIERS as NAMES
-from fer_lib.svm import kernel_machine
+from fer_lib.svm import grid, kernel_machine
 from fer_lib.svm.kernel_machine import Kernels, at_a_time
 from fer_lib.utils.parallel import in_threads
 
 SEARCHED = ("resnet50_svm_rbf", "resnet50_svm_linear", "resnet50_svm_poly", "resnet50_softmax")
-POLY_DEGREE, POLY_OFFSET = 3, 1.0  # (gamma x·z + 1)^3: without the 1, gamma and C would be one parameter
+POLY_DEGREE, POLY_OFFSET = 3, 1.0  # (gamma x·z + 1)^d: without the 1, gamma and C would be one parameter
 # 2,048 standardised features separate a few hundred faces by themselves, so the best C of a softmax lies decades below
 # that of an SVM; a comparison of the two is fair only if the grid includes it
 SOFTMAX_C_GRID = (0.0001, 0.001, 0.01, 0.1, 1.0)
@@ -49,10 +50,11 @@ class Examples:
     """Features and labels of faces, for training or for a division into folds.
 
     Attributes:
-        originals: features of the untouched faces, float, shape (N, D). The search and every test use these.
+        originals: features of the untouched faces, float, shape (N, D). Every test uses these.
         labels: int, shape (N,).
         groups: subject of each face, shape (N,): the search keeps each group in one fold. None if unknown.
-        views: features of all views, float, shape (N, V, D). The final fit uses these; None fits on ``originals``.
+        views: features of all views, float, shape (N, V, D). The final fit uses these, and so does the search if the
+            settings say so; None fits on ``originals``.
     """
 
     originals: np.ndarray
@@ -76,8 +78,15 @@ class Examples:
         views = None if self.views is None else self.views[rows]
         return Examples(self.originals[rows], self.labels[rows], groups, views)
 
+    def some_views(self, count: int) -> Examples:
+        """Keep ``count`` views of each face, evenly spread over all; none if ``count`` is 0, all if there are fewer."""
+        if self.views is None or count >= self.views.shape[1]:
+            return self
+        places = np.linspace(0, self.views.shape[1] - 1, count).round().astype(int)
+        return replace(self, views=self.views[:, places] if count else None)
+
     def pictures(self) -> tuple[np.ndarray, np.ndarray]:
-        """Flatten the views for the final fit: features (N·V, D) and labels (N·V,), each label once per view."""
+        """Flatten the views for a fit: features (N·V, D) and labels (N·V,), each label once per view."""
         if self.views is None:
             return self.originals, self.labels
         return self.views.reshape(-1, self.views.shape[2]), np.repeat(self.labels, self.views.shape[1])
@@ -156,17 +165,34 @@ def unfitted(name: str, settings: ResNet50SvmSettings, *, components: int = 0, s
 
 
 def search(
-    name: str, examples: Examples, *, settings: ResNet50SvmSettings, components: int = 0, seed: int = 0
+    name: str,
+    examples: Examples,
+    *,
+    settings: ResNet50SvmSettings,
+    components: int = 0,
+    seed: int = 0,
+    folds: Sequence[Fold] = (),
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Grid search: try every C and gamma on folds of the untouched faces that keep each group together.
+    """Grid search: try every C and gamma on folds of the training faces that keep each group together.
 
-    A fold's scaler, components and gamma (a multiple of 1 / (D · variance), scikit-learn's ``"scale"``) come from its
-    own training part. If there are fewer groups than ``settings.search_folds``, each group is a fold. If a fold's
-    training part lacks a class, every candidate misses the test faces of that class. Of equally accurate candidates
-    the one with the smallest C wins, then the one with the smallest gamma.
+    A fold learns from ``settings.search_views`` views of its training faces (0: from the faces themselves) and answers
+    for its held-out faces, untouched. Its scaler, components and gamma (a multiple of 1 / (D · variance),
+    scikit-learn's ``"scale"``) come from its own training part. If there are fewer groups than
+    ``settings.search_folds``, each group is a fold. If a fold's training part lacks a class, every candidate misses the
+    test faces of that class. While the best candidate lies on an edge of C or gamma, that edge moves outwards, but
+    ``settings.grid_steps`` times at most. Of equally accurate candidates the one with the smallest C wins, then the one
+    with the smallest gamma; if the grid may widen, those inside it go before those on its edges.
 
     The distances of a fold are computed once for all candidates, and each kernel matrix once for all C; the predictions
     are those of a plain SVC. Kernel widths are tried side by side on as many threads as there are cores.
+
+    Args:
+        name: a key of ``NAMES`` that has parameters to search.
+        examples: the faces.
+        settings: the grids, the folds and the views.
+        components: principal components between scaler and classifier; 0 keeps all features.
+        seed: seed of the folds and of the principal components.
+        folds: divisions of ``examples`` to search on in place of such folds.
 
     Returns:
         The best parameters (``C``, and ``gamma_multiple`` if the kernel has one), and a DataFrame with one row per
@@ -178,27 +204,32 @@ def search(
         ValueError: the classifier has no parameters to search.
     """
     pipeline = unfitted(name, settings, components=components, seed=seed)
-    if not np.isfinite(examples.originals).all():
+    examples = examples.some_views(settings.search_views)
+    if not np.isfinite(examples.originals).all() or not np.isfinite(examples.pictures()[0]).all():
         raise _not_finite()
     if name not in SEARCHED:
         raise ValueError(f"{name} has no parameters to search; expected one of {SEARCHED}")
-    candidates = _candidates(name, settings)
-    folds = search_folds(examples.labels, examples.groups, count=settings.search_folds, seed=seed)
-    with threadpool_limits(1):
-        hits = np.array([_fold_hits(pipeline, examples, fold, candidates) for fold in folds])
-    sizes = np.array([len(fold.test) for fold in folds])
-    table = pd.DataFrame(candidates)
-    table["accuracy"] = hits.sum(axis=0) / sizes.sum()
-    shares = hits / sizes[:, np.newaxis]
-    table["lowest_fold"], table["highest_fold"] = shares.min(axis=0), shares.max(axis=0)
-    table["folds"], table["faces"] = len(folds), int(sizes.sum())
-    best = int(hits.sum(axis=0).argmax())  # the first of several best: candidates ascend in C, then in gamma
-    table["chosen"] = np.arange(len(table)) == best
-    return candidates[best], table
+    folds = folds or search_folds(examples.labels, examples.groups, count=settings.search_folds, seed=seed)
+    axes, moved = _axes(name, settings), dict[tuple[str, int], int]()
+    hits: dict[tuple[float, ...], np.ndarray] = {}  # by a candidate's values: of each fold
+    while True:
+        new = [each for each in grid.candidates(axes) if tuple(each.values()) not in hits]
+        with threadpool_limits(1):
+            counted = np.array([_fold_hits(pipeline, examples, fold, new) for fold in folds])
+        hits |= {tuple(each.values()): counted[:, place] for place, each in enumerate(new)}
+        candidates = grid.candidates(axes)
+        totals = [hits[tuple(each.values())].sum() for each in candidates]
+        best = grid.best_of(axes, totals, inside=settings.grid_steps > 0)
+        wider = grid.widened(axes, candidates[best], moved=moved, most=settings.grid_steps)
+        if wider == axes:
+            break
+        axes = wider
+    every = np.array([hits[tuple(each.values())] for each in candidates]).T
+    return candidates[best], _search_table(candidates, every, folds=folds, best=best)
 
 
 def fit(name: str, examples: Examples, *, settings: ResNet50SvmSettings, components: int = 0, seed: int = 0) -> Fitted:
-    """Search on the untouched faces, then fit on every view of them (on the faces themselves without views).
+    """Search in folds of the faces, then fit on every view of them (on the faces themselves without views).
 
     Args:
         name: a key of ``NAMES``. ``"pixels_svm"`` (C = 10) and ``"class_priors"`` have no parameters to search.
@@ -308,22 +339,37 @@ def _search_and_fit(
     return replace(fit_with(name, examples, parameters=parameters, **options), search=table)
 
 
-def _candidates(name: str, settings: ResNet50SvmSettings) -> list[dict[str, float]]:
-    """List the candidates of the grid, ascending in C, then in gamma."""
+def _axes(name: str, settings: ResNet50SvmSettings) -> grid.Axes:
+    """Build the grid that the search of a classifier starts from."""
     if name == "resnet50_softmax":
-        return [{"C": c} for c in SOFTMAX_C_GRID]
+        return {"C": SOFTMAX_C_GRID}
+    penalties = {"C": tuple(sorted(settings.c_grid))}
     if name == "resnet50_svm_linear":
-        return [{"C": c} for c in sorted(settings.c_grid)]
-    grid = product(sorted(settings.c_grid), sorted(settings.gamma_grid))
-    return [{"C": c, "gamma_multiple": multiple} for c, multiple in grid]
+        return penalties
+    return penalties | {"gamma_multiple": tuple(sorted(settings.gamma_grid))}
+
+
+def _search_table(
+    candidates: list[dict[str, float]], hits: np.ndarray, *, folds: Sequence[Fold], best: int
+) -> pd.DataFrame:
+    """Tabulate the hits, shape (folds, candidates), as :func:`search` returns them."""
+    sizes = np.array([len(fold.test) for fold in folds])
+    table = pd.DataFrame(candidates)
+    table["accuracy"] = hits.sum(axis=0) / sizes.sum()
+    shares = hits / sizes[:, np.newaxis]
+    table["lowest_fold"], table["highest_fold"] = shares.min(axis=0), shares.max(axis=0)
+    table["folds"], table["faces"] = len(folds), int(sizes.sum())
+    table["chosen"] = np.arange(len(table)) == best
+    return table
 
 
 def _fold_hits(pipeline: Pipeline, examples: Examples, fold: Fold, candidates: list[dict[str, float]]) -> list[int]:
     """Count the held-out faces of a fold that each candidate classifies correctly."""
     before = clone(pipeline[:-1])
-    training = np.asarray(before.fit_transform(examples.originals[fold.train]), np.float64)
+    pictures, labels = examples.take(fold.train).pictures()
+    training = np.asarray(before.fit_transform(pictures), np.float64)
     held_out = np.asarray(before.transform(examples.originals[fold.test]), np.float64)
-    labels, truth = examples.labels[fold.train], examples.labels[fold.test]
+    truth = examples.labels[fold.test]
     if not isinstance(pipeline[-1], SVC):
         axes = _span(training)
         training, held_out = _along(axes, training), _along(axes, held_out)

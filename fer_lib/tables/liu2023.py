@@ -153,6 +153,39 @@ def separations(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequenc
     return Table(frame, "Accuracy by what is kept apart between training and test faces", synthetic, (said, *notes))
 
 
+def fits(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Set each classifier's training accuracy beside its test accuracy, and say where the search's grid ended.
+
+    Args:
+        rows: ``protocols.fits``.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    frame = pd.DataFrame(
+        {
+            "classifier": [classifier_name(name) for name in rows["classifier"]],
+            "protocol": [PROTOCOLS.get(name, name) for name in rows["protocol"]],
+            "test faces": [SEPARATIONS.get(name, name) for name in rows["separation"]],
+            "fits": rows["fits"].to_numpy(),
+            "training faces (%)": [percent(value) for value in rows["training"]],
+            "views of them (%)": [percent(value) for value in rows["views"]],
+            "test faces (%)": [percent(value) for value in rows["testing"]],
+            "C": [_from_to(*cells) for cells in zip(rows["C_low"], rows["C_high"], strict=True)],
+            "γ": [
+                _from_to(*cells) for cells in zip(rows["gamma_multiple_low"], rows["gamma_multiple_high"], strict=True)
+            ],
+            "on an edge": [_edges(row.on_edge, row.edges) for row in rows.itertuples()],
+        }
+    )
+    said = (
+        "Accuracy on the faces that were learnt, on twelve views of each at most, and on the test faces. C and γ: the "
+        "smallest and the largest choice of all fits; γ in multiples of scikit-learn's scale. On an edge: fits whose "
+        "choice lies on an edge of its grid, after the grid was widened as far as the settings allow."
+    )
+    title = "liu2023, section 2.2.2: training accuracy beside test accuracy, and the search's choices"
+    return Table(frame, title, synthetic, (said, *notes))
+
+
 def leaks(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Build the table of the cost of each separation: accuracy with frames at random minus accuracy with it.
 
@@ -398,6 +431,19 @@ def _seven_wrong() -> str:
     shares = {f"its {testing} test faces": testing, f"the {training + testing} faces of both parts": training + testing}
     cells = " and ".join(f"{percent(1 - wrong / faces)} % of {words}" for words, faces in shares.items())
     return f"Section 3.1 prints {wrong} wrong: with Table 1's counts that leaves right {cells}."
+
+
+def _from_to(low: float, high: float) -> str:
+    """Format the smallest and the largest choice of a parameter; a dash for one that was not searched."""
+    if not np.isfinite(low):
+        return "–"
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _edges(count: int, edges: Mapping[str, int]) -> str:
+    """Format the number of fits on an edge, and which: ``"3: C highest 2, γ lowest 1"``."""
+    named = ", ".join(f"{name.replace('gamma_multiple', 'γ')} {number}" for name, number in edges.items())
+    return f"{count}: {named}" if count else "0"
 
 
 def _bounds(rows: pd.DataFrame, name: str) -> Iterator[tuple[float, float, float]]:

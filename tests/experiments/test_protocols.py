@@ -16,7 +16,7 @@ from fer_lib.experiments import protocols
 from fer_lib.figures import hypotheses as hypotheses_figures
 from fer_lib.report import liu2023 as report_liu2023
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
-from fer_lib.svm import classifiers
+from fer_lib.svm import classifiers, grid
 from fer_lib.tables import liu2023 as liu2023_tables
 from fer_lib.utils import files
 
@@ -190,6 +190,45 @@ def test_answers_about_training_faces_are_the_fitted_machines_on_the_originals(f
     np.testing.assert_array_equal(own.set_index("face").loc[fold.train, "predicted"], expected)
 
 
+def test_training_accuracy_and_the_grids_edges_are_those_of_the_single_fits(found, examples, people, predictions):
+    rows = protocols.fits(predictions).set_index(protocols.KEYS)
+    scores = protocols.scores(predictions, people).set_index(protocols.KEYS)
+    together = protocols.together(predictions, people).set_index(protocols.KEYS)
+    pd.testing.assert_series_equal(rows["testing"], scores["accuracy"], check_names=False)
+    pd.testing.assert_series_equal(rows["training"], together["training"], check_names=False)
+    fold = found[0].folds[0]
+    fitted = classifiers.fit("resnet50_svm_rbf", examples.take(fold.train), settings=SETTINGS, seed=0)
+    views, labels = examples.take(fold.train).pictures()
+    own = predictions[(predictions["protocol"] == "per class") & (predictions["separation"] == "frames")]
+    own = own[(own["draw"] == 0) & (own["classifier"] == "resnet50_svm_rbf")]
+    assert own["views_accuracy"].unique() == pytest.approx((classifiers.predict(fitted, views) == labels).mean())
+    assert own["edge"].unique().tolist() == ["; ".join(grid.edges(fitted.search)) or protocols.INSIDE]
+    assert own["C"].unique().tolist() == [fitted.parameters["C"]]
+    row = rows.loc[("per class", "frames", "resnet50_svm_rbf")]
+    assert row["fits"] == DIVISION.repeats
+    assert row["C_low"] <= fitted.parameters["C"] <= row["C_high"]
+    assert (row["gamma_multiple_low"], row["gamma_multiple_high"]) == (1.0, 1.0)
+    for name in ("pixels_svm", "class_priors"):  # they learn from the faces alone, and search nothing
+        row = rows.loc[("folds", "subjects", name)]
+        assert np.isnan(row["views"])
+        assert np.isnan(row["C_low"])
+        assert (row["on_edge"], row["edges"]) == (0, {})
+
+
+def test_fits_on_an_edge_are_counted_by_edge(people):
+    edges = ("C highest", "C highest; gamma_multiple lowest", protocols.INSIDE)
+    frames = [
+        answers(people, {"training": [True], "testing": [False]}, draw=draw, edge=edge, views_accuracy=0.5)
+        for draw, edge in enumerate(edges)
+    ]
+    row = protocols.fits(pd.concat(frames)).iloc[0]
+    assert (row["fits"], row["training"], row["views"], row["testing"], row["on_edge"]) == (3, 1.0, 0.5, 0.0, 2)
+    assert row["edges"] == {"C highest": 2, "gamma_multiple lowest": 1}
+    shown = liu2023_tables.fits(protocols.fits(pd.concat(frames))).frame
+    assert shown["on an edge"].item() == "2: C highest 2, γ lowest 1"
+    assert shown["C"].item() == "–"
+
+
 @pytest.mark.parametrize(
     "measure",
     [
@@ -201,7 +240,7 @@ def test_answers_about_training_faces_are_the_fitted_machines_on_the_originals(f
 )
 def test_every_measure_is_of_test_faces_alone_and_reads_the_older_form(measure, predictions, people):
     older = protocols.testing(predictions)
-    assert "part" not in older
+    assert not {"part", *protocols.OF_FITS} & set(older)
     assert 0 < len(older) < len(predictions)
     pd.testing.assert_frame_equal(protocols.testing(older), older)
     pd.testing.assert_frame_equal(measure(predictions, people), measure(older, people))

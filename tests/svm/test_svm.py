@@ -23,7 +23,7 @@ from sklearn.svm import SVC
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
 from fer_lib.settings import ResNet50SvmSettings, change
-from fer_lib.svm import classifiers, equations, kernel_machine
+from fer_lib.svm import classifiers, equations, grid, kernel_machine
 from fer_lib.svm.classifiers import Examples
 from fer_lib.utils import parallel, safe_load
 
@@ -146,12 +146,12 @@ class ScaledSVC(SVC):
 
 @pytest.mark.parametrize("kernel", ["rbf", "poly"])
 def test_the_search_is_the_plain_grid_searchs(people, kernel):
-    settings = change(SETTINGS, c_grid=(0.1, 1.0, 10.0), gamma_grid=(0.1, 1.0, 3.0))
+    settings = change(SETTINGS, c_grid=(0.1, 1.0, 10.0), gamma_grid=(0.1, 1.0, 3.0), grid_steps=0)
     best, table = classifiers.search(f"resnet50_svm_{kernel}", people, settings=settings, seed=1)
-    grid = {"svc__C": settings.c_grid, "svc__gamma_multiple": settings.gamma_grid}
+    searched = {"svc__C": settings.c_grid, "svc__gamma_multiple": settings.gamma_grid}
     folds = [(fold.train, fold.test) for fold in search_folds(people.labels, people.groups, count=3, seed=1)]
     pipeline = Pipeline([("scaler", StandardScaler()), ("svc", ScaledSVC(kernel=kernel))])
-    plain = GridSearchCV(pipeline, grid, cv=folds).fit(people.originals.astype(np.float64), people.labels)
+    plain = GridSearchCV(pipeline, searched, cv=folds).fit(people.originals.astype(np.float64), people.labels)
     assert best == {name.removeprefix("svc__"): value for name, value in plain.best_params_.items()}
     sizes = [len(test) for _, test in folds]  # GridSearchCV's mean is of folds, ours of faces
     shares = [plain.cv_results_[f"split{place}_test_score"] for place in range(3)]
@@ -204,7 +204,9 @@ def test_grouping_by_person_is_what_keeps_the_search_honest():
 
 
 def test_the_best_candidate_is_chosen_and_the_smallest_among_equals(people):
-    best, table = classifiers.search("resnet50_svm_rbf", people, settings=change(SETTINGS, c_grid=(100.0, 1.0, 10.0)))
+    best, table = classifiers.search(
+        "resnet50_svm_rbf", people, settings=change(SETTINGS, c_grid=(100.0, 1.0, 10.0), grid_steps=0)
+    )
     assert table["chosen"].sum() == 1
     chosen = table[table["chosen"]].iloc[0]
     assert chosen["accuracy"] == table["accuracy"].max()
@@ -274,11 +276,116 @@ def test_a_class_that_a_fold_lacks_counts_as_missed():
     assert table["accuracy"].max() <= 1 - 4 / len(examples)
 
 
+def test_a_fold_learns_from_views_of_its_own_faces_alone_and_answers_for_untouched_ones():
+    """Every other face's views show another class: one that is held out would be seen if its views were learnt."""
+    examples = clusters(views=3)
+    settings = change(SETTINGS, c_grid=(1.0,), gamma_grid=(1.0,))
+    fold = search_folds(examples.labels, examples.groups, count=2, seed=0)[0]
+    _, table = classifiers.search("resnet50_svm_rbf", examples, settings=settings, folds=[fold])
+    given = classifiers.fit_with(
+        "resnet50_svm_rbf", examples.take(fold.train), parameters={"C": 1.0, "gamma_multiple": 1.0}, settings=settings
+    )
+    right = classifiers.predict(given, examples.originals[fold.test]) == examples.labels[fold.test]
+    assert table["accuracy"].tolist() == [right.mean()]
+    assert (table["folds"].item(), table["faces"].item()) == (1, len(fold.test))
+    spoilt = examples.views.copy()
+    spoilt[fold.test] = np.random.default_rng(0).normal(size=spoilt[fold.test].shape)
+    _, same = classifiers.search("resnet50_svm_rbf", replace(examples, views=spoilt), settings=settings, folds=[fold])
+    pd.testing.assert_frame_equal(same, table)
+
+
+def test_some_views_are_spread_evenly_over_all():
+    examples = clusters(2, views=7)
+    np.testing.assert_array_equal(examples.some_views(3).views, examples.views[:, [0, 3, 6]])
+    assert examples.some_views(0).views is None
+    for count in (7, 12):
+        assert examples.some_views(count) is examples
+    assert clusters(2).some_views(3).views is None
+
+
+@pytest.mark.parametrize("views", [0, 2, 3])
+def test_the_search_learns_from_as_many_views_as_the_settings_say(views, monkeypatch):
+    examples, seen = clusters(views=3), []
+    hits = classifiers._svc_hits
+    monkeypatch.setattr(classifiers, "_svc_hits", lambda *a: seen.append(len(a[2][0])) or hits(*a))
+    classifiers.search("resnet50_svm_rbf", examples, settings=change(SETTINGS, search_views=views, grid_steps=0))
+    assert seen == [48 * max(views, 1)] * 3
+
+
+# --- the grid ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_grid_widens_until_the_best_lies_inside():
+    axes = {"C": (0.1, 1.0, 10.0), "gamma_multiple": (0.5, 1.0)}
+    moved: dict = {}
+    for highest in (100.0, 1000.0, 10000.0):
+        axes = grid.widened(axes, {"C": axes["C"][-1], "gamma_multiple": 0.5}, moved=moved, most=3)
+        assert axes["C"] == (0.1, 1.0, *[10.0**power for power in range(1, round(np.log10(highest)) + 1)])
+    assert axes["gamma_multiple"] == (0.25, 0.5, 1.0)
+    assert grid.widened(axes, {"C": 10000.0, "gamma_multiple": 0.5}, moved=moved, most=3) == axes
+    assert grid.widened(axes, {"C": 1.0, "gamma_multiple": 0.5}, moved={}, most=3) == axes
+
+
+def test_a_grid_of_one_value_stays_as_it_is():
+    axes = {"C": (1.0,), "gamma_multiple": (1.0,), "degree": (2, 3)}
+    assert grid.widened(axes, {"C": 1.0, "gamma_multiple": 1.0, "degree": 3}, moved={}, most=3) == axes
+
+
+def test_an_axis_continues_by_its_outermost_factors():
+    axes = grid.widened({"C": (0.5, 1.0, 3.0)}, {"C": 0.5}, moved={}, most=1)
+    assert axes == {"C": (0.25, 0.5, 1.0, 3.0)}
+    assert grid.widened({"C": (0.5, 1.0, 3.0)}, {"C": 3.0}, moved={}, most=1) == {"C": (0.5, 1.0, 3.0, 9.0)}
+    assert grid.widened({"C": (0.01, 0.1)}, {"C": 0.01}, moved={}, most=1)["C"][0] == 0.001
+
+
+def test_among_equals_one_inside_the_grid_wins():
+    axes = {"C": (1.0, 10.0, 100.0), "gamma_multiple": (0.1, 1.0, 10.0)}
+    totals = [5] * 9
+    assert grid.candidates(axes)[grid.best_of(axes, totals, inside=True)] == {"C": 10.0, "gamma_multiple": 1.0}
+    assert grid.best_of(axes, totals, inside=False) == 0
+    totals[8] = 6
+    assert grid.best_of(axes, totals, inside=True) == 8
+
+
+@pytest.mark.parametrize("c", [(0.00001, 0.0001), (1000.0, 10000.0)])
+def test_the_search_leaves_an_edge_that_is_no_optimum(c):
+    """Labels are noisy, so that neither a tiny nor a huge C is best."""
+    rng = np.random.default_rng(1)
+    labels, groups = np.arange(120) % 2, np.arange(120) // 4
+    examples = Examples(rng.normal(size=(120, 3)) + 0.8 * rng.normal(size=(2, 3))[labels], labels, groups)
+    settings = change(SETTINGS, c_grid=c, gamma_grid=(1.0,))
+    best, table = classifiers.search("resnet50_svm_rbf", examples, settings=settings)
+    fixed, narrow = classifiers.search("resnet50_svm_rbf", examples, settings=change(settings, grid_steps=0))
+    assert len(narrow) == 2 < len(table)
+    assert table["accuracy"].max() >= narrow["accuracy"].max()
+    assert sorted(table["C"]) == table["C"].to_list()
+    assert set(c) < set(table["C"])
+    assert grid.edges(table) == ()
+    assert best["C"] not in (table["C"].min(), table["C"].max())
+    assert fixed["C"] in c
+
+
+def test_the_bound_ends_the_widening_and_the_edge_is_named(people):
+    settings = change(SETTINGS, c_grid=(1e-12, 1e-11), gamma_grid=(1e-12, 1e-11), grid_steps=2)
+    _, table = classifiers.search("resnet50_svm_poly", people, settings=settings)
+    assert set(table["C"]) <= {float(f"1e{power}") for power in range(-14, -8)}
+    assert len(table) == table["C"].nunique() * table["gamma_multiple"].nunique()
+    assert table["chosen"].sum() == 1
+
+
+def test_edges_are_named_by_parameter_and_side():
+    table = pd.DataFrame({"C": [1.0, 1.0, 10.0, 10.0], "gamma_multiple": [0.1, 1.0, 0.1, 1.0]})
+    assert grid.edges(table.assign(chosen=[False, False, True, False])) == ("C highest", "gamma_multiple lowest")
+    table = pd.DataFrame({"C": [1.0, 10.0, 100.0], "gamma_multiple": 1.0, "chosen": [False, True, False]})
+    assert grid.edges(table) == ()
+    assert grid.edges(pd.DataFrame({"C": [1.0], "chosen": [True]})) == ()
+
+
 @pytest.mark.parametrize("name", ["resnet50_svm_rbf", "resnet50_softmax"])
 def test_scaler_and_components_of_a_fold_see_its_training_part_alone(people, name):
     fold, candidates = (
         search_folds(people.labels, people.groups, count=2, seed=0)[0],
-        classifiers._candidates(name, SETTINGS),
+        grid.candidates(classifiers._axes(name, SETTINGS)),
     )
     pipeline = classifiers.unfitted(name, SETTINGS, components=4)
     far = people.originals.copy()
@@ -353,7 +460,7 @@ def test_a_softmax_on_many_features_is_scikit_learns_own(faces):
 @pytest.mark.parametrize("name", LEARNERS)
 def test_the_search_sees_the_faces_and_the_fit_their_views(name):
     examples = clusters(views=3)
-    fitted = classifiers.fit(name, examples, settings=SETTINGS)
+    fitted = classifiers.fit(name, examples, settings=change(SETTINGS, search_views=0))
     alone = classifiers.fit(name, Examples(examples.originals, examples.labels, examples.groups), settings=SETTINGS)
     if fitted.search is not None:
         pd.testing.assert_frame_equal(fitted.search, alone.search)

@@ -100,6 +100,15 @@ def together() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def fits() -> pd.DataFrame:
+    """Rows as protocols.fits returns them."""
+    row = {"protocol": "per class", "separation": "frames", "classifier": "resnet50_svm_rbf", "fits": 5}
+    row |= {"training": 0.98, "views": 0.95, "testing": 0.88, "C_low": 10.0, "C_high": 1000.0}
+    row |= {"gamma_multiple_low": 0.1, "gamma_multiple_high": 0.1, "on_edge": 1, "edges": {"C highest": 1}}
+    none = dict.fromkeys(("views", "C_low", "C_high", "gamma_multiple_low", "gamma_multiple_high"), np.nan)
+    return pd.DataFrame([row, row | none | {"classifier": "pixels_svm", "on_edge": 0, "edges": {}}])
+
+
 def own_errors() -> pd.DataFrame:
     """Rows as lenet_hypothesis.own_against_printed returns them."""
     printed = {"printed_validation": 5.0, "printed_test": 5.0, "printed_epoch": 46.0, "as_printed": True}
@@ -110,6 +119,7 @@ def own_errors() -> pd.DataFrame:
 
 MADE = {
     "hypothesis2": lambda **s: liu2023_tables.hypothesis2(together(), **s),
+    "fits": lambda **s: liu2023_tables.fits(fits(), **s),
     "fer2013": lambda **s: liu2023_tables.fer2013(whole_test(), ResNet50SvmSettings(), **s),
     "table1": lambda **s: liu2023_tables.table1(pd.DataFrame({"training": [8], "testing": [2]}, index=["happy"]), **s),
     "table3": lambda **s: liu2023_tables.table3(accuracies(), **s),
@@ -157,6 +167,12 @@ def test_every_row_of_the_markdown_has_a_cell_a_column(name):
     lines = [line for line in table.to_markdown().splitlines() if line.startswith("|")]
     assert len(lines) == len(table.frame) + 2
     assert {line.count("|") for line in lines} == {table.frame.shape[1] + 1}
+
+
+def test_choices_of_the_search_are_shown_as_a_range_with_their_edges():
+    frame = liu2023_tables.fits(fits()).frame
+    assert frame.iloc[0, 4:].to_list() == ["98.00", "95.00", "88.00", "10 to 1000", "0.1", "1: C highest 1"]
+    assert frame.iloc[1, 4:].to_list() == ["98.00", "–", "88.00", "–", "–", "0"]
 
 
 # --- Tables 1 to 3 ----------------------------------------------------------------------------------------------------
