@@ -109,6 +109,14 @@ def fits() -> pd.DataFrame:
     return pd.DataFrame([row, row | none | {"classifier": "pixels_svm", "on_edge": 0, "edges": {}}])
 
 
+def readings() -> pd.DataFrame:
+    """Rows as readings.scores returns them."""
+    row = {"reading": "five_crops", "draws": 5, "learnt": 20160, "tested": 420, "training": 0.99, "views": 0.97}
+    row |= {"testing": 0.88, "testing_low": 0.85, "testing_high": 0.91, "testing_min": 0.86, "testing_max": 0.9}
+    row |= {"wrong": 252, "on_edge": 1, "printed": 0.986, "holds_printed": False}
+    return pd.DataFrame([row, row | {"reading": "pixels", "views": np.nan, "holds_printed": True}])
+
+
 def own_errors() -> pd.DataFrame:
     """Rows as lenet_hypothesis.own_against_printed returns them."""
     printed = {"printed_validation": 5.0, "printed_test": 5.0, "printed_epoch": 46.0, "as_printed": True}
@@ -119,6 +127,7 @@ def own_errors() -> pd.DataFrame:
 
 MADE = {
     "hypothesis2": lambda **s: liu2023_tables.hypothesis2(together(), **s),
+    "readings": lambda **s: liu2023_tables.readings(readings(), **s),
     "fits": lambda **s: liu2023_tables.fits(fits(), **s),
     "fer2013": lambda **s: liu2023_tables.fer2013(whole_test(), ResNet50SvmSettings(), **s),
     "table1": lambda **s: liu2023_tables.table1(pd.DataFrame({"training": [8], "testing": [2]}, index=["happy"]), **s),
