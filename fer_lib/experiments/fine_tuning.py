@@ -90,6 +90,15 @@ def ckplus_svm(
     return fitted, equations.check_fitted(small, untouched)
 
 
+def fer2013_features(
+    model: keras.Model, learn: FaceDataset, test: FaceDataset, *, settings: ResNet50SvmSettings, checkpoints: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the features of FER-2013's training and test faces; those saved in ``checkpoints`` are read back."""
+    features = partial(resnet50_svm.features, model, settings=settings)
+    seen = cached_array(checkpoints / "fer2013.npy", lambda: features(learn.images))
+    return seen, cached_array(checkpoints / "fer2013_test.npy", lambda: features(test.images))
+
+
 def fer2013_answers(
     model: keras.Model,
     learn: FaceDataset,
@@ -105,12 +114,11 @@ def fer2013_answers(
         The SVM, and scores (N, C) of ``"resnet50_svm_rbf"``, preceded by those of the network's own
         ``"resnet50_softmax"`` if it was fine-tuned.
     """
-    features = partial(resnet50_svm.features, model, settings=settings)
-    seen = cached_array(checkpoints / "fer2013.npy", lambda: features(learn.images))
+    seen, asked = fer2013_features(model, learn, test, settings=settings, checkpoints=checkpoints)
     fitted = classifiers.fit_fer2013(
         "resnet50_svm_rbf", classifiers.Examples(seen, learn.labels), settings=settings, seed=seed
     )
-    answers = {"resnet50_svm_rbf": classifiers.decision(fitted, features(test.images))}
+    answers = {"resnet50_svm_rbf": classifiers.decision(fitted, asked)}
     if is_fine_tuned(settings):
         answers = {"resnet50_softmax": training.predict(model, test, settings=settings)} | answers
     return fitted, answers

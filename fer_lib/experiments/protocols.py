@@ -174,7 +174,7 @@ def run(
             # pixels_svm is the baseline to beat; class_priors knows only how many faces each class has
             raw = svm.Examples(svm.pixels(faces.images), examples.labels, examples.groups)
             seen = dict.fromkeys(classifiers(kernels), examples) | {"pixels_svm": raw, "class_priors": raw}
-            rows = [_test(name, each, fold, settings=settings, seed=seed) for name, each in seen.items()]
+            rows = [answer(name, each, fold, settings=settings, seed=seed) for name, each in seen.items()]
             with atomic_path(path) as partial:
                 pd.concat(rows, ignore_index=True).to_csv(partial, index=False)
             trained += 1
@@ -367,7 +367,7 @@ def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def _test(
+def answer(
     classifier: str, examples: svm.Examples, fold: Fold, *, settings: ResNet50SvmSettings, seed: int
 ) -> pd.DataFrame:
     """Train one classifier on a fold's training faces and return its answers about them and the test faces."""

@@ -143,11 +143,18 @@ class ResNet50SvmSettings(ResNetSettings):
         c_grid: penalties C that the grid search starts from.
         gamma_grid: kernel widths that it starts from, as multiples of 1 / (features · variance), scikit-learn's
             ``"scale"``.
-        grid_steps: most times that each edge of these two grids moves outwards, by the factor between its two
+        degree_grid: degrees that the polynomial kernel tries.
+        nu_grid: bounds ν that the ν-SVC tries in place of C; those that the classes' sizes do not allow are left out.
+        grid_steps: most times that each edge of the grids of C and γ moves outwards, by the factor between its two
             outermost values, while the best candidate lies on it; 0 keeps the grids as they are.
         search_folds: of the grid search, grouped by subject, inside the training part.
         search_views: views of each face, evenly spread over all, that the search's folds learn from; 0: the untouched
             faces. Held-out faces are always untouched.
+        variants: SVMs that are compared with each other in the five folds, subjects apart, and on FER-2013 ("different
+            SVM classifiers", section 4): kernels, ν-SVC, and one-vs-rest in place of one-vs-one; () leaves it out.
+        variants_views: views of each face, evenly spread over all, that they learn from; 0: the untouched faces.
+        variants_fer2013_faces: FER-2013 training faces that they learn from, drawn by class.
+        variants_fer2013_components: principal components of these faces' features; 0 keeps all features.
         fer2013_components: principal components before FER-2013's SVM, whose exact kernel takes minutes; 0 keeps all
             features (the exact kernel).
         fer2013_search_faces: FER-2013 training faces that its grid search uses.
@@ -166,9 +173,28 @@ class ResNet50SvmSettings(ResNetSettings):
     kernels_in_folds: tuple[Literal["rbf", "linear", "poly"], ...] = ("rbf",)
     c_grid: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0, 10.0, 100.0)
     gamma_grid: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.01, 0.1, 1.0, 10.0)
+    degree_grid: Annotated[tuple[Positive, ...], Field(min_length=1)] = (2, 3, 4)
+    nu_grid: Annotated[tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...], Field(min_length=1)] = (
+        0.01,
+        0.03,
+        0.1,
+        0.3,
+    )
     grid_steps: Annotated[int, Field(ge=0)] = 3
     search_folds: Annotated[int, Field(ge=2)] = 3
     search_views: Annotated[int, Field(ge=0)] = 12
+    variants: tuple[Literal["rbf", "linear", "poly", "sigmoid", "nu", "rbf_ovr", "linear_ovr"], ...] = (
+        "rbf",
+        "linear",
+        "poly",
+        "sigmoid",
+        "nu",
+        "rbf_ovr",
+        "linear_ovr",
+    )
+    variants_views: Annotated[int, Field(ge=0)] = 12
+    variants_fer2013_faces: Positive = 5000
+    variants_fer2013_components: Annotated[int, Field(ge=0)] = 256
     fer2013_components: Annotated[int, Field(ge=0)] = 0
     fer2013_search_faces: Positive = 5000
 

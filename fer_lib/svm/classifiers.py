@@ -19,24 +19,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, NuSVC
 from threadpoolctl import threadpool_limits
 
 from fer_lib.datasets.splits import Fold, sample, search_folds
 from fer_lib.errors import FerError, nearest
 from fer_lib.settings import ResNet50SvmSettings
-from fer_lib.settings.names import CLASSIFIERS as NAMES
+from fer_lib.settings.names import CLASSIFIERS as NAMES, VARIANTS
 from fer_lib.svm import grid, kernel_machine
 from fer_lib.svm.kernel_machine import Kernels, at_a_time
 from fer_lib.utils.parallel import in_threads
 
-SEARCHED = ("resnet50_svm_rbf", "resnet50_svm_linear", "resnet50_svm_poly", "resnet50_softmax")
+SEARCHED = (*VARIANTS, "resnet50_softmax")
 POLY_DEGREE, POLY_OFFSET = 3, 1.0  # (gamma x·z + 1)^d: without the 1, gamma and C would be one parameter
 # 2,048 standardised features separate a few hundred faces by themselves, so the best C of a softmax lies decades below
 # that of an SVM; a comparison of the two is fair only if the grid includes it
@@ -99,7 +100,7 @@ class Fitted:
     Attributes:
         name: a key of ``NAMES``.
         pipeline: the fitted scikit-learn pipeline.
-        parameters: those of ``C``, ``gamma`` and ``gamma_multiple`` that the classifier has.
+        parameters: those of ``C``, ``nu``, ``gamma``, ``gamma_multiple`` and ``degree`` that the classifier has.
         search: the table of :func:`search`; None if nothing was searched.
     """
 
@@ -114,24 +115,33 @@ class Fitted:
         return self.pipeline.classes_
 
 
-def svm(kernel: str, settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
+def svm(kind: str, settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
     """Build an unfitted SVM: scaler, principal components if ``components`` is not 0, SVC.
 
     If two classes win equally many pairwise votes, the larger decision value decides, so that the predicted class is
     always that of the largest decision value. C is the first of the settings' grid until the search sets it.
+
+    Args:
+        kind: a kernel (``"rbf"``, ``"linear"``, ``"poly"``, ``"sigmoid"``), which decides between each pair of classes;
+            with ``_ovr`` between each class and all others; or ``"nu"``, an RBF kernel whose margin nu bounds, not C.
+        settings: the grids.
+        components: number of principal components.
+        seed: of the principal components.
     """
-    classifier = SVC(
-        kernel=kernel,
-        C=settings.c_grid[0],
-        gamma="scale",
-        degree=POLY_DEGREE,
-        coef0=POLY_OFFSET,
-        cache_size=CACHE_MEGABYTES,
-        decision_function_shape="ovr",
-        break_ties=True,
-    )
+    kernel = "rbf" if kind == "nu" else kind.removesuffix("_ovr")
+    options = {
+        "kernel": kernel,
+        "gamma": "scale",
+        "degree": POLY_DEGREE,
+        "coef0": 0.0 if kernel == "sigmoid" else POLY_OFFSET,
+        "cache_size": CACHE_MEGABYTES,
+        "decision_function_shape": "ovr",
+        "break_ties": True,
+    }
+    classifier = NuSVC(nu=settings.nu_grid[0], **options) if kind == "nu" else SVC(C=settings.c_grid[0], **options)
     reduction = [PCA(components, svd_solver="randomized", random_state=seed)] if components else []
-    return make_pipeline(StandardScaler(), *reduction, classifier)
+    last = OneVsRestClassifier(classifier) if kind.endswith("_ovr") else classifier
+    return make_pipeline(StandardScaler(), *reduction, last)
 
 
 def softmax(*, components: int = 0, seed: int = 0) -> Pipeline:
@@ -152,8 +162,8 @@ def pixels(images: np.ndarray) -> np.ndarray:
 
 
 def unfitted(name: str, settings: ResNet50SvmSettings, *, components: int = 0, seed: int = 0) -> Pipeline:
-    """Build the unfitted pipeline of a name; raise FerError with the nearest name if ``NAMES`` lacks it."""
-    if name.startswith("resnet50_svm_") and name in NAMES:
+    """Build the unfitted pipeline of a name of ``NAMES`` or ``VARIANTS``; raise FerError with the nearest name."""
+    if name in VARIANTS:
         return svm(name.removeprefix("resnet50_svm_"), settings, components=components, seed=seed)
     if name == "resnet50_softmax":
         return softmax(components=components, seed=seed)
@@ -195,9 +205,9 @@ def search(
         folds: divisions of ``examples`` to search on in place of such folds.
 
     Returns:
-        The best parameters (``C``, and ``gamma_multiple`` if the kernel has one), and a DataFrame with one row per
-        candidate: the parameters, ``accuracy`` (share of all held-out faces classified correctly), ``lowest_fold`` and
-        ``highest_fold`` (accuracy), ``folds``, ``faces`` and ``chosen``.
+        The best parameters (``C`` or ``nu``, ``gamma_multiple`` and ``degree`` if the kernel has them), and a DataFrame
+        with one row per candidate: the parameters, ``accuracy`` (share of all held-out faces classified correctly),
+        ``lowest_fold`` and ``highest_fold`` (accuracy), ``folds``, ``faces`` and ``chosen``.
 
     Raises:
         FerError: nothing can be held out (only one subject or one class), or a feature is not finite.
@@ -210,7 +220,7 @@ def search(
     if name not in SEARCHED:
         raise ValueError(f"{name} has no parameters to search; expected one of {SEARCHED}")
     folds = folds or search_folds(examples.labels, examples.groups, count=settings.search_folds, seed=seed)
-    axes, moved = _axes(name, settings), dict[tuple[str, int], int]()
+    axes, moved = _feasible(_axes(name, settings), examples.labels), dict[tuple[str, int], int]()
     hits: dict[tuple[float, ...], np.ndarray] = {}  # by a candidate's values: of each fold
     while True:
         new = [each for each in grid.candidates(axes) if tuple(each.values()) not in hits]
@@ -293,10 +303,13 @@ def fit_with(
     found = dict(parameters)
     with threadpool_limits(1):
         seen = np.asarray(Pipeline(steps).fit_transform(pictures) if steps else pictures, np.float64)
-        if isinstance(estimator, SVC) and estimator.kernel != "linear":
+        inner = _inner(estimator)
+        if isinstance(inner, (SVC, NuSVC)) and inner.kernel != "linear":
             found["gamma"] = found.setdefault("gamma_multiple", 1.0) * _gamma_scale(seen)
-        estimator.set_params(**{key: found[key] for key in ("C", "gamma") if key in found})
-        if isinstance(estimator, SVC):
+        inner.set_params(**{key: found[key] for key in ("C", "nu", "gamma", "degree") if key in found})
+        if isinstance(estimator, OneVsRestClassifier):
+            kernel_machine.fit_one_vs_rest(estimator, seen, labels)
+        elif isinstance(estimator, (SVC, NuSVC)):
             kernel_machine.fit(estimator, seen, labels)
         elif isinstance(estimator, LogisticRegression):
             _fit_regression(estimator, seen, labels)
@@ -308,7 +321,7 @@ def fit_with(
 def predict(fitted: Fitted, features: np.ndarray) -> np.ndarray:
     """Predict labels, int64 of shape (N,), from features (N, D)."""
     classifier = fitted.pipeline[-1]
-    if isinstance(classifier, SVC) and classifier.break_ties:  # as scikit-learn itself does then
+    if isinstance(classifier, OneVsRestClassifier) or getattr(classifier, "break_ties", False):  # as scikit-learn does
         return fitted.classes[decision(fitted, features).argmax(axis=1)].astype(np.int64)
     return fitted.pipeline.predict(features).astype(np.int64)
 
@@ -316,14 +329,21 @@ def predict(fitted: Fitted, features: np.ndarray) -> np.ndarray:
 def decision(fitted: Fitted, features: np.ndarray) -> np.ndarray:
     """Compute decision values, float64 (N, classes); the largest of a face is its predicted class.
 
-    For an SVM they are one-vs-rest: pairwise votes won, plus the pairwise decision values squeezed into ±1/3; for two
-    classes the decision value and its negative. For the other classifiers they are log-probabilities. Columns are
+    For an SVM of pairs they are pairwise votes won, plus the pairwise decision values squeezed into ±1/3; for
+    one-vs-rest the decision value of each class; for two classes the decision value and its negative. For the other
+    classifiers they are log-probabilities. Columns are
     ``fitted.classes``. If you need labels as well, take the argmax instead of calling :func:`predict`, which repeats
     the work.
     """
-    if not isinstance(fitted.pipeline[-1], SVC):
+    last = fitted.pipeline[-1]
+    if not isinstance(_inner(last), (SVC, NuSVC)):
         return np.asarray(fitted.pipeline.predict_log_proba(features), np.float64)
-    values = kernel_machine.decision_values(fitted.pipeline[-1], fitted.pipeline[:-1].transform(features))
+    seen = fitted.pipeline[:-1].transform(features)
+    if isinstance(last, OneVsRestClassifier):
+        each = [kernel_machine.decision_values(one, seen) for one in last.estimators_]
+        values = np.stack(each, axis=1) if len(each) > 1 else each[0]
+    else:
+        values = kernel_machine.decision_values(last, seen)
     return values if values.ndim == 2 else np.stack([-values, values], axis=1)
 
 
@@ -343,10 +363,22 @@ def _axes(name: str, settings: ResNet50SvmSettings) -> grid.Axes:
     """Build the grid that the search of a classifier starts from."""
     if name == "resnet50_softmax":
         return {"C": SOFTMAX_C_GRID}
-    penalties = {"C": tuple(sorted(settings.c_grid))}
-    if name == "resnet50_svm_linear":
-        return penalties
-    return penalties | {"gamma_multiple": tuple(sorted(settings.gamma_grid))}
+    kind = name.removeprefix("resnet50_svm_").removesuffix("_ovr")
+    axes = {"nu": tuple(sorted(settings.nu_grid))} if kind == "nu" else {"C": tuple(sorted(settings.c_grid))}
+    if kind != "linear":
+        axes["gamma_multiple"] = tuple(sorted(settings.gamma_grid))
+    if kind == "poly":
+        axes["degree"] = tuple(sorted(settings.degree_grid))
+    return axes
+
+
+def _feasible(axes: grid.Axes, labels: np.ndarray) -> grid.Axes:
+    """Leave out every nu that some pair of classes does not allow: 2 · the smaller / (the smaller + the larger)."""
+    if "nu" not in axes:
+        return axes
+    counts = np.unique(labels, return_counts=True)[1]
+    most = 2 * counts.min() / (counts.min() + counts.max())
+    return {**axes, "nu": tuple(nu for nu in axes["nu"] if nu <= most) or (most / 2,)}
 
 
 def _search_table(
@@ -370,7 +402,7 @@ def _fold_hits(pipeline: Pipeline, examples: Examples, fold: Fold, candidates: l
     training = np.asarray(before.fit_transform(pictures), np.float64)
     held_out = np.asarray(before.transform(examples.originals[fold.test]), np.float64)
     truth = examples.labels[fold.test]
-    if not isinstance(pipeline[-1], SVC):
+    if not isinstance(_inner(pipeline[-1]), (SVC, NuSVC)):
         axes = _span(training)
         training, held_out = _along(axes, training), _along(axes, held_out)
         models = [clone(pipeline[-1]).set_params(**candidate) for candidate in candidates]
@@ -401,26 +433,43 @@ def _along(axes: np.ndarray | None, features: np.ndarray) -> np.ndarray:
 
 
 def _svc_hits(
-    svc: SVC,
+    last: BaseEstimator,
     candidates: list[dict[str, float]],
     taught: tuple[np.ndarray, np.ndarray],
     asked: tuple[np.ndarray, np.ndarray],
 ) -> list[int]:
-    """Do the work of :func:`_fold_hits` for an SVC, from the features and labels of both parts of a fold."""
-    kernels, scale = Kernels(svc, taught[0], asked[0]), _gamma_scale(taught[0])
+    """Do the work of :func:`_fold_hits` for an SVC, from the features and labels of both parts of a fold.
+
+    A nu that the fold's classes do not allow has no hits.
+    """
+    kernels, scale = Kernels(_inner(last), taught[0], asked[0]), _gamma_scale(taught[0])
     hits = np.zeros(len(candidates), int)
-    widths: dict[float, list[int]] = {}  # each kernel matrix is computed once for all C
+    widths: dict[tuple[float | None, ...], list[int]] = {}  # each kernel matrix is computed once for all C
     for place, candidate in enumerate(candidates):
-        widths.setdefault(candidate.get("gamma_multiple", place), []).append(place)
+        key = (candidate.get("gamma_multiple"), candidate.get("degree"))
+        widths.setdefault(key if key != (None, None) else (None, place), []).append(place)
 
     def count(places: list[int]) -> None:
-        among, across = kernels(candidates[places[0]].get("gamma_multiple", 1.0) * scale)
+        first = candidates[places[0]]
+        degree = int(first["degree"]) if "degree" in first else None
+        among, across = kernels(first.get("gamma_multiple", 1.0) * scale, degree)
         for place in places:
-            solved = clone(svc).set_params(kernel="precomputed", C=candidates[place]["C"]).fit(among, taught[1])
-            hits[place] = (solved.predict(across) == asked[1]).sum()
+            solved = clone(last)
+            margin = {name: candidates[place][name] for name in ("C", "nu") if name in candidates[place]}
+            _inner(solved).set_params(kernel="precomputed", **margin)
+            try:
+                hits[place] = (solved.fit(among, taught[1]).predict(across) == asked[1]).sum()
+            except ValueError as error:
+                if "infeasible" not in str(error):
+                    raise
 
     in_threads(count, widths.values(), most=at_a_time(kernels.nbytes))
     return hits.tolist()
+
+
+def _inner(estimator: BaseEstimator) -> Any:
+    """Return the SVC of a classifier one-vs-rest, any other classifier itself."""
+    return estimator.estimator if isinstance(estimator, OneVsRestClassifier) else estimator
 
 
 def _not_finite() -> FerError:

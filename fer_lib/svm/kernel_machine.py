@@ -23,6 +23,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.svm import SVC
 
 from fer_lib.utils.parallel import in_threads
@@ -60,9 +62,13 @@ class Kernels:
         self.svc = svc
         self.among, self.across = basis(svc, learnt), basis(svc, held_out, learnt)
 
-    def __call__(self, gamma: float) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the kernel among the training faces (n, n) and of the held-out with the training faces (m, n)."""
-        among, across = (kernel_values(self.svc, gamma, each.copy()) for each in (self.among, self.across))
+    def __call__(self, gamma: float, degree: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the kernel among the training faces (n, n) and of the held-out with the training faces (m, n).
+
+        ``degree`` is that of a polynomial kernel, by default the SVC's own.
+        """
+        svc = self.svc if degree is None else clone(self.svc).set_params(degree=degree)
+        among, across = (kernel_values(svc, gamma, each.copy()) for each in (self.among, self.across))
         return among, across
 
     @property
@@ -114,14 +120,32 @@ def kernel_values(svc: SVC, gamma: float, products: np.ndarray) -> np.ndarray:
         products *= gamma
         products += svc.coef0
         products **= svc.degree
+    if svc.kernel == "sigmoid":
+        products *= gamma
+        products += svc.coef0
+        np.tanh(products, out=products)
     return products
+
+
+def fit_one_vs_rest(machine: OneVsRestClassifier, features: np.ndarray, labels: np.ndarray) -> OneVsRestClassifier:
+    """Fit one SVC for each class against all others with :func:`fit`, and return the classifier that contains them.
+
+    scikit-learn's own fit would compute the same kernel values again for every class. Two classes need one SVC.
+    """
+    machine.label_binarizer_ = LabelBinarizer().fit(labels)
+    machine.classes_ = machine.label_binarizer_.classes_
+    columns = machine.label_binarizer_.transform(labels).T
+    machine.estimators_ = [fit(clone(machine.estimator), features, column) for column in columns]
+    machine.n_features_in_ = features.shape[1]
+    return machine
 
 
 def fit(svc: SVC, features: np.ndarray, labels: np.ndarray) -> SVC:
     """Fit an SVC whose ``gamma`` is a number (a linear SVC has none) and return it.
 
     Args:
-        svc: an SVC with the kernel ``"rbf"``, ``"linear"`` or ``"poly"`` and equal class weights.
+        svc: an SVC or NuSVC with the kernel ``"rbf"``, ``"linear"``, ``"poly"`` or ``"sigmoid"`` and equal class
+            weights.
         features: float64, shape (N, D).
         labels: labels of at least two classes, shape (N,).
     """

@@ -19,6 +19,7 @@ from fer_lib import published
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.evaluation import metrics
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.settings.names import VARIANTS
 from fer_lib.tables.base import Table
 from fer_lib.tables.format import (
     PROTOCOLS,
@@ -66,6 +67,7 @@ CLAIMS = {
 SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
 HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table."
+CHOSEN_NOTE = "Chosen: the smallest and the largest of all fits; γ in multiples of scikit-learn's scale."
 HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that hypothesis 2 is tested with
 READINGS = {
     "as_run": "as in this run: the test faces, untouched",
@@ -195,6 +197,74 @@ def fits(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = 
         "choice lies on an edge of its grid, after the grid was widened as far as the settings allow."
     )
     title = "liu2023, section 2.2.2: training accuracy beside test accuracy, and the search's choices"
+    return Table(frame, title, synthetic, (said, *notes))
+
+
+def variants(
+    rows: pd.DataFrame, settings: ResNet50SvmSettings, *, synthetic: bool = False, notes: Sequence[str] = ()
+) -> Table:
+    """Compare different SVM classifiers on CK+'s folds, subjects apart.
+
+    Args:
+        rows: ``svm_variants.compare``.
+        settings: of the model; they say how many views the classifiers learn from.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    title = "liu2023, section 4: different SVM classifiers in CK+'s folds, subjects apart"
+    if rows.empty:
+        return Table(pd.DataFrame(columns=["SVM", "accuracy (%)"]), title, synthetic, ("Left out.", *notes))
+    bounds = zip(rows["accuracy"], rows["low"], rows["high"], strict=True)
+    frame = pd.DataFrame(
+        {
+            "SVM": [VARIANTS[name] for name in rows["classifier"]],
+            "accuracy (%)": [percent(*cells) for cells in bounds],
+            "training faces (%)": [percent(value) for value in rows["training"]],
+            "views of them (%)": [percent(value) for value in rows["views"]],
+            **_against_first(rows),
+            "chosen": rows["chosen"].to_numpy(),
+            "on an edge": [f"{row.on_edge} of {row.fits}" for row in rows.itertuples()],
+        }
+    )
+    count = settings.variants_views
+    learnt = f"{count} views of each training face at most" if count else "the untouched training faces"
+    exchanged = "p: each subject's answers exchanged as a block, exact."
+    said = f"All learn from {learnt}. {SUBJECT_NOTE} {exchanged} {HOLM_NOTE} {CHOSEN_NOTE}"
+    return Table(frame, title, synthetic, (said, *notes))
+
+
+def variants_fer2013(
+    rows: pd.DataFrame, settings: ResNet50SvmSettings, *, synthetic: bool = False, notes: Sequence[str] = ()
+) -> Table:
+    """Compare different SVM classifiers on FER-2013's test faces.
+
+    Args:
+        rows: ``svm_variants.fer2013``.
+        settings: of the model; they give the number of principal components.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    title = "liu2023, section 4: different SVM classifiers on FER-2013's test faces"
+    if rows.empty:
+        return Table(pd.DataFrame(columns=["SVM", "accuracy (%)"]), title, synthetic, ("Left out.", *notes))
+    bounds = zip(rows["accuracy"], rows["low"], rows["high"], strict=True)
+    frame = pd.DataFrame(
+        {
+            "SVM": [VARIANTS[name] for name in rows["model"]],
+            "accuracy (%)": [percent(*cells) for cells in bounds],
+            "training faces (%)": [percent(value) for value in rows["training"]],
+            **_against_first(rows),
+            "chosen": rows["chosen"].to_numpy(),
+            "on an edge": ["no" if edge == "inside" else edge.replace("gamma_multiple", "γ") for edge in rows["edge"]],
+        }
+    )
+    components = settings.variants_fer2013_components
+    seen = f"{components:,} principal components of the features" if components else "all features"
+    said = (
+        f"All learn from the same {rows['learnt'].iloc[0]:,} training faces, drawn by class, and see {seen}. In "
+        f"brackets: 95 % intervals, Wilson's and a bootstrap over faces. p: McNemar's exact test. {HOLM_NOTE} "
+        f"{CHOSEN_NOTE}"
+    )
     return Table(frame, title, synthetic, (said, *notes))
 
 
@@ -477,6 +547,15 @@ def _seven_wrong() -> str:
     shares = {f"its {testing} test faces": testing, f"the {training + testing} faces of both parts": training + testing}
     cells = " and ".join(f"{percent(1 - wrong / faces)} % of {words}" for words, faces in shares.items())
     return f"Section 3.1 prints {wrong} wrong: with Table 1's counts that leaves right {cells}."
+
+
+def _against_first(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Format the differences from the first row's classifier; a dash in its own row."""
+    return {
+        "minus the first (points)": [points(*cells) for cells in _bounds(rows, "difference")],
+        "p": [p_value(value) for value in rows["p_value"]],
+        "Holm's p": [p_value(value) for value in metrics.holm(rows["p_value"])],
+    }
 
 
 def _from_to(low: float, high: float) -> str:

@@ -16,9 +16,10 @@ from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, NuSVC
 
 from fer_lib.datasets.splits import search_folds
 from fer_lib.errors import FerError
@@ -659,6 +660,70 @@ def test_the_solver_leaves_a_plain_pipeline_that_is_saved_and_checked(classes, t
     again = safe_load.read_pipeline(tmp_path / "svm.skops")
     np.testing.assert_array_equal(again.decision_function(unseen), fitted.pipeline.decision_function(unseen))
     assert equations.check_fitted(fitted, examples)["holds"].all()
+
+
+# --- variants ---------------------------------------------------------------------------------------------------------
+
+
+def plain_variant(name: str, parameters: dict, features: np.ndarray):
+    """Build the same classifier from scikit-learn alone."""
+    given = {key: value for key, value in parameters.items() if key in ("C", "nu", "degree")}
+    kernel = {"nu": "rbf"}.get(name, name.removesuffix("_ovr"))
+    given |= {"kernel": kernel, "coef0": 0.0 if kernel == "sigmoid" else 1.0, "break_ties": True}
+    given["gamma"] = parameters.get("gamma_multiple", 1.0) / (features.shape[1] * features.var())
+    one = NuSVC(**given) if name == "nu" else SVC(**given)
+    return OneVsRestClassifier(one) if name.endswith("_ovr") else one
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kind", ["poly", "sigmoid", "nu", "rbf_ovr", "linear_ovr"])
+def test_a_variant_is_scikit_learns_own(kind, classes):
+    examples, unseen = clusters(classes=classes), clusters(20, classes=classes, seed=0)
+    parameters = {"nu": 0.2} if kind == "nu" else {"C": 2.0}
+    parameters |= {} if kind.startswith("linear") else {"gamma_multiple": 0.3}
+    parameters |= {"degree": 2} if kind == "poly" else {}
+    name = f"resnet50_svm_{kind}"
+    fitted = classifiers.fit_with(name, examples, parameters=parameters, settings=SETTINGS)
+    scaler = StandardScaler().fit(examples.originals)
+    scaled = scaler.transform(examples.originals).astype(np.float64)
+    plain = plain_variant(kind, parameters, scaled).fit(scaled, examples.labels)
+    asked = scaler.transform(unseen.originals).astype(np.float64)
+    np.testing.assert_array_equal(classifiers.predict(fitted, unseen.originals), plain.predict(asked))
+    expected = plain.decision_function(asked)
+    expected = expected if classes > 2 else np.stack([-expected, expected], axis=1)
+    np.testing.assert_allclose(classifiers.decision(fitted, unseen.originals), expected, atol=5e-3)
+    np.testing.assert_array_equal(fitted.pipeline.predict(unseen.originals), plain.predict(asked))
+
+
+@pytest.mark.parametrize("kind", ["poly", "sigmoid", "nu", "rbf_ovr", "linear_ovr"])
+def test_the_search_of_a_variant_answers_as_the_plain_classifier(people, kind):
+    settings = change(SETTINGS, c_grid=(0.1, 10.0), gamma_grid=(0.1, 1.0), degree_grid=(2, 4), grid_steps=0)
+    fold = search_folds(people.labels, people.groups, count=3, seed=3)[0]
+    best, table = classifiers.search(f"resnet50_svm_{kind}", people, settings=settings, folds=[fold])
+    scaler = StandardScaler().fit(people.originals[fold.train])
+    learnt, held_out = (scaler.transform(people.originals[rows]).astype(np.float64) for rows in (fold.train, fold.test))
+    searched = [name for name in grid.PARAMETERS if name in table]
+    assert set(best) == set(searched)
+    assert searched == {
+        "poly": ["C", "gamma_multiple", "degree"],
+        "nu": ["nu", "gamma_multiple"],
+        "linear_ovr": ["C"],
+    }.get(kind, ["C", "gamma_multiple"])
+    for candidate in table[[*searched, "accuracy"]].to_dict("records"):
+        plain = plain_variant(kind, candidate, learnt).fit(learnt, people.labels[fold.train])
+        right = (plain.predict(held_out) == people.labels[fold.test]).mean()
+        assert candidate["accuracy"] == pytest.approx(right)
+
+
+def test_a_nu_that_the_classes_do_not_allow_is_left_out():
+    labels = np.repeat([0, 1, 2], [4, 36, 20])  # the first pair allows 2 · 4 / 40
+    axes = classifiers._feasible({"nu": (0.01, 0.2, 0.21, 0.5), "gamma_multiple": (1.0,)}, labels)
+    assert axes == {"nu": (0.01, 0.2), "gamma_multiple": (1.0,)}
+    assert classifiers._feasible({"nu": (0.3, 0.5)}, labels) == {"nu": (0.1,)}
+    rng = np.random.default_rng(0)
+    examples = Examples(rng.normal(size=(60, 3)) + 3 * rng.normal(size=(3, 3))[labels], labels)
+    fitted = classifiers.fit("resnet50_svm_nu", examples, settings=change(SETTINGS, nu_grid=(0.1, 0.2, 0.3)))
+    assert fitted.parameters["nu"] in (0.1, 0.2)
 
 
 # --- equations 2-12 ---------------------------------------------------------------------------------------------------

@@ -117,6 +117,15 @@ def readings() -> pd.DataFrame:
     return pd.DataFrame([row, row | {"reading": "pixels", "views": np.nan, "holds_printed": True}])
 
 
+def variants(name: str) -> pd.DataFrame:
+    """Rows as svm_variants.compare, or with "model" as svm_variants.fer2013 returns them."""
+    row = {"accuracy": 0.8, "low": 0.75, "high": 0.85, "training": 0.99, "views": 0.98, "on_edge": 0, "fits": 5}
+    row |= {"chosen": "C 1 to 10, γ 0.1", "edge": "gamma_multiple lowest", "learnt": 5000}
+    none = dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"), np.nan)
+    some = {"difference": 0.01, "difference_low": -0.005, "difference_high": 0.025, "p_value": 0.21}
+    return pd.DataFrame([row | none | {name: "resnet50_svm_rbf"}, row | some | {name: "resnet50_svm_nu"}])
+
+
 def own_errors() -> pd.DataFrame:
     """Rows as lenet_hypothesis.own_against_printed returns them."""
     printed = {"printed_validation": 5.0, "printed_test": 5.0, "printed_epoch": 46.0, "as_printed": True}
@@ -128,6 +137,8 @@ def own_errors() -> pd.DataFrame:
 MADE = {
     "hypothesis2": lambda **s: liu2023_tables.hypothesis2(together(), **s),
     "readings": lambda **s: liu2023_tables.readings(readings(), **s),
+    "variants": lambda **s: liu2023_tables.variants(variants("classifier"), ResNet50SvmSettings(), **s),
+    "variants_fer2013": lambda **s: liu2023_tables.variants_fer2013(variants("model"), ResNet50SvmSettings(), **s),
     "fits": lambda **s: liu2023_tables.fits(fits(), **s),
     "fer2013": lambda **s: liu2023_tables.fer2013(whole_test(), ResNet50SvmSettings(), **s),
     "table1": lambda **s: liu2023_tables.table1(pd.DataFrame({"training": [8], "testing": [2]}, index=["happy"]), **s),
