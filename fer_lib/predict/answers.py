@@ -17,7 +17,7 @@ from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and reporting a wrong path does not need it
-    from fer_lib.predict.models import SavedModel
+    from fer_lib.predict.networks import Model as SavedModel
 
 _BOX = "box: left, top, width, height"
 _HEADERS = ("file", "face", "outcome", "label", "score", "second best", "score", "MTCNN", _BOX)
