@@ -21,10 +21,12 @@ COMPARATORS = {
     "lbp_var_dbn": "lbp_var_dbn:LbpVarDbn",
     "resnet50_svm": "resnet50_svm:ResNet50Svm",
     "resnet50_softmax": "resnet50_softmax:ResNet50Softmax",
+    "resnet50_whole": "resnet50_whole:ResNet50Whole",
     "vgg16": "vgg16:Vgg16",
     "inception_v4": "inception_v4:InceptionV4",
     "cnn_ad": "cnn_ad:CnnAd",
     "resnet50_attention": "resnet50_attention:ResNet50Attention",
+    "resnet50_mlp": "resnet50_mlp:ResNet50Mlp",
     "resnet50_modern": "resnet50_modern:ResNet50Modern",
     "fer_package": "fer_package:FerPackage",
 }

@@ -13,6 +13,7 @@ from scipy import special
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from fer_lib.errors import FerError
+from fer_lib.models.costs import Cost, cost_of
 from fer_lib.utils import bundle
 from fer_lib.utils.bundle import Part
 
@@ -36,6 +37,10 @@ class Comparator(ClassifierMixin, BaseEstimator):
         weights_of: the network whose file ``weights`` may be, such as ``"ResNet50"``; empty if it takes none.
         is_network: whether it is, or uses, a neural network that could have been trained on other images before.
         optional: whether it needs something that this project does not install.
+        first_learner: the comparator whose training on other faces it can continue from, itself for most networks;
+            empty if it cannot.
+        first: set before ``fit``: a fitted ``first_learner``, from whose weights every ``fit`` starts, with a new last
+            layer for its own classes. None starts as the parameters say.
         pretrained: the images that its weights were trained on before, such as ``"none"``; a network's settings set it.
         classes_: after ``fit``: the labels, sorted.
     """
@@ -48,6 +53,8 @@ class Comparator(ClassifierMixin, BaseEstimator):
     weights_of: ClassVar[str] = ""
     is_network: ClassVar[bool] = True
     optional: ClassVar[bool] = False
+    first_learner: ClassVar[str] = ""
+    first: Any = None
 
     @property
     def pretrained(self) -> str:
@@ -121,6 +128,10 @@ class Comparator(ClassifierMixin, BaseEstimator):
         made.image_shape_ = tuple(content["image_shape"])
         made._restore(parts)
         return made
+
+    def cost(self) -> Cost:
+        """Count the parameters and multiply-adds of the fitted networks and SVMs; computing features costs more."""
+        return cost_of(self._parts().values())
 
     @abstractmethod
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:

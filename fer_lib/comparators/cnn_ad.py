@@ -28,7 +28,7 @@ class CnnAd(Network):
         seed: fixes the weights, dropout, shuffling and augmentation.
     """
 
-    name = "cnn_ad"
+    name = first_learner = "cnn_ad"
     title = "CNN + AD"
     source = "liu2023, Table 3, without a reference"
     differs = (

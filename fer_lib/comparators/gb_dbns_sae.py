@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from fer_lib.comparators.autoencoder import fit_stacked
 from fer_lib.comparators.base import Comparator, Part, resized
 from fer_lib.comparators.belief import FINE_TUNING_RATE, Layer, UnitRange, fit_stack, transform
 from fer_lib.comparators.small_networks import Budget, Views, fit, predict
+from fer_lib.models.new_head import with_new_head
 
 layers = keras.layers
 SIZE, CELLS = 48, 8  # faces of 48 pixels, cells of six
@@ -34,7 +36,7 @@ class GbDbnsSae(Comparator):
         copies: copies of each training face, shifted and rotated as in chen2023 (Table 1); each step takes any one.
     """
 
-    name = "gb_dbns_sae"
+    name = first_learner = "gb_dbns_sae"
     title = "GB + DBNs + SAE"
     source = "named by liu2023, Table 3, without a reference"
     differs = (
@@ -64,21 +66,26 @@ class GbDbnsSae(Comparator):
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
         views = Views.of(images, self._energies, copies=self.copies, seed=self.seed)
-        self.range_ = UnitRange.of(views.every_face)
+        self.range_ = self.first.range_ if self.first else UnitRange.of(views.every_face)
         views = Views(self.range_(views.features))
-        visible = views.one_each(self.seed)
-        options = {"updates": self.updates, "seed": self.seed}
-        stacks = [fit_stack(visible[:, scale], self.dbn_units, **options) for scale in range(self.bank[0])]
-        hidden = np.concatenate([transform(s, visible[:, scale]) for scale, s in enumerate(stacks)], axis=1)
-        encoders = fit_stacked(hidden, self.sae_units, **options)
+        build = partial(with_new_head, self.first.network_) if self.first else self._pretrained(views)
         self.network_, self.epochs_ = fit(
-            lambda: joined(stacks, encoders, classes=len(self.classes_)),
+            lambda: build(classes=len(self.classes_)),
             codes,
             inputs=views.inputs,
             groups=groups,
             budget=Budget(self.epochs, learning_rate=FINE_TUNING_RATE),
             seed=self.seed,
         )
+
+    def _pretrained(self, views: Views) -> Callable[..., keras.Model]:
+        """Train the belief networks and the autoencoder, and return the function that builds their network."""
+        visible = views.one_each(self.seed)
+        options = {"updates": self.updates, "seed": self.seed}
+        stacks = [fit_stack(visible[:, scale], self.dbn_units, **options) for scale in range(self.bank[0])]
+        hidden = np.concatenate([transform(s, visible[:, scale]) for scale, s in enumerate(stacks)], axis=1)
+        encoders = fit_stacked(hidden, self.sae_units, **options)
+        return partial(joined, stacks, encoders)
 
     def _energies(self, images: np.ndarray) -> np.ndarray:
         return gabor.energies(resized(images, SIZE), gabor.bank(*self.bank), cells=CELLS)

@@ -31,7 +31,7 @@ class InceptionV4(Network):
         seed: fixes the weights, dropout, shuffling and augmentation.
     """
 
-    name = "inception_v4"
+    name = first_learner = "inception_v4"
     title = "Inception-V4"
     source = "Szegedy, Ioffe, Vanhoucke and Alemi, AAAI 2017"
     differs = "faces of 75 pixels instead of 299; Adam instead of RMSProp; Keras has no ImageNet weights of it"

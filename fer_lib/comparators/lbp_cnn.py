@@ -11,6 +11,7 @@ from fer_lib.backend import keras
 from fer_lib.comparators import lbp
 from fer_lib.comparators.base import Comparator, Part
 from fer_lib.comparators.small_networks import Budget, fit, predict
+from fer_lib.models.new_head import with_new_head
 
 layers = keras.layers
 
@@ -30,7 +31,7 @@ class LbpCnn(Comparator):
         augment: whether the training faces are shifted and rotated.
     """
 
-    name = "lbp_cnn"
+    name = first_learner = "lbp_cnn"
     title = "LBP + CNN"
     source = "named by liu2023, Table 3, without a reference"
     differs = (
@@ -69,6 +70,8 @@ class LbpCnn(Comparator):
         )
 
     def _build(self) -> keras.Model:
+        if self.first is not None:
+            return with_new_head(self.first.network_, len(self.classes_))
         patterns = keras.Input((*self.image_shape_, 1), name="patterns", dtype="uint8")
         x = layers.Rescaling(1 / 255, name="unit")(patterns)
         for number, filters in enumerate(self.filters, start=1):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from fer_lib.comparators.base import Comparator, Part
 from fer_lib.comparators.belief import FINE_TUNING_RATE, Layer, UnitRange, fit_stack
 from fer_lib.comparators.small_networks import Budget, Views, fit, predict
 from fer_lib.datasets.splits import sample
+from fer_lib.models.new_head import with_new_head
 
 layers = keras.layers
 PATTERNS = "uniform"  # rotation-invariant patterns: the LBP of Ojala et al.'s LBP/VAR
@@ -36,7 +38,7 @@ class LbpVarDbn(Comparator):
         copies: copies of each training face, shifted and rotated as in chen2023 (Table 1); each step takes any one.
     """
 
-    name = "lbp_var_dbn"
+    name = first_learner = "lbp_var_dbn"
     title = "LBP/VAR + DBN"
     source = "named by liu2023, Table 3, without a reference; taken for He et al. 2016"
     differs = (
@@ -65,20 +67,29 @@ class LbpVarDbn(Comparator):
         self.copies = copies
 
     def _fit(self, images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -> None:
-        some = lbp.variances(images[sample(codes, VARIANCE_FACES, seed=self.seed)])
-        self.edges_ = np.quantile(some, np.arange(1, self.variance_bins) / self.variance_bins).astype(np.float32)
+        self.edges_ = self.first.edges_ if self.first else self._edges(images, codes)
         views = Views.of(images, self._histograms, copies=self.copies, seed=self.seed)
-        self.range_ = UnitRange.of(views.every_face)
+        self.range_ = self.first.range_ if self.first else UnitRange.of(views.every_face)
         views = Views(self.range_(views.features))
-        stack = fit_stack(views.one_each(self.seed), self.units, updates=self.updates, seed=self.seed)
+        build = partial(with_new_head, self.first.network_) if self.first else self._pretrained(views)
         self.network_, self.epochs_ = fit(
-            lambda: fine_tuned(stack, len(self.classes_)),
+            lambda: build(classes=len(self.classes_)),
             codes,
             inputs=views.inputs,
             groups=groups,
             budget=Budget(self.epochs, learning_rate=FINE_TUNING_RATE),
             seed=self.seed,
         )
+
+    def _edges(self, images: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Find the limits of the variance's bins."""
+        some = lbp.variances(images[sample(codes, VARIANCE_FACES, seed=self.seed)])
+        return np.quantile(some, np.arange(1, self.variance_bins) / self.variance_bins).astype(np.float32)
+
+    def _pretrained(self, views: Views) -> Callable[..., keras.Model]:
+        """Train the belief network, and return the function that builds a network from it."""
+        stack = fit_stack(views.one_each(self.seed), self.units, updates=self.updates, seed=self.seed)
+        return partial(fine_tuned, stack)
 
     def _histograms(self, images: np.ndarray) -> np.ndarray:
         """Compute the joint histograms of faces (N, H, W): float32 (N, grid · grid · 10 · variance_bins)."""

@@ -27,6 +27,7 @@ from fer_lib.datasets.splits import validation_split
 from fer_lib.errors import FerError
 from fer_lib.models import weights_file
 from fer_lib.models.initial_state import BuiltOnce
+from fer_lib.models.new_head import with_new_head
 from fer_lib.models.trunk import in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
 from fer_lib.settings.common import STRICT, Fraction
@@ -74,6 +75,7 @@ class Network(Comparator):
             ``"trunk"`` is as the weights expect, by their card.
         rate_from_scratch: the learning rate if it starts from scratch.
         checkpoints: a folder for the next ``fit`` only, set before it: a killed training continues from there.
+        first: as for every comparator; the learning rate is then that of a network with pre-trained weights.
         network_: after ``fit``: the network.
         scaling_: after ``fit``: the scaling that it was trained with.
         settings_: after ``fit``: the settings that it was trained with; not saved.
@@ -112,7 +114,7 @@ class Network(Comparator):
         scratch = self.weights in ("none", "random_frozen")
         changes = {
             "scaling": "unit" if scratch else self.scaling,
-            "learning_rate": self.rate_from_scratch if scratch else RATE_FROM_WEIGHTS,
+            "learning_rate": self.rate_from_scratch if scratch and self.first is None else RATE_FROM_WEIGHTS,
             "epochs": self.epochs,
             **self.own,
             **(self.recipe or {}),
@@ -135,8 +137,8 @@ class Network(Comparator):
         self.built = self.built or BuiltOnce()
         build = partial(
             self.built,
-            (repr(self.get_params()), repr(settings), steps, len(self.classes_)),
-            lambda: compiled(self.build(settings, len(self.classes_)), settings, steps),
+            (repr(self.get_params()), repr(settings), steps, len(self.classes_), id(self.first)),
+            lambda: compiled(self._untrained(settings), settings, steps),
         )
         self.network_, self.history_ = training.train(
             build,
@@ -147,6 +149,12 @@ class Network(Comparator):
             checkpoints=self.checkpoints,
             keep_trained=False,
         )
+
+    def _untrained(self, settings: RecipeSettings) -> keras.Model:
+        """Build the network, or copy that of ``first`` with a new last layer; uncompiled."""
+        if self.first is None:
+            return self.build(settings, len(self.classes_))
+        return with_new_head(self.first.network_, len(self.classes_))
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
         return self._answers(resized(images, self.image_size))

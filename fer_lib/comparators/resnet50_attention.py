@@ -1,13 +1,15 @@
 """ResNet50, self-attention and MLP: chen2023's future work, "incorporating a self-attentive mechanism" (section 4).
 
 The paper gives no details. Here the positions of the trunk's map (2×2 at 48 pixels) attend to each other, the result
-is added to their features, and the paper's own MLP follows.
+is added to their features, and the paper's own MLP follows. Its control, the same network without attention
+(:mod:`fer_lib.comparators.resnet50_mlp`), starts with the same weights if the seed is the same.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from fer_lib.backend import keras
 from fer_lib.comparators.recipe import Network, RecipeSettings
@@ -28,14 +30,18 @@ class ResNet50Attention(Network):
         dropout_rate: the MLP's rate (chen2023, Table 1).
         recipe: changes of :class:`~fer_lib.comparators.recipe.RecipeSettings`.
         seed: fixes the new weights, dropout, shuffling and augmentation.
+
+    Attributes:
+        control: the comparator that differs in nothing but the attention.
     """
 
-    name = "resnet50_attention"
+    name = first_learner = "resnet50_attention"
     title = "ResNet50 + self-attention + MLP"
     source = "chen2023, section 4: announced, not described"
     differs = "one block of 8 heads of 64 units over the trunk's positions, with a layer norm and a shortcut"
     scaling = "trunk"
     weights_of = "ResNet50"
+    control: ClassVar[str] = "resnet50_mlp"
 
     def __init__(
         self,
@@ -56,10 +62,12 @@ class ResNet50Attention(Network):
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
         """Build the uncompiled network; raise FerError if the weights are not available."""
-        made_of = ResNet50MlpSettings(
+        return build(self._made_of(settings), image_size=self.image_size, classes=classes)
+
+    def _made_of(self, settings: RecipeSettings) -> ResNet50MlpSettings:
+        return ResNet50MlpSettings(
             weights=self.weights, trainable_trunk=settings.trainable_trunk, dropout_rate=self.dropout_rate
         )
-        return build(made_of, image_size=self.image_size, classes=classes)
 
 
 def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int = 7) -> keras.Model:
@@ -74,7 +82,10 @@ def build(settings: ResNet50MlpSettings, *, image_size: int = 48, classes: int =
     trunk = build_trunk(settings, image_size=image_size)
     face = keras.Input((image_size, image_size, 3), name="face")
     maps = trunk(face)
-    return keras.Model(face, mlp(attend(maps), settings, classes=classes), name="resnet50_attention")
+    drawn = random.getstate()  # from which Keras draws its layers' seeds
+    attended = attend(maps)
+    random.setstate(drawn)  # so that the MLP starts with the weights that it has without attention
+    return keras.Model(face, mlp(attended, settings, classes=classes), name="resnet50_attention")
 
 
 def attend(maps: keras.KerasTensor) -> keras.KerasTensor:

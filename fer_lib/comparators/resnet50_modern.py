@@ -9,12 +9,10 @@ import numpy as np
 
 from fer_lib.backend import keras
 from fer_lib.comparators.base import resized
-from fer_lib.comparators.recipe import Network, RecipeSettings
-from fer_lib.models import resnet50_svm
-from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.comparators.resnet50_whole import ResNet50Whole
 
 
-class ResNet50Modern(Network):
+class ResNet50Modern(ResNet50Whole):
     """ResNet50 with SoftMax, its own preprocessing, AdamW with warm-up and cosine, label smoothing and flips.
 
     The probabilities of a test face and of its mirror image are averaged.
@@ -28,10 +26,9 @@ class ResNet50Modern(Network):
         seed: fixes the new weights, shuffling and augmentation.
     """
 
-    name = "resnet50_modern"
+    name = first_learner = "resnet50_modern"
     title = "ResNet50 + SoftMax, modern recipe"
     source = "beyond the papers"
-    scaling = "trunk"
     own = {  # noqa: RUF012
         "horizontal_flip": True,
         "label_smoothing": 0.1,
@@ -41,7 +38,6 @@ class ResNet50Modern(Network):
         "warm_up_epochs": 1,
         "weight_decay": 0.05,
     }
-    weights_of = "ResNet50"
 
     def __init__(
         self,
@@ -57,11 +53,6 @@ class ResNet50Modern(Network):
         self.image_size = image_size
         self.recipe = recipe
         self.seed = seed
-
-    def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
-        """Build the uncompiled network; raise FerError if the weights are not available."""
-        made_of = ResNet50SvmSettings(weights=self.weights, trainable_trunk=settings.trainable_trunk)
-        return resnet50_svm.build_classifier(made_of, image_size=self.image_size, classes=classes)
 
     def whole(self) -> keras.Model:
         """Build a network that averages the probabilities of a face and of its mirror image, as :meth:`predict` does.

@@ -43,6 +43,7 @@ class ResNet50Svm(Comparator):
     classifier: ClassVar[str] = "resnet50_svm_rbf"
     tuning = "12 pairs of C and γ; three folds, people kept together"
     weights_of = "ResNet50"
+    first_learner = "resnet50_whole"
 
     def __init__(
         self,
@@ -73,9 +74,12 @@ class ResNet50Svm(Comparator):
         if self.expansion not in EXPANSIONS:
             hint = nearest(self.expansion, EXPANSIONS)
             raise FerError(f"expansion is {self.expansion!r}{hint}; expected one of {', '.join(EXPANSIONS)}.")
-        self.scaling_ = expected_scaling(self.weights)  # kept: a saved comparator has no card
-        content = file_sha256(self.weights) if Path(self.weights).is_file() else ""
-        self.trunk_ = _frozen_trunk(self._settings(), image_size=self.image_size, seed=self.seed, content=content)
+        if self.first is None:
+            self.scaling_ = expected_scaling(self.weights)  # kept: a saved comparator has no card
+            content = file_sha256(self.weights) if Path(self.weights).is_file() else ""
+            self.trunk_ = _frozen_trunk(self._settings(), image_size=self.image_size, seed=self.seed, content=content)
+        else:
+            self.scaling_, self.trunk_ = self.first.scaling_, resnet50_svm.trunk_of(self.first.network_)
         views = None
         if self.expansion != "off":
             expansion = ExpansionSettings(cross_cut=self.expansion)  # type: ignore[arg-type]  # one of EXPANSIONS

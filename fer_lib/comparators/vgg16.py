@@ -26,7 +26,7 @@ class Vgg16(Network):
         seed: fixes the new weights, dropout, shuffling and augmentation.
     """
 
-    name = "vgg16"
+    name = first_learner = "vgg16"
     title = "VGG-16 + SoftMax"
     source = "Simonyan and Zisserman, ICLR 2015, configuration D"
     differs = "liu2023 says VGG alone: of its depths 16 is taken; no batch norms, as in the original"

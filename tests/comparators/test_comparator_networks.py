@@ -19,9 +19,12 @@ from fer_lib.datasets.synthetic.faces import draw_faces
 from fer_lib.errors import FerError
 from fer_lib.models import resnet50_mlp, trunk as models_trunk, weights_file
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
+from fer_lib.training import set_seed
 
 layers = keras.layers
-NETWORKS = ("vgg16", "inception_v4", "cnn_ad", "resnet50_attention", "resnet50_modern")
+NETWORKS = (
+    *("vgg16", "inception_v4", "cnn_ad", "resnet50_attention", "resnet50_mlp", "resnet50_whole", "resnet50_modern"),
+)
 
 
 def size_of(weights) -> int:
@@ -109,6 +112,24 @@ def test_vgg16s_weights_are_a_file_of_its_own_or_refused(tmp_path):
 
 
 # --- ResNet50 with attention ------------------------------------------------------------------------------------------
+
+
+def test_the_control_of_attention_starts_with_the_same_weights_and_lacks_nothing_else(tiny):
+    def built(name):
+        set_seed(3)
+        comparator = comparators.create(name, weights="none")
+        return comparator.build(comparator.settings(), 7)
+
+    network, control = built("resnet50_attention"), built("resnet50_mlp")
+    assert {layer.name for layer in network.layers} - {layer.name for layer in control.layers} == {
+        *("positions", "attention_norm", "attention", "attention_add", "attention_maps")
+    }
+    assert len(control.layers) == len(network.layers) - 5
+    for layer in control.layers:
+        for ours, theirs in zip(layer.get_weights(), network.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    random = [control.get_layer(name).get_weights()[0] for name in ("mlp1_dense", "mlp2_dense")]
+    assert not np.array_equal(*random), "each layer has its own"
 
 
 def test_attention_stands_between_resnet50_and_the_papers_mlp():

