@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -210,6 +210,18 @@ class Run:
             frame = frame.assign(data="SYNTHETIC")
         text = frame.to_csv(index=False, lineterminator="\n", float_format="%.7g")
         self._write(f"{folder}/{name}.csv", text)
+        self._write_provenance()
+
+    def save_arrays(self, arrays: Mapping[str, np.ndarray], name: str, *, folder: str) -> None:
+        """Write arrays by name, such as float16 probabilities, to ``<folder>/<name>.npz``, compressed, without pickle.
+
+        Arrays of generated faces come with an array ``SYNTHETIC``.
+        """
+        marked = {**arrays, **({"SYNTHETIC": np.array(True)} if self.synthetic else {})}
+        path = self.results / folder / f"{name}.npz"
+        with atomic_path(path) as partial:
+            np.savez_compressed(partial, **marked)  # type: ignore[arg-type]  # no array is named allow_pickle
+        self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
         self._write_provenance()
 
     def save_figure(self, figure: Figure, name: str, *, shows: FaceDataset | None = None) -> Figure:

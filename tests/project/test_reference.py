@@ -49,7 +49,7 @@ def patterns() -> set[str]:
     return found
 
 
-SAVES = {*KINDS, "save_rows"}
+SAVES = {*KINDS, "save_rows", "save_arrays"}
 
 
 def expression(node: ast.expr, assigned: dict[str, ast.expr]) -> str:
@@ -98,6 +98,7 @@ def test_the_tables_of_the_settings_have_settings_in_their_provenance():
 
 def test_a_run_leaves_nothing_that_git_would_take_for_the_project():
     names = ["results/paper/tables/a.csv", "figures/paper/a.png", "results/reference/paper/tables/a.csv"]
+    names += ["results/reference/paper/predictions/a.npz"]
     done = subprocess.run(["git", "check-ignore", *names], cwd=PROJECT, capture_output=True, text=True)
     if done.returncode == 128:
         pytest.skip("not a git repository")
