@@ -20,6 +20,7 @@ from fer_lib.augmentation import random_affine, random_flips
 from fer_lib.backend import keras, precision
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
+from fer_lib.models import fast_layers
 from fer_lib.models.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import TrainingSettings
 from fer_lib.utils.checkpoints import HISTORY, Checkpoints, open_ended
@@ -184,7 +185,7 @@ def train(
     if model is None:
         history = pd.DataFrame()
         with precision(settings.precision):
-            model = _compiled(build(), settings)
+            model = _faster(_compiled(build(), settings), settings)
     fitted_part, engine, validation_batches = _fitted_part(model, settings, validation)
     _complete(fitted_part, validation_batches)
     while not _finished(history, settings):
@@ -208,7 +209,7 @@ def train(
         if keep_trained or not _finished(history, settings):
             store.save(model, {HISTORY: history})
         _report_progress(row, settings.epochs)
-    return model, history
+    return _plain(model, settings), history
 
 
 def predict(
@@ -238,6 +239,28 @@ def _store(checkpoints: str | Path | None, settings: TrainingSettings) -> Checkp
         return store
     log.warning("the checkpoint has %d epochs, more than the settings; training starts again", trained)
     return Checkpoints(store.folder / f"of-{settings.epochs}")
+
+
+def _faster(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    """Give a compiled model fast layers, if the settings ask for them and none of its layers is frozen in a trunk."""
+    if settings.layers == "keras" or split_model(model, settings) is not None:
+        return model
+    with precision(settings.precision):
+        return _recompiled(fast_layers.faster(model), model)
+
+
+def _plain(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    """Give a trained model Keras' own layers again."""
+    if not fast_layers.is_fast(model):
+        return model
+    with precision(settings.precision):
+        return _recompiled(fast_layers.plain(model), model)
+
+
+def _recompiled(copy: keras.Model, model: keras.Model) -> keras.Model:
+    """Compile a copy as its model, with an optimiser of its own."""
+    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    return compile_with(copy, optimizer, model.loss)
 
 
 def _compiled(model: keras.Model, settings: TrainingSettings) -> keras.Model:

@@ -13,7 +13,7 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.models import baseline_cnn, trunk
+from fer_lib.models import baseline_cnn, fast_layers, trunk
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings, change
 from fer_lib.utils.pixels import network_input
 
@@ -240,6 +240,25 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32(undisturbed, tmp
         checkpoints=tmp_path,
     )[0]
     assert {layer.compute_dtype for layer in resumed.layers if layer.weights} == {"bfloat16"}
+
+
+def test_fast_layers_train_to_nearly_the_same_numbers_and_leave_a_plain_network(undisturbed, tmp_path):
+    # Adam turns the rounding of gradients that are zero into whole steps, so the steps are small here
+    settings = change(TINY, layers="fast", learning_rate=1e-5, epochs=2)
+    model, history = run(settings, checkpoints=tmp_path / "whole")
+    assert not fast_layers.is_fast(model)
+    assert [w.path for w in model.weights] == [w.path for w in undisturbed[0].weights]
+    own = numbers(run(change(settings, layers="keras"))[1])
+    np.testing.assert_allclose(numbers(history)[["loss", "val_loss"]], own[["loss", "val_loss"]], rtol=1e-5)
+    shares = training.predict(model, striped_faces(28, seed=9), settings=settings)
+    loss = history["val_loss"].iloc[-1]
+    scored = metrics.score(shares, striped_faces(28, seed=9).labels, tuple("abcdefg")).set_index("metric")["value"]
+    assert scored["loss"] == pytest.approx(loss, rel=1e-4)
+    resumed = tmp_path / "resumed"
+    run(change(settings, epochs=1), checkpoints=resumed)
+    again, continued = run(settings, checkpoints=resumed)
+    assert same_weights(again, model)
+    pd.testing.assert_frame_equal(numbers(continued), numbers(history))
 
 
 def build_with_trunk() -> keras.Model:

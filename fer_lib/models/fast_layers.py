@@ -32,15 +32,36 @@ else:
 def faster(network: keras.Model) -> keras.Model:
     """Copy a functional network with the fast layers in place of Keras' own, and with the same weights.
 
-    The copy's weights are in the order of the network's, so ``network.set_weights(copy.get_weights())`` brings trained
-    weights back.
+    Networks inside it are copied, too. The copy's weights are in the order of the network's, so
+    ``network.set_weights(copy.get_weights())`` brings trained weights back.
     """
 
+    return _copied(network, FAST)
+
+
+def plain(network: keras.Model) -> keras.Model:
+    """Copy a functional network with Keras' own layers in place of the fast ones, and with the same weights.
+
+    Such a network is saved, exported and cut into trunk and head as any other.
+    """
+    return _copied(network, {fast: own for own, fast in FAST.items()})
+
+
+def is_fast(network: keras.Model) -> bool:
+    """Tell whether a network, or a network inside it, has a fast layer."""
+    return any(
+        is_fast(layer) if isinstance(layer, keras.Model) else type(layer) in FAST.values() for layer in network.layers
+    )
+
+
+def _copied(network: keras.Model, kinds: dict[type, type[keras.Layer]]) -> keras.Model:
+    """Copy a network, and the networks inside it, with other kinds of layers and the same weights."""
+
     def layer_of(layer: keras.Layer) -> keras.Layer:
-        kind: type[keras.Layer] = FAST.get(type(layer), type(layer))
+        kind: type[keras.Layer] = kinds.get(type(layer), type(layer))
         return kind.from_config(layer.get_config())
 
-    copy = keras.models.clone_model(network, clone_function=layer_of)
+    copy = keras.models.clone_model(network, clone_function=layer_of, recursive=True)
     copy.set_weights(network.get_weights())
     return copy
 

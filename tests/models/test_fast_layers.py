@@ -48,6 +48,27 @@ def computed(network: keras.Model, maps: np.ndarray, training: bool) -> list[np.
     ]
 
 
+def test_a_network_inside_a_network_becomes_fast_and_plain_again():
+    inner_face = keras.Input((4, 4, 8))
+    normed = layers.BatchNormalization(name="frozen", trainable=False)(layers.Conv2D(16, 1, name="inner")(inner_face))
+    inner = keras.Model(inner_face, normed, name="trunk")
+    face = keras.Input((4, 4, 3))
+    network = keras.Model(face, layers.Flatten()(inner(layers.Conv2D(8, 3, padding="same")(face))))
+    assert not fast_layers.is_fast(network)
+    fast = fast_layers.faster(network)
+    assert type(fast.get_layer("trunk").get_layer("inner")) is fast_layers.FastConv2D
+    assert not fast.get_layer("trunk").get_layer("frozen").trainable
+    assert fast_layers.is_fast(fast)
+    again = fast_layers.plain(fast)
+    assert not fast_layers.is_fast(again)
+    assert [w.path for w in again.weights] == [w.path for w in network.weights]
+    maps = np.random.default_rng(0).normal(size=(5, 4, 4, 3)).astype(np.float32)
+    for each in (fast, again):
+        np.testing.assert_allclose(
+            each.predict(maps, verbose=0), network.predict(maps, verbose=0), rtol=1e-5, atol=1e-6
+        )
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("case", CASES)
 def test_a_fast_layer_computes_what_keras_computes(case, training):
