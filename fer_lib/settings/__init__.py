@@ -3,7 +3,13 @@
 Everything that a paper leaves open is a setting; ``docs/decisions.md`` lists the alternatives and the reasons.
 """
 
-from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings, ResNetSettings, TrainingSettings
+from fer_lib.settings.chen2023 import (
+    BaselineCnnSettings,
+    PublicCnnSettings,
+    ResNet50MlpSettings,
+    ResNetSettings,
+    TrainingSettings,
+)
 from fer_lib.settings.common import PRETRAIN, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
@@ -50,6 +56,7 @@ __all__ = [
     "PretrainingSettings",
     "PretrainingStage",
     "Profile",
+    "PublicCnnSettings",
     "ResNet50MlpSettings",
     "ResNet50SvmSettings",
     "ResNetSettings",

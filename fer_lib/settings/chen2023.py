@@ -132,3 +132,27 @@ class BaselineCnnSettings(TrainingSettings):
     dropout_rate: Fraction = 0.25
     batch_normalization: bool = True
     normalization_momentum: Fraction = 0.99
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PublicCnnSettings:
+    """Public CNNs in equal standing with chen2023's "Traditional CNN model", for which the paper gives no architecture.
+
+    Command: ``papermill notebooks/05_baseline_cnn.ipynb out.ipynb -p profile paper -p data_dir <folder>``, which trains
+    the traditional CNN as well. Batch size, learning rate and augmentation are that model's.
+
+    Cost: minutes each on a GPU, by an estimate; on two CPU cores some hours for the larger two.
+
+    Expected: not measured yet.
+
+    Attributes:
+        names: keys of :data:`fer_lib.models.public_cnns.PUBLIC_CNNS`.
+        epochs: passes over the training faces; 0 means as many as the traditional CNN's.
+    """
+
+    names: tuple[Literal["mini_xception", "four_convolutions", "five_convolutions"], ...] = (
+        "mini_xception",
+        "four_convolutions",
+        "five_convolutions",
+    )
+    epochs: Annotated[int, Field(ge=0)] = 0

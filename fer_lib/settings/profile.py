@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
-from fer_lib.settings.chen2023 import BaselineCnnSettings, ResNet50MlpSettings
+from fer_lib.settings.chen2023 import BaselineCnnSettings, PublicCnnSettings, ResNet50MlpSettings
 from fer_lib.settings.common import LATER_SETTINGS, PRETRAIN, STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
@@ -47,6 +47,7 @@ class Profile:
         data: the FER-2013 faces and their division.
         resnet50_mlp: chen2023's model.
         baseline_cnn: chen2023's traditional CNN.
+        public_cnns: public CNNs that are trained and tested next to it.
         ckplus: liu2023's corpus and its divisions.
         faces: liu2023's face crops.
         expansion: liu2023's twelve-fold augmentation and "cross-cut".
@@ -62,6 +63,7 @@ class Profile:
     data: DataSettings = DataSettings()
     resnet50_mlp: ResNet50MlpSettings = ResNet50MlpSettings()
     baseline_cnn: BaselineCnnSettings = BaselineCnnSettings()
+    public_cnns: PublicCnnSettings = PublicCnnSettings()
     ckplus: CkPlusSettings = CkPlusSettings()
     faces: FaceSettings = FaceSettings()
     expansion: ExpansionSettings = ExpansionSettings()

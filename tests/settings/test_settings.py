@@ -28,6 +28,7 @@ from fer_lib.settings import (
     PretrainingSettings,
     PretrainingStage,
     Profile,
+    PublicCnnSettings,
     ResNet50MlpSettings,
     ResNet50SvmSettings,
     TrainingSettings,
@@ -40,7 +41,10 @@ from fer_lib.settings import (
 )
 
 LIU2023 = (CkPlusSettings, FaceSettings, ExpansionSettings, ResNet50SvmSettings, LeNetSettings, DepthStudySettings)
-EXPERIMENTS = (DataSettings, PretrainingSettings, ResNet50MlpSettings, BaselineCnnSettings, *LIU2023)
+EXPERIMENTS = (
+    *(DataSettings, PretrainingSettings, ResNet50MlpSettings, BaselineCnnSettings, PublicCnnSettings),
+    *LIU2023,
+)
 FIELDS = [(kind, field.name) for kind in EXPERIMENTS for field in dataclasses.fields(kind)]
 # chen2023, Table 1 and section 2
 PAPER = {
