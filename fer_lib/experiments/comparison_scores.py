@@ -13,15 +13,22 @@ import pandas as pd
 
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.splits import groups_of
 from fer_lib.evaluation import metrics, smiles as generalisation
 from fer_lib.experiments import protocols
-from fer_lib.experiments.comparison import COST, Row, WholeAnswers
+from fer_lib.experiments.comparison import COST, COUNTED, WholeAnswers
+from fer_lib.experiments.comparison_rows import AS_FIRST, Row, controls
 
 OWN_CLASSIFIER = "resnet50_svm_rbf"
 OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
-APART = {"none": "from no weights"}
+APART = {"none": "from no weights", "fer2013": "FER-2013 first", AS_FIRST: "from no weights, as before CK+"}
 """Maps the word after a row name's hyphen to the words of its title; other words are shown as they are."""
+EQUAL_REFERENCE = "resnet50_svm-fer2013"
+"""The row that the others with ``fer2013_first`` are compared with: liu2023's system on a network of equal training."""
 AGAINST = ["classifier", "protocol", "separation", "difference", "low", "high", "p_value", "holm"]
+CONTROLLED = ["corpus", "system", "control", "protocol", "separation", "difference", "low", "high"]
+CONTROLLED += ["only_first", "only_second", "p_value"]
+"""Columns of :func:`controlled`."""
 FROZEN = ("resnet50_svm", "resnet50_softmax")
 """Comparators whose trunk never trains, whatever its weights."""
 
@@ -61,6 +68,90 @@ def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.Dat
     return compared.assign(holm=family.transform(metrics.holm))
 
 
+def equal_terms(
+    rows: Sequence[Row], answers: pd.DataFrame, whole: WholeAnswers, faces: FaceDataset, test: FaceDataset
+) -> pd.DataFrame:
+    """Compare the rows that learnt FER-2013 first: one row per comparator, protocol and separation.
+
+    Args:
+        rows: the rows on CK+.
+        answers: of :func:`fer_lib.experiments.comparison.run_ckplus`.
+        whole: the answers on FER-2013, with those of the networks that the rows continue from.
+        faces: CK+'s faces.
+        test: FER-2013's test faces.
+
+    Returns:
+        The columns of ``protocols.scores``; ``reference``, the row that all are compared with; ``difference``,
+        ``difference_low``, ``difference_high``, ``p_value`` and ``holm`` against it, missing for itself; and
+        ``fer2013``, the categorical accuracy on FER-2013 of the network that the row continues from. Empty if no row
+        learnt FER-2013 first.
+    """
+    equal = {row.name: row.first for row in rows if row.first}
+    if not equal:
+        return pd.DataFrame()
+    reference = EQUAL_REFERENCE if EQUAL_REFERENCE in equal else next(iter(equal))
+    own = answers[answers["classifier"].isin(equal)]
+    names = {"low": "difference_low", "high": "difference_high"}
+    keys = ["classifier", "protocol", "separation"]
+    compared = against(own, faces, reference).rename(columns=names)
+    scores = protocols.scores(own, faces)
+    scores = scores.merge(compared[[*keys, "difference", *names.values(), "p_value", "holm"]], on=keys, how="left")
+    learnt = {name: whole.probabilities[first.name]["testing"] for name, first in equal.items()}
+    hits = {name: float((found.argmax(axis=1) == test.labels).mean()) for name, found in learnt.items()}
+    return scores.assign(reference=reference, fer2013=scores["classifier"].map(hits))
+
+
+def controlled(
+    rows: Mapping[str, Sequence[Row]],
+    answers: pd.DataFrame,
+    whole: WholeAnswers,
+    *,
+    faces: FaceDataset,
+    test: FaceDataset,
+) -> pd.DataFrame:
+    """Compare each row with its control, the same network without one part, on the same faces.
+
+    Args:
+        rows: maps ``"CK+"`` and ``"FER-2013"`` to their rows.
+        answers: of :func:`fer_lib.experiments.comparison.run_ckplus`.
+        whole: of :func:`fer_lib.experiments.comparison.run_whole`.
+        faces: CK+'s faces.
+        test: FER-2013's test faces.
+
+    Returns:
+        One row per pair and test: ``corpus``, ``system`` and ``control`` (rows' names), ``protocol`` and
+        ``separation`` (empty on FER-2013), ``difference`` (system minus control), ``low``, ``high``, ``only_first``,
+        ``only_second`` and ``p_value``.
+    """
+    frames = [
+        protocols.paired(answers, faces, first=row.name, second=control.name).assign(
+            corpus="CK+", system=row.name, control=control.name
+        )
+        for row, control in controls(rows["CK+"])
+    ]
+    for row, control in controls(rows["FER-2013"]):
+        with_it, without = (whole.probabilities[name]["testing"] for name in (row.name, control.name))
+        told = {"corpus": "FER-2013", "system": row.name, "control": control.name, "protocol": "", "separation": ""}
+        frames.append(pd.DataFrame([told | metrics.compare_paired(with_it, without, test.labels)]))
+    return pd.concat(frames, ignore_index=True)[CONTROLLED] if frames else pd.DataFrame(columns=CONTROLLED)
+
+
+def tested(answers: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
+    """Count the tested faces of each protocol and separation, the same for every comparator.
+
+    Columns: ``protocol``, ``separation``, ``draws``, ``folds`` (of all draws), ``answers`` (a face that several draws
+    test counts each time), ``faces`` and ``subjects`` (each once).
+    """
+    one = answers[answers["classifier"] == answers["classifier"].iloc[0]]
+    subjects, rows = groups_of(faces, "subjects"), []
+    for (protocol, separation), part in one.groupby(["protocol", "separation"], sort=False):
+        counts = {"draws": part["draw"].nunique(), "folds": len(part[["draw", "fold"]].drop_duplicates())}
+        counts |= {"answers": len(part), "faces": part["face"].nunique()}
+        counts |= {"subjects": len(np.unique(subjects[part["face"].unique()]))}
+        rows.append({"protocol": protocol, "separation": separation} | counts)
+    return pd.DataFrame(rows)
+
+
 def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, reference: str) -> pd.DataFrame:
     """Score each comparator on the tested faces, one row each: both accuracies and the difference to the reference.
 
@@ -83,6 +174,44 @@ def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, refer
     return frame.assign(holm=metrics.holm(frame["p_value"]))
 
 
+def leaders(
+    scores: pd.DataFrame, answers: pd.DataFrame, whole: WholeAnswers, *, faces: FaceDataset, test: FaceDataset
+) -> pd.DataFrame:
+    """Compare the comparator of the highest accuracy with the runner-up, on CK+'s strictest test and on FER-2013.
+
+    Both were chosen by the accuracies that are compared, so the difference is not below 0, and its p-value is too small
+    rather than too large.
+
+    Args:
+        scores: of ``protocols.scores``.
+        answers: of :func:`fer_lib.experiments.comparison.run_ckplus`, perhaps with the paper's own model.
+        whole: of :func:`fer_lib.experiments.comparison.run_whole`.
+        faces: CK+'s faces.
+        test: FER-2013's test faces.
+
+    Returns:
+        One row per test: ``corpus``, ``leader`` and ``runner_up`` (rows' names), ``difference``, ``low``, ``high``,
+        ``p_value``. A corpus with fewer than two comparators is left out.
+    """
+    rows, columns = [], ["difference", "low", "high", "p_value"]
+    last = scores.iloc[-1]
+    strict = (scores["protocol"] == last["protocol"]) & (scores["separation"] == last["separation"])
+    first = scores[strict].sort_values("accuracy", ascending=False, kind="stable")["classifier"].tolist()[:2]
+    if len(first) == 2:
+        own = answers[(answers["protocol"] == last["protocol"]) & (answers["separation"] == last["separation"])]
+        compared = protocols.paired(own, faces, first=first[0], second=first[1]).iloc[0]
+        rows.append(["CK+", *first, *compared[columns]])
+    hits = {
+        name: (found["testing"].argmax(axis=1) == test.labels).mean() for name, found in whole.probabilities.items()
+    }
+    best = sorted(hits, key=lambda name: -hits[name])[:2]
+    if len(best) == 2:
+        pair = (whole.probabilities[name]["testing"] for name in best)
+        found = metrics.compare_paired(next(pair), next(pair), test.labels)
+        rows.append(["FER-2013", *best, *(found[column] for column in columns)])
+    return pd.DataFrame(rows, columns=["corpus", "leader", "runner_up", *columns])
+
+
 def predicted(answers: WholeAnswers, faces: FaceDataset, *, asked: str = "testing") -> pd.DataFrame:
     """Tabulate each face's label and every comparator's answer, one row per face, to be saved."""
     labels = {"label": faces.labels}
@@ -101,9 +230,31 @@ def smile_margins(
     return {name: margin for name, margin in margins.items() if np.ptp(margin) > 0}
 
 
+def compact(probabilities: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Round probabilities to float16, whose step is 0.0005 near 1, to be saved in half the bytes.
+
+    Args:
+        probabilities: maps the name of the tested faces to a map from a row's name to probabilities (N, C).
+
+    Returns:
+        The same by ``"<faces>.<row>"``, such as ``"testing.vgg16"``.
+    """
+    return {
+        f"{faces}.{name}": np.asarray(found, np.float16)
+        for faces, by_row in probabilities.items()
+        for name, found in by_row.items()
+    }
+
+
 def mean_costs(costs: pd.DataFrame) -> pd.DataFrame:
     """Compute the mean cost of a training, one row per comparator in their order."""
     return costs.groupby("system", sort=False)[COST[1:]].mean().reset_index()
+
+
+def sizes(costs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Stack the counts of several corpora, without measured times: ``corpus``, ``system``, ``comparison.COUNTED``."""
+    stacked = pd.concat([frame.assign(corpus=corpus) for corpus, frame in costs.items()], ignore_index=True)
+    return stacked[["corpus", "system", *COUNTED]]
 
 
 def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
@@ -112,20 +263,24 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
     Returns:
         ``title``: ends with an asterisk if the comparator is in the style of a source that gives too few details.
         ``weights``: the data of its network's pretraining; "no network" if it has none, "none, frozen at random" if its
-        trunk keeps its random initial weights.
+        trunk keeps its random initial weights; FER-2013 and the budget if it learnt that first.
     """
     found = {protocols.OWN: OWN_SYSTEM}
     for row in rows:
         comparator, apart = row.create(), row.name.partition("-")[2]
         style = "*" if comparator.differs.startswith("in the style of") else ""
         title = f"{comparator.title}{style}" + (f", {APART.get(apart, apart)}" if apart else "")
-        found[row.name] = {"title": title, "weights": _seen(comparator)}
+        found[row.name] = {"title": title, "weights": _seen(row, comparator)}
     return found
 
 
-def _seen(comparator: Comparator) -> str:
+def _seen(row: Row, comparator: Comparator) -> str:
     if not comparator.is_network:
         return "no network"
+    if row.first:
+        learnt = row.first.parameters
+        epochs = f", {learnt['epochs']} epochs" if "epochs" in learnt else ""
+        return f"FER-2013, from none{epochs}" + (f" of {row.first.faces} faces" if row.first.faces else "")
     never_trains = comparator.name in FROZEN or getattr(comparator, "weights", "") == "random_frozen"
     return comparator.pretrained + (", frozen at random" if never_trains and comparator.pretrained == "none" else "")
 

@@ -11,7 +11,8 @@ from typing import Any
 from fer_lib.comparators.base import Comparator
 from fer_lib.comparators.recipe import Network
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.experiments.comparison import Keep, Row
+from fer_lib.experiments.comparison import Keep
+from fer_lib.experiments.comparison_rows import Row
 from fer_lib.predict import models
 from fer_lib.settings import FaceSettings
 from fer_lib.utils import bundle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fer_lib import provenance
 from fer_lib.artifacts import Run
 from fer_lib.evaluation import smiles as generalisation
-from fer_lib.experiments import protocols
+from fer_lib.experiments import comparison_scores, protocols
 from fer_lib.figures import (
     comparators as comparators_figures,
     hypotheses as hypotheses_figures,
@@ -22,10 +22,12 @@ from fer_lib.figures.style import not_yet, with_source
 from fer_lib.settings import change
 from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table, weights_note
-from fer_lib.tables.format import SEPARATIONS, percent, points
+from fer_lib.tables.format import SEPARATIONS, p_value, percent, points
 from fer_lib.utils.files import file_sha256
 
 OWN = "resnet50_svm_rbf"
+NAMED_IN_SECTION_31 = ("inception_v4", "vgg16", "resnet50_whole", "resnet50_softmax")
+NAMED_NETWORKS = ("vgg16", "inception_v4", "cnn_ad", "lbp_cnn")
 # the columns of frames that can be empty: without GENKI-4K, or with only one separation
 EMPTY = {
     "genki4k": generalisation.COLUMNS,
@@ -79,6 +81,64 @@ def gradients_claim(depth: pd.DataFrame) -> str:
     return f"norm of the first layer's gradient at the start, {layers} layers without batch norm: {', '.join(parts)}"
 
 
+def outperforms_claim(equal: pd.DataFrame, systems: Mapping[str, Mapping[str, str]]) -> str:
+    """Write the sentence on the networks of section 3.1, each after the same training on FER-2013.
+
+    Args:
+        equal: of :func:`fer_lib.experiments.comparison_scores.equal_terms`.
+        systems: the rows' titles.
+
+    Returns:
+        The accuracy with subjects apart of the paper's system and each network's minus it; empty if the paper's system
+        or all of the networks are missing.
+    """
+    if equal.empty or equal["reference"].iloc[0] != comparison_scores.EQUAL_REFERENCE:
+        return ""
+    strict = equal[["protocol", "separation"]].iloc[-1]
+    last = equal[(equal[["protocol", "separation"]] == strict).all(axis=1)].set_index("classifier")
+    own = last.loc[comparison_scores.EQUAL_REFERENCE]
+    others = last.loc[[name for name in last.index if name.split("-")[0] in NAMED_IN_SECTION_31]]
+    gaps = [
+        f"{systems[name]['title'].split(',')[0]} {points(row.difference, row.difference_low, row.difference_high)} "
+        f"points (Holm's p {p_value(row.holm)})"
+        for name, row in others.iterrows()
+    ]
+    where = comparators_tables.column(strict["protocol"], strict["separation"])
+    said = f"after FER-2013, {where}: {percent(own.accuracy, own.low, own.high)} %; against it: {', '.join(gaps)}"
+    return said if gaps else ""
+
+
+def efficiency_claim(sizes: pd.DataFrame, systems: Mapping[str, Mapping[str, str]], speeds: Mapping[str, float]) -> str:
+    """Write the sentence on depth, parameters, multiply-adds and speed against the other networks on CK+.
+
+    Args:
+        sizes: of :func:`fer_lib.experiments.comparison_scores.sizes`.
+        systems: the rows' titles.
+        speeds: faces answered in a second by each row on CK+, as measured.
+
+    Returns:
+        The counts of the paper's system and of the other networks; which of them are shallower with more parameters,
+        and which need no fewer multiply-adds. Empty if there is no other network.
+    """
+    ckplus = sizes[sizes["corpus"] == "CK+"].set_index("system")
+    names = [name for name in ckplus.index if name in NAMED_NETWORKS]
+    if "resnet50_svm" not in ckplus.index or not names:
+        return ""
+    own = ckplus.loc["resnet50_svm"]
+    shallower = [n for n in names if own.depth > ckplus.loc[n].depth and own.parameters < ckplus.loc[n].parameters]
+    slower = [n for n in names if own.multiply_adds <= ckplus.loc[n].multiply_adds]
+    sentences = [f"{systems['resnet50_svm']['title']}: {_counts(own, speeds)}"]
+    sentences += [f"{systems[name]['title']}: {_counts(ckplus.loc[name], speeds)}" for name in names]
+    for said, found in (("shallower with more parameters", shallower), ("no fewer multiply-adds", slower)):
+        sentences.append(f"{said} than it: {', '.join(systems[name]['title'] for name in found) or 'none of them'}")
+    return "; ".join(sentences)
+
+
+def _counts(row: pd.Series, speeds: Mapping[str, float]) -> str:
+    millions = f"{row.parameters / 1e6:,.2f} million parameters, {row.multiply_adds / 1e6:,.1f} million multiply-adds"
+    return f"depth {row.depth:.0f}, {millions}, {speeds[str(row.name)]:,.0f} faces a second"
+
+
 @dataclass(frozen=True)
 class Liu2023:
     """The results of one profile.
@@ -115,6 +175,7 @@ class Liu2023:
         if self.compared:
             values, marks = self._compared_values, self._compared_marks
             scores, against = (pd.DataFrame(values[name]) for name in ("scores", "against"))
+            marks |= {"tested": self._compared_frame("tested"), "leaders": self._compared_frame("leaders")}
             return comparators_tables.table3(scores, against, values["systems"], **marks)
         own = own_rows(self._frame("scores")) if self.model else None
         return liu2023_tables.table3(own, **self._marks(self.model))
@@ -125,8 +186,25 @@ class Liu2023:
             return [self.table3()]
         values, marks = self._compared_values, self._compared_marks
         scores = pd.DataFrame(values["fer2013"]).astype({"difference": float, "p_value": float, "holm": float})
-        fer2013 = comparators_tables.fer2013(scores, values["systems"], missing=values["missing"], **marks)
-        return [self.table3(), fer2013]
+        more = {"missing": values["missing"], "leaders": self._compared_frame("leaders")}
+        fer2013 = comparators_tables.fer2013(scores, values["systems"], **more, **marks)
+        return [self.table3(), fer2013, *self._more_compared()]
+
+    def _more_compared(self) -> list[Table]:
+        """Build the tables on equal terms, of the controls and of the sizes; results of earlier versions lack them."""
+        values, synthetic = self._compared_values, self._synthetic(self.compared)
+        found, systems = [], values["systems"]
+        if values.get("equal_terms"):
+            equal = _with_numbers(values["equal_terms"])
+            found.append(comparators_tables.equal_terms(equal, systems, synthetic=synthetic))
+        if values.get("controlled"):
+            controlled = _with_numbers(values["controlled"])
+            found.append(comparators_tables.controlled(controlled, systems, synthetic=synthetic))
+        if "sizes" in values:
+            sizes = pd.DataFrame(values["sizes"])
+            by_corpus = {corpus: sizes[sizes["corpus"] == corpus] for corpus in sizes["corpus"].unique()}
+            found.append(comparators_tables.sizes(by_corpus, systems, synthetic=synthetic))
+        return found
 
     def cost_figure(self) -> Figure:
         """Draw the comparators' accuracy over their cost."""
@@ -172,6 +250,14 @@ class Liu2023:
             measured = claims(*frames)
         if self.lenet:
             measured["gradients"] = gradients_claim(self._lenet_frame("depth"))
+        if self.compared and "sizes" in self._compared_values:
+            values = self._compared_values
+            equal, sizes = _with_numbers(values["equal_terms"]), pd.DataFrame(values["sizes"])
+            said = {
+                "outperforms": outperforms_claim(equal, values["systems"]),
+                "efficiency": efficiency_claim(sizes, values["systems"], self._speeds()),
+            }
+            measured |= {claim: sentence for claim, sentence in said.items() if sentence}
         return liu2023_tables.claims(measured, **self._marks(self.model or self.lenet))
 
     def separation_figure(self) -> Figure:
@@ -226,6 +312,15 @@ class Liu2023:
             "synthetic": self._synthetic(self.compared),
             "notes": (note,),
         }
+
+    def _compared_frame(self, name: str) -> pd.DataFrame | None:
+        """Read a frame of notebook 07; None in results of earlier versions."""
+        return pd.DataFrame(self._compared_values[name]) if self._compared_values.get(name) else None
+
+    def _speeds(self) -> dict[str, float]:
+        """Read how many faces of CK+ each comparator answered in a second."""
+        (rows,) = (each for said, each in self._compared_values["panels"].items() if said.startswith("CK+"))
+        return {row["system"]: row["faces_a_second"] for row in rows}
 
     def _lenet_frame(self, name: str) -> pd.DataFrame | None:
         found = self.lenet[min(self.lenet)]["values"].get(name) if self.lenet else None
@@ -286,6 +381,12 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
         provenance.check_alike({file: content["provenance"] for file, content in kept.values()})
         found.append({seed: content for seed, (_, content) in kept.items()})
     return Liu2023(run, *found)
+
+
+def _with_numbers(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Build a frame whose columns of missing numbers only are numbers too."""
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(frame.columns[frame.isna().all()], float))
 
 
 def _kind(row: Any) -> str:

@@ -15,7 +15,7 @@ from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, interval, p_value, per
 from fer_lib.tables.liu2023 import SUBJECT_NOTE
 
 if TYPE_CHECKING:
-    from fer_lib.experiments.comparison import Row
+    from fer_lib.experiments.comparison_rows import Row
 
 PAPER = "liu2023"
 PRINTED = {
@@ -68,6 +68,8 @@ def table3(
     descriptions: Descriptions,
     *,
     reference: str,
+    tested: pd.DataFrame | None = None,
+    leaders: pd.DataFrame | None = None,
     synthetic: bool = False,
     notes: Sequence[str] = (),
 ) -> Table:
@@ -78,6 +80,8 @@ def table3(
         differences: ``comparison_scores.against``.
         descriptions: the rows' titles and weights.
         reference: the row that all others are compared with.
+        tested: ``comparison_scores.tested``; None in results of earlier versions.
+        leaders: ``comparison_scores.leaders``, likewise.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -101,18 +105,16 @@ def table3(
             row["minus the reference (points)"] = points(against.difference, against.low, against.high)
             row["Holm's p"] = p_value(against.holm)
         rows.append({**row, "weights": descriptions[name]["weights"]})
-    drawn = scores.groupby("protocol", sort=False)["draws"].max()
-    draws = ", ".join(f"{PROTOCOLS.get(protocol, protocol)}: {count}" for protocol, count in drawn.items())
     said = (
-        f"Accuracy in per cent over all draws ({draws}). {SUBJECT_NOTE} The last differences are of "
+        f"Accuracy in per cent over all draws{_drawn(scores, tested)}. {SUBJECT_NOTE} The last differences are of "
         f"“{column(*strict)}”, each system minus {descriptions[reference]['title']}, face by face; p: each person's "
         "answers exchanged as a block, exact, and Holm's adjustment over all systems of the table."
     )
     return Table(
         pd.DataFrame(rows),
-        "liu2023, Table 3, measured: every system on the same faces",
+        f"liu2023, Table 3, measured: every system on the same faces{_strictest(tested)}",
         synthetic,
-        (said, STYLE_NOTE, TERMS_NOTE, *notes),
+        (said, *leader_note(leaders, "CK+", descriptions), STYLE_NOTE, TERMS_NOTE, *notes),
     )
 
 
@@ -145,12 +147,97 @@ def paired(differences: pd.DataFrame, descriptions: Descriptions, *, reference: 
     return Table(pd.DataFrame(rows), "Each system against the reference, face by face", synthetic, (said,))
 
 
+def equal_terms(
+    scores: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = False, notes: Sequence[str] = ()
+) -> Table:
+    """Build the table of the comparators that all learnt FER-2013 first, by one recipe and in one budget.
+
+    Args:
+        scores: ``comparison_scores.equal_terms``; empty if no row learnt FER-2013 first.
+        descriptions: the rows' titles and weights.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    title = "On equal terms: every network learnt FER-2013 from nothing, then CK+"
+    if scores.empty:
+        return Table(pd.DataFrame(), title, synthetic, ("No row of this run learns FER-2013 first.", *notes))
+    kinds = list(dict.fromkeys(zip(scores["protocol"], scores["separation"], strict=True)))
+    reference, rows = scores["reference"].iloc[0], []
+    for name in scores["classifier"].unique():
+        strict = _one(scores, classifier=name, protocol=kinds[-1][0], separation=kinds[-1][1])
+        row: dict[str, Any] = {"system": descriptions[name]["title"], "FER-2013, before (%)": percent(strict.fer2013)}
+        for protocol, separation in kinds:
+            found = _one(scores, classifier=name, protocol=protocol, separation=separation)
+            row[f"CK+, {column(protocol, separation)} (%)"] = percent(found.accuracy, found.low, found.high)
+        gap = points(strict.difference, strict.difference_low, strict.difference_high)
+        row["minus the reference (points)"] = "reference" if name == reference else gap
+        rows.append({**row, "Holm's p": p_value(strict.holm), "learnt before": descriptions[name]["weights"]})
+    said = (
+        "All start from random weights and see the same faces, in the same number of epochs, by the same recipe; "
+        "ResNet-50 under the SVM and SoftMax is the one of “all layers trained” before CK+, frozen. VGG-16, which has "
+        "no batch norms, learns FER-2013 at a tenth of the others' rate; LBP + CNN has a training of its own and "
+        "searches its epochs. “FER-2013, before” "
+        f"is the accuracy on FER-2013's test faces at that moment. {SUBJECT_NOTE} The last differences are of "
+        f"“{column(*kinds[-1])}”, against {descriptions[reference]['title']}; Holm's p: adjusted for this table."
+    )
+    return Table(pd.DataFrame(rows), title, synthetic, (said, *notes))
+
+
+def controlled(rows: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = False) -> Table:
+    """Build the table of each network against the same one without self-attention.
+
+    Args:
+        rows: ``comparison_scores.controlled``.
+        descriptions: the rows' titles and weights.
+        synthetic: whether the faces were generated.
+    """
+    cells = [
+        {
+            "network": descriptions[row.system]["title"],
+            "control": descriptions[row.control]["title"],
+            "test faces": f"{row.corpus}, {column(row.protocol, row.separation)}" if row.protocol else row.corpus,
+            "network minus control (points)": points(row.difference, row.low, row.high),
+            "right only by the network": row.only_first,
+            "right only by the control": row.only_second,
+            "p": p_value(row.p_value),
+            "weights": descriptions[row.system]["weights"],
+        }
+        for row in rows.itertuples()
+    ]
+    said = (
+        "A control is the same network without its attention block: the same faces, epochs, scaling, recipe and seed, "
+        "and the same initial weights of all other layers. One seed: a difference also contains what another order of "
+        "the faces would change. p: on CK+ each person's answers exchanged as a block, on FER-2013 McNemar's; both "
+        "two-sided, exact and not adjusted."
+    )
+    return Table(pd.DataFrame(cells), "chen2023's announced self-attention against its control", synthetic, (said,))
+
+
+def leader_note(leaders: pd.DataFrame | None, corpus: str, descriptions: Descriptions) -> tuple[str, ...]:
+    """Say who leads on a corpus and by how much against the runner-up; no note if there is no such row.
+
+    Args:
+        leaders: ``comparison_scores.leaders``; None in results of earlier versions.
+        corpus: ``"CK+"`` or ``"FER-2013"``.
+        descriptions: the rows' titles.
+    """
+    if leaders is None:
+        return ()
+    return tuple(
+        f"The highest accuracy is that of {descriptions[row.leader]['title']}, before "
+        f"{descriptions[row.runner_up]['title']}: {points(row.difference, row.low, row.high)} points, "
+        f"p {p_value(row.p_value)}, not adjusted for having chosen the two by their accuracy."
+        for row in leaders[leaders["corpus"] == corpus].itertuples()
+    )
+
+
 def fer2013(
     scores: pd.DataFrame,
     descriptions: Descriptions,
     *,
     reference: str,
     missing: Mapping[str, str] | None = None,
+    leaders: pd.DataFrame | None = None,
     synthetic: bool = False,
     notes: Sequence[str] = (),
 ) -> Table:
@@ -161,6 +248,7 @@ def fer2013(
         descriptions: the rows' titles and weights.
         reference: the row that all others are compared with.
         missing: name of a row that could not be measured -> the reason, as a sentence.
+        leaders: ``comparison_scores.leaders``; None in results of earlier versions.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -188,7 +276,8 @@ def fer2013(
         f"{descriptions[name]['title']} is not measured: {sentence}" for name, sentence in (missing or {}).items()
     ]
     heading = "Every system that was trained on FER-2013, on its test faces"
-    return Table(pd.DataFrame(rows), heading, synthetic, (said, *absent, *notes))
+    first = leader_note(leaders, "FER-2013", descriptions)
+    return Table(pd.DataFrame(rows), heading, synthetic, (said, *first, *absent, *notes))
 
 
 def smiles(rows: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = False) -> Table:
@@ -215,6 +304,38 @@ def smiles(rows: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = 
     return Table(frame, "The systems that learnt FER-2013, on GENKI-4K: smile or not", synthetic, (said,))
 
 
+def sizes(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synthetic: bool = False) -> Table:
+    """Build the table of depth, parameters, multiply-adds and memory, counted in the fitted models.
+
+    Args:
+        costs: name of a corpus -> ``comparison_scores.mean_costs``.
+        descriptions: the rows' titles and weights.
+        synthetic: whether the faces were generated.
+    """
+    rows = [
+        {
+            "corpus": corpus,
+            "system": descriptions[row.system]["title"],
+            "depth": f"{row.depth:,.0f}",
+            "parameters": f"{row.parameters:,.0f}",
+            "multiply-adds a face (million)": f"{row.multiply_adds / 1e6:,.2f}",
+            "weights (MB)": f"{row.weight_bytes / 1e6:,.2f}",
+            "activations a face (MB)": f"{row.activation_bytes / 1e6:,.2f}",
+        }
+        for corpus, frame in costs.items()
+        for row in frame.itertuples()
+        if row.parameters
+    ]
+    said = (
+        "Counted in the fitted models (`fer_lib/models/costs.py`), the mean of all trainings, in float32: the same on "
+        "every machine. Depth: layers with weights on the longest way; an SVM, softmax regression or projection before "
+        "it counts as one. Parameters include moving averages and support vectors. Activations: the outputs of all "
+        "layers for one face, which a step of training may keep. The computation of patterns or Gabor energies is not "
+        "counted; the times are in the table of costs."
+    )
+    return Table(pd.DataFrame(rows), "Depth, parameters, multiply-adds and memory of the systems", synthetic, (said,))
+
+
 def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synthetic: bool = False) -> Table:
     """Build the table of training times and of faces classified per second.
 
@@ -236,9 +357,36 @@ def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
     ]
     said = (
         "Measured where this was run, among whatever else ran there: the mean of all trainings; their order says more "
-        "than the seconds."
+        "than the seconds. A system that learnt FER-2013 first took the seconds of that training besides."
     )
     return Table(pd.DataFrame(rows), "What the systems cost", synthetic, (said,))
+
+
+def _drawn(scores: pd.DataFrame, tested: pd.DataFrame | None) -> str:
+    """Say how many draws, test faces and people are behind each column."""
+    if tested is None:
+        drawn = scores.groupby("protocol", sort=False)["draws"].max()
+        return f" ({', '.join(f'{PROTOCOLS.get(protocol, protocol)}: {count}' for protocol, count in drawn.items())})"
+    counts = [
+        f"“{column(row.protocol, row.separation)}”: {_counted(row.draws, 'draw')}"
+        + (f" of {row.folds // row.draws} folds" if row.folds > row.draws else "")
+        + f", {row.answers:,} answers about {row.faces:,} test faces of {_counted(row.subjects, 'person', 'people')}"
+        for row in tested.itertuples()
+    ]
+    return f" ({'; '.join(counts)})"
+
+
+def _strictest(tested: pd.DataFrame | None) -> str:
+    """Say in a title how many faces and people the last column tests."""
+    if tested is None:
+        return ""
+    last = list(tested.itertuples())[-1]
+    said = f"{_counted(last.draws, 'draw')}, {last.faces:,} test faces of {_counted(last.subjects, 'person', 'people')}"
+    return f" ({column(last.protocol, last.separation)}: {said})"
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _in_order(names: Sequence[str], own: str, by_system: Mapping[str, str]) -> list[str]:

@@ -63,6 +63,8 @@ CLAIMS = {
     "svm_gain": ("Abstract", "SVM “about 1% better than” SoftMax", "about 1 %"),
     "generalisation": ("Sections 2.1, 3.1 and 4", "“good generalization capability”, tested on GENKI-4K", None),
     "gradients": ("Abstract, sections 1 and 2.2.1", "“alleviate the gradient disappearance”", None),
+    "outperforms": ("Section 3.1", "outperforms InceptionV4, VGG and ResNet with SoftMax", None),
+    "efficiency": ("Section 4", "deeper, with fewer parameters, and “the efficiency is maintained”", None),
 }
 SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."

