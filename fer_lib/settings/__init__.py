@@ -20,6 +20,7 @@ from fer_lib.settings.liu2023 import (
     LeNetSettings,
     ResNet50SvmSettings,
 )
+from fer_lib.settings.own_network import OwnNetworkSettings
 from fer_lib.settings.pretraining import PretrainingSettings, PretrainingStage
 from fer_lib.settings.profile import (
     CHECKOUT,
@@ -53,6 +54,7 @@ __all__ = [
     "ExpansionSettings",
     "FaceSettings",
     "LeNetSettings",
+    "OwnNetworkSettings",
     "PretrainingSettings",
     "PretrainingStage",
     "Profile",

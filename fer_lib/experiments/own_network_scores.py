@@ -1,0 +1,142 @@
+"""Calibrate the project's own network, put it into small storage, score it once on PrivateTest, and write its card."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from fer_lib.backend import keras
+from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.evaluation import metrics
+from fer_lib.experiments.own_network import accuracy, answers
+from fer_lib.models import compact
+from fer_lib.models.openvino_graph import convert
+from fer_lib.settings import OwnNetworkSettings
+
+log = logging.getLogger(__name__)
+
+LARGEST_LOSS = 0.003
+"""Of accuracy on PublicTest, for which int8 is taken rather than float16."""
+LARGEST_ECE = 0.03
+"""Expected calibration error on PrivateTest above which probabilities may not be called calibrated."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A network in small storage and its scores.
+
+    Attributes:
+        folder: the folder with the network and its card.
+        storage: ``"int8"``, or ``"float16"`` where int8 lost too much.
+        temperature: found on PublicTest.
+        table: metrics by :func:`fer_lib.evaluation.metrics.score`, a block for each ``part``:
+            ``"PrivateTest"``, and ``"PrivateTest without faces that are in training"``.
+        calibration: expected calibration error on PrivateTest.
+        losses: accuracy on PublicTest that each storage loses, by its name.
+        megabytes: size of the folder.
+    """
+
+    folder: Path
+    storage: str
+    temperature: float
+    table: pd.DataFrame
+    calibration: float
+    losses: Mapping[str, float]
+    megabytes: float
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the calibration error is small enough."""
+        return self.calibration <= LARGEST_ECE
+
+
+def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Find the temperature with the least cross-entropy (Guo et al. 2017, section 4.2).
+
+    Args:
+        logits: float, (N, classes).
+        labels: int, (N,).
+    """
+
+    def loss(logarithm: float) -> float:
+        probabilities = compact.softmax(logits.astype(np.float64) / np.exp(logarithm))
+        return float(metrics.cross_entropies(probabilities, labels).mean())
+
+    found = optimize.minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def export(
+    folder: str | Path,
+    network: keras.Model,
+    settings: OwnNetworkSettings,
+    faces: FaceDataset,
+    *,
+    face_settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> Scored:
+    """Write the network to a folder in the smallest storage that answers as well, and score what was written.
+
+    Args:
+        folder: the folder to write.
+        network: the trained network.
+        settings: its recipe.
+        faces: FER-2013 with the parts Training, PublicTest and PrivateTest.
+        face_settings: how photos are cropped for it, as plain values.
+        provenance: where all this comes from, as plain values.
+    """
+    public, private = faces.part("PublicTest"), faces.part("PrivateTest")
+    before = answers(network, public.images, settings)
+    facts = compact.Compact(
+        tuple(faces.class_names),
+        face=faces.images.shape[1],
+        size=settings.crop,
+        views=settings.views,
+        face_settings=face_settings,
+        provenance=provenance,
+    )
+    graph, losses, chosen = convert(network), {}, facts
+    for storage in ("int8", "float16"):
+        chosen = replace(facts, storage=storage)
+        after = compact.read(compact.write(folder, graph, chosen)).logits(public.images)
+        losses[storage] = accuracy(before, public.labels) - accuracy(after, public.labels)
+        if losses[storage] <= LARGEST_LOSS:
+            break
+    chosen = replace(chosen, temperature=temperature(after, public.labels))
+    found = compact.read(compact.write(folder, graph, chosen)).probabilities(private.images)
+    table = scores(found, faces)
+    chosen = replace(chosen, scores=(headline(table),))
+    compact.write(folder, graph, chosen)
+    error = metrics.calibration_error(metrics.reliability(found, private.labels))
+    size = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
+    log.info("%s, temperature %.3f, calibration error %.4f, %.2f MB", chosen.storage, chosen.temperature, error, size)
+    return Scored(Path(folder), chosen.storage, chosen.temperature, table, error, losses, size)
+
+
+def scores(probabilities: np.ndarray, faces: FaceDataset) -> pd.DataFrame:
+    """Score probabilities of PrivateTest's faces, with and without those whose picture is in training, too."""
+    private = faces.part("PrivateTest")
+    learnt = {face.tobytes() for face in faces.part("Training").images}
+    seen = np.array([face.tobytes() in learnt for face in private.images])
+    parts = {"PrivateTest": ~np.zeros_like(seen), "PrivateTest without faces that are in training": ~seen}
+    tables = [
+        metrics.score(probabilities[rows], private.labels[rows], tuple(faces.class_names)).assign(part=part)
+        for part, rows in parts.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def headline(table: pd.DataFrame) -> dict[str, Any]:
+    """Give the accuracy on PrivateTest as the plain values of a ``fer_lib.predict.headlines.Headline``."""
+    rows = table[(table["part"] == "PrivateTest") & (table["metric"] == "categorical_accuracy")]
+    row = rows.iloc[0]
+    name = {"result": "own_network", "model": "own_network", "title": "the project's own network"}
+    values = {"value": float(row["value"]), "low": float(row["low"]), "high": float(row["high"]), "n": int(row["n"])}
+    return {**name, "measured_on": "FER-2013, PrivateTest", "metric": "categorical accuracy", **values}

@@ -1,0 +1,206 @@
+"""Test the training of the project's own network on a few generated faces: views, rates, resuming, export, scores."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.backend import keras
+from fer_lib.datasets import corpus
+from fer_lib.errors import FerError
+from fer_lib.evaluation import metrics
+from fer_lib.experiments import own_network, own_network_scores
+from fer_lib.models import compact, own_network as networks
+from fer_lib.settings import PROJECT, DataSettings, OwnNetworkSettings, change
+
+TINY = OwnNetworkSettings(width=2, epochs=3, batch_size=32, warmup_epochs=1, precision="float32", views="mirrored")
+STILL = change(TINY, smallest_area=1.0, largest_area=1.0, shift=0.0, rotation=0.0, erased_area=0.0, crop=48)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return corpus.load_fer2013(DataSettings(source="generated", generated_faces=350), "")
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vgg"])
+def test_the_network_gives_logits_for_each_class(kind):
+    network = networks.build(change(TINY, network=kind))
+    assert network.input_shape == (None, 40, 40, 1)
+    assert network.output_shape == (None, 7)
+    pixels = np.random.default_rng(0).random((2, 40, 40, 1), np.float32)
+    assert not network.predict_on_batch(pixels).any()  # the last layer starts from zeros
+
+
+def test_the_default_network_fits_into_the_package():
+    count = networks.build(OwnNetworkSettings(precision="float32")).count_params()
+    assert 2 * count < 6e6  # in float16, and half of that in int8
+
+
+def test_a_view_that_nothing_changes_is_the_face_or_its_mirror_image(faces):
+    face = faces.images[0]
+    seen = {False: 0, True: 0}
+    for number in range(20):
+        view = own_network.random_view(face, np.random.default_rng(number), change(STILL, likelihood=0.0))
+        mirrored = bool(np.allclose(view, face[:, ::-1] / 255, atol=1e-5))
+        assert mirrored or np.allclose(view, face / 255, atol=1e-5)
+        seen[mirrored] += 1
+    assert min(seen.values()) > 3
+
+
+def test_a_crop_is_a_part_of_the_face(faces):
+    face = faces.images[1]
+    view = own_network.random_view(face, np.random.default_rng(3), change(STILL, crop=40, likelihood=0.0))
+    whole = np.stack([face, face[:, ::-1]]).astype(np.float32) / 255
+    distances = [np.abs(one[y : y + 40, x : x + 40] - view).max() for one in whole for y in range(9) for x in range(9)]
+    assert min(distances) < 0.3  # bilinear between the pixels of the nearest part
+    assert view.shape == (40, 40)
+
+
+def test_views_shift_turn_and_erase(faces):
+    face = np.full((48, 48), 200, np.uint8)
+    face[24, 24] = 0
+    settings = change(TINY, likelihood=1.0, erased_area=0.33)
+    views = [own_network.random_view(face, np.random.default_rng(number), settings) for number in range(30)]
+    erased = [float((view == 0).mean()) for view in views]
+    assert 0.01 < np.mean(erased) < 0.33
+    assert max(erased) <= 0.36
+    assert len({view.tobytes() for view in views}) == 30
+
+
+def test_batches_do_not_depend_on_their_order(faces):
+    batches = own_network.FaceViews(faces, TINY, seed=0, epoch=2)
+    pixels, targets = batches[1]
+    batches[0]
+    again = own_network.FaceViews(faces, TINY, seed=0, epoch=2)[1]
+    assert np.array_equal(pixels, again[0])
+    assert np.array_equal(targets, again[1])
+    assert not np.array_equal(pixels, own_network.FaceViews(faces, TINY, seed=0, epoch=3)[1][0])
+    assert len(batches) == len(faces) // 32
+
+
+def table(*accuracies):
+    return pd.DataFrame({"val_accuracy": accuracies})
+
+
+def test_rates_rise_and_fall_along_a_cosine():
+    settings = change(TINY, epochs=12, warmup_epochs=2, learning_rate=0.3)
+    rates = [own_network.rate(settings, table(*[0.5] * epoch)) for epoch in range(12)]
+    assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert rates[7] == pytest.approx(0.15)
+    assert rates[11] == pytest.approx(0.3 * (1 + math.cos(0.9 * math.pi)) / 2)
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+
+
+def test_a_plateau_lowers_the_rate():
+    settings = change(TINY, schedule="plateau", warmup_epochs=0, learning_rate=0.1)
+    assert own_network.rate(settings, table()) == 0.1
+    assert own_network.rate(settings, table(0.5, 0.4, 0.4, 0.4, 0.4, 0.5)) == 0.1
+    assert own_network.rate(settings, table(0.5, *[0.4] * 6)) == pytest.approx(0.075)
+    assert own_network.rate(settings, table(0.5, *[0.4] * 6, 0.6, *[0.5] * 6)) == pytest.approx(0.1 * 0.75**2)
+
+
+@pytest.fixture(scope="module")
+def trained(faces, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    parts = {"learnt": faces.part("Training"), "chosen_on": faces.part("PublicTest")}
+    network, history = own_network.train(TINY, **parts, checkpoints=folder)
+    return parts, network, history, folder
+
+
+def test_a_training_that_was_stopped_ends_with_the_same_numbers(trained, tmp_path, monkeypatch):
+    parts, network, history, _ = trained
+    epochs = iter(range(3))
+
+    def one_epoch(*given, **named):
+        if next(epochs) == 1:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    real = own_network._one_epoch
+    monkeypatch.setattr(own_network, "_one_epoch", one_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        own_network.train(TINY, **parts, checkpoints=tmp_path)
+    monkeypatch.setattr(own_network, "_one_epoch", real)
+    resumed, rows = own_network.train(TINY, **parts, checkpoints=tmp_path)
+    pd.testing.assert_frame_equal(rows.drop(columns="seconds"), history.drop(columns="seconds"), check_exact=True)
+    for ours, theirs in zip(resumed.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_best_epoch_on_public_test_is_kept(trained):
+    parts, network, history, _ = trained
+    found = own_network.answers(network, parts["chosen_on"].images, TINY)
+    assert own_network.accuracy(found, parts["chosen_on"].labels) == history["val_accuracy"].max()
+    assert list(history["epoch"]) == [1, 2, 3]
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+
+
+def test_faces_smaller_than_the_crop_are_one_sentence(faces, tmp_path):
+    with pytest.raises(FerError, match="set crop to 48"):
+        own_network.train(change(TINY, crop=64), learnt=faces, chosen_on=faces, checkpoints=tmp_path)
+
+
+def test_the_temperature_calibrates():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 7)) * 2
+    powers = np.exp(logits)
+    labels = np.array([rng.choice(7, p=row / row.sum()) for row in powers])
+    assert own_network_scores.temperature(logits * 3, labels) == pytest.approx(3, rel=0.06)
+    found = compact.softmax(logits * 3 / own_network_scores.temperature(logits * 3, labels))
+    assert metrics.calibration_error(metrics.reliability(found, labels)) < 0.03
+
+
+def test_the_export_is_scored_on_private_test(trained, faces, tmp_path):
+    _, network, _, _ = trained
+    made = {"seed": 0, "data": {"fer2013": {"synthetic": True}}}
+    done = own_network_scores.export(
+        tmp_path / "own_network", network, TINY, faces, face_settings={"size": 48}, provenance=made
+    )
+    model = compact.read(done.folder)
+    private = faces.part("PrivateTest")
+    right = (model.probabilities(private.images).argmax(axis=1) == private.labels).mean()
+    rows = done.table.set_index(["part", "metric"])["value"]
+    assert rows["PrivateTest", "categorical_accuracy"] == pytest.approx(right)
+    assert model.scores[0]["value"] == pytest.approx(right)
+    assert (model.temperature, model.storage) == (done.temperature, done.storage)
+    assert done.losses[done.storage] <= own_network_scores.LARGEST_LOSS
+    assert done.megabytes < 6
+    assert done.calibrated == (done.calibration <= 0.03)
+
+
+def test_faces_that_are_in_training_are_left_out_of_the_second_part(faces):
+    training, private = faces.part("Training"), faces.part("PrivateTest")
+    images = faces.images.copy()
+    images[np.flatnonzero(faces.meta["split"] == "PrivateTest")[:3]] = training.images[0]
+    from dataclasses import replace
+
+    leaky = replace(faces, images=images)
+    sure = np.eye(7)[leaky.part("PrivateTest").labels]
+    counts = own_network_scores.scores(sure, leaky).query("metric == 'categorical_accuracy'")["n"].tolist()
+    assert counts == [len(private), len(private) - 3]
+
+
+def test_the_command_trains_and_writes_what_the_package_contains(tmp_path):
+    changes = json.dumps({"width": 2, "epochs": 1, "batch_size": 64, "warmup_epochs": 0})
+    words = ["--generated", "350", "--out", str(tmp_path / "made"), "--changes", changes]
+    command = [sys.executable, str(PROJECT / "workflow" / "own_network.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=_surroundings())
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "expected calibration error" in " ".join(done.stdout.split())
+    model = compact.read_card(tmp_path / "made" / "own_network")
+    assert model.provenance["data"]["fer2013"]["synthetic"] is True
+    assert model.provenance["settings"]["width"] == 2
+    assert model.face_settings["mtcnn_engine"] == "openvino"
+    wrong = subprocess.run([*command[:-1], "[1]"], capture_output=True, text=True, env=_surroundings())
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: Found --changes")
+
+
+def _surroundings():
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(PROJECT), "KERAS_BACKEND": keras.backend.backend()}
