@@ -1,4 +1,4 @@
-"""Evaluate classifiers as liu2023 does: 56 + 14 faces a class and five folds, in three separations each.
+"""Evaluate classifiers as liu2023 does: 56 + 14 faces a class, 392/49/49 and five folds, in three separations each.
 
 The paper divides CK+ once, by frames (section 2.1, Table 1). Frames of one sequence are nearly the same image, and
 frames of one subject show the same face. So this module scores the same classifiers at the same training size with
@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,14 @@ import pandas as pd
 
 from fer_lib import published
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.splits import Fold, cross_validation, equal_training_sizes, groups_of, per_class_split
+from fer_lib.datasets.splits import (
+    Fold,
+    cross_validation,
+    draw_parts,
+    equal_training_sizes,
+    groups_of,
+    per_class_split,
+)
 from fer_lib.evaluation import clustered, metrics
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers as svm, grid
@@ -32,9 +40,10 @@ OWN = "liu2023"
 """Name of the paper's own model among the comparators (:mod:`fer_lib.experiments.comparison`)."""
 PER_CLASS = "per class"
 FOLDS = "folds"
+THREE_PARTS = "three parts"
 LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"]
 """Columns of :func:`leaks` if there is only one separation, and so no row."""
-TRAINING, TESTING, TOGETHER = "training", "testing", "together"
+TRAINING, VALIDATION, TESTING, TOGETHER = "training", "validation", "testing", "together"
 INSIDE = "inside"
 """Said of a choice on no edge of its grid, and of a classifier with nothing to search."""
 OF_FITS = ["views_accuracy", "edge"]
@@ -49,16 +58,19 @@ class Division:
     """One division of a corpus into training and test faces.
 
     Attributes:
-        protocol: ``"per class"`` (Table 1's 56 + 14) or ``"folds"``.
+        protocol: ``"per class"`` (Table 1's 56 + 14), ``"three parts"`` (section 2.2's 392/49/49) or ``"folds"``.
         separation: ``"frames"``, ``"sequences"`` or ``"subjects"``: the units that are kept apart.
         draw: number of the draw among those of the same protocol and separation: 0, 1, …
-        folds: all folds; ``"per class"`` has one.
+        folds: all folds; the others have one.
+        validation: rows of the faces that C and gamma are chosen on, in ``"three parts"``; else None, and the search
+            makes folds of the training faces.
     """
 
     protocol: str
     separation: str
     draw: int
     folds: tuple[Fold, ...]
+    validation: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -87,6 +99,20 @@ def divisions(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[D
         }
         even = equal_training_sizes(uneven, faces.labels, seed=drawn_by)
         found += [Division(FOLDS, separation, draw, tuple(folds)) for separation, folds in even.items()]
+    return found
+
+
+def three_parts(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list[Division]:
+    """Draw section 2.2's three parts, 392/49/49 faces of seven classes: 56, 7 and 7 of each.
+
+    Raises:
+        FerError: a class has too few faces, sequences or subjects for them.
+    """
+    sizes, found = (settings.train_per_class, settings.held_out_per_class, settings.held_out_per_class), []
+    for draw in range(settings.repeats if settings.held_out_per_class else 0):
+        for separation in settings.separations:
+            parts = draw_parts(faces, sizes, separation=separation, seed=1000 * seed + draw)
+            found.append(Division(THREE_PARTS, separation, draw, (Fold(parts[0], parts[2]),), parts[1]))
     return found
 
 
@@ -158,25 +184,29 @@ def run(
 
     Returns:
         A DataFrame with one row per answered face and classifier: ``protocol``, ``separation``, ``draw``, ``fold``,
-        ``classifier``, ``part`` (``"training"`` or ``"testing"``), ``face`` (its row in ``faces``), ``label``,
-        ``predicted``, and the chosen ``C`` and ``gamma``; and of each fit ``views_accuracy`` (on ``VIEWS_ANSWERED``
-        views of each training face; NaN if it learnt from the faces alone) and ``edge`` (the edges of the grid that the
-        choice lies on, :func:`fer_lib.svm.grid.edges`). A model's scores use only :func:`testing`; :func:`together` and
-        :func:`fits` show the training faces next to them.
+        ``classifier``, ``part`` (``"training"``, ``"testing"`` or, of three parts, ``"validation"``), ``face`` (its row
+        in ``faces``), ``label``, ``predicted``, and the chosen ``C`` and ``gamma``; and of each fit ``views_accuracy``
+        (on ``VIEWS_ANSWERED`` views of each training face; NaN if it learnt from the faces alone) and ``edge`` (the
+        edges of the grid that the choice lies on, :func:`fer_lib.svm.grid.edges`). A model's scores use only
+        :func:`testing`; :func:`together` and :func:`fits` show the training faces next to them. Without divisions it is
+        empty.
     """
     frames, started, trained = [], time.monotonic(), 0
+    if not found:
+        return pd.DataFrame()
     jobs = [(division, number) for division in found for number in range(len(division.folds))]
     for place, (division, number) in enumerate(jobs, start=1):
         path = checkpoints / f"{division.name}-{number}.csv"
         if not path.is_file():
             fold = division.folds[number]
-            kernels = settings.kernels if division.protocol == PER_CLASS else settings.kernels_in_folds
+            kernels = settings.kernels_in_folds if division.protocol == FOLDS else settings.kernels
             # pixels_svm is the baseline to beat; class_priors knows only how many faces each class has
             raw = svm.Examples(svm.pixels(faces.images), examples.labels, examples.groups)
             seen = dict.fromkeys(classifiers(kernels), examples) | {"pixels_svm": raw, "class_priors": raw}
-            rows = [answer(name, each, fold, settings=settings, seed=seed) for name, each in seen.items()]
-            with atomic_path(path) as partial:
-                pd.concat(rows, ignore_index=True).to_csv(partial, index=False)
+            test = partial(answer, fold=fold, settings=settings, seed=seed, validation=division.validation)
+            rows = [test(name, each) for name, each in seen.items()]
+            with atomic_path(path) as unfinished:
+                pd.concat(rows, ignore_index=True).to_csv(unfinished, index=False)
             trained += 1
             left = (time.monotonic() - started) / trained * (len(jobs) - place)
             log.info("fold %d of %d done (%s); %s", place, len(jobs), division.name, time_left(left))
@@ -244,6 +274,30 @@ def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
             | {"draws": len(by_draw), "accuracy_min": by_draw.min(), "accuracy_max": by_draw.max()}
         )
     return pd.DataFrame(rows)
+
+
+def validated(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
+    """Score each separation and classifier of :func:`three_parts` on all three parts.
+
+    Args:
+        predictions: predictions from :func:`run`.
+        faces: the faces that :func:`run` was given.
+
+    Returns:
+        The rows of :func:`scores`, with the columns of :func:`fits`, ``validation`` (accuracy on the faces that C and
+        gamma were chosen on) and the faces of one draw: ``training_faces``, ``validation_faces``, ``test_faces``. Empty
+        if there are no such predictions.
+    """
+    if predictions.empty:
+        return pd.DataFrame()
+    chosen_on = predictions[predictions["part"] == VALIDATION]
+    right = chosen_on["label"] == chosen_on["predicted"]
+    accuracy = right.groupby([chosen_on[key] for key in KEYS], sort=False).mean().rename(VALIDATION).reset_index()
+    rows = scores(predictions, faces).merge(fits(predictions).drop(columns=TESTING), on=KEYS)
+    sizes = predictions[predictions["draw"] == 0].drop_duplicates(["face", "part", "separation"])
+    sizes = sizes[sizes["separation"] == sizes["separation"].iloc[0]]["part"].value_counts()
+    names = {"training_faces": TRAINING, "validation_faces": VALIDATION, "test_faces": TESTING}
+    return rows.merge(accuracy, on=KEYS).assign(**{name: int(sizes[part]) for name, part in names.items()})
 
 
 def printed_accuracy() -> float:
@@ -368,13 +422,32 @@ def whole_test(answers: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.Data
 
 
 def answer(
-    classifier: str, examples: svm.Examples, fold: Fold, *, settings: ResNet50SvmSettings, seed: int
+    classifier: str,
+    examples: svm.Examples,
+    fold: Fold,
+    *,
+    settings: ResNet50SvmSettings,
+    seed: int,
+    validation: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Train one classifier on a fold's training faces and return its answers about them and the test faces."""
+    """Train one classifier on a fold's training faces and return its answers about them and the test faces.
+
+    With ``validation`` (rows of other faces) the search chooses on these faces, and the answers cover them too.
+    """
     learnt = examples.take(fold.train)
-    fitted = svm.fit(classifier, learnt, settings=settings, seed=seed)
+    parts = {TRAINING: fold.train, TESTING: fold.test}
+    if validation is None:
+        fitted = svm.fit(classifier, learnt, settings=settings, seed=seed)
+    else:
+        parts[VALIDATION] = validation
+        chosen, table = dict[str, float](), None
+        if classifier in svm.SEARCHED:
+            held_out = [Fold(fold.train, validation)]
+            chosen, table = svm.search(classifier, examples, settings=settings, seed=seed, folds=held_out)
+        fitted = svm.fit_with(classifier, learnt, parameters=chosen, settings=settings, seed=seed)
+        fitted = replace(fitted, search=table)
     answers = []
-    for part, rows in ((TRAINING, fold.train), (TESTING, fold.test)):
+    for part, rows in parts.items():
         predicted = svm.predict(fitted, examples.originals[rows])
         answers.append(
             pd.DataFrame({"face": rows, "label": examples.labels[rows], "predicted": predicted, "part": part})

@@ -321,7 +321,8 @@ def _divided(
     Who divides so also searches so: the search's folds divide by image too.
     """
     rows = np.sort(np.r_[fold.train, fold.test])
-    pictures, labels = dataclasses.replace(given.examples.take(rows), views=copies[rows]).pictures()
+    pictures = copies[rows].reshape(-1, copies.shape[2])
+    labels = np.repeat(given.examples.labels[rows], copies.shape[1])
     groups = np.repeat(groups_of(given.faces, "subjects")[rows], copies.shape[1])
     learnt, tested = train_test_split(
         np.arange(len(labels)), test_size=TEST_SHARE, stratify=labels, random_state=seed % 2**32

@@ -45,7 +45,9 @@ class CkPlusSettings:
         contempt: whether the eighth class is kept; "only seven of these expressions were selected".
         train_per_class: training faces of each class (Table 1: 56).
         test_per_class: test faces of each class (Table 1: 14).
-        repeats: draws of the 56 + 14 faces; the paper draws once.
+        held_out_per_class: validation, and test, faces of each class in section 2.2's three parts (392/49/49 of seven
+            classes: 7); 0 leaves these out.
+        repeats: draws of the 56 + 14 faces, and of the three parts; the paper draws once.
         folds: of the cross-validation, which is done as well.
         fold_seeds: draws of the folds.
         separations: ``"frames"`` at random, as printed; ``"sequences"`` apart; ``"subjects"`` apart.
@@ -57,6 +59,7 @@ class CkPlusSettings:
     contempt: bool = False
     train_per_class: Positive = 56
     test_per_class: Positive = 14
+    held_out_per_class: Annotated[int, Field(ge=0)] = 7
     repeats: Positive = 5
     folds: Annotated[int, Field(ge=2)] = 5
     fold_seeds: Positive = 1

@@ -366,6 +366,41 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False, notes: Seque
     return Table(frame, title, synthetic, (said, *notes))
 
 
+def three_parts(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Build the table of section 2.2's three parts: C and γ chosen on the validation faces, tested on others.
+
+    Args:
+        rows: ``protocols.validated``.
+        synthetic: whether the faces were generated.
+        notes: more sentences under the table.
+    """
+    title = "liu2023, section 2.2: ResNet-50 + SVM with 392/49/49 faces to train, validate and test on"
+    if rows.empty:
+        return Table(pd.DataFrame(columns=["classifier", "test (%)"]), title, synthetic, ("Left out.", *notes))
+    bounds = zip(rows["accuracy"], rows["low"], rows["high"], strict=True)
+    frame = pd.DataFrame(
+        {
+            "classifier": [classifier_name(name) for name in rows["classifier"]],
+            "kept apart": [SEPARATIONS.get(name, name) for name in rows["separation"]],
+            "training (%)": [percent(value) for value in rows["training"]],
+            "views of them (%)": [percent(value) for value in rows["views"]],
+            "validation (%)": [percent(value) for value in rows["validation"]],
+            "test (%)": [percent(*cells) for cells in bounds],
+            "single draws (%)": [
+                f"{percent(row.accuracy_min)} to {percent(row.accuracy_max)} ({row.draws})" for row in rows.itertuples()
+            ],
+            "on an edge": [_edges(row.on_edge, row.edges) for row in rows.itertuples()],
+        }
+    )
+    first = rows.iloc[0]
+    here = "/".join(str(first[name]) for name in ("training_faces", "validation_faces", "test_faces"))
+    said = (
+        f"Here {here} faces a draw. C and γ are chosen on the validation faces; the fit sees the training faces' views "
+        f"alone. {SUBJECT_NOTE} On an edge: draws whose choice lies on an edge of its grid."
+    )
+    return Table(frame, title, synthetic, (said, *notes))
+
+
 def readings(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
     """Build the table of readings: what each gives on the test faces, and whether it gives the printed 98.60 %.
 

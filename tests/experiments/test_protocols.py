@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from fer_lib import artifacts
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.splits import Fold
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocols
@@ -21,7 +23,7 @@ from fer_lib.tables import liu2023 as liu2023_tables
 from fer_lib.utils import files
 
 CLASSES = ("angry", "happy", "sad")
-DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, repeats=2, folds=3)
+DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, held_out_per_class=2, repeats=2, folds=3)
 SETTINGS = ResNet50SvmSettings(kernels=("rbf",), c_grid=(1.0, 10.0), gamma_grid=(1.0,), search_folds=2)
 SUBJECTS, FRAMES = 12, 3
 
@@ -188,6 +190,59 @@ def test_answers_about_training_faces_are_the_fitted_machines_on_the_originals(f
     own = own[(own["draw"] == 0) & (own["classifier"] == "resnet50_svm_rbf") & (own["part"] == "training")]
     expected = classifiers.predict(fitted, examples.originals[fold.train])
     np.testing.assert_array_equal(own.set_index("face").loc[fold.train, "predicted"], expected)
+
+
+@pytest.fixture(scope="module")
+def three(people):
+    return protocols.three_parts(people, DIVISION, seed=0)
+
+
+def test_three_parts_have_their_faces_of_each_class_and_nothing_in_common(three, people):
+    assert [(each.separation, each.draw) for each in three] == [
+        (name, draw) for draw in (0, 1) for name in ("frames", "sequences", "subjects")
+    ]
+    subjects = pd.factorize(people.meta["subject"])[0]
+    for each in three:
+        parts = (each.folds[0].train, each.validation, each.folds[0].test)
+        for rows, count in zip(parts, (12, 2, 2), strict=True):
+            assert np.bincount(people.labels[rows]).tolist() == [count] * 3
+        assert len(np.unique(np.concatenate(parts))) == 3 * 16
+        if each.separation == "subjects":
+            assert len(np.unique(np.concatenate([np.unique(subjects[rows]) for rows in parts]))) == sum(
+                len(np.unique(subjects[rows])) for rows in parts
+            )
+    assert protocols.three_parts(people, replace(DIVISION, held_out_per_class=0), seed=0) == []
+
+
+def test_c_is_chosen_on_the_validation_faces_and_nothing_else_sees_them(three, examples, people, tmp_path):
+    answers = protocols.run(three, examples, people, SETTINGS, checkpoints=tmp_path)
+    fold, validation = three[0].folds[0], three[0].validation
+    own = answers[(answers["separation"] == "frames") & (answers["draw"] == 0)]
+    own = own[own["classifier"] == "resnet50_svm_rbf"]
+    for part, rows in (("training", fold.train), ("validation", validation), ("testing", fold.test)):
+        assert own[own["part"] == part]["face"].tolist() == rows.tolist()
+    chosen, table = classifiers.search(
+        "resnet50_svm_rbf", examples, settings=SETTINGS, folds=[Fold(fold.train, validation)]
+    )
+    assert own["C"].unique().tolist() == [chosen["C"]]
+    assert table["faces"].unique().tolist() == [6]
+    fitted = classifiers.fit_with("resnet50_svm_rbf", examples.take(fold.train), parameters=chosen, settings=SETTINGS)
+    expected = classifiers.predict(fitted, examples.originals[fold.test])
+    assert own[own["part"] == "testing"]["predicted"].tolist() == expected.tolist()
+    rows = protocols.validated(answers, people).set_index(["separation", "classifier"])
+    row, kept = rows.loc[("frames", "resnet50_svm_rbf")], answers[answers["separation"] == "frames"]
+    kept = kept[kept["classifier"] == "resnet50_svm_rbf"]
+    for part, name in (("training", "training"), ("validation", "validation"), ("testing", "accuracy")):
+        part_rows = kept[kept["part"] == part]
+        assert row[name] == pytest.approx((part_rows["label"] == part_rows["predicted"]).mean())
+    assert (row["training_faces"], row["validation_faces"], row["test_faces"]) == (36, 6, 6)
+    assert "Here 36/6/6 faces a draw" in liu2023_tables.three_parts(rows.reset_index()).notes[0]
+
+
+def test_without_three_parts_nothing_is_trained(examples, people, tmp_path):
+    nothing = protocols.validated(protocols.run([], examples, people, SETTINGS, checkpoints=tmp_path), people)
+    assert nothing.empty
+    assert "Left out." in liu2023_tables.three_parts(nothing).to_markdown()
 
 
 def test_training_accuracy_and_the_grids_edges_are_those_of_the_single_fits(found, examples, people, predictions):

@@ -126,6 +126,14 @@ def variants(name: str) -> pd.DataFrame:
     return pd.DataFrame([row | none | {name: "resnet50_svm_rbf"}, row | some | {name: "resnet50_svm_nu"}])
 
 
+def three_parts() -> pd.DataFrame:
+    """Rows as protocols.validated returns them."""
+    row = {"separation": "frames", "classifier": "resnet50_svm_rbf", "accuracy": 0.88, "low": 0.8, "high": 0.93}
+    row |= {"training": 0.99, "views": 0.97, "validation": 0.9, "accuracy_min": 0.86, "accuracy_max": 0.9, "draws": 5}
+    row |= {"on_edge": 1, "edges": {"C highest": 1}}
+    return pd.DataFrame([row | {"training_faces": 336, "validation_faces": 42, "test_faces": 42}])
+
+
 def own_errors() -> pd.DataFrame:
     """Rows as lenet_hypothesis.own_against_printed returns them."""
     printed = {"printed_validation": 5.0, "printed_test": 5.0, "printed_epoch": 46.0, "as_printed": True}
@@ -139,6 +147,7 @@ MADE = {
     "readings": lambda **s: liu2023_tables.readings(readings(), **s),
     "variants": lambda **s: liu2023_tables.variants(variants("classifier"), ResNet50SvmSettings(), **s),
     "variants_fer2013": lambda **s: liu2023_tables.variants_fer2013(variants("model"), ResNet50SvmSettings(), **s),
+    "three_parts": lambda **s: liu2023_tables.three_parts(three_parts(), **s),
     "fits": lambda **s: liu2023_tables.fits(fits(), **s),
     "fer2013": lambda **s: liu2023_tables.fer2013(whole_test(), ResNet50SvmSettings(), **s),
     "table1": lambda **s: liu2023_tables.table1(pd.DataFrame({"training": [8], "testing": [2]}, index=["happy"]), **s),
