@@ -39,7 +39,7 @@ from fer_lib.settings import (
     settings_hash,
 )
 from fer_lib.tables.base import SYNTHETIC_MARK, Table, crops_of
-from fer_lib.utils import code_hash
+from fer_lib.utils import code_hash, compact
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 FIGURE_DPI = 150
@@ -221,6 +221,19 @@ class Run:
         path = self.results / folder / f"{name}.npz"
         with atomic_path(path) as partial:
             np.savez_compressed(partial, **marked)  # type: ignore[arg-type]  # no array is named allow_pickle
+        self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
+        self._write_provenance()
+
+    def save_compact(self, frame: pd.DataFrame, name: str, *, folder: str) -> None:
+        """Write a frame that is too long for a CSV, such as all answers of a model, to ``<folder>/<name>.npz``.
+
+        :func:`fer_lib.utils.compact.read` reads it back.
+        """
+        if self.synthetic:
+            frame = frame.assign(data="SYNTHETIC")
+        path = self.results / folder / f"{name}.npz"
+        with atomic_path(path) as partial:
+            compact.write(frame, partial)
         self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
         self._write_provenance()
 

@@ -7,6 +7,8 @@ trunk serves every division of CK+.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +19,9 @@ from fer_lib import training
 from fer_lib.augmentation import expand, untouched_view
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.splits import groups_of
+from fer_lib.datasets.splits import groups_of, validation_split
 from fer_lib.models import resnet50_svm
-from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings
+from fer_lib.settings import DataSettings, ExpansionSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers, equations
 from fer_lib.utils.files import cached_array
 
@@ -122,3 +124,65 @@ def fer2013_answers(
     if is_fine_tuned(settings):
         answers = {"resnet50_softmax": training.predict(model, test, settings=settings)} | answers
     return fitted, answers
+
+
+def fer2013_predictions(
+    model: keras.Model,
+    fitted: classifiers.Fitted,
+    answers: Mapping[str, np.ndarray],
+    faces: FaceDataset,
+    *,
+    data: DataSettings,
+    settings: ResNet50SvmSettings,
+    seed: int,
+    checkpoints: Path,
+) -> pd.DataFrame:
+    """Collect all answers about FER-2013: those about test faces, and those about the faces that were learnt.
+
+    Args:
+        model: the network.
+        fitted: the SVM of :func:`fer2013_answers`.
+        answers: its scores of the test faces, by model.
+        faces: the whole corpus.
+        data: the data settings that decided the parts.
+        settings: settings of the model.
+        seed: seed of the split that fine-tuning validated on.
+        checkpoints: a folder for exactly this model; answers saved there are read back.
+
+    Returns:
+        One row per face: ``face`` (its row in the official part), ``part`` (``"training"``: fine-tuning learnt it;
+        ``"validation"``: fine-tuning chose its epoch on it, the SVM learnt it; ``"testing"``), ``label``, and for each
+        model its answer under the model's name and ``<model>_<class>``: decision values or probabilities.
+    """
+    learn = faces.part("Training")
+    numbered = dataclasses.replace(learn, meta=learn.meta.assign(row=np.arange(len(learn))))
+    validation = validation_split(numbered, seed, fraction=data.validation_fraction, method=data.validation_split)[
+        1
+    ].meta["row"]
+    test = faces.part(data.test_split)
+    seen = fer2013_features(model, learn, test, settings=settings, checkpoints=checkpoints)[0]
+    computed = {
+        "resnet50_svm_rbf": lambda: classifiers.decision(fitted, seen),
+        "resnet50_softmax": lambda: training.predict(model, learn, settings=settings),
+    }
+    frame = pd.DataFrame({"face": np.r_[np.arange(len(learn)), np.arange(len(test))]})
+    frame["part"] = np.repeat(["training", "testing"], [len(learn), len(test)])
+    frame.loc[validation.to_numpy(), "part"] = "validation"
+    frame["label"] = np.r_[learn.labels, test.labels]
+    for name, values in answers.items():
+        own = cached_array(checkpoints / f"fer2013_training_{name}.npy", computed[name])
+        both = np.concatenate([own, values])
+        frame[name] = both.argmax(axis=1)
+        columns = [f"{name}_{word}" for word in faces.class_names]
+        frame = frame.join(pd.DataFrame(both, columns=columns))
+    return frame
+
+
+def learnt_accuracy(predictions: pd.DataFrame, models: Sequence[str]) -> list[float]:
+    """Compute each model's accuracy on the faces that it learnt, from :func:`fer2013_predictions`.
+
+    SoftMax learnt the part ``"training"`` alone, the SVM ``"validation"`` as well.
+    """
+    parts = {name: ["training"] if name == "resnet50_softmax" else ["training", "validation"] for name in models}
+    right = {name: predictions[name] == predictions["label"] for name in models}
+    return [float(right[name][predictions["part"].isin(parts[name])].mean()) for name in models]

@@ -223,6 +223,11 @@ def testing(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions[predictions["part"] == TESTING].drop(columns=of_fits).reset_index(drop=True)
 
 
+def every_answer(*predictions: pd.DataFrame) -> pd.DataFrame:
+    """Join the answers of several runs, of training and validation faces too, without the columns of the fits."""
+    return pd.concat(predictions, ignore_index=True)[[*KEYS, "draw", "fold", "part", "face", "label", "predicted"]]
+
+
 def fits(predictions: pd.DataFrame) -> pd.DataFrame:
     """Set training accuracy beside test accuracy, and count the choices that lie on an edge of the search's grid.
 

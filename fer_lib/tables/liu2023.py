@@ -442,7 +442,8 @@ def fer2013(
 
     Args:
         rows: ``protocols.whole_test``: ``model``, ``accuracy``, ``low``, ``high``, ``faces``, ``wrong``; ``difference``
-            to the first row, ``difference_low``, ``difference_high`` and ``p_value``.
+            to the first row, ``difference_low``, ``difference_high`` and ``p_value``; ``training``
+            (accuracy on the faces that the model learnt), if it was measured.
         settings: of the model; they say whether its SVM saw all features, and how many faces its search saw.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
@@ -458,6 +459,8 @@ def fer2013(
             "Holm's p": [p_value(value) for value in metrics.holm(rows["p_value"])],
         }
     )
+    if "training" in rows:  # results of earlier versions lack it
+        frame.insert(2, "training faces (%)", [percent(value) for value in rows["training"]])
     components = settings.fer2013_components
     seen = f"{components:,} principal components of the features" if components else "all features (the exact kernel)"
     said = (

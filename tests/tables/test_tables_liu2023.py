@@ -198,6 +198,13 @@ def test_every_row_of_the_markdown_has_a_cell_a_column(name):
     assert {line.count("|") for line in lines} == {table.frame.shape[1] + 1}
 
 
+def test_training_accuracy_is_beside_fer2013s_if_it_was_measured():
+    older = liu2023_tables.fer2013(whole_test(), ResNet50SvmSettings()).frame
+    frame = liu2023_tables.fer2013(whole_test().assign(training=[0.9, 0.95]), ResNet50SvmSettings()).frame
+    assert frame["training faces (%)"].to_list() == ["90.00", "95.00"]
+    pd.testing.assert_frame_equal(frame.drop(columns="training faces (%)"), older)
+
+
 def test_choices_of_the_search_are_shown_as_a_range_with_their_edges():
     frame = liu2023_tables.fits(fits()).frame
     assert frame.iloc[0, 4:].to_list() == ["98.00", "95.00", "88.00", "10 to 1000", "0.1", "1: C highest 1"]

@@ -1,0 +1,58 @@
+"""Test that a compact file is small, always the same, and read back without pickle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_lib.utils import compact
+
+
+def frame(rows: int = 5000) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "face": np.arange(rows),
+            "part": np.where(np.arange(rows) < rows // 2, "training", "testing"),
+            "label": rng.integers(0, 7, rows),
+            "right": rng.random(rows) > 0.5,
+            "value": rng.normal(size=rows),
+        }
+    )
+
+
+def test_a_frame_is_read_back(tmp_path):
+    before = frame()
+    before.loc[3, "value"] = np.nan
+    compact.write(before, tmp_path / "a.npz")
+    after = compact.read(tmp_path / "a.npz")
+    assert list(after) == list(before)
+    for name in ("face", "part", "label", "right"):
+        assert after[name].tolist() == before[name].tolist()
+    np.testing.assert_allclose(after["value"], before["value"], rtol=1e-3, atol=1e-6)
+    assert (after["value"].dtype, after["label"].dtype, after["face"].dtype) == (np.float16, np.uint8, np.uint16)
+
+
+def test_the_same_frame_gives_the_same_small_file(tmp_path):
+    for name in ("a", "b"):
+        compact.write(frame(), tmp_path / f"{name}.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert (tmp_path / "a.npz").stat().st_size < len(frame().to_csv(index=False)) / 4
+
+
+def test_nothing_in_the_file_is_pickled(tmp_path):
+    compact.write(frame(4), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert {arrays[name].dtype.kind for name in arrays.files} <= set("iubfU")
+
+
+@pytest.mark.parametrize("values", [[-1, 5], [-300, 2], [0, 70000], []])
+def test_whole_numbers_keep_their_values(values, tmp_path):
+    compact.write(pd.DataFrame({"a": np.array(values, int)}), tmp_path / "a.npz")
+    assert compact.read(tmp_path / "a.npz")["a"].tolist() == values
+
+
+def test_a_number_beyond_float16_is_named(tmp_path):
+    with pytest.raises(ValueError, match="C has numbers beyond float16's largest"):
+        compact.write(pd.DataFrame({"C": [1e5]}), tmp_path / "a.npz")
