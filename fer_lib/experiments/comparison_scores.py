@@ -21,7 +21,9 @@ from fer_lib.experiments.comparison_rows import AS_FIRST, Row, controls
 
 OWN_CLASSIFIER = "resnet50_svm_rbf"
 OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
-APART = {"none": "from no weights", "fer2013": "FER-2013 first", AS_FIRST: "from no weights, as before CK+"}
+FER2013 = "fer2013"
+"""The word of a row that learns FER-2013 first, besides one that does not."""
+APART = {"none": "from no weights", AS_FIRST: "from no weights, as before CK+"}
 """Maps the word after a row name's hyphen to the words of its title; other words are shown as they are."""
 EQUAL_REFERENCE = "resnet50_svm-fer2013"
 """The row that the others with ``fer2013_first`` are compared with: liu2023's system on a network of equal training."""
@@ -269,7 +271,9 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
     for row in rows:
         comparator, apart = row.create(), row.name.partition("-")[2]
         style = "*" if comparator.differs.startswith("in the style of") else ""
-        title = f"{comparator.title}{style}" + (f", {APART.get(apart, apart)}" if apart else "")
+        words = [APART.get(apart, apart)] if apart and apart != FER2013 else []
+        words += ["FER-2013 first"] if row.first else []
+        title = ", ".join([f"{comparator.title}{style}", *words])
         found[row.name] = {"title": title, "weights": _seen(row, comparator)}
     return found
 
@@ -279,8 +283,8 @@ def _seen(row: Row, comparator: Comparator) -> str:
         return "no network"
     if row.first:
         learnt = row.first.parameters
-        epochs = f", {learnt['epochs']} epochs" if "epochs" in learnt else ""
-        return f"FER-2013, from none{epochs}" + (f" of {row.first.faces} faces" if row.first.faces else "")
+        epochs = f", epochs: {learnt['epochs']}" if "epochs" in learnt else ""
+        return f"FER-2013, from none{epochs}" + (f", faces: {row.first.faces}" if row.first.faces else "")
     never_trains = comparator.name in FROZEN or getattr(comparator, "weights", "") == "random_frozen"
     return comparator.pretrained + (", frozen at random" if never_trains and comparator.pretrained == "none" else "")
 

@@ -327,11 +327,11 @@ def sizes(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
         if row.parameters
     ]
     said = (
-        "Counted in the fitted models (`fer_lib/models/costs.py`), the mean of all trainings, in float32: the same on "
-        "every machine. Depth: layers with weights on the longest way; an SVM, softmax regression or projection before "
-        "it counts as one. Parameters include moving averages and support vectors. Activations: the outputs of all "
-        "layers for one face, which a step of training may keep. The computation of patterns or Gabor energies is not "
-        "counted; the times are in the table of costs."
+        "Counted in the fitted models (`fer_lib/models/costs.py`), the mean of all trainings, in float32; a network's "
+        "counts are the same on every machine. Depth: layers with weights on the longest way; an SVM or softmax "
+        "regression, with its projection, counts as one. Parameters include moving averages and support vectors. "
+        "Activations: the outputs of all layers for one face, which a step of training may keep. The computation of "
+        "patterns or Gabor energies is not counted; the times are in the table of costs."
     )
     return Table(pd.DataFrame(rows), "Depth, parameters, multiply-adds and memory of the systems", synthetic, (said,))
 

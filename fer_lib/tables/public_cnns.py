@@ -17,20 +17,31 @@ METRICS = {"loss": "loss", "categorical_accuracy": "accuracy"}
 
 
 def compared(
-    scores: Mapping[str, Mapping[str, pd.DataFrame]], parameters: Mapping[str, int], *, synthetic: bool = False
+    scores: Mapping[str, Mapping[str, pd.DataFrame]],
+    counts: Mapping[str, Mapping[str, int]],
+    *,
+    synthetic: bool = False,
 ) -> Table:
     """Build the table: the printed row, the CNN that was chosen here, and the public CNNs, all in equal standing.
 
     Args:
         scores: ``"baseline_cnn"`` or a name in ``PUBLIC_CNNS`` -> ``"training"``, ``"validation"``, ``"testing"`` ->
             the frame of :func:`fer_lib.evaluation.metrics.score`.
-        parameters: of each of them.
+        counts: the ``"parameters"`` and ``"epochs"`` of each of them.
         synthetic: whether the faces were generated.
     """
     printed = published.load("chen2023")
     printed = printed[printed["model"] == OWN].set_index(["split", "metric"])["value"].to_dict()
     shown = {f"{part} {said}": printed[part, said] for part in PARTS for said in METRICS.values()}
-    rows = [{"Traditional CNN": "as printed", "parameters": "–", "printed values in its intervals": "–", **shown}]
+    rows = [
+        {
+            "Traditional CNN": "as printed",
+            "parameters": "–",
+            "epochs": "–",
+            "printed values in its intervals": "–",
+            **shown,
+        }
+    ]
     for name, parts in scores.items():
         cells, inside, asked = {}, 0, 0
         for part in PARTS:
@@ -42,17 +53,18 @@ def compared(
                     asked += 1
                     inside += row["low"] <= float(printed[part, said]) <= row["high"]
         title = PUBLIC_CNNS[name].title if name in PUBLIC_CNNS else f"{MODEL_NAMES[name]}, chosen here"
-        counts = {"parameters": f"{parameters[name]:,}", "printed values in its intervals": f"{inside} of {asked}"}
-        rows.append({"Traditional CNN": title, **counts, **cells})
-    heading = "chen2023, Table 2, “Traditional CNN model”: four architectures that it could be"
+        own = {word: f"{counts[name][word]:,}" for word in ("parameters", "epochs")}
+        own["printed values in its intervals"] = f"{inside} of {asked}"
+        rows.append({"Traditional CNN": title, **own, **cells})
+    heading = "chen2023, Table 2, “Traditional CNN model”: architectures that it could be"
     return Table(pd.DataFrame(rows), heading, synthetic, (_said(), *_sources(scores)))
 
 
 def _said() -> str:
     return (
         "Categorical accuracy; losses in nats; training values are the running means of the last epoch. In brackets: "
-        "95 % intervals over faces of one seed. All were trained alike: the same faces, batch size, optimiser and "
-        "epochs, without augmentation. The paper gives no architecture. The public CNNs were chosen before any of them "
+        "95 % intervals over faces of one seed. All were trained alike: the same faces, batch size and optimiser, "
+        "without augmentation. The paper gives no architecture. The public CNNs were chosen before any of them "
         "was trained here. That one of them comes near says that such numbers are common, not that it is the paper's."
     )
 

@@ -336,7 +336,7 @@ def test_systems_are_compared_on_equal_terms_only_with_those_that_learnt_the_sam
     table = comparators_tables.equal_terms(equal, descriptions, synthetic=True)
     row = table.frame.iloc[0]
     assert row["system"] == "CNN + AD*, FER-2013 first"
-    assert row["learnt before"] == "FER-2013, from none, 2 epochs of 30 faces"
+    assert row["learnt before"] == "FER-2013, from none, epochs: 2, faces: 30"
     assert row["minus the reference (points)"] == "reference"
     assert comparison_scores.equal_terms(made[:1], answered.rows, whole, people, test).empty
     assert "No row" in comparators_tables.equal_terms(pd.DataFrame(), {}).notes[0]

@@ -72,11 +72,12 @@ def test_the_table_shows_all_in_equal_standing(trained):
         for part in tables.PARTS
     }
     measured = {"baseline_cnn": exact, "mini_xception": trained[3]["mini_xception"].scores}
-    table = tables.compared(measured, {"baseline_cnn": 5, "mini_xception": 58_567}, synthetic=True)
+    counts = {"baseline_cnn": {"parameters": 5, "epochs": 9}, "mini_xception": {"parameters": 58_567, "epochs": 2}}
+    table = tables.compared(measured, counts, synthetic=True)
     frame = table.frame.set_index("Traditional CNN")
     assert list(frame.index) == ["as printed", "Traditional CNN, chosen here", "mini-Xception (Arriaga et al.)"]
     assert frame.loc["as printed", ["training accuracy", "testing loss"]].tolist() == ["0.9613", "1.98"]
     assert frame["printed values in its intervals"].iloc[1] == "4 of 4"
-    assert frame["parameters"].iloc[2] == "58,567"
+    assert frame[["parameters", "epochs"]].iloc[2].tolist() == ["58,567", "2"]
     assert any("github.com/oarriaga" in note for note in table.notes)
     assert not any("atulapra" in note for note in table.notes)

@@ -185,6 +185,39 @@ def test_every_system_of_table3_was_compared_on_the_same_faces(results):
     assert leaky.item() == pytest.approx(0.71, abs=0.2)
 
 
+def test_a_network_that_learns_fer2013_first_is_compared_and_answers_there_too(results):
+    values = read(results, "comparators")["values"]
+    assert {row["classifier"] for row in values["equal_terms"]} == {"cnn_ad"}
+    assert "cnn_ad-first" in {row["system"] for row in values["fer2013"]}
+    assert {(row["corpus"], row["system"], row["control"]) for row in values["controlled"]} == {
+        ("CK+", "resnet50_attention", "resnet50_mlp")
+    }
+    assert [row["subjects"] for row in values["tested"]] == [11, 3]
+
+
+def test_every_comparators_probabilities_are_kept_and_agree_with_its_answers(results):
+    answers = pd.read_csv(results / "predictions" / f"comparators_ckplus_seed{SEED}.csv")
+    with np.load(results / "predictions" / f"comparators_ckplus_seed{SEED}.npz", allow_pickle=False) as kept:
+        shares = dict(kept)
+    assert shares.pop("SYNTHETIC")
+    assert {name.removeprefix("testing.") for name in shares} == set(answers["classifier"]) - {"liu2023"}
+    for name, found in shares.items():
+        own = answers[answers["classifier"] == name.removeprefix("testing.")]
+        assert found.dtype == np.float16
+        assert found.shape == (len(own), 7)
+        # float16 may tie two classes that differ by less than 0.0005
+        assert (found[np.arange(len(own)), own["predicted"]] >= found.max(axis=1) - 0.001).all()
+
+
+def test_a_public_cnn_stands_next_to_the_traditional_cnn(results):
+    values = read(results, "public_cnns")["values"]
+    assert list(values["scores"]) == ["baseline_cnn", "mini_xception"]
+    assert values["counts"]["mini_xception"] == {"parameters": 58_567, "epochs": 1}
+    text = (results / "tables" / f"public_cnns_seed{SEED}.md").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in text
+    assert "github.com/oarriaga/face_classification" in text
+
+
 def test_the_papers_own_model_stands_in_the_measured_table3_where_notebook_04_ran_before(results):
     text = (results / "tables" / f"liu2023_table3_measured_seed{SEED}.md").read_text(encoding="utf-8")
     assert "SYNTHETIC" in text
