@@ -774,7 +774,8 @@ def test_the_reports_table_2_is_the_mean_over_seeds(two_seeds):
         if model == "resnet50_mlp"
     ]
     mean, spread = (take([row["value"] for row in own]) for take in (np.mean, partial(np.std, ddof=1)))
-    ends = f"[{min(row['low'] for row in own):.4f}, {max(row['high'] for row in own):.4f}]"
+    columns = [[row[name] for row in own] for name in ("value", "low", "high")]
+    ends = "[{:.4f}, {:.4f}]".format(*evaluation.mean_over_seeds(*columns))
     assert rows.loc[("ResNet50 + MLP", "measured, binary"), "Testing loss"] == f"{mean:.4f} ± {spread:.4f} {ends}"
     assert (table.frame["Model"].str.startswith("Class priors")).sum() == 2
 

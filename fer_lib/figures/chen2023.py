@@ -408,7 +408,7 @@ def _glance_caption(testing: Mapping[str, pd.DataFrame], printed: Mapping[str, f
         rows.append(f"{model_name(model)}: {', '.join(numbers)}.")
     return (
         f"Accuracy on the test faces. {' '.join(rows)} Line: 6/7, the binary accuracy of any model that is never more "
-        "than 50 % sure. Bars: 95 % intervals over faces; of several seeds, the mean and the intervals' outer ends."
+        "than 50 % sure. Bars: 95 % intervals over faces; of several seeds, that of their mean, over seeds and faces."
     )
 
 

@@ -184,7 +184,7 @@ def hypothesis4(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) 
     shown = {paper: rows for paper, rows in shown.items() if len(rows)}
     if not shown:
         return not_yet("Hypothesis 4, what to quote instead")
-    note = "Bars: 95 % intervals; over several seeds, the outer ends of theirs. At the right: the measured values."
+    note = "Bars: 95 % intervals; of several seeds, that of their mean. At the right: the measured values."
     heights = [len(rows) for rows in shown.values()]
     title = "Hypothesis 4: what to quote instead of the printed accuracies"
     figure = new_figure(0.42 * sum(heights) + 0.55 * len(shown) + 0.5, title, note=note, synthetic=synthetic)

@@ -70,7 +70,7 @@ class PaperAudit:
             seeds = sorted({each["seed"] for each in made if each.get("seed") is not None})
             notes.append(
                 f"Measured by profile {', '.join(profiles)}, seeds {', '.join(map(str, seeds))}. Brackets: 95 % "
-                "intervals; over several seeds mean ± s.d. with the outer ends of the seeds' intervals."
+                "intervals; over several seeds mean ± s.d. with the interval of the mean over seeds and faces."
             )
         if any(part.over_seeds for part in self.record.measured):
             notes.append('"Over seeds": median, and range over initial weights.')
@@ -263,7 +263,7 @@ def _measured_of(record: Record, subjects: Iterable[Statement | Announced], resu
 
 
 def _looked_up(part: Measured | Quoted, subject: Statement | Announced, results: Results) -> str | None:
-    """Format a value with its interval; over several seeds the mean ± s.d. with the outer ends; None: not run."""
+    """Format a value with its interval; over several seeds the mean ± s.d. and its interval; None: not run."""
     found = _estimate(part, subject, results)
     if found is None or not isinstance(found, _Estimate):
         return found
@@ -298,12 +298,24 @@ def _estimate(part: Measured | Quoted, subject: Statement | Announced, results: 
     if not isinstance(values[0], (int, float)) or isinstance(values[0], bool):
         return _plain(values[0])
     found = part.scale * np.array(values)
-    spread = float(found.std(ddof=1)) if len(set(values)) > 1 else 0.0
+    backends = {_backend(content) for content in contents}
+    # the values of seeds that different backends trained have no standard deviation of seeds
+    spread = float(found.std(ddof=1)) if len(set(values)) > 1 and len(backends) == 1 else 0.0
     bounds: list[list[Any]] = [[row.get(end) for end in ends] for row in rows]
     if not ends or any(end is None for pair in bounds for end in pair):
         return _Estimate(float(found.mean()), spread, np.nan, np.nan)
-    low, high = part.scale * min(pair[0] for pair in bounds), part.scale * max(pair[1] for pair in bounds)
-    return _Estimate(float(found.mean()), spread, low, high)
+    lows, highs = part.scale * np.array(bounds, dtype=float).T
+    if part.over_seeds or len(rows) == 1:
+        return _Estimate(float(found.mean()), spread, float(lows.min()), float(highs.max()))
+    share = part.scale == 100 or getattr(subject, "unit", "") == "fraction"
+    largest = part.scale if share else 1  # shares may be in per cent
+    mean_ends = metrics.mean_over_seeds(found / largest, lows / largest, highs / largest, share=share)
+    return _Estimate(float(found.mean()), spread, *(float(largest * end) for end in mean_ends))
+
+
+def _backend(content: Mapping[str, Any]) -> str | None:
+    engine_used = (content.get("provenance") or {}).get("engine") or {}
+    return engine_used.get("backend")
 
 
 def _row(part: Measured, content: Mapping[str, Any], subject: Statement | Announced) -> Mapping[str, Any] | None:

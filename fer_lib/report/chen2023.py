@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -24,6 +25,7 @@ from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
 from fer_lib.utils.files import file_sha256
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
+OVER_BOTH = "95 % intervals of the mean over seeds and faces"
 REPEATS_NOTE = (
     "Seeds are repeats of one comparison, so that no p is adjusted. That the models differ with every seed is as sure "
     "as the largest p says, where all differences have one sign."
@@ -71,7 +73,7 @@ class Results:
     def glance_table(self) -> Table:
         """Build the README's table: the test scores alone, printed and measured."""
         title = f"chen2023 at a glance: test faces ({self._seeds()})"
-        notes = self._weights_notes()
+        notes = (*self._weights_notes(), *self._backend_notes())
         return chen2023_tables.glance(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
     def glance_figure(self) -> Figure:
@@ -86,7 +88,7 @@ class Results:
     def table2(self) -> Table:
         """Build chen2023's Table 2 over all seeds."""
         title = f"chen2023, Table 2, published and measured ({self._seeds()})"
-        notes = self._weights_notes()
+        notes = (*self._weights_notes(), *self._backend_notes())
         return chen2023_tables.table2(self._means(), title=title, synthetic=self.synthetic, notes=notes)
 
     def raw_table(self) -> Table:
@@ -218,14 +220,40 @@ class Results:
         return with_source(figure, self.run.source(*firsts))
 
     def _means(self) -> dict[str, pd.DataFrame]:
-        """Combine each model's scores over all seeds; leave out models without scores."""
-        return {model: over_seeds(frames) for model, frames in self.scores.items() if frames}
+        """Combine each model's scores over all seeds; leave out models without scores.
+
+        The values of seeds that different backends trained have no standard deviation of seeds, so it is left out.
+        """
+        means = {model: over_seeds(frames) for model, frames in self.scores.items() if frames}
+        mixed = {model for model in means if len(self._backends(model)) > 1}
+        return {model: each.assign(spread=np.nan) if model in mixed else each for model, each in means.items()}
+
+    def _backends(self, model: str) -> dict[str, list[int]]:
+        """Map each backend that trained a model to its seeds."""
+        found: dict[str, list[int]] = {}
+        for seed in self.scores[model] if model in TRAINED else ():
+            made = self.values[f"{model}_seed{seed}"]["provenance"]
+            found.setdefault(made["engine"]["backend"], []).append(seed)
+        return found
+
+    def _backend_notes(self) -> tuple[str, ...]:
+        """Say for each model which seeds another backend trained, and that its row has no standard deviation."""
+        notes = []
+        for model in TRAINED:
+            found = self._backends(model)
+            if len(found) > 1:
+                said = ", ".join(f"{', '.join(map(str, seeds))} with {backend}" for backend, seeds in found.items())
+                notes.append(
+                    f"{MODEL_NAMES[model]}: seeds {said}. What differs between them is not the seed alone, so that the "
+                    "row has no standard deviation of seeds."
+                )
+        return tuple(notes)
 
     def _seeds(self) -> str:
         counts = {MODEL_NAMES[model]: len(self.scores[model]) for model in TRAINED if self.scores[model]}
         if len(set(counts.values())) > 1:
             each = ", ".join(f"{model} {count}" for model, count in counts.items())
-            return f"mean ± s.d. where there are several seeds ({each}), 95 % intervals over faces"
+            return f"mean ± s.d. where there are several seeds ({each}), {OVER_BOTH}"
         return _seed_phrase(sorted({seed for frames in self.scores.values() for seed in frames}))
 
     def _weights_notes(self) -> tuple[str, ...]:
@@ -314,4 +342,4 @@ def _seed_phrase(seeds: list[int]) -> str:
         return "no seed yet"
     if len(seeds) == 1:
         return f"seed {seeds[0]}, 95 % intervals over faces"
-    return f"mean ± s.d. of {len(seeds)} seeds, 95 % intervals over faces"
+    return f"mean ± s.d. of {len(seeds)} seeds, {OVER_BOTH}"

@@ -12,6 +12,7 @@ import pandas as pd
 from fer_lib import published
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.evaluation.metrics import mean_over_seeds
 from fer_lib.models.weights_report import in_words
 from fer_lib.settings import settings_dict
 from fer_lib.tables.format import SCORE_NAMES, cell, score_cell
@@ -196,16 +197,20 @@ def long_scores(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     """Average the scores of several seeds; ``spread`` is one standard deviation between the seeds.
 
-    ``low`` and ``high`` are the lowest and the highest end of the seeds' own 95 % intervals over faces: all seeds are
-    tested on the same faces, which must not be counted several times. The scores of a single seed are returned as they
-    are. The columns are those of :func:`fer_lib.evaluation.metrics.score` and ``split``; ``interval`` names the kind.
+    ``low`` and ``high`` bound the mean over seeds and faces (:func:`fer_lib.evaluation.metrics.mean_over_seeds`): all
+    seeds are tested on the same faces, which must not be counted several times. The scores of a single seed are
+    returned as they are. The columns are those of :func:`fer_lib.evaluation.metrics.score` and ``split``; ``interval``
+    names the kind.
     """
     if len(frames) == 1:
         return next(iter(frames.values()))
     together = pd.concat([frame.assign(seed=seed) for seed, frame in frames.items()])
-    scores = together.groupby(["split", "metric"], sort=False)
-    found = scores.agg(value=("value", "mean"), spread=("value", "std"), low=("low", "min"), high=("high", "max"))
-    return found.reset_index().assign(interval=f"mean ± s.d. of {len(frames)} seeds")
+    rows = []
+    for (split, metric), part in together.groupby(["split", "metric"], sort=False):
+        low, high = mean_over_seeds(part["value"], part["low"], part["high"], share=metric != "loss")
+        row = {"split": split, "metric": metric, "value": part["value"].mean(), "spread": part["value"].std()}
+        rows.append(row | {"low": float(low), "high": float(high)})
+    return pd.DataFrame(rows).assign(interval=f"mean ± s.d. of {len(frames)} seeds")
 
 
 def prediction_rows(faces: FaceDataset, probabilities: np.ndarray) -> pd.DataFrame:

@@ -594,3 +594,24 @@ def test_smiles_that_cannot_be_scored_are_refused(values, labels, words):
 def test_a_unit_is_active_that_any_face_sets_off():
     units = np.array([[0.0, 0.2, 0.0], [0.0, 0.0, 1e-9]])
     assert evaluation.active_units(units) == {"units": 3, "active": 2}
+
+
+# --- several seeds ----------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_a_mean_over_seeds_by_hand():
+    """Student's t of three seeds (4.302653) squared and added to the mean distance of their own ends."""
+    values, low, high = np.array([1.0, 1.1, 1.5]), np.array([0.8, 1.0, 1.2]), np.array([1.1, 1.3, 1.8])
+    spread = 4.302653 * values.std(ddof=1) / np.sqrt(3)
+    found = evaluation.mean_over_seeds(values, low, high)
+    assert found == pytest.approx((1.2 - np.hypot(spread, 0.2), 1.2 + np.hypot(spread, 0.2)))
+    table = np.stack([values, values + 1]), np.stack([low, low + 1]), np.stack([high, high + 1])
+    ends = evaluation.mean_over_seeds(*table, axis=1)
+    np.testing.assert_allclose(ends, [[found[0], found[0] + 1], [found[1], found[1] + 1]])
+
+
+def test_the_interval_of_a_mean_share_stays_inside_0_and_1_and_is_a_seeds_own_if_all_agree():
+    low, high = evaluation.mean_over_seeds([0.97, 0.99], [0.96, 0.98], [0.98, 0.995], share=True)
+    assert 0 < low < 0.98 < high < 1
+    alike = evaluation.mean_over_seeds([0.9] * 3, [0.85] * 3, [0.93] * 3, share=True)
+    assert alike == pytest.approx((0.85, 0.93))

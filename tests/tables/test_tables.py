@@ -233,7 +233,7 @@ def test_over_seeds_of_one_is_that_seeds_own_scores():
     pd.testing.assert_frame_equal(tables.over_seeds({4: own}), own)
 
 
-def test_over_seeds_is_the_mean_with_its_spread_and_the_outer_ends_of_the_intervals():
+def test_over_seeds_is_the_mean_with_its_spread_and_the_interval_of_the_mean():
     losses = [1.1, 1.4, 1.3]
     frames = {seed: measured(loss=loss) for seed, loss in enumerate(losses)}
     result = tables.over_seeds(frames)
@@ -242,7 +242,9 @@ def test_over_seeds_is_the_mean_with_its_spread_and_the_outer_ends_of_the_interv
         mean, spread = np.mean(losses), np.std(losses, ddof=1)
         assert (found["value"], found["spread"]) == pytest.approx((mean, spread))
         own = [frame[(frame["split"] == split) & (frame["metric"] == "loss")].iloc[0] for frame in frames.values()]
-        assert (found["low"], found["high"]) == (min(row["low"] for row in own), max(row["high"] for row in own))
+        width = own[0]["high"] - own[0]["value"]
+        reach = np.hypot(4.302653 * spread / np.sqrt(3), width)  # Student's t of three seeds, and over the faces
+        assert (found["low"], found["high"]) == pytest.approx((mean - reach, mean + reach))
         assert found["interval"] == "mean ± s.d. of 3 seeds"
     assert len(result) == len(measured())
     np.testing.assert_allclose(result[result["metric"] == "binary_accuracy"]["spread"], 0, atol=1e-15)
@@ -251,8 +253,8 @@ def test_over_seeds_is_the_mean_with_its_spread_and_the_outer_ends_of_the_interv
 def test_over_seeds_fits_into_table_2():
     both = tables.over_seeds({0: measured(loss=1.0), 1: measured(loss=2.0)})
     cells = row(chen2023_tables.table2({"resnet50_mlp": both}, title="t"), "ResNet50 + MLP", "measured, binary")
-    # brackets contain 95 % intervals, here from the lower seed's lower end to the higher seed's upper end
-    assert cells[:2] == ["1.5000 ± 0.7071 [0.9900, 2.0100]", "0.8600 ± 0.0000 [0.8500, 0.8700]"]
+    # two seeds say next to nothing of a third: Student's t is 12.7
+    assert cells[:2] == ["1.5000 ± 0.7071 [-4.8531, 7.8531]", "0.8600 ± 0.0000 [0.8500, 0.8700]"]
 
 
 def test_at_a_glance_sets_the_test_faces_printed_beside_measured():
