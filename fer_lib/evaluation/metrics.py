@@ -169,8 +169,9 @@ def compare_paired(first: np.ndarray, second: np.ndarray, labels: np.ndarray, *,
         seed: seed of the bootstrap.
 
     Returns:
-        ``difference`` (first minus second), its 95 % interval ``low``, ``high`` (bootstrap over faces), the faces that
-        ``only_first`` and ``only_second`` get right, and ``p_value`` of McNemar's exact test.
+        ``difference`` (first minus second), its 95 % interval ``low``, ``high``, the faces that ``only_first`` and
+        ``only_second`` get right, and ``p_value`` of McNemar's exact test. The interval contains that of a bootstrap
+        over faces and that of McNemar's test, so it excludes 0 exactly if the p-value is below 0.05.
     """
     _check(first, labels, first.shape[1])
     _check(second, labels, first.shape[1])
@@ -178,12 +179,13 @@ def compare_paired(first: np.ndarray, second: np.ndarray, labels: np.ndarray, *,
     only_first, only_second = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
     difference = first_right.astype(float) - second_right
     interval = _bootstrapped_mean("difference", difference, seed=seed)
+    low, high = _with_mcnemar(interval, only_first, only_second)
     both, neither = int((first_right & second_right).sum()), int((~first_right & ~second_right).sum())
     exact = mcnemar([[both, only_first], [only_second, neither]], exact=True)
     return {
         "difference": interval["value"],
-        "low": interval["low"],
-        "high": interval["high"],
+        "low": low,
+        "high": high,
         "only_first": only_first,
         "only_second": only_second,
         "p_value": float(exact.pvalue),
@@ -425,6 +427,21 @@ def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> _Row:
         rng=np.random.default_rng([seed, 1]),
     )
     return _row(metric, value, tuple(drawn.confidence_interval), len(values), "bootstrap")
+
+
+def _with_mcnemar(interval: _Row, only_first: int, only_second: int) -> tuple[float, float]:
+    """Widen a paired difference's interval to that of McNemar's exact test, given how many faces differ.
+
+    The test asks for the share of ``only_first`` among the faces that differ; Clopper and Pearson's interval of this
+    share contains 1/2 exactly if the test does not reject. If only the bootstrap's includes 0, the test's own counts.
+    """
+    differ = only_first + only_second
+    if not differ:
+        return interval["low"], interval["high"]
+    shares = proportion_confint(only_first, differ, alpha=1 - CONFIDENCE, method="beta")
+    low, high = (float((2 * share - 1) * differ / interval["n"]) for share in shares)
+    widened = min(low, interval["low"]), max(high, interval["high"])
+    return widened if (low <= 0 <= high) == (widened[0] <= 0 <= widened[1]) else (low, high)
 
 
 def _resampled_confusions(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -615,3 +615,16 @@ def test_the_interval_of_a_mean_share_stays_inside_0_and_1_and_is_a_seeds_own_if
     assert 0 < low < 0.98 < high < 1
     alike = evaluation.mean_over_seeds([0.9] * 3, [0.85] * 3, [0.93] * 3, share=True)
     assert alike == pytest.approx((0.85, 0.93))
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 400))
+def test_a_paired_interval_excludes_0_exactly_if_mcnemars_p_is_below_0_05(only_first, only_second, neither):
+    labels = np.zeros(only_first + only_second + neither, int)
+    if not len(labels):
+        return
+    first = certain(*[0] * only_first, *[1] * only_second, *[1] * neither)
+    second = certain(*[1] * only_first, *[0] * only_second, *[2] * neither)
+    found = evaluation.compare_paired(first, second, labels)
+    assert found["low"] <= found["difference"] + 1e-12
+    assert found["difference"] <= found["high"] + 1e-12
+    assert (found["low"] <= 0 <= found["high"]) == (found["p_value"] >= 0.05)
