@@ -46,7 +46,7 @@ def costs(panels: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, syn
     names = list(dict.fromkeys(name for frame in panels.values() for name in frame["system"] if name != PRIORS))
     numbers = {name: str(number) for number, name in enumerate(names, start=1)}
     note = (
-        "Bars: 95 % intervals (CK+: bootstrap over subjects; FER-2013: Wilson's). Dotted: class priors. Costs were "
+        "Bars: 95 % intervals (CK+: over subjects; FER-2013: Wilson's). Dotted: class priors. Costs were "
         "measured where this was run, among whatever else ran there: less than a factor of two means little."
     )
     lines = (len(names) + 2) // 3

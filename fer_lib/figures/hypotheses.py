@@ -112,7 +112,7 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     protocols, names = long["protocol"].unique(), long["classifier"].cat.categories
     title = "Hypothesis 2: is liu2023's 98.60 % of training and test pictures together?"
     note = (
-        "Bars: 95 % intervals, bootstrap over subjects, all draws and folds together. At the right: the values in per "
+        "Bars: 95 % intervals over subjects, all draws and folds together. At the right: the values in per "
         "cent. Training + test together: of the divisions with frames at random."
     )
     figure = new_figure(len(protocols) * (0.64 * len(names) + 0.4) + 0.9, title, note=note, synthetic=synthetic)

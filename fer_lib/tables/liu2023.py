@@ -66,9 +66,13 @@ CLAIMS = {
     "outperforms": ("Section 3.1", "outperforms InceptionV4, VGG and ResNet with SoftMax", None),
     "efficiency": ("Section 4", "deeper, with fewer parameters, and “the efficiency is maintained”", None),
 }
-SUBJECT_NOTE = "In brackets: 95 % intervals, bootstrap over subjects."
+SUBJECT_NOTE = "In brackets: 95 % intervals over subjects (Student's t, jackknife)."
+PAIRED_NOTE = (
+    "p: the larger one of this t test and of a permutation test that exchanges each subject's answers as a block; the "
+    "interval excludes 0 exactly if p is below 0.05."
+)
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
-HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table."
+HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table; the brackets are not."
 CHOSEN_NOTE = "Chosen: the smallest and the largest of all fits; γ in multiples of scikit-learn's scale."
 HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that hypothesis 2 is tested with
 READINGS = {
@@ -294,7 +298,7 @@ def leaks(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence
                 "subjects": row.n_subjects,
             }
         )
-    said = f"{SUBJECT_NOTE} p: the answers of each subject exchanged as a block, two-sided, exact. {HOLM_NOTE}"
+    said = f"{SUBJECT_NOTE} {PAIRED_NOTE} {HOLM_NOTE}"
     return Table(pd.DataFrame(rows), "What frames at random add to the accuracy", synthetic, (said, *notes))
 
 
@@ -326,9 +330,8 @@ def svm_softmax(differences: pd.DataFrame, *, synthetic: bool = False, notes: Se
         found["right only by SVM"], found["right only by SoftMax"] = row.only_first, row.only_second
         found |= {"p": p_value(row.p_value), "Holm's p": p_value(family_wise)}
         rows.append({**found, "subjects": row.n_subjects})
-    exchanged = "p: each subject's answers exchanged as a block, exact."
     holm = HOLM_NOTE if "seed" not in differences else HOLM_NOTE.replace("this table", "a seed")
-    said = f"The paper prints “about 1%”. {SUBJECT_NOTE} {exchanged} {holm}"
+    said = f"The paper prints “about 1%”. {SUBJECT_NOTE} {PAIRED_NOTE} {holm}"
     return Table(pd.DataFrame(rows), "SVM against SoftMax on the same features and faces", synthetic, (said, *notes))
 
 
@@ -464,8 +467,8 @@ def fer2013(
     components = settings.fer2013_components
     seen = f"{components:,} principal components of the features" if components else "all features (the exact kernel)"
     said = (
-        "The paper prints 98.6 % and 7 wrong. In brackets: 95 % intervals, Wilson's and a bootstrap over faces. "
-        f"{HOLM_NOTE} "
+        "The paper prints 98.6 % and 7 wrong. In brackets: 95 % intervals, Wilson's and a bootstrap over faces, that "
+        f"of a difference with McNemar's test. {HOLM_NOTE} "
         f"The SVM sees {seen}; C and γ are searched on {settings.fer2013_search_faces:,} training faces at most. "
         "SoftMax is here the network's own head, which learnt from the four fifths that fine-tuning trains on, the SVM "
         "from all training faces; the trunk knows most of them, so that the search is optimistic."

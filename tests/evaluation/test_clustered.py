@@ -26,7 +26,7 @@ def simulated():
     over_subjects, over_faces = [], []
     for seed in range(300):
         correct, subjects = drawn(seed)
-        over_subjects.append(clustered.clustered_accuracy(correct, subjects, seed=seed)[1:])
+        over_subjects.append(clustered.clustered_accuracy(correct, subjects)[1:])
         wilson = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci(0.95, method="wilson")
         over_faces.append((wilson.low, wilson.high))
     return np.array(over_subjects), np.array(over_faces)
@@ -82,10 +82,36 @@ def test_all_right_or_all_wrong_is_not_certainty(right):
     assert high - low == pytest.approx(0.489891, abs=1e-6)
 
 
-def test_a_seed_means_one_bootstrap():
-    correct, subjects = drawn(0)
-    assert clustered.clustered_accuracy(correct, subjects) == clustered.clustered_accuracy(correct, subjects, seed=0)
-    assert clustered.clustered_accuracy(correct, subjects) != clustered.clustered_accuracy(correct, subjects, seed=1)
+def test_an_interval_never_ends_at_100_per_cent_while_a_face_is_wrong():
+    """Sixteen subjects of whom one has one wrong face: a bootstrap's interval would end at 1."""
+    correct, subjects = np.ones(84, bool), np.repeat(np.arange(16), 6)[:84]
+    correct[0] = False
+    value, low, high = clustered.clustered_accuracy(correct, subjects)
+    assert low < value < high < 1
+    assert clustered.clustered_accuracy(~correct, subjects) == pytest.approx((1 - value, 1 - high, 1 - low))
+
+
+def test_the_accuracys_interval_by_hand():
+    """Student's t of three subjects on the logit scale, with a jackknife and the subject that nobody saw."""
+    hits, answers = np.array([1, 2, 1]), np.array([2, 2, 2])
+    left = np.array([3 / 4, 2 / 4, 3 / 4])
+    error = np.sqrt(2 / 3 * ((left - 4 / 6) ** 2).sum() + (clustered.UNSEEN_IN_SHARE / 3) ** 2)
+    logit, reach = np.log(2), 4.302653 * error / (2 / 9)
+    expected = [1 / (1 + np.exp(-(logit + side * reach))) for side in (-1, 1)]
+    assert [float(end) for end in clustered.share_bounds(hits, answers)] == pytest.approx(expected)
+
+
+def test_many_accuracies_at_once_are_those_one_by_one():
+    rng = np.random.default_rng(7)
+    answers = rng.integers(1, 6, (20, 9))
+    hits = rng.binomial(answers, 0.9)
+    hits[0] = answers[0]
+    low, high = clustered.share_bounds(hits, answers)
+    for row in range(20):
+        assert (low[row], high[row]) == pytest.approx(
+            tuple(map(float, clustered.share_bounds(hits[row], answers[row])))
+        )
+    assert high[0] == 1
 
 
 # --- two models -------------------------------------------------------------------------------------------------------
@@ -105,7 +131,8 @@ def test_the_p_value_is_that_of_all_exchanges(pair):
     sums = np.array(list(product((1, -1), repeat=12))) @ gains
     expected = (np.abs(sums) >= abs(gains.sum())).mean()
     found = clustered.compare_clustered(first, second, subjects)
-    assert found["p_value"] == pytest.approx(expected, abs=1e-12)
+    assert found["exchange_p"] == pytest.approx(expected, abs=1e-12)
+    assert found["p_value"] >= found["exchange_p"]
     assert 0.01 < expected < 0.99  # the comparison above says something
     assert found["difference"] == pytest.approx(gains.sum() / len(first))
     assert (found["n"], found["n_subjects"]) == (len(first), 12)
@@ -115,7 +142,8 @@ def test_a_subject_whose_faces_all_agree_is_one_piece_of_evidence():
     """Forty faces of two subjects, all right by the first model alone: p is 1/2, however many faces there are."""
     subjects = np.repeat([0, 1], 20)
     found = clustered.compare_clustered(np.ones(40, bool), np.zeros(40, bool), subjects)
-    assert (found["difference"], found["p_value"]) == (1, 0.5)
+    assert (found["difference"], found["exchange_p"]) == (1, 0.5)
+    assert (found["low"], found["high"]) == (-1, 1)  # with two subjects no difference can be excluded
     assert (found["only_first"], found["only_second"]) == (40, 0)
 
 
@@ -139,6 +167,34 @@ def test_the_comparison_is_antisymmetric(pair):
     assert other["p_value"] == one["p_value"]
 
 
+@pytest.mark.parametrize("subjects", [3, 6, 12, 20, 40])
+def test_an_interval_excludes_0_exactly_if_its_p_value_is_below_0_05(subjects):
+    rng, rejected = np.random.default_rng(subjects), 0
+    for _ in range(40):
+        shares = np.repeat(rng.beta(2, 0.5, (2, subjects)) * [[1], [0.75]], 3, axis=1)
+        first, second = rng.random(shares.shape) < shares
+        found = clustered.compare_clustered(first, second, np.repeat(np.arange(subjects), 3))
+        assert found["low"] <= found["difference"] <= found["high"]
+        assert (found["low"] <= 0 <= found["high"]) == (found["p_value"] >= 0.05)
+        rejected += found["p_value"] < 0.05
+    assert rejected == 0 if subjects < 6 else 0 < rejected < 40
+
+
+def test_the_permutation_tests_ends_are_the_differences_that_it_just_does_not_reject():
+    """Every subset of eight subjects, counted: one of 256 in forty may lie outside on each side."""
+    rng = np.random.default_rng(3)
+    gains, answers = rng.integers(-2, 4, 8), rng.integers(3, 6, 8)
+    low, high = map(float, clustered.exchange_bounds(gains, answers))
+    signs = np.array(list(product((1, -1), repeat=8)))
+
+    def p_value(difference: float) -> float:
+        left = gains - difference * answers
+        return (np.abs(signs @ left) >= abs(left.sum()) - 1e-9).mean()
+
+    for end, outwards in ((low, -1e-6), (high, 1e-6)):
+        assert p_value(end) >= 0.05 > p_value(end + outwards)
+
+
 def test_a_model_does_not_differ_from_itself(pair):
     first, _, subjects = pair
     found = clustered.compare_clustered(first, first, subjects)
@@ -146,6 +202,7 @@ def test_a_model_does_not_differ_from_itself(pair):
     # as far as a share may be from 0 of which as many subjects as these showed nothing: z² / (n + z²)
     reach = 1.959964**2 / (len(set(subjects)) + 1.959964**2)
     assert (found["low"], found["high"]) == pytest.approx((-reach, reach), abs=1e-6)
+    assert found["exchange_p"] == 1
     assert clustered.difference_between((first, subjects), (first, subjects)) == pytest.approx((0, -reach, reach))
 
 
@@ -190,7 +247,11 @@ def test_the_difference_over_the_same_faces_is_the_paired_one(pair):
     first, second, subjects = pair
     found = clustered.difference_between((first, subjects), (second, subjects))
     paired = clustered.compare_clustered(first, second, subjects)
-    assert found == pytest.approx((paired["difference"], paired["low"], paired["high"]))
+    assert found.value == pytest.approx(paired["difference"])
+    # the paired interval contains that of the permutation test as well
+    assert paired["low"] <= found.low + 1e-12
+    assert found.high <= paired["high"] + 1e-12
+    assert found.low == pytest.approx(paired["low"]) or found.high == pytest.approx(paired["high"])
 
 
 def test_the_difference_over_other_faces_of_other_subjects():
