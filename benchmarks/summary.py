@@ -1,4 +1,4 @@
-"""Write the numbers of ``benchmarks/results`` into ``docs/performance.md``; a test compares the two."""
+"""Write the numbers of ``benchmarks/results`` into ``docs``: performance and reliability; a test compares them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+RELIABILITY = PAGE.with_name("reliability.md")
 
 
 def ratios() -> str:
@@ -57,9 +58,32 @@ def differences() -> str:
     return "\n".join(lines) + "\n"
 
 
+def coverage() -> str:
+    """Make a row for each interval and set of scenarios: how often it holds the truth, its width; bold if in use."""
+    lines = [
+        "| of | scenarios | interval | holds the truth | least often | scenarios under 93 % | mean width | ends at 1 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    content = json.loads((RESULTS / "interval_coverage.json").read_text(encoding="utf-8"))
+    for what, rows in content["methods"].items():
+        for row in rows:
+            name = f"**{row['method']}**" if row["used"] else row["method"]
+            cells = [what, f"{row['group']} ({row['scenarios']})", name, f"{100 * row['held']:.1f} %"]
+            cells += [f"{100 * row['lowest']:.1f} %", f"{100 * row['below_93']:.0f} %", f"{100 * row['width']:.1f}"]
+            cells += [f"{100 * row['ends_at_one']:.0f} %" if what == "accuracy" else "–"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"ratios": ratios, "differences": differences, "growth": growth, "coverage": coverage}
+
+
 def filled(page: str) -> str:
-    """Fill the page's three tables from the results."""
-    for name, table in {"ratios": ratios(), "differences": differences(), "growth": growth()}.items():
+    """Fill the tables that the page has room for from the results."""
+    for name, made in TABLES.items():
+        if f"<!-- {name} -->" not in page:
+            continue
+        table = made()
         block = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
         page = block.sub(lambda found, table=table: found[1] + table + found[2], page)
     return page
@@ -67,7 +91,8 @@ def filled(page: str) -> str:
 
 def main() -> None:
     """Write the tables."""
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in (PAGE, RELIABILITY):
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

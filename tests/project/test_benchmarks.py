@@ -85,6 +85,28 @@ def test_the_page_on_performance_has_the_committed_numbers(monkeypatch):
             assert f"**{found['median']:.2f}**" in page
 
 
+def test_the_page_on_reliability_has_the_coverage_and_the_intervals_in_use_hold_their_level(monkeypatch):
+    """The rule of the simulation: the truth in 95 % of all draws, and in 93 % in nineteen of twenty scenarios."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import summary
+
+    page = summary.RELIABILITY.read_text(encoding="utf-8")
+    assert summary.filled(page) == page, "run python benchmarks/summary.py"
+    methods = json.loads((FOLDER / "results" / "interval_coverage.json").read_text(encoding="utf-8"))["methods"]
+    for what, rows in methods.items():
+        assert {row["group"] for row in rows} == {row["group"] for row in rows if row["used"]}
+        for group in {row["group"] for row in rows}:
+            same = [row for row in rows if row["group"] == group]
+            used = next(row for row in same if row["used"])
+            assert used["held"] >= 0.95, (what, group)
+            assert used["below_93"] <= 0.05 or (what, group) == ("difference", "checked on")  # the page says so
+    checked = next(row for row in methods["difference"] if row["used"] and row["group"] == "checked on")
+    assert (checked["scenarios"], round(24 * checked["below_93"]), round(checked["lowest"], 2)) == (24, 3, 0.92)
+    accuracy = {row["method"]: row for row in methods["accuracy"] if row["group"] == "chosen on"}
+    assert accuracy["percentile bootstrap over subjects"]["held"] < 0.93  # "too narrow"
+    assert accuracy["BCa bootstrap over subjects"]["held"] < 0.95
+
+
 def test_the_arithmetic_of_a_face_counts_the_taps_that_meet_a_pixel(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     import trunk_work
