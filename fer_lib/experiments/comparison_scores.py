@@ -27,7 +27,7 @@ APART = {"none": "from no weights", AS_FIRST: "from no weights, as before CK+"}
 """Maps the word after a row name's hyphen to the words of its title; other words are shown as they are."""
 EQUAL_REFERENCE = "resnet50_svm-fer2013"
 """The row that the others with ``fer2013_first`` are compared with: liu2023's system on a network of equal training."""
-AGAINST = ["classifier", "protocol", "separation", "difference", "low", "high", "p_value", "holm"]
+AGAINST = ["classifier", "protocol", "separation", "difference", "low", "high", "p_value", "at_chance", "holm"]
 CONTROLLED = ["corpus", "system", "control", "protocol", "separation", "difference", "low", "high"]
 CONTROLLED += ["only_first", "only_second", "p_value"]
 """Columns of :func:`controlled`."""
@@ -58,16 +58,31 @@ def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.Dat
     """Compare each comparator with the reference on the same faces: one row per comparator, protocol and separation.
 
     The difference is the comparator's accuracy minus the reference's. Columns are those of
-    :func:`fer_lib.experiments.protocols.paired`, with ``classifier`` and ``holm``: the p-value adjusted for all
-    comparators of one protocol and separation.
+    :func:`fer_lib.experiments.protocols.paired`, with ``classifier``, ``at_chance`` (:func:`at_chance`) and ``holm``:
+    the p-value adjusted for the comparators of one protocol and separation, without those at chance.
     """
     others = [name for name in answers["classifier"].unique() if name != reference]
     frames = [protocols.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others]
     if not frames:
         return pd.DataFrame(columns=AGAINST)
-    compared = pd.concat(frames, ignore_index=True)
-    family = compared.groupby(["protocol", "separation"], sort=False)["p_value"]
+    scores = protocols.scores(answers, faces)
+    compared = pd.concat(frames, ignore_index=True).merge(_at_chance_by_name(scores, answers), how="left")
+    counted = compared["p_value"].where(~compared["at_chance"])
+    family = counted.groupby([compared["protocol"], compared["separation"]], sort=False)
     return compared.assign(holm=family.transform(metrics.holm))
+
+
+def at_chance(low: float, labels: np.ndarray) -> bool:
+    """Tell whether a system may be no better than the class priors: its interval contains or is below their accuracy.
+
+    The class priors answer the most frequent class; their accuracy is its share of the tested faces. A system that may
+    have learnt nothing asks no question of its own, so it belongs to no family of comparisons (Holm).
+
+    Args:
+        low: lower end of the 95 % interval of the system's accuracy.
+        labels: labels of the tested faces, int, shape (N,).
+    """
+    return bool(low <= np.bincount(labels).max() / len(labels))
 
 
 def equal_terms(
@@ -159,7 +174,8 @@ def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, refer
 
     Columns: ``system``; ``categorical_accuracy`` and ``binary_accuracy``, each with ``_low`` and ``_high`` (Wilson's
     interval, and a bootstrap over faces); ``macro_f1`` likewise; ``difference``, ``difference_low``,
-    ``difference_high`` and ``p_value`` (McNemar) of the categorical accuracy against the reference; ``holm``.
+    ``difference_high`` and ``p_value`` (McNemar) of the categorical accuracy against the reference; ``at_chance``
+    (:func:`at_chance`) and ``holm``, adjusted for the systems that are not.
     """
     rows, labels = [], faces.labels
     first = answers.probabilities[reference][asked]
@@ -171,9 +187,10 @@ def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, refer
             row |= {f"{metric}_{bound}": scored.loc[metric, bound] for bound in ("low", "high")}
         compared = {} if name == reference else metrics.compare_paired(found[asked], first, labels)
         names = {"difference": "difference", "low": "difference_low", "high": "difference_high", "p_value": "p_value"}
-        rows.append(row | {said: compared.get(key, np.nan) for key, said in names.items()})
+        row |= {said: compared.get(key, np.nan) for key, said in names.items()}
+        rows.append(row | {"at_chance": at_chance(row["categorical_accuracy_low"], labels)})
     frame = pd.DataFrame(rows)
-    return frame.assign(holm=metrics.holm(frame["p_value"]))
+    return frame.assign(holm=metrics.holm(frame["p_value"].where(~frame["at_chance"])))
 
 
 def leaders(
@@ -181,8 +198,7 @@ def leaders(
 ) -> pd.DataFrame:
     """Compare the comparator of the highest accuracy with the runner-up, on CK+'s strictest test and on FER-2013.
 
-    Both were chosen by the accuracies that are compared, so the difference is not below 0, and its p-value is too small
-    rather than too large.
+    The two-sided test against the second alone holds its level, although the data chose both (Gutmann and Maymin 1987).
 
     Args:
         scores: of ``protocols.scores``.
@@ -276,6 +292,14 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         title = ", ".join([f"{comparator.title}{style}", *words])
         found[row.name] = {"title": title, "weights": _seen(row, comparator)}
     return found
+
+
+def _at_chance_by_name(scores: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Mark which systems are at chance: one row per protocol, separation and classifier."""
+    labels = answers.groupby(protocols.KEYS, sort=False)["label"].apply(np.asarray).rename("labels").reset_index()
+    rows = scores[[*protocols.KEYS, "low"]].merge(labels)
+    found = [at_chance(low, part) for low, part in zip(rows["low"], rows["labels"], strict=True)]
+    return rows[protocols.KEYS].assign(at_chance=found)
 
 
 def _seen(row: Row, comparator: Comparator) -> str:

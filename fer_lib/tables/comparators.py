@@ -12,7 +12,7 @@ from fer_lib import published
 from fer_lib.experiments import protocols
 from fer_lib.tables.base import Table
 from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, interval, p_value, percent, points
-from fer_lib.tables.liu2023 import SUBJECT_NOTE
+from fer_lib.tables.liu2023 import PAIRED_NOTE, SUBJECT_NOTE
 
 if TYPE_CHECKING:
     from fer_lib.experiments.comparison_rows import Row
@@ -27,6 +27,12 @@ PRINTED = {
 }
 """Table 3's rows, without blanks -> comparator."""
 OWN_ROW = "Algorithms in this paper"
+CHANCE = "at chance"
+FAMILY_NOTE = (
+    "Holm's p is adjusted for the systems compared on the same faces. “At chance”: the interval of the system's "
+    "accuracy contains, or is below, that of the class priors; such a system is not counted. The brackets are not "
+    "adjusted, so an interval without 0 may have a Holm's p of 0.05 or more."
+)
 Descriptions = Mapping[str, Mapping[str, str]]
 """A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.experiments.comparison_scores.described`."""
 STYLE_NOTE = (
@@ -103,12 +109,11 @@ def table3(
         else:
             against = _one(differences, classifier=name, protocol=strict[0], separation=strict[1])
             row["minus the reference (points)"] = points(against.difference, against.low, against.high)
-            row["Holm's p"] = p_value(against.holm)
+            row["Holm's p"] = _holm(against)
         rows.append({**row, "weights": descriptions[name]["weights"]})
     said = (
         f"Accuracy in per cent over all draws{_drawn(scores, tested)}. {SUBJECT_NOTE} The last differences are of "
-        f"“{column(*strict)}”, each system minus {descriptions[reference]['title']}, face by face; p: each person's "
-        "answers exchanged as a block, exact, and Holm's adjustment over all systems of the table."
+        f"“{column(*strict)}”, each system minus {descriptions[reference]['title']}, face by face. {FAMILY_NOTE}"
     )
     return Table(
         pd.DataFrame(rows),
@@ -136,14 +141,11 @@ def paired(differences: pd.DataFrame, descriptions: Descriptions, *, reference: 
             "right only by it": row.only_first,
             "right only by the reference": row.only_second,
             "p": p_value(row.p_value),
-            "Holm's p": p_value(row.holm),
+            "Holm's p": _holm(row),
         }
         for row in differences.itertuples()
     ]
-    said = (
-        f"The reference is {descriptions[reference]['title']}. {SUBJECT_NOTE} p: each person's answers exchanged as a "
-        "block, two-sided, exact. Holm's p: adjusted for all systems on the same test faces."
-    )
+    said = f"The reference is {descriptions[reference]['title']}. {SUBJECT_NOTE} {PAIRED_NOTE} {FAMILY_NOTE}"
     return Table(pd.DataFrame(rows), "Each system against the reference, face by face", synthetic, (said,))
 
 
@@ -223,12 +225,13 @@ def leader_note(leaders: pd.DataFrame | None, corpus: str, descriptions: Descrip
     """
     if leaders is None:
         return ()
-    return tuple(
-        f"The highest accuracy is that of {descriptions[row.leader]['title']}, before "
-        f"{descriptions[row.runner_up]['title']}: {points(row.difference, row.low, row.high)} points, "
-        f"p {p_value(row.p_value)}, not adjusted for having chosen the two by their accuracy."
-        for row in leaders[leaders["corpus"] == corpus].itertuples()
-    )
+    notes = []
+    for row in leaders[leaders["corpus"] == corpus].itertuples():
+        first, second = (descriptions[name]["title"] for name in (row.leader, row.runner_up))
+        said = "leads" if row.p_value < 0.05 else "has the highest accuracy, but a lead is not shown"
+        gap = points(row.difference, row.low, row.high)
+        notes.append(f"{first} {said}; minus the second, {second}, {gap} points, p {p_value(row.p_value)}.")
+    return tuple(notes)
 
 
 def fer2013(
@@ -261,14 +264,15 @@ def fer2013(
             "minus the reference (points)": "reference"
             if row["system"] == reference
             else points(row["difference"], row["difference_low"], row["difference_high"]),
-            "Holm's p": p_value(row["holm"]),
+            "Holm's p": CHANCE if row.get("at_chance") else p_value(row["holm"]),
             "weights": descriptions[row["system"]]["weights"],
         }
         for row in scores.to_dict("records")
     ]
     said = (
-        "In brackets: 95 % intervals, Wilson's for the categorical accuracy, else a bootstrap over faces. Holm's p: "
-        "McNemar's exact p of the categorical accuracy, adjusted for all systems of this table. Binary accuracy is "
+        "In brackets: 95 % intervals, Wilson's for the categorical accuracy, else a bootstrap over faces; that of a "
+        "difference contains McNemar's exact test. Holm's p: McNemar's p of the categorical accuracy. "
+        f"{FAMILY_NOTE} Binary accuracy is "
         "Keras' name for the share of right yes/no decisions “output > 0.5”; an SVM's outputs are a softmax of its "
         "decision values and no calibrated probabilities."
     )
@@ -405,6 +409,11 @@ def column(protocol: str, separation: str) -> str:
     kind = {"frames": "paper's split", "subjects": "subject-independent"}.get(separation)
     kind = kind or f"paper's split, {SEPARATIONS[separation]}"
     return kind if protocol == protocols.PER_CLASS else f"{kind}, folds"
+
+
+def _holm(row: Any) -> str:
+    """Format Holm's p of a comparison, or say that the system is at chance."""
+    return CHANCE if getattr(row, "at_chance", False) is True else p_value(row.holm)
 
 
 def _one(frame: pd.DataFrame, **where: str) -> Any:
