@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -11,8 +12,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from papermill.inspection import inspect_notebook
+from statsmodels.stats import proportion
 
 from fer_lib import provenance
 from fer_lib.datasets.synthetic import writers
@@ -208,7 +211,7 @@ def test_the_page_of_results_says_in_words_what_its_tables_show():
     variants = {row[0]: first(row[6]) for row in rows("chen2023_variants")[1:]}
     assert variants["random_frozen_seed0"] > variants["seed0"]  # "does better at 1/255 than the trained one"
     table3 = rows("liu2023_table3_measured_seed0")[1:]
-    assert max(table3, key=lambda row: first(row[3]))[0] == "CSPL + SVM*"  # "leads"
+    assert max(table3, key=lambda row: first(row[3]))[0] == "CSPL + SVM*"  # "has the highest accuracy"
     assert first(next(row for row in table3 if row[0].startswith("raw pixels"))[2]) >= 94  # "among them"
     on_fer2013 = {row[0]: row for row in rows("comparators_fer2013_seed0")}
     assert float(on_fer2013["ResNet50 + self-attention + MLP"][5]) > 0.05  # "no more than the SVM on the frozen trunk"
@@ -264,10 +267,31 @@ def test_every_file_it_names_is_there(path):
 def test_numbers_of_the_model_card_stand_in_the_tables_that_it_names():
     card = (PROJECT / "docs" / "model_card.md").read_text(encoding="utf-8")
     tables = {
-        name: (PROJECT / "results" / "reference" / "quick" / "tables" / f"{name}.md").read_text(encoding="utf-8")
+        name: (PROJECT / "results" / "reference" / "paper" / "tables" / f"{name}.md").read_text(encoding="utf-8")
         for name in set(re.findall(r"liu2023_\w+_seed0", card))
     }
     quoted = re.findall(r"\d+\.\d+ \[\d+\.\d+, \d+\.\d+\]", card)
     assert len(quoted) >= 7
     missing = [number for number in quoted if not any(number in table for table in tables.values())]
     assert not missing
+
+
+def test_the_model_card_says_of_turned_heads_and_missing_faces_what_the_photos_show():
+    """Newcombe's interval of the difference between the first and the last third by yaw, and its z."""
+    card = " ".join((PROJECT / "docs" / "model_card.md").read_text(encoding="utf-8").split())
+    values = json.loads((PROJECT / "results/reference/paper/metrics/resnet50_svm_seed0.json").read_text("utf-8"))
+    smiles = pd.DataFrame(values["values"]["genki4k"])
+    for _, part in smiles[smiles["group"].str.startswith("yaw")].groupby("model", sort=False):
+        first, last = part.iloc[0], part.iloc[-1]
+        right = [round(row["accuracy"] * row["photos"]) for row in (first, last)]
+        photos = [first["photos"], last["photos"]]
+        low, high = proportion.confint_proportions_2indep(right[0], photos[0], right[1], photos[1], method="newcomb")
+        z, _ = proportion.proportions_ztest(right, photos)
+        gap = 100 * (first["accuracy"] - last["accuracy"])
+        said = f"{gap:.2f} (points )?\\[{100 * low:+.2f}, \\{100 * high:+.2f}\\] \\(z = {z:.2f}\\)"
+        assert re.search(said, card), said
+        assert low < 0 < high  # "no loss of accuracy is shown"
+    without = smiles[smiles["group"] == "MTCNN: no face"]
+    smiling = without["smiles"] / without["photos"]
+    assert (without["accuracy_high"] < smiling).all()  # "worse than always answering smile"
+    assert f"{100 * smiling.iloc[0]:.2f} % of them are smiles" in card
