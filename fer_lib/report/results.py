@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from fer_lib.errors import FerError
+from fer_lib.evaluation import metrics
 from fer_lib.settings import PROJECT
 from fer_lib.utils.files import write_text
 
@@ -122,6 +123,12 @@ class Tables:
         scores = content["values"]["scores"]
         return float(next(row["value"] for row in scores if (row["split"], row["metric"]) == ("testing", metric)))
 
+    def losses(self, name: str) -> np.ndarray:
+        """Compute each test face's cross-entropy from ``predictions/<name>_testing.csv``, shape (N,)."""
+        frame = pd.read_csv(self._existing(f"predictions/{name}_testing.csv"))
+        shares = frame.drop(columns=["face", "label", "data"], errors="ignore").to_numpy()
+        return metrics.cross_entropies(shares, frame["label"].to_numpy())
+
     def _existing(self, name: str) -> Path:
         path = self._results / name
         if not path.is_file():
@@ -183,6 +190,9 @@ def _chen2023(tables: Tables) -> dict[str, str]:
         "cnn_validation": measured("Validation accuracy"),
         "cnn_testing": measured("Testing accuracy"),
         "cnn_loss": f"{float(measured('Training loss')):.2f}",
+        "seeds_interval": "is that of the mean over seeds and faces"
+        if "mean over seeds and faces" in tables.notes("chen2023_table2")
+        else "spans the intervals of all three",
     }
 
 
@@ -190,9 +200,10 @@ def _variants(tables: Tables) -> dict[str, str]:
     columns = ["training", "trunk", "epochs", "loss (nats)", "categorical accuracy", "binary accuracy"]
     rows = tables.frame("chen2023_variants")[columns].to_numpy().tolist()
     head = ["training", "weights", "epochs", "loss", "categorical<br>accuracy", "binary<br>accuracy"]
-    seeds = [tables.score(f"resnet50_mlp_seed{seed}", "loss") for seed in (0, 1, 2)]
-    reach = stats.t.ppf(0.975, len(seeds) - 1) * np.std(seeds, ddof=1) * np.sqrt(1 + 1 / len(seeds))
-    apart = tables.score("resnet50_mlp-float32_trunk_seed0", "loss") - np.mean(seeds)
+    apart = tables.losses("resnet50_mlp-float32_trunk_seed0") - tables.losses("resnet50_mlp_seed0")
+    error = float(apart.std(ddof=1) / np.sqrt(len(apart)))
+    reach = stats.norm.ppf(0.975) * error
+    ends = apart.mean() - reach, apart.mean() + reach
 
     def variant(column: str, name: str) -> str:
         return estimate(tables.cell("chen2023_variants", column, name))
@@ -203,8 +214,8 @@ def _variants(tables: Tables) -> dict[str, str]:
         "bfloat16_loss": variant("loss (nats)", "seed0"),
         "float32_accuracy": variant("categorical accuracy", "float32_trunk_seed0"),
         "bfloat16_accuracy": variant("categorical accuracy", "seed0"),
-        "float32_apart": f"{apart:.4f}",
-        "seed_reach": f"{reach:.4f}",
+        "float32_apart": f"{apart.mean():+.4f} nats [{ends[0]:+.4f}, {ends[1]:+.4f}], standard error {error:.4f}",
+        "float32_told": "cannot be told from" if ends[0] <= 0 <= ends[1] else "differs from",
     }
 
 
@@ -269,8 +280,16 @@ def _table3(tables: Tables) -> dict[str, str]:
     def apart_of(comparator: str) -> str:
         return tables.cell(name, "subject-independent", comparator)
 
+    tuned = next(row for row in tables.rows(name) if row[0].startswith("ResNet-50 + SVM as in notebook 04"))
+    lead = re.search(r"(minus the second, [^.]*[\d.]+ points, p [<\d. ]+\d)", tables.notes(name))
+    counted = "all rows that are not at chance" if "At chance" in tables.notes(name) else "all rows"
     return {
         "liu2023_table3": table(head, rows),
+        "lead": f" ({lead[1]})" if lead else "; whether it leads was not tested",
+        "family": counted,
+        "tuning_gain": tuned[4],
+        "tuning_p": tuned[5],
+        "tuning_says": "does not confirm" if float(tuned[5].strip("< ")) >= 0.05 else "confirms",
         "high_count": COUNTS[high],
         "cspl_apart": apart_of("CSPL + SVM"),
         "own_apart": apart_of("ResNet-50 + SVM as in notebook 04"),
