@@ -43,7 +43,9 @@ def answers(
     Returns:
         (name, scaling) -> probabilities, float (N, classes); raw pixels are ``("pixels", "unit")``.
     """
-    found = {(PIXELS, "unit"): _fitted(classifiers.pixels(learn.images), learn.labels, classifiers.pixels(test.images))}
+    found = {
+        (PIXELS, "unit"): regression(classifiers.pixels(learn.images), learn.labels, classifiers.pixels(test.images))
+    }
     for name, network in trunks.items():
         pooled = keras.Model(network.inputs, keras.layers.GlobalAveragePooling2D()(network.outputs[0]))
         engine = trunk.engine_of(pooled, settings)
@@ -53,7 +55,7 @@ def answers(
                 trunk.in_batches(run, faces.images, np.empty((len(faces), pooled.output_shape[1]), np.float32))
                 for faces in (learn, test)
             ]
-            found[name, scaling] = _fitted(features[0], learn.labels, features[1])
+            found[name, scaling] = regression(features[0], learn.labels, features[1])
     return found
 
 
@@ -82,7 +84,8 @@ def gains(found: Mapping[tuple[str, str], np.ndarray], test: FaceDataset, *, ove
     return pd.DataFrame(rows)
 
 
-def _fitted(learn: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+def regression(learn: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Fit a softmax regression on features (N, D) and their labels; compute probabilities of ``test``, (M, classes)."""
     examples = classifiers.Examples(learn, labels)
     fitted = classifiers.fit_with(
         "resnet50_softmax", examples, parameters={"C": PENALTY}, settings=ResNet50SvmSettings()

@@ -5,6 +5,7 @@ Everything that a paper leaves open is a setting; ``docs/decisions.md`` lists th
 
 from fer_lib.settings.chen2023 import (
     BaselineCnnSettings,
+    InputScaleSettings,
     PublicCnnSettings,
     ResNet50MlpSettings,
     ResNetSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "DepthStudySettings",
     "ExpansionSettings",
     "FaceSettings",
+    "InputScaleSettings",
     "LeNetSettings",
     "OwnNetworkSettings",
     "PretrainingSettings",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fer_lib.settings.common import STRICT, Fraction, Positive
+from fer_lib.settings.common import STRICT, Fraction, Positive, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -96,6 +96,25 @@ class ResNet50MlpSettings(ResNetSettings):
 
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
     dropout_rate: Fraction = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class InputScaleSettings:
+    """Study of the trunk's input scale (notebook 02): why a division by 255 leaves chen2023's model unsure.
+
+    Command: ``papermill notebooks/02_preprocessing.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
+
+    Attributes:
+        divisors: what the pixels, 0-255 or less ImageNet's means, are divided by.
+        learn_faces: training faces that the linear probe learns from.
+        test_faces: validation faces that score it.
+        faces: faces among these whose features' variation, and bfloat16's error, is measured.
+    """
+
+    divisors: tuple[PositiveFloat, ...] = (255, 127.5, 64, 16, 4, 1)
+    learn_faces: Positive = 4000
+    test_faces: Positive = 2000
+    faces: Positive = 512
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

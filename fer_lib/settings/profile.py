@@ -15,7 +15,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from fer_lib.errors import FerError, nearest
-from fer_lib.settings.chen2023 import BaselineCnnSettings, PublicCnnSettings, ResNet50MlpSettings
+from fer_lib.settings.chen2023 import (
+    BaselineCnnSettings,
+    InputScaleSettings,
+    PublicCnnSettings,
+    ResNet50MlpSettings,
+    TrainingSettings,
+)
 from fer_lib.settings.common import LATER_SETTINGS, PRETRAIN, STRICT, TRUNKS, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.comparators import ComparatorSettings
 from fer_lib.settings.liu2023 import (
@@ -48,6 +54,7 @@ class Profile:
         resnet50_mlp: chen2023's model.
         baseline_cnn: chen2023's traditional CNN.
         public_cnns: public CNNs that are trained and tested next to it.
+        input_scale: what chen2023's trunk keeps of its input as the pixels' scale changes.
         ckplus: liu2023's corpus and its divisions.
         faces: liu2023's face crops.
         expansion: liu2023's twelve-fold augmentation and "cross-cut".
@@ -64,6 +71,7 @@ class Profile:
     resnet50_mlp: ResNet50MlpSettings = ResNet50MlpSettings()
     baseline_cnn: BaselineCnnSettings = BaselineCnnSettings()
     public_cnns: PublicCnnSettings = PublicCnnSettings()
+    input_scale: InputScaleSettings = InputScaleSettings()
     ckplus: CkPlusSettings = CkPlusSettings()
     faces: FaceSettings = FaceSettings()
     expansion: ExpansionSettings = ExpansionSettings()
@@ -235,7 +243,7 @@ def settings_dict(settings: Any) -> dict[str, Any]:
 
 def _fields(settings: Any) -> dict[str, Any]:
     plain = dataclasses.asdict(settings)
-    if not isinstance(settings, DataSettings | FaceSettings):
+    if not isinstance(settings, (DataSettings, FaceSettings, TrainingSettings)):
         return plain
     return {name: value for name, value in plain.items() if LATER_SETTINGS.get(name, ...) != value}
 

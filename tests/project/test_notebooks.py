@@ -169,6 +169,8 @@ def test_only_training_escapes_the_strict_comparison(path):
         assert any(trains in cell.source for trains in TRAINS for cell in ignored)
     elif path.stem == "08_replication_report":
         assert all(re.search("results|chen2023|liu2023", cell.source) for cell in ignored)
+    elif path.stem == "02_preprocessing":  # processors differ in the last bits of a network's features
+        assert all(re.search("input_scale|scale_tables", cell.source) for cell in ignored)
     else:
         assert not ignored
 
