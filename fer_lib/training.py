@@ -30,6 +30,9 @@ from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 
+LEAST_GAIN = 1e-4
+"""By how much a validation loss must be lower to end a plateau: ReduceLROnPlateau's ``min_delta``."""
+
 
 def set_seed(seed: int) -> None:
     """Seed Python and NumPy, which fixes the initial weights and the dropout of the networks that are built next.
@@ -190,6 +193,8 @@ def train(
     _complete(fitted_part, validation_batches)
     while not _finished(history, settings):
         epoch, started = len(history), time.monotonic()
+        if drops := _plateaus(history, settings):
+            model.optimizer.learning_rate = settings.learning_rate * settings.plateau_factor**drops
         fitted = fitted_part.fit(
             FaceBatches(training, settings, engine=engine, augment_with=(seed, epoch)),
             initial_epoch=epoch,
@@ -223,12 +228,19 @@ def predict(
         settings: the settings of the experiment.
         scaling: the scaling of the pixels; None is the settings' own, "raw images" on the testing set are ``"raw"``.
     """
+    return predict_images(model, faces.images, settings=settings, scaling=scaling)
+
+
+def predict_images(
+    model: keras.Model, images: np.ndarray, *, settings: TrainingSettings, scaling: str | None = None
+) -> np.ndarray:
+    """Compute probabilities as :func:`predict` does, of images (N, H, W), uint8 or float32 in 0-255."""
     scaling = scaling or settings.scaling
     parts = split_model(model, settings)
     if parts:
-        return parts.predict(faces.images, scaling=scaling)
-    outputs = np.empty((len(faces), model.output_shape[1]), np.float32)
-    return in_batches(scaled(one_at_a_time(model), scaling), faces.images, outputs)
+        return parts.predict(images, scaling=scaling)
+    outputs = np.empty((len(images), model.output_shape[1]), np.float32)
+    return in_batches(scaled(one_at_a_time(model), scaling), images, outputs)
 
 
 def _store(checkpoints: str | Path | None, settings: TrainingSettings) -> Checkpoints:
@@ -310,6 +322,25 @@ def _finished(history: pd.DataFrame, settings: TrainingSettings) -> bool:
         return len(history) >= settings.epochs
     without = len(history) - 1 - int(history["val_loss"].to_numpy().argmin())
     return len(history) >= settings.epochs or without >= patience
+
+
+def _plateaus(history: pd.DataFrame, settings: TrainingSettings) -> int:
+    """Count how often the validation loss has not fallen for ``plateau_patience`` epochs, as ReduceLROnPlateau does.
+
+    The count follows from the history alone, so that a resumed training has the learning rate of an undisturbed one.
+    """
+    patience = getattr(settings, "plateau_patience", 0)
+    if not patience or history.empty:
+        return 0
+    best, waited, drops = math.inf, 0, 0
+    for loss in history["val_loss"]:
+        if loss < best - LEAST_GAIN:
+            best, waited = loss, 0
+            continue
+        waited += 1
+        if waited >= patience:
+            waited, drops = 0, drops + 1
+    return drops
 
 
 def _report_progress(row: dict[str, float], epochs: int) -> None:

@@ -177,6 +177,31 @@ def test_early_stopping_is_off_by_default_and_stops_when_asked(tmp_path):
     assert stops(rising, 2)
 
 
+def test_plateaus_are_those_of_keras():
+    losses = [2.0, 1.9, 1.9, 1.89995, 1.95, 1.8, 1.81, 1.82, 1.83, 1.84, 1.85, 1.7]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.1), "mse")
+    callback = keras.callbacks.ReduceLROnPlateau(patience=2, factor=0.5)
+    callback.set_model(model)
+    callback.on_train_begin()
+    settings = change(TINY, plateau_patience=2, plateau_factor=0.5)
+    for epoch, loss in enumerate(losses):
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        drops = training._plateaus(pd.DataFrame({"val_loss": losses[: epoch + 1]}), settings)
+        assert float(model.optimizer.learning_rate) == pytest.approx(0.1 * 0.5**drops)
+    assert drops == 3
+    assert training._plateaus(pd.DataFrame({"val_loss": losses}), TINY) == 0
+
+
+def test_a_plateau_lowers_the_learning_rate_of_the_next_epoch(tmp_path):
+    settings = change(TINY, plateau_patience=1, plateau_factor=0.5)
+    run(change(settings, epochs=2), checkpoints=tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv").assign(val_loss=[1.0, 2.0])  # as if it had over-fitted
+    history.to_csv(tmp_path / "history.csv", index=False)
+    model, _ = run(change(settings, epochs=3), checkpoints=tmp_path)
+    assert float(model.optimizer.learning_rate) == pytest.approx(settings.learning_rate / 2)
+
+
 def test_the_last_model_is_not_kept_where_the_caller_does_not_need_it(tmp_path, undisturbed):
     history = run(TINY, checkpoints=tmp_path, keep_trained=False)[1]
     assert len(history) == TINY.epochs

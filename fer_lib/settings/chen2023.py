@@ -28,6 +28,9 @@ class TrainingSettings:
         learning_rate: of Adam; the paper gives none, Keras' default is 0.001.
         kernel_initializer: of every new layer; the default is Keras'.
         early_stopping_patience: epochs without a lower validation loss before training stops; 0 never stops early.
+        plateau_patience: epochs without a validation loss lower by 0.0001 before the learning rate is multiplied by
+            ``plateau_factor``, as Keras' ReduceLROnPlateau does; 0 never changes it.
+        plateau_factor: that factor.
         precision: of the layers that train; ``"mixed_bfloat16"``, for a GPU, computes in bfloat16 and keeps weights,
             loss and softmax in float32.
         layers: of a network all of whose layers train: ``"keras"``, Keras' own, or ``"fast"``, the same mathematics
@@ -44,6 +47,8 @@ class TrainingSettings:
     learning_rate: Annotated[float, Field(gt=0.0)] = 0.001
     kernel_initializer: Literal["glorot_uniform", "he_normal", "he_uniform", "glorot_normal"] = "glorot_uniform"
     early_stopping_patience: Annotated[int, Field(ge=0)] = 0
+    plateau_patience: Annotated[int, Field(ge=0)] = 0
+    plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     layers: Literal["keras", "fast"] = "keras"
 

@@ -18,7 +18,15 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 
-LATER_SETTINGS = {"labels": "fer2013", "drop_near_duplicates": False, "channels": "grey", "mtcnn_engine": "package"}
+LATER_SETTINGS = {
+    "labels": "fer2013",
+    "drop_near_duplicates": False,
+    "channels": "grey",
+    "mtcnn_engine": "package",
+    "plateau_patience": 0,
+    "plateau_factor": 0.5,
+    "layers": "keras",
+}
 """Settings that came later, with their defaults: records leave them out there, as those of earlier runs do."""
 
 
