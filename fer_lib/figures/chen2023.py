@@ -27,7 +27,6 @@ from fer_lib.figures.style import (
     METRIC_COLORS,
     PARTS,
     SOFT,
-    UNSURE,
     WIDTH,
     as_runs,
     colors,
@@ -43,6 +42,7 @@ from fer_lib.figures.style import (
     styled,
     with_bounds,
 )
+from fer_lib.tables.format import UNSURE
 
 if TYPE_CHECKING:
     import keras

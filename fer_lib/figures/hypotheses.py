@@ -22,7 +22,6 @@ from fer_lib.figures.style import (
     METRIC_COLORS,
     PALETTE,
     SOFT,
-    UNSURE,
     as_levels,
     as_runs,
     colors,
@@ -38,12 +37,23 @@ from fer_lib.figures.style import (
     styled,
 )
 from fer_lib.tables.chen2023 import SPLITS
-from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, percent, setting_name
+from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, UNSURE, percent, setting_name
 from fer_lib.tables.hypotheses import SWEEPS
 from fer_lib.tables.liu2023 import HYPOTHESIS2
 
 LOWEST = 5 / 7  # the binary accuracy, over seven classes, of a softmax that is sure of every face and always wrong
 BOTH_PARTS = "training + test together"
+LOSSES = (1.55, 1.9)  # nats; the printed ones are 1.68 to 1.78, the class priors have 1.81
+NEAR = (0.8545, 0.8665)  # binary accuracies of these losses
+# where the words of a printed pair are, in points from its mark, and which of their sides is there
+PAIR_LABELS: dict[str, dict[str, tuple[tuple[float, float], Literal["left", "center", "right"]]]] = {
+    "binary": {"training": ((8, 2), "left"), "validation": ((-8, 2), "right"), "testing": ((0, -14), "center")},
+    "categorical": {
+        "training": ((0, 13), "center"),
+        "validation": ((-8, -12), "center"),
+        "testing": ((0, -13), "center"),
+    },
+}
 PRINTED: dict[str, Any] = {"color": INK, "linewidth": 1.2}
 CHANCE: dict[str, Any] = {"color": SOFT, "linewidth": 1.2, "linestyle": ":"}
 PART_DASHES = {"training": "", "validation": (4, 1.5)}
@@ -92,6 +102,48 @@ def hypothesis1(
             left.axhline(level, color=color, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
         left.set_title(model_name(model), loc="left", pad=8 if place else 40, weight="bold")  # room for the legend
     legend_across(grid[0, 0], columns=2, handles=_accuracy_handles())
+    return figure
+
+
+@styled
+def hypothesis1_curve(
+    epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame, synthetic: bool = False
+) -> Figure:
+    """Draw both accuracies over the loss, a point for each epoch of each training, next to the printed pairs.
+
+    Hypothesis 1: a loss as high as the printed ones comes with a binary accuracy near 6/7, whatever the trunk, and with
+    a categorical accuracy far below the printed one.
+
+    Args:
+        epochs: a row for each epoch and part: ``training`` (its name), ``part``, ``loss``, ``binary_accuracy`` and
+            ``categorical_accuracy``.
+        logs: of :func:`fer_lib.published.template.logs`.
+        printed: ``split``, ``loss`` and ``accuracy`` as printed.
+        synthetic: whether to mark the figure as made from generated faces.
+    """
+    if epochs.empty:
+        return not_yet("Hypothesis 1, both accuracies over the loss", "notebook 03")
+    names = list(epochs["training"].unique())
+    note = (
+        "Each mark is one epoch of one training of ResNet50 + MLP: filled in validation, hollow in training. Diamonds: "
+        "the pairs as printed in Table 2. Stars: public copies of a similar notebook, with ImageNet's weights. The "
+        "line is 6/7, the binary accuracy of a model that is never more than 50 % sure. Left: the axis that tells the "
+        "printed values apart; right: the whole scale."
+    )
+    title = "Hypothesis 1: which accuracy comes with the printed losses?"
+    figure = new_figure(4.2, title, note=note, synthetic=synthetic)
+    panels = figure.subplots(1, 2)
+    few = epochs["loss"].between(*LOSSES).mean() < 0.2  # trainings of a few epochs, far from the printed losses
+    for ax, kind in zip(panels, ("binary", "categorical"), strict=True):
+        _loss_panel(ax, epochs, logs, kind, printed)
+        if not few:
+            ax.set_xlim(LOSSES)
+            _name_pairs(ax, printed, PAIR_LABELS[kind])
+        ax.set_title(f"{kind} accuracy", loc="left", weight="bold", pad=8 + 13 * -(-(len(names) + 2) // 4))
+    if not few:
+        panels[0].set_ylim(NEAR)
+    panels[1].set_ylim(0, 1)
+    legend_across(panels[0], columns=4, handles=_loss_handles(names))
     return figure
 
 
@@ -199,6 +251,42 @@ def hypothesis4(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) 
         panels[0], columns=2, handles={"measured": measured, "printed, in place of which it is quoted": printed}
     )
     return figure
+
+
+def _loss_panel(ax: Axes, epochs: pd.DataFrame, logs: pd.DataFrame, kind: str, printed: pd.DataFrame) -> None:
+    """Draw the epochs, the logs and the printed pairs of one accuracy over the loss."""
+    column = f"{kind}_accuracy"
+    names = list(epochs["training"].unique())
+    for name, color, marker in zip(names, colors(names), markers(names), strict=True):
+        for part, fill in (("training", "none"), ("validation", color)):
+            own = epochs[(epochs["training"] == name) & (epochs["part"] == part)]
+            look: dict[str, Any] = {"s": 14, "facecolors": fill, "edgecolors": color, "linewidths": 0.7, "alpha": 0.8}
+            ax.scatter(own["loss"], own[column], marker=marker, **look)
+    ax.scatter(logs["loss"], logs[column], marker="*", s=70, color=INK, zorder=3)
+    ax.axhline(UNSURE, color=SOFT, linewidth=1, zorder=1, label="_level")
+    ax.scatter(printed["loss"], printed["accuracy"], marker="D", s=42, facecolors="white", edgecolors=INK, zorder=4)
+    ax.set(xlabel="loss (nats)", ylabel="")
+
+
+def _name_pairs(
+    ax: Axes,
+    printed: pd.DataFrame,
+    places: Mapping[str, tuple[tuple[float, float], Literal["left", "center", "right"]]],
+) -> None:
+    """Write split and accuracy next to each printed pair."""
+    for row in printed.itertuples():
+        place, side = places[row.split]
+        ax.annotate(
+            f"{row.split} {row.accuracy:.4f}", (row.loss, row.accuracy), xytext=place, textcoords="offset points",
+            ha=side, va="center", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3}, zorder=5,
+        )  # fmt: skip
+
+
+def _loss_handles(names: Sequence[str]) -> dict[str, Line2D]:
+    looks = zip(names, colors(names), markers(names), strict=True)
+    handles = {name: Line2D([], [], linestyle="none", marker=marker, color=color) for name, color, marker in looks}
+    handles["printed"] = Line2D([], [], linestyle="none", marker="D", markerfacecolor="white", markeredgecolor=INK)
+    return handles | {"public copies": Line2D([], [], linestyle="none", marker="*", markersize=9, color=INK)}
 
 
 def _quotes_panel(ax: Axes, rows: pd.DataFrame) -> None:

@@ -56,7 +56,6 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
-UNSURE = 6 / 7  # the binary accuracy, over seven classes, of a model that is never more than 50 % sure
 # Seaborn computes intervals from samples, but ours are known. Given low, value and high as three samples, it draws the
 # value as their median and the interval as their range.
 INTERVAL = {"estimator": "median", "errorbar": ("pi", 100)}

@@ -17,9 +17,10 @@ from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures
 from fer_lib.figures.style import not_yet, with_source
 from fer_lib.provenance import same_faces
+from fer_lib.published import template
 from fer_lib.report import audit as audit_report
 from fer_lib.report.audit import PaperAudit
-from fer_lib.tables import chen2023 as chen2023_tables
+from fer_lib.tables import chen2023 as chen2023_tables, hypotheses as hypotheses_tables
 from fer_lib.tables.base import Table, over_seeds, printed_scores, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
 from fer_lib.utils.files import file_sha256
@@ -118,7 +119,7 @@ class Results:
             # without weights no layer is frozen; results from before there were engines were computed by Keras
             computed = "–" if settings["weights"] == "none" else settings.get("trunk_precision", "float32")
             facts |= {"frozen layers in": computed, "epochs": settings["epochs"]}
-            rows.append({"training": name.removeprefix("resnet50_mlp").lstrip("-_"), **facts, **cells})
+            rows.append({"training": _short(name), **facts, **cells})
         title = "ResNet50 + MLP, other readings and other weights: test faces, 95 % intervals"
         return self._table(pd.DataFrame(rows), title)
 
@@ -172,6 +173,46 @@ class Results:
         priors = self._means().get("class_priors")
         figure = hypotheses_figures.hypothesis1(histories, priors=priors, printed=printed, synthetic=self.synthetic)
         return self._sourced(figure, *TRAINED)
+
+    def hypothesis1_curve_figure(self) -> Figure:
+        """Draw both accuracies over the loss: every epoch of ResNet50 + MLP's trainings, and the printed pairs."""
+        return hypotheses_figures.hypothesis1_curve(
+            self.epochs(), template.logs(), printed=self._printed_pairs(), synthetic=self.synthetic
+        )
+
+    def hypothesis1_table(self) -> Table:
+        """Build the table of the three printed accuracies, those measured, and what would reach the printed ones."""
+        measured = self._means().get("resnet50_mlp", pd.DataFrame(columns=["split", "metric", "value"]))
+        return hypotheses_tables.hypothesis1(self._printed_pairs(), measured, self.epochs(), synthetic=self.synthetic)
+
+    def epochs(self) -> pd.DataFrame:
+        """List every epoch of every training of ResNet50 + MLP, variants included, in training and in validation.
+
+        Returns:
+            ``training`` (such as ``"seed0"``), ``part``, ``epoch``, ``loss`` and both accuracies.
+        """
+        metrics_of = ["loss", "binary_accuracy", "categorical_accuracy"]
+        parts = [pd.DataFrame(columns=["training", "part", "epoch", *metrics_of])]
+        for name in [*(f"resnet50_mlp_seed{seed}" for seed in self.scores["resnet50_mlp"]), *self.variants]:
+            history = self.run.load_rows(name, folder="histories")
+            if history is None:
+                continue
+            for part, prefix in (("training", ""), ("validation", "val_")):
+                own = history[["epoch", *(prefix + metric for metric in metrics_of)]]
+                own = own.set_axis(["epoch", *metrics_of], axis=1)
+                parts.append(own.assign(training=_short(name), part=part)[parts[0].columns])
+        return pd.concat(parts[1:], ignore_index=True) if len(parts) > 1 else parts[0]
+
+    def _printed_pairs(self) -> pd.DataFrame:
+        """List the printed loss and accuracy of ResNet50 + MLP by split, with the faces that the paper states."""
+        sets = {"training": "training_22967", "validation": "validation_5741", "testing": "testing"}
+        faces = published.record("chen2023").sets
+        pairs = {metric: printed_scores("chen2023", "resnet50_mlp", metric) for metric in ("loss", "accuracy")}
+        rows = [
+            {"split": split, **{metric: pairs[metric][split] for metric in pairs}, "faces": faces[name].faces}
+            for split, name in sets.items()
+        ]
+        return pd.DataFrame(rows)
 
     def loss_figure(self, model: str) -> Figure:
         """Draw the loss of every seed's training (chen2023's Figure 5)."""
@@ -335,6 +376,11 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
         for name in names
     }
     return Results(run, scores, values, tuple(name for name in names if name in variants))
+
+
+def _short(name: str) -> str:
+    """Shorten a training's name: ``"resnet50_mlp-trunk_scaling_seed0"`` to ``"trunk_scaling_seed0"``."""
+    return name.removeprefix("resnet50_mlp").lstrip("-_")
 
 
 def _seed_phrase(seeds: list[int]) -> str:

@@ -23,6 +23,7 @@ SCORE_NAMES = {
     "macro_f1": "macro F1",
     "balanced_accuracy": "balanced accuracy",
 }
+UNSURE = 6 / 7  # the binary accuracy, over seven classes, of a model that is never more than 50 % sure
 SEPARATIONS = {"frames": "frames at random", "sequences": "sequences apart", "subjects": "subjects apart"}
 PROTOCOLS = {"per class": "56 + 14 faces a class", "folds": "folds"}
 

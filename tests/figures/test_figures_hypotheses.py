@@ -10,7 +10,8 @@ from test_figures import check_legible, check_small, history, levels, svg, words
 from test_figures_liu2023 import offsets, study
 
 from fer_lib.experiments import lenet_hypothesis
-from fer_lib.figures import hypotheses as figures
+from fer_lib.figures import hypotheses as figures, input_scale
+from fer_lib.published import template
 from fer_lib.tables import base as tables
 from fer_lib.tables.format import MODEL_NAMES
 
@@ -29,13 +30,59 @@ def priors(testing: float = 0.2449) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["split", "metric", "value"])
 
 
+def loss_points(around: float) -> pd.DataFrame:
+    names = ["seed0", "seed1", "trunk_scaling_seed0", "random_frozen_seed0"]
+    rows = [
+        (name, part, around + 0.01 * step, 0.86 - 0.0003 * step, 0.3 - 0.003 * step)
+        for name in names
+        for part in ("training", "validation")
+        for step in range(-8, 8)
+    ]
+    return pd.DataFrame(rows, columns=["training", "part", "loss", "binary_accuracy", "categorical_accuracy"])
+
+
+def pairs() -> pd.DataFrame:
+    values = {metric: tables.printed_scores("chen2023", "resnet50_mlp", metric) for metric in ("loss", "accuracy")}
+    return pd.DataFrame(
+        {"split": list(values["loss"]), **{name: list(cells.values()) for name, cells in values.items()}}
+    )
+
+
+def input_scales() -> tuple[pd.DataFrame, pd.DataFrame]:
+    scales = [
+        (name, divisor, centred, share / divisor**0.3, 0.3, 0.28, 0.32, 0.1)
+        for name, share in (("given", 0.7), ("random", 0.4))
+        for divisor in (255, 127.5, 64, 16, 4, 1)
+        for centred in (False, True)
+    ]
+    names = ["trunk", "divisor", "centred", "variation", "accuracy", "low", "high", "sure"]
+    blocks = [
+        "pixels",
+        "conv1_conv",
+        "conv1_bn",
+        "pool1_pool",
+        *(f"conv{n}_block{m}_out" for n in (2, 3) for m in (1, 2)),
+    ]
+    layers = [
+        (name, divisor, centred, block, 0.3)
+        for name in ("given", "random")
+        for divisor, centred in ((255, False), (1, True))
+        for block in blocks
+    ]
+    return pd.DataFrame(scales, columns=names), pd.DataFrame(layers, columns=[*names[:3], "layer", "variation"])
+
+
 @pytest.fixture(scope="module")
 def makers():
     few = {"baseline_cnn": epochs(3, 0), "resnet50_mlp": epochs(3, 0)}
     mixed = {"baseline_cnn": epochs(3, 0), "resnet50_mlp": epochs(50, 0, 1)}
     alone = {"baseline_cnn": None, "resnet50_mlp": epochs(50, 0, 1)}
     twenty = study(seeds=20)
+    scales, layers = input_scales()
     return {
+        "loss": lambda **s: figures.hypothesis1_curve(loss_points(1.7), template.logs(), printed=pairs(), **s),
+        "loss of few": lambda **s: figures.hypothesis1_curve(loss_points(2.2), template.logs(), printed=pairs(), **s),
+        "scale": lambda **s: input_scale.input_scale(scales, layers, **s),
         "few": lambda **s: figures.hypothesis1(few, priors=priors(), printed=PRINTED, **s),
         "mixed": lambda **s: figures.hypothesis1(mixed, priors=priors(), printed=PRINTED, **s),
         "alone": lambda **s: figures.hypothesis1(alone, priors=None, printed=PRINTED, **s),
@@ -45,7 +92,7 @@ def makers():
     }
 
 
-NAMES = ["few", "mixed", "alone", "study", "study of twenty", "study of one"]
+NAMES = ["loss", "loss of few", "scale", "few", "mixed", "alone", "study", "study of twenty", "study of one"]
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +280,25 @@ def test_what_was_not_trained_is_said():
     assert words(figure).count("not trained here") == 1
     assert "not trained here" in [text.get_text() for text in panels(figure)["Section 3.2.2: batch size 1"].texts]
     assert "not trained here" not in words(figures.hypothesis3(results))
+
+
+def test_the_printed_pairs_and_the_copies_are_on_both_axes_of_the_loss_figure(drawn):
+    near, whole = drawn["loss"].axes
+    assert near.get_ylim() == figures.NEAR
+    assert whole.get_ylim() == (0, 1)
+    for ax in (near, whole):
+        points = np.concatenate([offsets.get_offsets() for offsets in ax.collections])
+        for row in pairs().itertuples():
+            assert np.isclose(points, (row.loss, row.accuracy)).all(axis=1).any()
+        assert {text.get_text() for text in ax.texts} == {"training 0.8580", "validation 0.8581", "testing 0.8571"}
+    stars = whole.collections[-2].get_offsets()
+    assert np.isclose(np.asarray(stars)[:, 1], 0.2765).any()
+
+
+def test_losses_far_from_the_printed_ones_widen_the_axis(drawn):
+    assert drawn["loss of few"].axes[0].get_xlim()[1] > 2.2
+
+
+def test_a_figure_without_trainings_says_what_to_run():
+    empty = figures.hypothesis1_curve(loss_points(1.7).iloc[:0], template.logs(), printed=pairs())
+    assert "notebook 03" in words(empty)

@@ -11,7 +11,12 @@ import pytest
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
-from fer_lib.tables import base as tables, chen2023 as chen2023_tables
+from fer_lib.tables import (
+    base as tables,
+    chen2023 as chen2023_tables,
+    hypotheses as hypotheses_tables,
+    input_scale as scale_tables,
+)
 from fer_lib.tables.base import Table
 from fer_lib.tables.format import MODEL_NAMES
 
@@ -299,3 +304,73 @@ def test_statements_set_printed_beside_measured_in_the_order_given():
 def test_an_unknown_statement_is_a_mistake_in_the_call():
     with pytest.raises(KeyError, match="trunk-size"):
         tables.statements("chen2023", {"trunk-size": 1})
+
+
+# --- the input's scale, and hypothesis 1 ------------------------------------------------------------------------------
+
+
+def scale_rows() -> pd.DataFrame:
+    row = {
+        "trunk": "given",
+        "divisor": 255.0,
+        "centred": False,
+        "variation": 0.0204,
+        "variance": 1e-4,
+        "after_batch_norm": 0.3,
+        "accuracy": 0.25,
+        "low": 0.23,
+        "high": 0.27,
+        "sure": 0.01,
+        "bfloat16_of_norm": 0.005,
+        "bfloat16_of_variation": 0.2345,
+    }
+    lacking = {"bfloat16_of_norm": np.nan, "bfloat16_of_variation": np.nan}
+    return pd.DataFrame([row, {**row, "trunk": "random", "divisor": 1.0, "centred": True, **lacking}])
+
+
+def test_the_input_scales_say_what_is_kept_and_what_bfloat16_costs():
+    table = scale_tables.scales(scale_rows(), synthetic=True)
+    assert table.heading.startswith("SYNTHETIC")
+    first, second = table.frame.to_dict("records")
+    assert (first["pixels times"], second["pixels times"]) == ("1/255", "1, mean subtracted")
+    assert first["variation (%)"] == "2.0"
+    assert first["probe's accuracy (%)"] == "25.00 [23.00, 27.00]"
+    assert (first["bfloat16, of the norm (%)"], first["of the variation (%)"]) == ("0.50", "23.45")
+    assert second["of the variation (%)"] == "–"
+
+
+def test_the_layers_stay_in_order_with_a_column_for_each_trunk_and_scale():
+    rows = [
+        {"trunk": "given", "divisor": divisor, "centred": centred, "layer": layer, "variation": share}
+        for divisor, centred in ((255.0, False), (1.0, True))
+        for layer, share in (("pixels", 0.5), ("conv1_bn", 0.02))
+    ]
+    frame = scale_tables.layers(pd.DataFrame(rows)).frame
+    assert list(frame.index) == ["pixels", "conv1_bn"]
+    assert list(frame.columns) == ["given, 1/255", "given, 1, mean subtracted"]
+    assert frame.loc["conv1_bn", "given, 1/255"] == "2.0"
+
+
+def test_hypothesis1_counts_the_sure_faces_that_the_printed_values_need():
+    printed = pd.DataFrame(
+        {
+            "split": SPLITS,
+            "loss": [1.71, 1.68, 1.78],
+            "accuracy": [0.8580, 0.8581, 0.8571],
+            "faces": [22967, 5741, 3589],
+        }
+    )
+    epochs = pd.DataFrame(
+        {
+            "part": ["training", "training", "validation", "validation"],
+            "loss": [1.70, 1.9, 1.78, 1.71],
+            "binary_accuracy": [0.859, 0.857, 0.8572, 0.7],
+            "categorical_accuracy": [0.31, 0.25, 0.26, 0.1],
+        }
+    )
+    frame = hypotheses_tables.hypothesis1(printed, measured(binary=0.8572), epochs).frame.set_index("split")
+    need = frame["more sure-right than sure-wrong, for the printed"]
+    assert need.to_list() == ["130 to 145", "37 to 40", "-2 to 0"]
+    assert frame.loc["testing", "measured"] == f"{7 * 3589 * (0.8572 - 6 / 7):.0f}"
+    assert frame["their binary accuracy"].to_list() == ["0.8590 to 0.8590", "–", "0.8572 to 0.8572"]
+    assert hypotheses_tables.hypothesis1(printed, measured().iloc[:0], epochs).frame["measured"].eq("–").all()
