@@ -103,6 +103,18 @@ class Results:
                     rows.append({"model": MODEL_NAMES[model], "faces": split, **cells})
         return self._table(pd.DataFrame(rows), "Validation, test, and test on raw pixels")
 
+    def readings_table(self) -> Table:
+        """Build the table of losses under other readings of how the test faces were treated: the mean over seeds."""
+        found = [
+            pd.DataFrame(kept["readings"]).assign(seed=seed)
+            for seed in self.scores["resnet50_mlp"]
+            if "readings" in (kept := self.values[f"resnet50_mlp_seed{seed}"]["values"])
+        ]
+        title = "How were the test faces treated? Readings of the printed losses"
+        if not found:
+            return self._table(pd.DataFrame(columns=["reading"]), title)
+        return chen2023_tables.readings(pd.concat(found, ignore_index=True), title=title, synthetic=self.synthetic)
+
     def variants_table(self) -> Table:
         """Build the table of test scores of the paper's own reading and of each variant: one row for each training."""
         rows = []
@@ -119,7 +131,9 @@ class Results:
             # without weights no layer is frozen; results from before there were engines were computed by Keras
             computed = "–" if settings["weights"] == "none" else settings.get("trunk_precision", "float32")
             facts |= {"frozen layers in": computed, "epochs": settings["epochs"]}
-            rows.append({"training": _short(name), **facts, **cells})
+            varied = {key: settings[key] for key in ("trainable_trunk", "learning_rate", "kernel_initializer")}
+            varied |= {"trainable_trunk": "all"} if settings["weights"] == "none" else {}
+            rows.append({"training": _short(name), **facts, **cells, **_spaced(varied)})
         title = "ResNet50 + MLP, other readings and other weights: test faces, 95 % intervals"
         return self._table(pd.DataFrame(rows), title)
 
@@ -376,6 +390,11 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
         for name in names
     }
     return Results(run, scores, values, tuple(name for name in names if name in variants))
+
+
+def _spaced(facts: dict[str, Any]) -> dict[str, str]:
+    """Write settings for a table: ``"last four layers"`` under ``"trainable trunk"``."""
+    return {name.replace("_", " "): str(value).replace("_", " ") for name, value in facts.items()}
 
 
 def _short(name: str) -> str:

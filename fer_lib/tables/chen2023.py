@@ -9,10 +9,11 @@ import pandas as pd
 
 from fer_lib import published
 from fer_lib.settings import settings_dict
-from fer_lib.tables.base import Table
-from fer_lib.tables.format import MODEL_NAMES, score_cell
+from fer_lib.tables.base import Table, printed_scores
+from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, score_cell
 
 SPLITS = ("training", "validation", "testing")
+READ = tuple(SCORE_NAMES)[:3]  # loss and both accuracies
 
 
 def table1(settings: Any) -> Table:
@@ -75,6 +76,41 @@ def table2(
         elif len(cells):
             rows.append(_table2_row(name, "not measured yet", {}, accuracy="accuracy"))
     return Table(pd.DataFrame(rows), title, synthetic, tuple(notes))
+
+
+def readings(found: pd.DataFrame, *, title: str, synthetic: bool = False) -> Table:
+    """Build the table of validation and test losses under other readings of how the faces were treated.
+
+    Args:
+        found: of :func:`fer_lib.experiments.loss_readings.score_all`; of several seeds one below the other, with ``seed``.
+        title: the table's title.
+        synthetic: whether the faces were generated.
+    """
+    means = found.groupby(["reading", "split", "metric"], sort=False)["value"].mean()
+    validated = means[found["reading"].iloc[0], "validation", "loss"]  # as trained
+    rows = []
+    for reading in found["reading"].unique():
+        cells = {(split, metric): means.get((reading, split, metric)) for split in SPLITS[1:] for metric in READ}
+        tested = cells["testing", "loss"]
+        rows.append(
+            {
+                "reading": reading,
+                **{
+                    f"{split} {SCORE_NAMES[metric]}": "–" if cells[split, metric] is None else f"{value:.4f}"
+                    for metric in READ
+                    for split in SPLITS[1:]
+                    for value in [cells[split, metric]]
+                },
+                "its test loss minus the validation loss as trained": f"{tested - validated:+.4f}",
+            }
+        )
+    printed = {split: printed_scores("chen2023", "resnet50_mlp", "loss")[split] for split in SPLITS[1:]}
+    note = (
+        f"Printed: {printed['validation']} in validation and {printed['testing']} in testing, a difference of "
+        f"{printed['testing'] - printed['validation']:+.2f}. Grey faces have three equal channels, so that their order "
+        "changes nothing at a division by 255."
+    )
+    return Table(pd.DataFrame(rows), title, synthetic, (note,))
 
 
 def glance(
