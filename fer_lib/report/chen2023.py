@@ -18,7 +18,7 @@ from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figure
 from fer_lib.figures.style import not_yet, with_source
 from fer_lib.provenance import same_faces
 from fer_lib.published import template
-from fer_lib.report import audit as audit_report
+from fer_lib.report import audit as audit_report, chen2023_claims
 from fer_lib.report.audit import PaperAudit
 from fer_lib.tables import chen2023 as chen2023_tables, hypotheses as hypotheses_tables
 from fer_lib.tables.base import Table, over_seeds, printed_scores, weights_note
@@ -175,6 +175,11 @@ class Results:
             )
         table = self._table(pd.DataFrame(rows), "Categorical accuracy on the same test faces")
         return replace(table, notes=(*table.notes, REPEATS_NOTE)) if len(rows) > 1 else table
+
+    def claims_table(self) -> Table:
+        """Build the table of the paper's claims, each next to its measured values."""
+        measured = chen2023_claims.claims(self._means(), self.epochs())
+        return chen2023_tables.claims(measured, synthetic=self.synthetic, notes=self._weights_notes())
 
     def audit(self, paper: str) -> PaperAudit:
         """Audit a paper's printed numbers, next to these results."""

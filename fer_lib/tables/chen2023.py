@@ -13,6 +13,16 @@ from fer_lib.tables.base import Table, printed_scores
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, score_cell
 
 SPLITS = ("training", "validation", "testing")
+# key -> place, claim, and the printed value if there is one
+CLAIMS: dict[str, tuple[str, str, str | None]] = {
+    "accuracy": ("Abstract; section 4", "accuracy on the test faces", "85.71 %"),
+    "above_85": ("Section 3, Figure 6", "the validation accuracy remains above 85 %", "above 85 %"),
+    "than_cnn": ("Section 4", "more accurate in testing than the traditional CNN", "85.71 % against 64.20 %"),
+    "no_overfitting": ("Sections 3 and 4", "no over-fitting, which the CNN shows", "85.80 % and 85.81 % (validation)"),
+    "transfer": ("Sections 2.2.1 and 3", "transfer learning raises the accuracy and speeds convergence", None),
+    "vanishing": ("Section 1", "little gradient vanishing", None),
+    "varies": ("Section 3, Figure 5", "the validation loss varies greatly and falls on the whole", None),
+}
 READ = tuple(SCORE_NAMES)[:3]  # loss and both accuracies
 
 
@@ -76,6 +86,32 @@ def table2(
         elif len(cells):
             rows.append(_table2_row(name, "not measured yet", {}, accuracy="accuracy"))
     return Table(pd.DataFrame(rows), title, synthetic, tuple(notes))
+
+
+def claims(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """List the paper's claims with the printed and the measured values.
+
+    Args:
+        measured: key of ``CLAIMS`` -> sentence; a claim that is left out has not been measured yet.
+        synthetic: whether the numbers come from generated faces.
+        notes: sentences under the table, such as the origin of the trunk's weights.
+
+    Raises:
+        KeyError: a key is not in ``CLAIMS``.
+    """
+    unknown = [name for name in measured if name not in CLAIMS]
+    if unknown:
+        raise KeyError(f"There is no claim {unknown[0]!r}; the claims are {list(CLAIMS)}")
+    rows = [
+        {
+            "claim": claim,
+            "place": place,
+            "printed": printed or "no number printed",
+            "measured": measured.get(name, "not measured yet"),
+        }
+        for name, (place, claim, printed) in CLAIMS.items()
+    ]
+    return Table(pd.DataFrame(rows), "chen2023: its claims, and what is found here", synthetic, tuple(notes))
 
 
 def readings(found: pd.DataFrame, *, title: str, synthetic: bool = False) -> Table:
