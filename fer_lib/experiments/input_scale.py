@@ -17,7 +17,6 @@ import pandas as pd
 
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.datasets.splits import sample
 from fer_lib.errors import FerError
 from fer_lib.evaluation.metrics import score
 from fer_lib.experiments import linear_probe
@@ -70,9 +69,8 @@ def measure(
         and ``high``, and ``sure`` (the share of answers above 0.5) of the probe; ``bfloat16_of_norm`` and
         ``bfloat16_of_variation``, missing where the engine cannot compute in bfloat16 on this processor.
     """
-    learn = learn.take(sample(learn.labels, sizes.learn_faces, seed=seed))
-    test = test.take(sample(test.labels, sizes.test_faces, seed=seed))
-    few = sample(test.labels, sizes.faces, seed=seed)
+    learn, test = drawn(learn, sizes.learn_faces, seed), drawn(test, sizes.test_faces, seed)
+    few = _rows(len(test), sizes.faces, seed)
     rows = []
     for name, network in networks.items():
         lower = _in_bfloat16(network, sizes, settings, test.take(few).images)
@@ -83,6 +81,11 @@ def measure(
             row = {"trunk": name, "divisor": scale[0], "centred": scale[1], **spread(seen[few])}
             rows.append({**row, **_probed(answers, test), **_errors(lower.get(scale), seen[few])})
     return pd.DataFrame(rows)
+
+
+def drawn(faces: FaceDataset, size: int, seed: int) -> FaceDataset:
+    """Draw ``size`` faces at random, in their order; all of them if there are not more."""
+    return faces.take(_rows(len(faces), size, seed))
 
 
 def by_layer(
@@ -132,6 +135,10 @@ def spread(features: np.ndarray) -> dict[str, float]:
         "variance": float(np.median(variances)),
         "after_batch_norm": float(np.sqrt((variances / (variances + EPSILON)).mean())),
     }
+
+
+def _rows(count: int, size: int, seed: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(seed).permutation(count)[:size])
 
 
 def _scales(sizes: InputScaleSettings) -> list[tuple[float, bool]]:
