@@ -118,7 +118,8 @@ def readings(found: pd.DataFrame, *, title: str, synthetic: bool = False) -> Tab
     """Build the table of validation and test losses under other readings of how the faces were treated.
 
     Args:
-        found: of :func:`fer_lib.experiments.loss_readings.score_all`; of several seeds one below the other, with ``seed``.
+        found: of :func:`fer_lib.experiments.loss_readings.score_all`; of several seeds one below the other, with
+            ``seed``.
         title: the table's title.
         synthetic: whether the faces were generated.
     """
