@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # execute.sh PYTHON NOTEBOOK EXECUTED [-p NAME VALUE ...]: run a notebook with papermill into a temporary file, strip what
-# differs from run to run, the progress of trainings and the links to other notebooks (which
+# differs from run to run, the progress of trainings, the cell for Colab and Kaggle and the links to other notebooks (which
 # lead nowhere from a results folder), then move it into place. papermill's log contains every output; sed shows the ends of
 # epochs and, if a cell fails, everything from there on.
 # Messages of a kernel that shuts down are no failure.
@@ -15,7 +15,7 @@ unset JPY_SESSION_NAME # a run that a notebook starts inherits it, and would log
     echo "$name stopped; as far as it came: $executed.partial.ipynb" >&2
     exit 1
 }
-"$python" -m nbstripout --keep-output --keep-count --keep-id --drop-tagged-cells links \
+"$python" -m nbstripout --keep-output --keep-count --keep-id --drop-tagged-cells "links hosted" \
     --extra-keys "metadata.papermill metadata.language_info.version \
     cell.metadata.papermill cell.metadata.execution" "$executed.partial.ipynb"
 "$python" "$(dirname "$0")/tidy.py" "$executed.partial.ipynb"

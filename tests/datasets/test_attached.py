@@ -1,0 +1,62 @@
+"""Test that data attached to a hosted notebook are found, on Kaggle by content and on a drive by name."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from fer_lib.datasets import attached, finder
+from fer_lib.datasets.synthetic import writers
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch, tmp_path):
+    monkeypatch.setenv("FER_DATA", "")  # restored at the end, whatever the test sets
+    monkeypatch.delenv("FER_DATA")
+    monkeypatch.setattr(attached, "KAGGLE", tmp_path / "kaggle" / "input")
+    monkeypatch.setattr(attached, "COLAB", (tmp_path / "drive" / "MyDrive", tmp_path / "content"))
+    return tmp_path
+
+
+def test_elsewhere_nothing_is_said_or_set():
+    assert attached.use() is None
+    assert "FER_DATA" not in os.environ
+
+
+def test_kaggles_data_sets_are_known_by_content(places):
+    writers.write_fer2013_csv(attached.KAGGLE / "facial-expressions" / "deeper", n=70, seed=1)
+    assert attached.use().endswith("(FER-2013); the profiles quick and paper use it.")
+    assert finder.find(os.environ["FER_DATA"], "fer2013").path.exists()
+
+
+def test_the_folder_with_most_corpora_is_taken(places):
+    writers.write_fer2013_csv(attached.KAGGLE / "mine" / "fer2013", n=70, seed=1)
+    writers.write_ckplus48(attached.KAGGLE / "mine" / "ckplus", subjects=12, seed=1)
+    said = attached.use()
+    assert "(FER-2013, CK+)" in said
+    assert {"fer2013", "ckplus"} <= set(finder.find_all(os.environ["FER_DATA"]))
+
+
+def test_a_mounted_drive_is_searched_by_name_and_no_file_is_opened(places, monkeypatch):
+    folder = attached.COLAB[0] / "faces"
+    folder.mkdir(parents=True)
+    (folder / "fer2013.zip").write_bytes(b"not opened")
+    monkeypatch.setattr(finder, "find_all", lambda path: 1 / 0)
+    assert attached.use() == f"Data: {folder} (FER-2013); the profiles quick and paper use it."
+    assert os.environ["FER_DATA"] == str(folder)
+
+
+def test_without_data_the_sentence_says_so(places):
+    attached.KAGGLE.mkdir(parents=True)
+    (attached.KAGGLE / "notes").mkdir()
+    (attached.KAGGLE / "notes" / "archive.zip").write_bytes(b"damaged")
+    assert attached.use().startswith("No corpus is attached")
+    assert "FER_DATA" not in os.environ
+
+
+def test_a_data_folder_that_is_set_stays(places, monkeypatch):
+    attached.KAGGLE.mkdir(parents=True)
+    monkeypatch.setenv("FER_DATA", "elsewhere")
+    assert attached.use() == "FER_DATA is elsewhere."
+    assert os.environ["FER_DATA"] == "elsewhere"

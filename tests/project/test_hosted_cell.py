@@ -1,0 +1,80 @@
+"""Test the cell for Colab and Kaggle: no program runs it, and it installs what is there."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+PROJECT = Path(__file__).parents[2]
+spec = importlib.util.spec_from_file_location("hosted_cell", PROJECT / "workflow" / "hosted_cell.py")
+hosted_cell = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(hosted_cell)
+
+PIP = """
+import sys
+from pathlib import Path
+Path("asked.txt").write_text(" ".join(sys.argv[1:]))
+Path("fer_lib/datasets").mkdir(parents=True)
+Path("fer_lib/__init__.py").touch()
+Path("fer_lib/datasets/__init__.py").touch()
+Path("fer_lib/datasets/attached.py").write_text("def use():\\n    print('found')\\n")
+"""
+
+
+def test_notebooks_that_are_run_by_programs_skip_it():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## Setup\n\nModules.")])
+    notebook = hosted_cell.add(notebook)
+    notebook.cells[1].source = "1 / 0"
+    notebook.cells.append(nbformat.v4.new_code_cell("1"))
+    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
+    assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [None, 1]
+    assert "nbval-skip" in notebook.cells[1].metadata.tags
+    assert '"links hosted"' in (PROJECT / "workflow" / "execute.sh").read_text(encoding="utf-8")
+
+
+def bare(folder, tmp_path, **environment):
+    """Run the cell in a folder, in a Python that has no package of ours and a pip that writes down what it is asked."""
+    (tmp_path / "site" / "pip").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "site" / "pip" / "__main__.py").write_text(PIP)
+    (tmp_path / "site" / "pip" / "__init__.py").touch()
+    folder.mkdir(parents=True, exist_ok=True)
+    start = f"import sys\nsys.path[:0] = [{str(tmp_path / 'site')!r}, '']\n"
+    kept = {"PYTHONPATH": str(tmp_path / "site"), "PATH": "", **environment}
+    asked = [sys.executable, "-S", "-c", start + hosted_cell.SOURCE]
+    return subprocess.run(asked, cwd=folder, env=kept, capture_output=True, text=True, check=False)
+
+
+def test_it_installs_an_attached_wheel(tmp_path):
+    folder = tmp_path / "content"
+    folder.mkdir()
+    (folder / "fer_replication-0.1.0-py3-none-any.whl").touch()
+    done = bare(folder, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "found\n"), done.stderr
+    assert (folder / "asked.txt").read_text() == "install --quiet fer_replication-0.1.0-py3-none-any.whl"
+    assert bare(folder, tmp_path).stdout == "found\n"  # a second run asks pip for nothing
+    assert len(list(folder.glob("asked.txt"))) == 1
+
+
+def test_it_installs_the_sources_around_a_notebook(tmp_path):
+    (tmp_path / "clone" / "fer_lib").mkdir(parents=True)
+    done = bare(tmp_path / "clone" / "notebooks", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "clone" / "notebooks" / "asked.txt").read_text() == "install --quiet .."
+
+
+def test_it_installs_what_the_user_names(tmp_path):
+    done = bare(tmp_path / "content", tmp_path, FER_PACKAGE="some/where.whl")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "content" / "asked.txt").read_text() == "install --quiet some/where.whl"
+
+
+def test_without_a_package_it_says_so(tmp_path):
+    done = bare(tmp_path / "content", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("fer_lib is missing: attach its wheel, or set FER_PACKAGE")
+    assert done.stderr.count("\n") == 1
