@@ -54,6 +54,7 @@ def keeper(
                 provenance=provenance,
                 faces=faces,
                 row=row.key,
+                pretrained=comparator.pretrained,
             )
             if not alike:
                 log.warning("the model saved in %s answers otherwise than the trained one", folder.name)

@@ -214,7 +214,9 @@ def _described(path: Path) -> Kept:
         return Kept(path, problem=str(error), **place)
     made = _mapping(content, "provenance")
     data = {name: facts for name, facts in _mapping(made, "data").items() if isinstance(facts, Mapping)}
-    origin, names, seed = _mapping(made, "weights").get("origin"), content.get("class_names"), made.get("seed")
+    # those of a comparator, which may start from others than its run's ResNet-50
+    origin = content.get("pretrained", _mapping(made, "weights").get("origin"))
+    names, seed = content.get("class_names"), made.get("seed")
     return Kept(
         path,
         corpus=_corpus(path.name, list(data)),

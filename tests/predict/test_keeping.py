@@ -41,7 +41,9 @@ def run(learn, tmp_path, monkeypatch):
 
 def started(notebook, learn, **changes):
     run = artifacts.start(notebook)
-    run.uses(faces=learn, settings=ComparatorSettings(**changes), weights={"origin": "none", "sha256": None})
+    run.uses(
+        faces=learn, settings=ComparatorSettings(**changes), weights={"origin": "ImageNet (Keras)", "sha256": None}
+    )
     return run
 
 
@@ -78,6 +80,7 @@ def test_the_networks_of_the_comparison_are_kept_and_listed_with_their_scores(ru
     save_scores(run, cnn_ad=0.5, pixels_svm=0.4)
     listed = shelf.list_models()
     assert [(one.path.name, one.corpus, one.accuracy) for one in listed] == [("cnn_ad_seed0", "fer2013", 0.5)]
+    assert listed[0].weights == "none"  # and not those of the run's ResNet-50
 
 
 def test_a_run_with_other_settings_renews_the_origin_of_the_same_network(run, learn, tmp_path):
