@@ -1,4 +1,4 @@
-"""Test the cell for Colab and Kaggle: no program runs it, and it installs what is there."""
+"""Test the cell for Colab and Kaggle: each notebook has it, no program runs it, and it installs what is there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 PROJECT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 spec = importlib.util.spec_from_file_location("hosted_cell", PROJECT / "workflow" / "hosted_cell.py")
 hosted_cell = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(hosted_cell)
@@ -24,6 +26,18 @@ Path("fer_lib/__init__.py").touch()
 Path("fer_lib/datasets/__init__.py").touch()
 Path("fer_lib/datasets/attached.py").write_text("def use():\\n    print('found')\\n")
 """
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_notebook_has_the_cell_as_it_is_generated(path):
+    notebook = nbformat.read(path, as_version=4)
+    found = [cell for cell in notebook.cells if "hosted" in cell.metadata.get("tags", [])]
+    assert [(cell.id, cell.source, cell.metadata) for cell in found] == [
+        (cell.id, cell.source, cell.metadata) for cell in hosted_cell.cells()
+    ], "run `python workflow/hosted_cell.py notebooks/*.ipynb`"
+    assert (found[1].outputs, found[1].execution_count) == ([], None)
+    again = hosted_cell.add(nbformat.read(path, as_version=4))
+    assert again == notebook
 
 
 def test_notebooks_that_are_run_by_programs_skip_it():
