@@ -108,10 +108,12 @@ def three_parts(faces: FaceDataset, settings: CkPlusSettings, seed: int) -> list
     Raises:
         FerError: a class has too few faces, sequences or subjects for them.
     """
-    sizes, found = (settings.train_per_class, settings.held_out_per_class, settings.held_out_per_class), []
-    for draw in range(settings.repeats if settings.held_out_per_class else 0):
+    found: list[Division] = []
+    if settings.three_parts is None:
+        return found
+    for draw in range(settings.repeats):
         for separation in settings.separations:
-            parts = draw_parts(faces, sizes, separation=separation, seed=1000 * seed + draw)
+            parts = draw_parts(faces, settings.three_parts, separation=separation, seed=1000 * seed + draw)
             found.append(Division(THREE_PARTS, separation, draw, (Fold(parts[0], parts[2]),), parts[1]))
     return found
 

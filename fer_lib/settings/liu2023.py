@@ -45,8 +45,8 @@ class CkPlusSettings:
         contempt: whether the eighth class is kept; "only seven of these expressions were selected".
         train_per_class: training faces of each class (Table 1: 56).
         test_per_class: test faces of each class (Table 1: 14).
-        held_out_per_class: validation, and test, faces of each class in section 2.2's three parts (392/49/49 of seven
-            classes: 7); 0 leaves these out.
+        three_parts: training, validation and test faces of each class in section 2.2's three parts (392/49/49 of seven
+            classes); null leaves these out.
         repeats: draws of the 56 + 14 faces, and of the three parts; the paper draws once.
         folds: of the cross-validation, which is done as well.
         fold_seeds: draws of the folds.
@@ -59,7 +59,7 @@ class CkPlusSettings:
     contempt: bool = False
     train_per_class: Positive = 56
     test_per_class: Positive = 14
-    held_out_per_class: Annotated[int, Field(ge=0)] = 7
+    three_parts: tuple[Positive, Positive, Positive] | None = (56, 7, 7)
     repeats: Positive = 5
     folds: Annotated[int, Field(ge=2)] = 5
     fold_seeds: Positive = 1

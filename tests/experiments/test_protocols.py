@@ -23,7 +23,7 @@ from fer_lib.tables import liu2023 as liu2023_tables
 from fer_lib.utils import compact, files
 
 CLASSES = ("angry", "happy", "sad")
-DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, held_out_per_class=2, repeats=2, folds=3)
+DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, three_parts=(12, 2, 2), repeats=2, folds=3)
 SETTINGS = ResNet50SvmSettings(kernels=("rbf",), c_grid=(1.0, 10.0), gamma_grid=(1.0,), search_folds=2)
 SUBJECTS, FRAMES = 12, 3
 
@@ -220,7 +220,7 @@ def test_three_parts_have_their_faces_of_each_class_and_nothing_in_common(three,
             assert len(np.unique(np.concatenate([np.unique(subjects[rows]) for rows in parts]))) == sum(
                 len(np.unique(subjects[rows])) for rows in parts
             )
-    assert protocols.three_parts(people, replace(DIVISION, held_out_per_class=0), seed=0) == []
+    assert protocols.three_parts(people, replace(DIVISION, three_parts=None), seed=0) == []
 
 
 def test_c_is_chosen_on_the_validation_faces_and_nothing_else_sees_them(three, examples, people, tmp_path):

@@ -88,6 +88,8 @@ def other_value(kind: type, name: str):
     if isinstance(default, float):
         return default / 2 + 0.01
     if isinstance(default, tuple):
+        if name == "three_parts":
+            return (default[0] + 1, *default[1:])
         if name in ("n_kerns", "pool_size"):  # pairs
             return (default[0] + 1, default[1])
         return (*default, 8) if all(type(value) is int for value in default) else (*default, default[0])
