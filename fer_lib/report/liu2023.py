@@ -99,8 +99,8 @@ def outperforms_claim(equal: pd.DataFrame, systems: Mapping[str, Mapping[str, st
     own = last.loc[comparison_scores.EQUAL_REFERENCE]
     others = last.loc[[name for name in last.index if name.split("-")[0] in NAMED_IN_SECTION_31]]
     gaps = [
-        f"{systems[name]['title'].split(',')[0]} {points(row.difference, row.difference_low, row.difference_high)} "
-        f"points (Holm's p {p_value(row.holm)})"
+        f"{systems[name]['title'].removesuffix(', FER-2013 first')} "
+        f"{points(row.difference, row.difference_low, row.difference_high)} points (Holm's p {p_value(row.holm)})"
         for name, row in others.iterrows()
     ]
     where = comparators_tables.column(strict["protocol"], strict["separation"])
