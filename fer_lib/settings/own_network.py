@@ -20,7 +20,7 @@ class OwnNetworkSettings:
     best published accuracy on FER-2013, 73.28 %: stochastic gradient descent with Nesterov momentum, a rate that falls
     where the validation accuracy stalls or along a cosine, rescaled, shifted, turned, mirrored and partly erased faces,
     ten crops in the test. Neither paper of this replication has such a network. Command:
-    ``python workflow/own_network.py --data-dir data``. Cost: see the table in docs/performance.md.
+    ``python workflow/own_network.py --data-dir data``. Cost: ``benchmarks/bench_own_network.py`` measures a step.
 
     Attributes:
         network: ``"resnet"``, four stages of two residual blocks each (He et al. 2016), or ``"vgg"``, four stages of
