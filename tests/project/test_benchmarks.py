@@ -66,6 +66,27 @@ def test_a_run_on_generated_faces_leaves_its_json(tmp_path, name, comparisons, f
     assert str(tmp_path) not in json.dumps(content)
 
 
+def test_packages_are_compared_on_the_same_crops_and_those_left_out_are_named(tmp_path):
+    from fer_lib.backend import keras
+    from fer_lib.datasets.fer2013 import CLASS_NAMES
+    from fer_lib.models import compact, openvino_graph
+
+    face = keras.Input((40, 40, 1))
+    network = keras.Model(face, keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(face)))
+    facts = compact.Compact(CLASS_NAMES, face=48, size=40)
+    ours = compact.write(tmp_path / "ours", openvino_graph.convert(network), facts)
+    done = run("bench_packages", "--model", str(ours), "--faces", "20", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "packages.json").read_text(encoding="utf-8"))
+    mine = next(row for row in content["systems"] if row["system"] == "ours")
+    assert mine["faces"] == 20
+    assert mine["faces_a_second"] > 0
+    assert 0 < mine["first_answer_s"] < 60
+    assert {"rmn", "deepface", "emotiefflib"} <= set(content["left_out"])
+    assert content["facts"]["synthetic"]
+    assert str(tmp_path) not in json.dumps(content)
+
+
 def test_committed_results_are_of_benchmarks_that_exist_and_name_no_folder():
     for path in (FOLDER / "results").glob("*.json"):
         text = path.read_text(encoding="utf-8")
