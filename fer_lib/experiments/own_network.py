@@ -163,6 +163,8 @@ def train(
         history = pd.DataFrame()
         training.set_seed(seed)
         network = compiled(own_network.build(settings, classes=len(learnt.class_names)), settings)
+    # JAX's first ``fit`` would otherwise build the metrics on its first batch, and a resumed epoch see other batches
+    network.test_on_batch(*FaceViews(learnt, settings, seed=seed, epoch=0)[0])
     while len(history) < settings.epochs:
         row = _one_epoch(network, settings, learnt, history, seed=seed)
         row["val_accuracy"] = accuracy(answers(network, chosen_on.images, settings), chosen_on.labels)
