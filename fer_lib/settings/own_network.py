@@ -16,8 +16,8 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class OwnNetworkSettings:
     """One network from scratch on FER-2013's training part, chosen on PublicTest, told once on PrivateTest.
 
-    The recipe follows Khaireddin and Chen (2021, arXiv 2105.03588), whose single network without further data has the
-    best published accuracy on FER-2013, 73.28 %: stochastic gradient descent with Nesterov momentum, a rate that falls
+    The recipe follows Khaireddin and Chen (2021, arXiv 2105.03588), whose single network reached 73.28 % on FER-2013
+    without further data: stochastic gradient descent with Nesterov momentum, a rate that falls
     where the validation accuracy stalls or along a cosine, rescaled, shifted, turned, mirrored and partly erased faces,
     ten crops in the test. Neither paper of this replication has such a network. Command:
     ``python workflow/own_network.py --data-dir data``. Cost: ``benchmarks/bench_own_network.py`` measures a step.
