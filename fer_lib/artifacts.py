@@ -22,6 +22,7 @@ from fer_lib import provenance
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
+from fer_lib.figures import drawn
 from fer_lib.figures.style import figure_png, with_source
 from fer_lib.models.weights_file import as_expected
 from fer_lib.settings import (
@@ -240,20 +241,22 @@ class Run:
     def save_figure(self, figure: Figure, name: str, *, shows: FaceDataset | None = None) -> Figure:
         """Write ``<name>.png`` and ``<name>.svg`` under the figures folder; return the figure.
 
-        A last line in the figure names its faces, seeds and weights, and both files name their provenance. ``shows``
-        are the faces that the figure shows, if any; the provenance then says whether they are generated.
+        A last line in the figure names its faces, seeds and weights, and both files name their provenance; the PNG also
+        contains digests of the drawn data (:mod:`fer_lib.figures.drawn`). ``shows`` are the faces that the figure
+        shows, if any; the provenance then says whether they are generated.
         """
         with_source(figure, self.source())
         with atomic_path(self.figures / f"{name}.png") as partial:
-            partial.write_bytes(figure_png(figure, dpi=FIGURE_DPI, text={"Provenance": self.provenance_file}))
+            text = {"Provenance": self.provenance_file, **drawn.digests(figure)}
+            partial.write_bytes(figure_png(figure, dpi=FIGURE_DPI, text=text))
         # a fixed salt and no date, so that the same figure gives the same file
         with rc_context({"svg.hashsalt": name}), atomic_path(self.figures / f"{name}.svg") as partial:
             figure.savefig(partial, metadata={"Date": None, "Source": self.provenance_file})
         for ending in ("png", "svg"):
             self.artifacts[f"figures/{name}.{ending}"] = file_sha256(self.figures / f"{name}.{ending}")
         if shows is not None:
-            drawn = {"fingerprint": shows.fingerprint, "synthetic": shows.synthetic}
-            self.facts.setdefault("shows", {})[name] = drawn
+            shown = {"fingerprint": shows.fingerprint, "synthetic": shows.synthetic}
+            self.facts.setdefault("shows", {})[name] = shown
         self._write_provenance()
         return figure
 
