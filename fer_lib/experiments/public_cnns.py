@@ -62,11 +62,14 @@ def run(
     own = dataclasses.replace(settings, epochs=chosen.epochs or settings.epochs)
     found: dict[str, Trained] = {}
     for name in chosen.names:
-        build = partial(public_cnns.build, name, image_size=parts["training"].images.shape[1])
+        learnt = parts["training"]
+        build = partial(
+            public_cnns.build, name, image_size=learnt.images.shape[1], classes=len(learnt.class_names)
+        )  # fmt: skip
         model, history = training.train(
             build,
             own,
-            training=parts["training"],
+            training=learnt,
             validation=parts["validation"],
             seed=seed,
             checkpoints=checkpoints / f"{name}-{settings_hash(own)}",
