@@ -19,6 +19,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from fer_lib import provenance
+from fer_lib.datasets.catalog import NAMES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
@@ -268,9 +269,9 @@ class Run:
                 them, what this run itself has used.
         """
         if not names:
-            return provenance.in_words([{"seed": self.seed, **self.facts}])
+            return in_words([{"seed": self.seed, **self.facts}])
         read = self.facts.get("made_from", {})
-        return provenance.in_words([read[name] for name in read if any(fnmatchcase(name, each) for each in names)])
+        return in_words([read[name] for name in read if any(fnmatchcase(name, each) for each in names)])
 
     def load_values(self, pattern: str) -> dict[str, dict[str, Any]]:
         """Read the metrics that match, such as ``"resnet50_mlp_seed*"``, and their provenance, sorted by name."""
@@ -368,6 +369,28 @@ def start(
         raise FerError(f"seed is {seed}; it should be between 0 and {LARGEST_SEED}.")
     name = profile_name(profile)
     return Run(notebook, name, settings, seed, root / "results" / name, root / "figures" / name, variant)
+
+
+def in_words(made: Sequence[Mapping[str, Any]]) -> str:
+    """Say in one sentence which faces, seeds and weights results come from, as a figure's last line.
+
+    Args:
+        made: for each run its ``data``, ``seed`` and ``weights``, as in its provenance.
+    """
+    facts = {corpus: one for run in made for corpus, one in (run.get("data") or {}).items()}
+    faces = [
+        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one['synthetic'] else ''}, "
+        + " + ".join(f"{count:,} {part}" for part, count in one["counts"].items())
+        for corpus, one in facts.items()
+    ]
+    seeds = sorted({run["seed"] for run in made if run.get("seed") is not None})
+    words = [f"Faces: {'; '.join(faces)}"] if faces else []
+    if seeds:
+        words.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
+    weights = sorted({run["weights"]["origin"] for run in made if run.get("weights")})
+    if weights:
+        words.append(f"weights of the trunk: {', '.join(weights)}")
+    return ". ".join(word[0].upper() + word[1:] for word in words) + "." if words else ""
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

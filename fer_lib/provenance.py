@@ -14,12 +14,11 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fer_lib.datasets.catalog import NAMES
 from fer_lib.errors import FerError
 from fer_lib.settings import CHECKOUT, settings_hash
 from fer_lib.utils.files import file_sha256
@@ -131,28 +130,6 @@ def same_faces(made: Mapping[str, Any]) -> list[Any]:
     """List what two results must share to be compared: the corpora's fingerprints and the data settings."""
     fingerprints = {corpus: facts["fingerprint"] for corpus, facts in made.get("data", {}).items()}
     return [fingerprints, made.get("data_settings")]
-
-
-def in_words(made: Sequence[Mapping[str, Any]]) -> str:
-    """Say in one sentence which faces, seeds and weights results come from, as a figure's last line.
-
-    Args:
-        made: for each run its ``data``, ``seed`` and ``weights``, as in its provenance.
-    """
-    facts = {corpus: one for run in made for corpus, one in (run.get("data") or {}).items()}
-    faces = [
-        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one['synthetic'] else ''}, "
-        + " + ".join(f"{count:,} {part}" for part, count in one["counts"].items())
-        for corpus, one in facts.items()
-    ]
-    seeds = sorted({run["seed"] for run in made if run.get("seed") is not None})
-    words = [f"Faces: {'; '.join(faces)}"] if faces else []
-    if seeds:
-        words.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
-    weights = sorted({run["weights"]["origin"] for run in made if run.get("weights")})
-    if weights:
-        words.append(f"weights of the trunk: {', '.join(weights)}")
-    return ". ".join(word[0].upper() + word[1:] for word in words) + "." if words else ""
 
 
 def check_alike(runs: Mapping[str, Mapping[str, Any]]) -> None:
