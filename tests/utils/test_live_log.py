@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 from fer_lib.utils.live_log import InPlace, log_handler
@@ -66,6 +67,12 @@ def test_a_script_gets_lines_and_tidy_knows_the_mark(capsys):
     handler.emit(logging.LogRecord("fer_lib", 20, "", 0, "epoch 1 of 1", (), None))
     assert capsys.readouterr().out == "epoch 1 of 1\n"
     assert tidy.MARK == InPlace.MARK
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_committed_notebooks_keep_no_progress(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert tidy.tidy(nbformat.read(path, as_version=4)) == notebook, "run `python workflow/tidy.py notebooks/*.ipynb`"
 
 
 def test_the_log_that_the_workflow_shows_is_what_tidy_removes():
