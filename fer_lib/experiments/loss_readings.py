@@ -7,8 +7,6 @@ alike. A reading explains the pair if validation as trained has 1.68 and the tes
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 import pandas as pd
@@ -50,27 +48,31 @@ def score_all(
         ``reading``, ``split``, ``metric`` (loss and both accuracies), ``value``, ``low``, ``high`` and ``n``.
     """
     parts = {"validation": validation, "testing": test}
-    readings: dict[str, Callable[[FaceDataset], np.ndarray]] = {
-        AS_TRAINED: lambda faces: training.predict(model, faces, settings=settings),
-        f"batch norms in training mode, batches of {settings.batch_size}": lambda faces: with_batch_statistics(
-            model, faces, settings, seed=seed
-        ),
-        "raw pixels, 0-255": lambda faces: training.predict(model, faces, settings=settings, scaling="raw"),
-        "shifted and rotated as in training": lambda faces: training.predict_images(
-            model, _moved(faces, settings, seed), settings=settings
-        ),
-        "reduced to 24 pixels and enlarged": lambda faces: training.predict_images(
-            model, _resized(faces), settings=settings
-        ),
+    images, ends = np.concatenate([validation.images, test.images]), [len(validation)]
+    moved = {
+        AS_TRAINED: (images, None),
+        "raw pixels, 0-255": (images, "raw"),
+        "shifted and rotated as in training": (_moved(images, settings, seed), None),
+        "reduced to half and enlarged": (_resized(images), None),
+    }
+    outputs = {  # both parts at once: a trunk's engine takes as long to start for few faces as for many
+        name: dict(zip(parts, np.split(_predict(model, shown, settings, scaling), ends), strict=True))
+        for name, (shown, scaling) in moved.items()
+    }
+    outputs[f"batch norms in training mode, batches of {settings.batch_size}"] = {
+        split: with_batch_statistics(model, faces, settings, seed=seed) for split, faces in parts.items()
     }
     rows = [
-        _scored(name, split, read(faces), faces) for name, read in readings.items() for split, faces in parts.items()
+        _rows(name, split, own[split], faces.labels, faces.class_names)
+        for name, own in outputs.items()
+        for split, faces in parts.items()
     ]
     if other is not None:
-        second, first = (training.predict(model, faces, settings=settings) for faces in (other, test))
+        second = training.predict(model, other, settings=settings)
+        both = np.concatenate([outputs[AS_TRAINED]["testing"], second])
         labels = np.concatenate([test.labels, other.labels])
-        rows.append(_scored(OTHER_PART, "testing", second, other))
-        rows.append(_rows(BOTH_PARTS, "testing", np.concatenate([first, second]), labels, test.class_names))
+        rows.append(_rows(OTHER_PART, "testing", second, other.labels, other.class_names))
+        rows.append(_rows(BOTH_PARTS, "testing", both, labels, test.class_names))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -113,20 +115,20 @@ def with_batch_statistics(
     return outputs
 
 
-def _moved(faces: FaceDataset, settings: TrainingSettings, seed: int) -> np.ndarray:
+def _predict(model: keras.Model, images: np.ndarray, settings: TrainingSettings, scaling: str | None) -> np.ndarray:
+    return training.predict_images(model, images, settings=settings, scaling=scaling)
+
+
+def _moved(images: np.ndarray, settings: TrainingSettings, seed: int) -> np.ndarray:
     names = ("width_shift_range", "height_shift_range", "rotation_range")
-    return random_affine(faces.images, np.random.default_rng(seed), **{name: getattr(settings, name) for name in names})
+    return random_affine(images, np.random.default_rng(seed), **{name: getattr(settings, name) for name in names})
 
 
-def _resized(faces: FaceDataset) -> np.ndarray:
+def _resized(images: np.ndarray) -> np.ndarray:
     """Reduce faces to half their size and enlarge them again, as a copy of the corpus at another size might be."""
-    height, width = faces.images.shape[1:3]
-    small = [cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for image in faces.images]
+    height, width = images.shape[1:3]
+    small = [cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for image in images]
     return np.stack([cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR) for image in small])
-
-
-def _scored(reading: str, split: str, outputs: np.ndarray, faces: FaceDataset) -> pd.DataFrame:
-    return _rows(reading, split, outputs, faces.labels, faces.class_names)
 
 
 def _rows(
