@@ -24,6 +24,7 @@ from fer_lib.settings import (
     DepthStudySettings,
     ExpansionSettings,
     FaceSettings,
+    InputScaleSettings,
     LeNetSettings,
     PretrainingSettings,
     PretrainingStage,
@@ -42,7 +43,8 @@ from fer_lib.settings import (
 
 LIU2023 = (CkPlusSettings, FaceSettings, ExpansionSettings, ResNet50SvmSettings, LeNetSettings, DepthStudySettings)
 EXPERIMENTS = (
-    *(DataSettings, PretrainingSettings, ResNet50MlpSettings, BaselineCnnSettings, PublicCnnSettings),
+    *(DataSettings, PretrainingSettings, ResNet50MlpSettings, BaselineCnnSettings),
+    *(PublicCnnSettings, InputScaleSettings),
     *LIU2023,
 )
 FIELDS = [(kind, field.name) for kind in EXPERIMENTS for field in dataclasses.fields(kind)]
