@@ -183,7 +183,7 @@ class ResNet50SvmSettings(ResNetSettings):
         0.1,
         0.3,
     )
-    grid_steps: Annotated[int, Field(ge=0)] = 3
+    grid_steps: Annotated[int, Field(ge=0)] = 5
     search_folds: Annotated[int, Field(ge=2)] = 3
     search_views: Annotated[int, Field(ge=0)] = 12
     variants: tuple[Literal["rbf", "linear", "poly", "sigmoid", "nu", "rbf_ovr", "linear_ovr"], ...] = (

@@ -78,9 +78,9 @@ HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the clas
 READINGS = {
     "as_run": "as in this run: the test faces, untouched",
     "five_crops": "five cross-cut crops of each test face",
-    "copies_divided": "twelve copies of each face made first, then divided by picture",
+    "copies_divided": "twelve copies of each face made first, then divided by image",
     "pixels": "raw pixels + SVM: the test faces, untouched",
-    "pixels_copies_divided": "raw pixels + SVM: twelve copies made first, then divided by picture",
+    "pixels_copies_divided": "raw pixels + SVM: twelve copies made first, then divided by image",
     "chosen_on_test": "C and γ chosen on the test faces",
     "contempt": "contempt as one more class",
     "search_on_faces": "control: C and γ searched on untouched faces, fitted on all views",
@@ -416,8 +416,8 @@ def readings(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
     frame = pd.DataFrame(
         {
             "reading": [READINGS[name] for name in rows["reading"]],
-            "pictures learnt": rows["learnt"].to_numpy(),
-            "pictures tested": rows["tested"].to_numpy(),
+            "images learnt": rows["learnt"].to_numpy(),
+            "images tested": rows["tested"].to_numpy(),
             "training faces (%)": [percent(value) for value in rows["training"]],
             "views of them (%)": [percent(value) for value in rows["views"]],
             "test (%)": [percent(*cells) for cells in _bounds(rows, "testing")],
@@ -430,7 +430,7 @@ def readings(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
     )
     said = (
         f"The 56 + 14 faces a class, frames at random, RBF SVM on the network's features unless another is named. "
-        f"{SUBJECT_NOTE} Pictures: of one draw. Where copies were divided, “training faces” are the copies that were "
+        f"{SUBJECT_NOTE} Images: of one draw. Where copies were divided, “training faces” are the copies that were "
         "learnt. On an edge: draws whose C or γ lies on an edge of the grid. The last three rows are controls: they "
         "change what the search or the fit saw, and not what was tested."
     )
