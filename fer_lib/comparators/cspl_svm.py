@@ -20,8 +20,9 @@ SELECTION_FACES = 5000  # of a larger corpus, the patches are selected on a samp
 class CsplSvm(Comparator):
     """An SVM on histograms of uniform local binary patterns, in patches that multi-task sparse learning selects.
 
-    Tuning budget: eight penalties of the multi-task lasso and the twelve pairs of C and gamma of ResNet-50 + SVM, each
-    on three folds of the training faces that keep subjects together, on 5,000 of them at most.
+    Tuning budget: eight penalties of the multi-task lasso and the pairs of C and gamma of ResNet-50 + SVM (twelve, and
+    more where the best lies on an edge of the grid), each on three folds of the training faces that keep subjects
+    together, on 5,000 of them at most.
 
     Args:
         seed: fixes the folds and the faces that are searched on.
@@ -37,7 +38,7 @@ class CsplSvm(Comparator):
         "patches come from what the common ones leave unexplained, not from a coupling with face verification, since "
         "FER-2013 names nobody; one SVM (RBF) of all classes on all patches selected"
     )
-    tuning = "8 penalties of the lasso, 12 pairs of C and γ; three folds, people kept together"
+    tuning = "8 penalties of the lasso, 12 pairs of C and γ, more at an edge; three folds, people kept together"
     is_network = False
 
     def __init__(self, seed: int = 0, *, common_patches: int = 20, specific_patches: int = 4) -> None:

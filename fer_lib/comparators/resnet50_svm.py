@@ -41,7 +41,7 @@ class ResNet50Svm(Comparator):
     title = "ResNet-50 + SVM (RBF)"
     source = "liu2023, sections 2.2.1 and 2.2.2"
     classifier: ClassVar[str] = "resnet50_svm_rbf"
-    tuning = "12 pairs of C and γ; three folds, people kept together"
+    tuning = "12 pairs of C and γ, more at an edge; three folds, people kept together"
     weights_of = "ResNet50"
     first_learner = "resnet50_whole"
 
