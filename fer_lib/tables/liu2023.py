@@ -261,7 +261,7 @@ def variants_fer2013(
             "training faces (%)": [percent(value) for value in rows["training"]],
             **_against_first(rows),
             "chosen": rows["chosen"].to_numpy(),
-            "on an edge": ["no" if edge == "inside" else edge.replace("gamma_multiple", "γ") for edge in rows["edge"]],
+            "on an edge": ["no" if edge == "inside" else _in_symbols(edge) for edge in rows["edge"]],
         }
     )
     components = settings.variants_fer2013_components
@@ -608,9 +608,14 @@ def _from_to(low: float, high: float) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
+def _in_symbols(edge: str) -> str:
+    """Write the names of parameters as the paper does: ``"γ lowest"``."""
+    return edge.replace("gamma_multiple", "γ").replace("nu ", "ν ")
+
+
 def _edges(count: int, edges: Mapping[str, int]) -> str:
     """Format the number of fits on an edge, and which: ``"3: C highest 2, γ lowest 1"``."""
-    named = ", ".join(f"{name.replace('gamma_multiple', 'γ')} {number}" for name, number in edges.items())
+    named = ", ".join(f"{_in_symbols(name)} {number}" for name, number in edges.items())
     return f"{count}: {named}" if count else "0"
 
 
