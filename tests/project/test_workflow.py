@@ -270,12 +270,18 @@ def slurm(tmp_path) -> Path:
     return tmp_path
 
 
-def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm):
+@pytest.mark.parametrize("accounting", [True, False])
+def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm, accounting):
+    if not accounting:  # without slurmdbd, sacct fails and squeue alone knows the state
+        (slurm / "bin" / "sacct").rename(slurm / "bin" / "squeue")
+        (slurm / "bin" / "sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n")
+        (slurm / "bin" / "sacct").chmod(0o755)
     data = slurm / "my 'real' $data: #1"
     data.mkdir()
     before = copy / "results" / "quick" / "notebooks" / "02_preprocessing.ipynb"
-    before.parent.mkdir(parents=True)
+    before.parent.mkdir(parents=True, exist_ok=True)
     before.write_text("{}")
+    before.with_name("03_resnet50_mlp_seed1.ipynb").unlink(missing_ok=True)
     words = ["--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "5", "--retries", "0"]
     words += ["--slurm-init-seconds-before-status-checks", "1", "results/quick/notebooks/03_resnet50_mlp_seed1.ipynb"]
     command = [
