@@ -70,7 +70,12 @@ def _quick_import() -> Iterator[None]:
 with _native_stderr_hidden(), _quick_import():
     import keras
 
-    DEVICES = [str(name) for name in keras.distribution.list_devices()] or ["cpu"]  # looks for GPUs and logs about it
+    if keras.backend.backend() == "torch":  # whose devices Keras does not list
+        import torch
+
+        DEVICES = [f"gpu:{number}" for number in range(torch.cuda.device_count())] or ["cpu"]
+    else:
+        DEVICES = [str(name) for name in keras.distribution.list_devices()] or ["cpu"]  # looks for GPUs, logs about it
 
 if not os.environ.get("FER_NATIVE_LOG"):
     # it warns about networks that are built again and again, which a comparison of many cannot avoid

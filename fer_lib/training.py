@@ -309,7 +309,14 @@ def _complete(model: keras.Model, batches: keras.utils.PyDataset) -> None:
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set the state of every dropout layer from the seed and the epoch, because ``.keras`` files do not keep it."""
+    """Set the state of every dropout layer from the seed and the epoch, because ``.keras`` files do not keep it.
+
+    Under torch such layers ignore their state and draw from torch's own generator.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(int(np.random.default_rng([seed, epoch]).integers(0, 2**31)))
     states = [variable for variable in model.variables if "seed_generator_state" in variable.path]
     for number, state in enumerate(states):
         state.assign(np.random.default_rng([seed, epoch, number]).integers(0, 2**31, 2).astype("uint32"))
