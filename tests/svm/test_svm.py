@@ -126,7 +126,8 @@ def test_the_searchs_shared_kernels_answer_as_the_plain_machine(people, kernel):
         learnt, held_out = (scaler.transform(people.originals[rows]) for rows in (fold.train, fold.test))
         for place, candidate in enumerate(table.itertuples()):
             gamma = getattr(candidate, "gamma_multiple", 1.0) / (learnt.shape[1] * learnt.var())
-            plain = SVC(kernel=kernel, C=candidate.C, gamma=gamma, coef0=1.0, break_ties=True)
+            given = {"C": candidate.C, "gamma": gamma, "degree": getattr(candidate, "degree", 3)}
+            plain = SVC(kernel=kernel, coef0=1.0, break_ties=True, **given)
             answers = plain.fit(learnt, people.labels[fold.train]).predict(held_out)
             right[place] += (answers == people.labels[fold.test]).sum()
     np.testing.assert_allclose(table["accuracy"], right / len(people))
@@ -147,13 +148,15 @@ class ScaledSVC(SVC):
 
 @pytest.mark.parametrize("kernel", ["rbf", "poly"])
 def test_the_search_is_the_plain_grid_searchs(people, kernel):
-    settings = change(SETTINGS, c_grid=(0.1, 1.0, 10.0), gamma_grid=(0.1, 1.0, 3.0), grid_steps=0)
+    grids = {"c_grid": (0.1, 1.0, 10.0), "gamma_grid": (0.1, 1.0, 3.0), "degree_grid": (3,)}
+    settings = change(SETTINGS, **grids, grid_steps=0)
     best, table = classifiers.search(f"resnet50_svm_{kernel}", people, settings=settings, seed=1)
     searched = {"svc__C": settings.c_grid, "svc__gamma_multiple": settings.gamma_grid}
     folds = [(fold.train, fold.test) for fold in search_folds(people.labels, people.groups, count=3, seed=1)]
     pipeline = Pipeline([("scaler", StandardScaler()), ("svc", ScaledSVC(kernel=kernel))])
     plain = GridSearchCV(pipeline, searched, cv=folds).fit(people.originals.astype(np.float64), people.labels)
-    assert best == {name.removeprefix("svc__"): value for name, value in plain.best_params_.items()}
+    expected = {name.removeprefix("svc__"): value for name, value in plain.best_params_.items()}
+    assert best == expected | ({"degree": 3} if kernel == "poly" else {})
     sizes = [len(test) for _, test in folds]  # GridSearchCV's mean is of folds, ours of faces
     shares = [plain.cv_results_[f"split{place}_test_score"] for place in range(3)]
     np.testing.assert_allclose(table["accuracy"], np.average(shares, axis=0, weights=sizes))
@@ -367,7 +370,7 @@ def test_the_search_leaves_an_edge_that_is_no_optimum(c):
 
 
 def test_the_bound_ends_the_widening_and_the_edge_is_named(people):
-    settings = change(SETTINGS, c_grid=(1e-12, 1e-11), gamma_grid=(1e-12, 1e-11), grid_steps=2)
+    settings = change(SETTINGS, c_grid=(1e-12, 1e-11), gamma_grid=(1e-12, 1e-11), degree_grid=(2,), grid_steps=2)
     _, table = classifiers.search("resnet50_svm_poly", people, settings=settings)
     assert set(table["C"]) <= {float(f"1e{power}") for power in range(-14, -8)}
     assert len(table) == table["C"].nunique() * table["gamma_multiple"].nunique()
@@ -481,7 +484,9 @@ def test_the_fitted_machine_is_a_plain_svc_with_what_was_found(people, kernel):
         return
     scale = SVC(gamma="scale").fit(scaled, people.labels)._gamma
     assert svc.gamma == pytest.approx(best["gamma_multiple"] * scale)
-    assert fitted.parameters == {"C": best["C"], "gamma_multiple": best["gamma_multiple"], "gamma": svc.gamma}
+    searched = {name: best[name] for name in ("C", "gamma_multiple", "degree") if name in best}
+    assert fitted.parameters == searched | {"gamma": svc.gamma}
+    assert svc.degree == searched.get("degree", 3)
 
 
 def test_the_pixel_machine_is_c_10_and_gamma_scale(people):
