@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -79,3 +81,28 @@ def test_the_workflow_file_tries_the_library_on_windows_and_the_versions_weekly(
     kinds = weekly["jobs"]["versions"]["strategy"]["matrix"]["include"]
     assert sorted(kind["resolution"] for kind in kinds) == ["", "lowest"]
     assert kinds[0] == {"resolution": "lowest", "python": "3.11"}  # the lowest Python, too
+
+
+def test_the_page_on_bits_has_the_measured_table(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "tests" / "stress"))
+    import same_bits
+
+    content = json.loads(same_bits.KEPT.read_text(encoding="utf-8"))
+    page = same_bits.PAGE.read_text(encoding="utf-8")
+    assert same_bits.filled(page, content) == page, "run python tests/stress/same_bits.py"
+    assert same_bits.table(content) in page
+    assert set(content["rows"]["metrics and intervals"].values()) <= {0.0, None}  # NumPy alone computes them
+
+
+def test_a_difference_of_one_bit_is_no_equality(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "tests" / "stress"))
+    import same_bits
+
+    one = np.ones(3, np.float32)
+    assert same_bits.difference(one, one.copy()) == 0
+    assert same_bits.difference(one, np.nextafter(one, np.float32(2))) == pytest.approx(2.0**-23)
+    found = {"tensorflow": {"a": one, "a @ 7": one * 2}, "tensorflow on one core": {"a": one}}
+    rows = same_bits.rows(found)
+    assert rows["a"]["one core, two (TensorFlow)"] == 0
+    assert rows["a"]["JAX, TensorFlow"] is None
+    assert rows["a"]["batch sizes"] == 1
