@@ -379,8 +379,8 @@ def in_words(made: Sequence[Mapping[str, Any]]) -> str:
     """
     facts = {corpus: one for run in made for corpus, one in (run.get("data") or {}).items()}
     faces = [
-        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one['synthetic'] else ''}, "
-        + " + ".join(f"{count:,} {part}" for part, count in one["counts"].items())
+        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, "
+        + " + ".join(f"{count:,} {part}" for part, count in one.get("counts", {}).items())
         for corpus, one in facts.items()
     ]
     seeds = sorted({run["seed"] for run in made if run.get("seed") is not None})

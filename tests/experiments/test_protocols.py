@@ -346,7 +346,7 @@ def test_the_printed_value_is_looked_for_in_each_interval(people):
     for part in ("training", "testing", "together"):
         assert row[f"{part}_holds_printed"] == (row[f"{part}_low"] <= 0.986 <= row[f"{part}_high"])
     assert row["together_holds_printed"]
-    right = {"training": [True] * 56, "testing": [False, True] * 7}
+    right = {"training": [True] * 56, "testing": [False] * 14}  # of two subjects: half of them right excludes little
     mixed = protocols.together(answers(people, right), people).iloc[0]
     assert mixed["training_holds_printed"]
     assert not mixed["testing_holds_printed"]
@@ -355,13 +355,6 @@ def test_the_printed_value_is_looked_for_in_each_interval(people):
     assert not mixed["training_holds_printed"]
     assert mixed["testing_holds_printed"]
     assert not mixed["together_holds_printed"]
-    nearly = {"training": [True] * 56, "testing": [True] * 13 + [False]}
-    often = [
-        answers(people, nearly if draw == 0 else right | {"training": [True] * 56}, draw=draw) for draw in range(9)
-    ]
-    better = protocols.together(pd.concat(often), people).iloc[0]
-    assert better["together"] == pytest.approx(1 - 1 / (9 * 70))
-    assert not better["together_holds_printed"]  # the whole interval lies above it
 
 
 def test_answers_without_training_faces_cannot_be_put_together(predictions, people):
