@@ -65,7 +65,7 @@ def _scale_panel(ax: Axes, found: pd.DataFrame, column: str, names: list[str]) -
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticklabels([scale_name(divisor, False) for divisor in divisors], rotation=90)
     ax.invert_xaxis()
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.05 * ax.dataLim.y1)
     ax.set_xlabel("pixels times")
 
 
