@@ -41,7 +41,7 @@ from fer_lib.settings import (
     settings_hash,
 )
 from fer_lib.tables.base import SYNTHETIC_MARK, Table, crops_of
-from fer_lib.utils import code_hash, compact
+from fer_lib.utils import code_hash, packed
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 FIGURE_DPI = 150
@@ -226,16 +226,16 @@ class Run:
         self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
         self._write_provenance()
 
-    def save_compact(self, frame: pd.DataFrame, name: str, *, folder: str) -> None:
+    def save_packed(self, frame: pd.DataFrame, name: str, *, folder: str) -> None:
         """Write a frame that is too long for a CSV, such as all answers of a model, to ``<folder>/<name>.npz``.
 
-        :func:`fer_lib.utils.compact.read` reads it back.
+        :func:`fer_lib.utils.packed.read` reads it back.
         """
         if self.synthetic:
             frame = frame.assign(data="SYNTHETIC")
         path = self.results / folder / f"{name}.npz"
         with atomic_path(path) as partial:
-            compact.write(frame, partial)
+            packed.write(frame, partial)
         self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
         self._write_provenance()
 

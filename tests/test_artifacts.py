@@ -37,7 +37,7 @@ from fer_lib.settings import (
     settings_hash,
 )
 from fer_lib.tables import base as tables
-from fer_lib.utils import compact
+from fer_lib.utils import packed
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -350,16 +350,16 @@ def test_arrays_are_kept_without_pickle_and_bear_the_mark(tmp_path, synthetic):
 
 def test_a_compact_file_is_marked_and_listed(tmp_path):
     run, frame = started(tmp_path), pd.DataFrame({"face": [0, 1], "happy": [0.125, 0.5]})
-    run.save_compact(frame, "p", folder="predictions")
+    run.save_packed(frame, "p", folder="predictions")
     path = run.results / "predictions" / "p.npz"
-    pd.testing.assert_frame_equal(compact.read(path).drop(columns="data"), frame, check_dtype=False)
-    assert set(compact.read(path)["data"]) == {"SYNTHETIC"}
+    pd.testing.assert_frame_equal(packed.read(path).drop(columns="data"), frame, check_dtype=False)
+    assert set(packed.read(path)["data"]) == {"SYNTHETIC"}
     assert list(frame.columns) == ["face", "happy"]
     made = read_json(run.results / run.provenance_file)
     assert made["artifacts"]["predictions/p.npz"] == file_sha256(path)
     real = started(tmp_path, faces=some_faces(synthetic=False))
-    real.save_compact(frame, "p", folder="predictions")
-    assert "data" not in compact.read(path)
+    real.save_packed(frame, "p", folder="predictions")
+    assert "data" not in packed.read(path)
 
 
 def test_rows_come_back_with_seven_digits(tmp_path):

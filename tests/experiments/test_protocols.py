@@ -20,7 +20,7 @@ from fer_lib.report import liu2023 as report_liu2023
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers, grid
 from fer_lib.tables import liu2023 as liu2023_tables
-from fer_lib.utils import compact, files
+from fer_lib.utils import files, packed
 
 CLASSES = ("angry", "happy", "sad")
 DIVISION = CkPlusSettings(train_per_class=12, test_per_class=4, three_parts=(12, 2, 2), repeats=2, folds=3)
@@ -195,8 +195,8 @@ def test_answers_about_training_faces_are_the_fitted_machines_on_the_originals(f
 def test_every_answer_is_kept_in_a_small_file(predictions, people, tmp_path):
     every = protocols.every_answer(predictions, pd.DataFrame())
     assert len(every) == len(predictions)
-    compact.write(every, tmp_path / "a.npz")
-    kept = compact.read(tmp_path / "a.npz")
+    packed.write(every, tmp_path / "a.npz")
+    kept = packed.read(tmp_path / "a.npz")
     for score in (protocols.scores, protocols.together):
         pd.testing.assert_frame_equal(score(kept, people), score(predictions, people))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib.utils import compact
+from fer_lib.utils import packed
 
 
 def frame(rows: int = 5000) -> pd.DataFrame:
@@ -25,8 +25,8 @@ def frame(rows: int = 5000) -> pd.DataFrame:
 def test_a_frame_is_read_back(tmp_path):
     before = frame()
     before.loc[3, "value"] = np.nan
-    compact.write(before, tmp_path / "a.npz")
-    after = compact.read(tmp_path / "a.npz")
+    packed.write(before, tmp_path / "a.npz")
+    after = packed.read(tmp_path / "a.npz")
     assert list(after) == list(before)
     for name in ("face", "part", "label", "right"):
         assert after[name].tolist() == before[name].tolist()
@@ -36,23 +36,23 @@ def test_a_frame_is_read_back(tmp_path):
 
 def test_the_same_frame_gives_the_same_small_file(tmp_path):
     for name in ("a", "b"):
-        compact.write(frame(), tmp_path / f"{name}.npz")
+        packed.write(frame(), tmp_path / f"{name}.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert (tmp_path / "a.npz").stat().st_size < len(frame().to_csv(index=False)) / 4
 
 
 def test_nothing_in_the_file_is_pickled(tmp_path):
-    compact.write(frame(4), tmp_path / "a.npz")
+    packed.write(frame(4), tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
         assert {arrays[name].dtype.kind for name in arrays.files} <= set("iubfU")
 
 
 @pytest.mark.parametrize("values", [[-1, 5], [-300, 2], [0, 70000], []])
 def test_whole_numbers_keep_their_values(values, tmp_path):
-    compact.write(pd.DataFrame({"a": np.array(values, int)}), tmp_path / "a.npz")
-    assert compact.read(tmp_path / "a.npz")["a"].tolist() == values
+    packed.write(pd.DataFrame({"a": np.array(values, int)}), tmp_path / "a.npz")
+    assert packed.read(tmp_path / "a.npz")["a"].tolist() == values
 
 
 def test_a_number_beyond_float16_is_named(tmp_path):
     with pytest.raises(ValueError, match="C has numbers beyond float16's largest"):
-        compact.write(pd.DataFrame({"C": [1e5]}), tmp_path / "a.npz")
+        packed.write(pd.DataFrame({"C": [1e5]}), tmp_path / "a.npz")
