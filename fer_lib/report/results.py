@@ -19,6 +19,7 @@ from scipy import stats
 
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
+from fer_lib.published import template
 from fer_lib.settings import PROJECT
 from fer_lib.utils.files import write_text
 
@@ -190,10 +191,19 @@ def _chen2023(tables: Tables) -> dict[str, str]:
         "cnn_validation": measured("Validation accuracy"),
         "cnn_testing": measured("Testing accuracy"),
         "cnn_loss": f"{float(measured('Training loss')):.2f}",
+        **_template(),
         "seeds_interval": "is that of the mean over seeds and faces"
         if "mean over seeds and faces" in tables.notes("chen2023_table2")
         else "spans the intervals of all three",
     }
+
+
+def _template() -> dict[str, str]:
+    """Give the last epoch of the public log that prints both accuracies, on its validation faces."""
+    logs = template.logs()
+    row = logs[(logs["part"] == "validation") & logs["categorical_accuracy"].notna()].iloc[0]
+    names = {"loss": "loss", "binary": "binary_accuracy", "categorical": "categorical_accuracy"}
+    return {f"template_{said}": f"{row[name]:.4f}" for said, name in names.items()}
 
 
 def _variants(tables: Tables) -> dict[str, str]:

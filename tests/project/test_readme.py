@@ -20,6 +20,7 @@ from statsmodels.stats import proportion
 from fer_lib import provenance
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
+from fer_lib.published import template
 from fer_lib.report import results
 
 PROJECT = Path(__file__).parents[2]
@@ -172,6 +173,8 @@ def test_the_verdicts_are_those_of_the_committed_tables():
     priors = next(row for name, row in glance.items() if name.startswith("Class priors"))
     quotes = {row[1]: first(row[2]) for row in rows("liu2023_quotes")[1:]}
     headlines = {row[0]: row for row in rows("liu2023_audit_headlines")}
+    logs = template.logs()
+    log = logs[(logs["part"] == "validation") & logs["categorical_accuracy"].notna()].iloc[0]
     held = {
         f"accuracy of {network[1]} is 6/7": f"{6 / 7:.4f}" == network[1],
         "has {:.4f} in that metric": network[3],
@@ -187,6 +190,8 @@ def test_the_verdicts_are_those_of_the_committed_tables():
             and not any(f"{100 * right / 98:.2f}" == "98.60" for right in range(99))
         ),
         "50 % sure": True,
+        "ends at {:.4f} and": log["binary_accuracy"],
+        "names {:.1f} % of the validation faces": 100 * log["categorical_accuracy"],
     }
     said = []
     for pattern, value in held.items():
@@ -230,11 +235,13 @@ def test_the_page_of_results_says_in_words_what_its_tables_show():
     assert set(misses) == {"56 + 14 faces a class", "folds"}
 
 
-def test_bfloat16_changes_no_more_than_another_seed():
-    """The loss in float32 lies where one more seed would be expected among three in bfloat16 (Student's t, 95 %)."""
+def test_bfloat16_is_compared_with_float32_face_by_face():
     page = " ".join(results.page().split())
-    apart, reach = re.search(r"(0\.\d+) above the mean of the three seeds, .* within (0\.\d+) of it", page).groups()
-    assert abs(float(apart)) < float(reach)
+    said = r"the difference is (\S+) nats \[(\S+), (\S+)\], standard error (\S+), over faces: .* float32 (.*?) bfloat16"
+    *numbers, words = re.search(said, page).groups()
+    apart, low, high, error = map(float, numbers)
+    assert (apart - low, high - apart) == pytest.approx((1.96 * error, 1.96 * error), abs=2e-4)
+    assert words == ("cannot be told from" if low <= 0 <= high else "differs from")
     values = provenance.read_values(TABLES.parent)
     for name in ("_seed0", "_seed1", "_seed2", "-float32_trunk_seed0"):
         used = values[f"resnet50_mlp{name}"]["provenance"]["settings"]["trunk_precision"]
@@ -251,7 +258,8 @@ def test_a_table_that_is_wider_than_github_shows_is_an_error():
 
 # --- its files --------------------------------------------------------------------------------------------------------
 
-INVENTED = "fer_lib/comparators/mean_faces.py"  # the example of docs/comparators.md
+# the example of docs/comparators.md, and the folder that the model card says is not there yet
+INVENTED = ("fer_lib/comparators/mean_faces.py", "fer_lib/predict/own_network")
 DOCUMENTS = [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"), *(PROJECT / "notebooks").glob("*.ipynb")]
 
 
@@ -261,7 +269,7 @@ def test_every_file_it_names_is_there(path):
     if path.suffix == ".ipynb":
         text = "\n".join(cell["source"] for cell in nbformat.reads(text, 4).cells if cell["cell_type"] == "markdown")
     for name in re.findall(r"`((?:notebooks|fer_lib|docs|tests|workflow|benchmarks)/[\w./]*)`", text):
-        assert (PROJECT / name).exists() or name == INVENTED, name
+        assert (PROJECT / name).exists() or name in INVENTED, name
 
 
 def test_numbers_of_the_model_card_stand_in_the_tables_that_it_names():
