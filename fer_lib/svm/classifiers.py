@@ -210,7 +210,8 @@ def search(
         ``lowest_fold`` and ``highest_fold`` (accuracy), ``folds``, ``faces`` and ``chosen``.
 
     Raises:
-        FerError: nothing can be held out (only one subject or one class), or a feature is not finite.
+        FerError: nothing can be held out (only one subject or one class), a feature is not finite, or a fold has fewer
+            pictures than there shall be components.
         ValueError: the classifier has no parameters to search.
     """
     pipeline = unfitted(name, settings, components=components, seed=seed)
@@ -220,6 +221,12 @@ def search(
     if name not in SEARCHED:
         raise ValueError(f"{name} has no parameters to search; expected one of {SEARCHED}")
     folds = folds or search_folds(examples.labels, examples.groups, count=settings.search_folds, seed=seed)
+    fewest = min(len(examples.take(fold.train).pictures()[1]) for fold in folds)
+    if components > min(fewest, examples.originals.shape[1]):
+        raise FerError(
+            f"{components} principal components are asked for, but a fold of the search learns from {fewest} pictures "
+            f"of {examples.originals.shape[1]} features; lower the components in the profile, or take more faces."
+        )
     axes, moved = _feasible(_axes(name, settings), examples.labels), dict[tuple[str, int], int]()
     hits: dict[tuple[float, ...], np.ndarray] = {}  # by a candidate's values: of each fold
     while True:

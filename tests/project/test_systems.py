@@ -65,6 +65,7 @@ def test_files_are_flushed_as_windows_wants_it(tmp_path, monkeypatch):
 def test_a_notebook_takes_a_gpus_memory_as_it_needs_it(given, kept):
     code = (
         "import os, sys, types; sys.modules['keras'] = keras = types.ModuleType('keras')\n"
+        "keras.backend = types.SimpleNamespace(backend=lambda: 'tensorflow')\n"
         "keras.distribution = types.SimpleNamespace(list_devices=lambda: [os.environ['TF_FORCE_GPU_ALLOW_GROWTH']])\n"
         "from fer_lib import backend; print(backend.DEVICES[0], os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'])"
     )

@@ -239,6 +239,13 @@ def test_one_person_alone_cannot_be_searched(people):
         classifiers.fit("resnet50_svm_rbf", alone, settings=SETTINGS)
 
 
+def test_more_components_than_a_fold_has_pictures_are_refused(people):
+    with pytest.raises(
+        FerError, match=r"500 principal components are asked for, but a fold .* learns from \d+ pictures"
+    ):
+        classifiers.search("resnet50_svm_rbf", people, settings=SETTINGS, components=500)
+
+
 def test_one_class_alone_cannot_be_learnt(people):
     angry = people.take(np.flatnonzero(people.labels == 0))
     with pytest.raises(FerError, match="1 classes"):
