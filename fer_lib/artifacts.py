@@ -19,7 +19,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from fer_lib import provenance
-from fer_lib.datasets.catalog import NAMES
+from fer_lib.datasets.catalog import NAMES, SYNTHETIC_MARK
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
@@ -40,7 +40,7 @@ from fer_lib.settings import (
     settings_dict,
     settings_hash,
 )
-from fer_lib.tables.base import SYNTHETIC_MARK, Table, crops_of
+from fer_lib.tables.base import Table, crops_of
 from fer_lib.utils import code_hash, packed
 from fer_lib.utils.files import atomic_path, file_sha256, write_text
 

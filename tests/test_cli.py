@@ -129,7 +129,7 @@ def test_checking_a_corpus_imports_no_network(corpus):
     assert not NETWORKS & modules
 
 
-@pytest.mark.parametrize("notebook", ["01_data_exploration", "02_preprocessing", "08_replication_report"])
+@pytest.mark.parametrize("notebook", ["01_data_exploration", "08_replication_report"])
 def test_notebooks_that_run_no_network_do_not_wait_for_one(notebook):
     cells = json.loads((PROJECT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

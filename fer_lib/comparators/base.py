@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import cv2
 import numpy as np
@@ -13,9 +13,11 @@ from scipy import special
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from fer_lib.errors import FerError
-from fer_lib.models.costs import Cost, cost_of
 from fer_lib.utils import bundle
 from fer_lib.utils.bundle import Part
+
+if TYPE_CHECKING:
+    from fer_lib.models.costs import Cost
 
 COMPARATOR_FILE = "comparator.json"
 FORMAT = 1
@@ -131,6 +133,8 @@ class Comparator(ClassifierMixin, BaseEstimator):
 
     def cost(self) -> Cost:
         """Count the parameters and multiply-adds of the fitted networks and SVMs; computing features costs more."""
+        from fer_lib.models.costs import cost_of  # imported late: Keras takes seconds, and the report needs none
+
         return cost_of(self._parts().values())
 
     @abstractmethod
@@ -174,7 +178,7 @@ def from_decisions(values: np.ndarray) -> np.ndarray:
 def _checked(images: np.ndarray) -> np.ndarray:
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3:
-        if images.ndim == 4:
+        if images.ndim == 4 and images.shape[-1] == 3:
             raise FerError("The comparators read grey faces, and these are in colour; set channels to grey.")
         raise ValueError(f"faces are {images.dtype} of shape {images.shape}; expected uint8 (N, H, W)")
     return images

@@ -31,3 +31,6 @@ TERMS = {
         "Harter 1994) when you use them."
     ),
 }
+
+#: What every table, figure and answer made from generated faces says.
+SYNTHETIC_MARK = "SYNTHETIC: generated faces"

@@ -18,6 +18,7 @@ from fer_lib.evaluation import metrics, smiles as generalisation
 from fer_lib.experiments import protocols
 from fer_lib.experiments.comparison import COST, COUNTED, WholeAnswers
 from fer_lib.experiments.comparison_rows import AS_FIRST, Row, controls
+from fer_lib.settings.comparators import EQUAL_REFERENCE
 
 OWN_CLASSIFIER = "resnet50_svm_rbf"
 OWN_SYSTEM = {"title": "ResNet-50 + SVM as in notebook 04", "weights": "as in notebook 04"}
@@ -25,8 +26,6 @@ FER2013 = "fer2013"
 """The word of a row that learns FER-2013 first, besides one that does not."""
 APART = {"none": "from no weights", AS_FIRST: "from no weights, as before CK+"}
 """Maps the word after a row name's hyphen to the words of its title; other words are shown as they are."""
-EQUAL_REFERENCE = "resnet50_svm-fer2013"
-"""The row that the others with ``fer2013_first`` are compared with: liu2023's system on a network of equal training."""
 AGAINST = ["classifier", "protocol", "separation", "difference", "low", "high", "p_value", "at_chance", "holm"]
 CONTROLLED = ["corpus", "system", "control", "protocol", "separation", "difference", "low", "high"]
 CONTROLLED += ["only_first", "only_second", "p_value"]

@@ -25,7 +25,7 @@ from matplotlib.ticker import FixedLocator
 from PIL import Image, PngImagePlugin
 from sklearn.isotonic import isotonic_regression
 
-from fer_lib.tables.base import SYNTHETIC_MARK
+from fer_lib.datasets.catalog import SYNTHETIC_MARK
 from fer_lib.tables.format import MODEL_NAMES, classifier_name
 
 INK, SOFT, GRID = "#222222", "#595959", "#E6E6E6"  # of text and lines, of notes, of grids and separators

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from fer_lib.datasets.catalog import SYNTHETIC_MARK
 from fer_lib.predict import networks
 from fer_lib.predict.photo_files import shown
 from fer_lib.predict.photos import CROP, Prediction, score_words, trained_on
-from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and reporting a wrong path does not need it

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from fer_lib.datasets.catalog import SYNTHETIC_MARK
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.predict import networks
 from fer_lib.predict.labelled import Labelled
 from fer_lib.predict.photo_files import shown
 from fer_lib.predict.photos import Prediction, trained_on
-from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.tables.format import percent
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and scoring does not need it

@@ -21,6 +21,7 @@ import pandas as pd
 from fer_lib import comparators, provenance
 from fer_lib.comparators.recipe import RATE_FROM_SCRATCH, Network, RecipeSettings, divided
 from fer_lib.comparators.resnet50_modern import ResNet50Modern
+from fer_lib.datasets.catalog import SYNTHETIC_MARK
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
@@ -30,7 +31,7 @@ from fer_lib.predict.photo_files import shown
 from fer_lib.predict.training_faces import groups
 from fer_lib.predict.training_request import CHECKPOINTS, REQUEST, TrainingRequest
 from fer_lib.settings import FaceSettings
-from fer_lib.tables.base import SYNTHETIC_MARK, crops_of
+from fer_lib.tables.base import crops_of
 from fer_lib.tables.format import percent
 from fer_lib.utils import bundle, code_hash
 from fer_lib.utils.files import write_text

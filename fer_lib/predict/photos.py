@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from fer_lib.datasets.catalog import SYNTHETIC_MARK
 from fer_lib.errors import FerError
 from fer_lib.faces.crops import detect
 from fer_lib.faces.geometry import LANDMARKS, Detection, annotate, choose, crop
 from fer_lib.predict import video
 from fer_lib.predict.photo_files import Photo, in_memory, read, shown
 from fer_lib.settings import FaceSettings, change
-from fer_lib.tables.base import SYNTHETIC_MARK
 from fer_lib.utils.files import atomic_path, reason_of
 from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar

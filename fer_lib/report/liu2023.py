@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fer_lib import provenance
 from fer_lib.artifacts import Run
 from fer_lib.evaluation import smiles as generalisation
-from fer_lib.experiments import comparison_scores, protocols
+from fer_lib.experiments import protocols
 from fer_lib.figures import (
     comparators as comparators_figures,
     hypotheses as hypotheses_figures,
@@ -20,6 +20,7 @@ from fer_lib.figures import (
 )
 from fer_lib.figures.style import not_yet, with_source
 from fer_lib.settings import change
+from fer_lib.settings.comparators import EQUAL_REFERENCE
 from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table, weights_note
 from fer_lib.tables.format import SEPARATIONS, p_value, percent, points
@@ -92,11 +93,11 @@ def outperforms_claim(equal: pd.DataFrame, systems: Mapping[str, Mapping[str, st
         The accuracy with subjects apart of the paper's system and each network's minus it; empty if the paper's system
         or all of the networks are missing.
     """
-    if equal.empty or equal["reference"].iloc[0] != comparison_scores.EQUAL_REFERENCE:
+    if equal.empty or equal["reference"].iloc[0] != EQUAL_REFERENCE:
         return ""
     strict = equal[["protocol", "separation"]].iloc[-1]
     last = equal[(equal[["protocol", "separation"]] == strict).all(axis=1)].set_index("classifier")
-    own = last.loc[comparison_scores.EQUAL_REFERENCE]
+    own = last.loc[EQUAL_REFERENCE]
     others = last.loc[[name for name in last.index if name.split("-")[0] in NAMED_IN_SECTION_31]]
     gaps = [
         f"{systems[name]['title'].removesuffix(', FER-2013 first')} "

@@ -12,6 +12,8 @@ from fer_lib.settings.common import STRICT, Positive
 Rows = dict[Annotated[str, Field(pattern="^[a-z0-9_]+(-[a-z0-9_]+)?$")], dict[str, Any]]
 FIRST = "fer2013_first"
 """Key of a row besides its comparator's parameters: whether it learns FER-2013 first, from nothing, then CK+."""
+EQUAL_REFERENCE = "resnet50_svm-fer2013"
+"""The row that the others with ``fer2013_first`` are compared with: liu2023's system on a network of equal training."""
 CKPLUS_ROWS: Rows = {
     "resnet50_svm": {},
     "resnet50_softmax": {},

@@ -231,14 +231,14 @@ def _from_environment(settings: Any, profile: Profile) -> dict[str, str]:
     return weights | trunk_from_environment()
 
 
-def settings_dict(settings: Any) -> dict[str, Any]:
+def settings_dict(settings: Any, *, whole: bool = False) -> dict[str, Any]:
     """Convert a settings dataclass, or several by name, to plain dictionaries, lists and numbers for JSON.
 
     Weights files, at any depth, are named without their folder, so that no result contains a local path; results
     record the file's SHA-256 as well. ``LATER_SETTINGS`` at their defaults are left out, so that results and
-    checkpoints of earlier versions still match.
+    checkpoints of earlier versions still match; ``whole`` keeps them, for readers.
     """
-    return _without_folders(json.loads(json.dumps(settings, default=_fields)))
+    return _without_folders(json.loads(json.dumps(settings, default=dataclasses.asdict if whole else _fields)))
 
 
 def _fields(settings: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib import published
-from fer_lib.datasets.catalog import TITLES
+from fer_lib.datasets.catalog import SYNTHETIC_MARK, TITLES
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation.metrics import mean_over_seeds
 from fer_lib.models.weights_report import in_words
@@ -19,8 +19,6 @@ from fer_lib.tables.format import SCORE_NAMES, cell, score_cell
 
 if TYPE_CHECKING:
     import keras
-
-SYNTHETIC_MARK = "SYNTHETIC: generated faces"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Table:
 
 def all_settings(settings: Any, *, title: str) -> Table:
     """List all settings of an experiment, one per row."""
-    rows = [{"setting": name, "value": str(value)} for name, value in settings_dict(settings).items()]
+    rows = [{"setting": name, "value": str(value)} for name, value in settings_dict(settings, whole=True).items()]
     return Table(pd.DataFrame(rows), title)
 
 
@@ -72,7 +70,7 @@ def settings_by_name(settings: Mapping[str, Any], *, title: str) -> Table:
     rows = [
         {"of": name, "setting": key, "value": str(value)}
         for name, each in settings.items()
-        for key, value in settings_dict(each).items()
+        for key, value in settings_dict(each, whole=True).items()
     ]
     return Table(pd.DataFrame(rows), title)
 

@@ -12,7 +12,7 @@ from fer_lib import artifacts, comparators
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES
-from fer_lib.experiments import comparison
+from fer_lib.experiments import comparison, comparison_rows
 from fer_lib.models import baseline_cnn
 from fer_lib.predict import keeping, models as saved_models, shelf
 from fer_lib.settings import BaselineCnnSettings, ComparatorSettings, FaceSettings
@@ -49,7 +49,7 @@ def started(notebook, learn, **changes):
 
 def rows():
     settings = ComparatorSettings(fer2013_rows=ROWS, reference="pixels_svm", weights="none")
-    return comparison.rows_of(settings.fer2013_rows, settings, epochs=1, seed=0)
+    return comparison_rows.rows_of(settings.fer2013_rows, settings, epochs=1, seed=0)
 
 
 def compare(run, learn, folder):

@@ -27,7 +27,9 @@ VALUES = st.recursive(SCALARS, lambda each: st.lists(each, max_size=3) | st.dict
 
 
 def cells(path: Path) -> list:
-    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    """Read the code cells, without the one for Colab and Kaggle, which runs only by hand."""
+    every = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    return [cell for cell in every if "hosted" not in cell.metadata.get("tags", [])]
 
 
 def defaults(path: Path) -> dict:
