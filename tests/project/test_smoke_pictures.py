@@ -2,7 +2,7 @@
 
 nbval compares no pictures, and no cell that training touches. Of a figure the file has a perceptual hash of its PNG, a
 digest of its parts and one of the data that it draws (`fer_lib/figures/drawn.py`); the last is not compared where
-training touches it. Of a table it has the number of rows and the headings. After a wanted change, write it again:
+training touches it, and the hash is not where it shows measured times. Of a table it has the number of rows and the headings. After a wanted change, write it again:
 
     make replicate && .venv/bin/python tests/project/test_smoke_pictures.py
 """
@@ -35,6 +35,7 @@ COMMITTED = Path(__file__).with_name("smoke_pictures.json")
 NOTEBOOKS = sorted(path for path in (PROJECT / "notebooks").glob("0*.ipynb") if not path.stem.startswith("00"))
 SIDE = 32
 FAR = 0.2  # of the edges: another font moves up to 13 %, a lost bar of seven 30 %; two figures are 23 % apart or more
+TIMED = re.compile(r"comparators_cost(_seed\d+)?")  # drawn over measured times, which differ from run to run
 PLAIN_EDGES = {"text.antialiased": False, "patch.antialiased": False, "lines.antialiased": False}
 
 
@@ -122,7 +123,7 @@ def differences(found: dict[str, dict], expected: dict[str, dict]) -> dict[str, 
         moved = apart(found[name]["hash"], expected[name]["hash"])
         keys = [key for key in ("parts", "data") if key == "parts" or not touched.fullmatch(name)]
         said = [f"other {key}" for key in keys if found[name][key] != expected[name][key]]
-        said += [f"{moved:.0%} of the hash"] * (moved > FAR)
+        said += [f"{moved:.0%} of the hash"] * (moved > FAR and not TIMED.fullmatch(name))
         if said:
             changed[name] = ", ".join(said)
     return changed
