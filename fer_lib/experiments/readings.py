@@ -48,7 +48,7 @@ READINGS = (
     "fit_on_faces",
     "seventeen_views",
 )
-"""Readings and controls in the order of the table (:func:`fer_lib.tables.liu2023.readings`)."""
+"""Readings and controls in the order of the table (:func:`fer_lib.tables.svm.readings`)."""
 
 
 @dataclass(frozen=True)

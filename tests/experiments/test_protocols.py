@@ -19,7 +19,7 @@ from fer_lib.figures import hypotheses as hypotheses_figures
 from fer_lib.report import liu2023 as report_liu2023
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers, grid
-from fer_lib.tables import liu2023 as liu2023_tables
+from fer_lib.tables import liu2023 as liu2023_tables, svm as svm_tables
 from fer_lib.utils import files, packed
 
 CLASSES = ("angry", "happy", "sad")
@@ -245,13 +245,13 @@ def test_c_is_chosen_on_the_validation_faces_and_nothing_else_sees_them(three, e
         part_rows = kept[kept["part"] == part]
         assert row[name] == pytest.approx((part_rows["label"] == part_rows["predicted"]).mean())
     assert (row["training_faces"], row["validation_faces"], row["test_faces"]) == (36, 6, 6)
-    assert "Here 36/6/6 faces a draw" in liu2023_tables.three_parts(rows.reset_index()).notes[0]
+    assert "Here 36/6/6 faces a draw" in svm_tables.three_parts(rows.reset_index()).notes[0]
 
 
 def test_without_three_parts_nothing_is_trained(examples, people, tmp_path):
     nothing = protocols.validated(protocols.run([], examples, people, SETTINGS, checkpoints=tmp_path), people)
     assert nothing.empty
-    assert "Left out." in liu2023_tables.three_parts(nothing).to_markdown()
+    assert "Left out." in svm_tables.three_parts(nothing).to_markdown()
 
 
 def test_training_accuracy_and_the_grids_edges_are_those_of_the_single_fits(found, examples, people, predictions):
@@ -288,7 +288,7 @@ def test_fits_on_an_edge_are_counted_by_edge(people):
     row = protocols.fits(pd.concat(frames)).iloc[0]
     assert (row["fits"], row["training"], row["views"], row["testing"], row["on_edge"]) == (3, 1.0, 0.5, 0.0, 2)
     assert row["edges"] == {"C highest": 2, "gamma_multiple lowest": 1}
-    shown = liu2023_tables.fits(protocols.fits(pd.concat(frames))).frame
+    shown = svm_tables.fits(protocols.fits(pd.concat(frames))).frame
     assert shown["on an edge"].item() == "2: C highest 2, γ lowest 1"
     assert shown["C"].item() == "–"
 

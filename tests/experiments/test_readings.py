@@ -17,7 +17,7 @@ from fer_lib.experiments import protocols, readings
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import CkPlusSettings, DataSettings, ExpansionSettings, FaceSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers
-from fer_lib.tables import liu2023 as liu2023_tables
+from fer_lib.tables import svm as svm_tables
 
 CLASSES = ("angry", "happy", "sad")
 SUBJECTS = 16
@@ -217,7 +217,7 @@ def test_no_more_faces_of_contempt_are_drawn_than_of_another_class(given, contem
 
 
 def test_the_table_names_every_reading(answers):
-    table = liu2023_tables.readings(readings.scores(answers))
+    table = svm_tables.readings(readings.scores(answers))
     assert len(table.frame) == len(readings.READINGS)
-    assert set(liu2023_tables.READINGS) == set(readings.READINGS)
+    assert set(svm_tables.READINGS) == set(readings.READINGS)
     assert view_names(ExpansionSettings(cross_cut="originals"))[-5:][0] == "original, crop centre"

@@ -13,7 +13,7 @@ from fer_lib.experiments import protocols, svm_variants
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings, change
 from fer_lib.settings.names import VARIANTS
 from fer_lib.svm import classifiers
-from fer_lib.tables import liu2023 as liu2023_tables
+from fer_lib.tables import svm as svm_tables
 
 CLASSES = ("angry", "happy", "sad")
 SETTINGS = ResNet50SvmSettings(
@@ -134,9 +134,9 @@ def test_fer2013s_variants_learn_the_same_sample(fer2013, tmp_path):
     assert rows.loc["resnet50_svm_nu", "accuracy"] == pytest.approx(right)
     assert (rows["accuracy"] > 0.5).all()
     assert (rows["training"] >= rows["accuracy"] - 0.2).all()
-    table = liu2023_tables.variants_fer2013(rows.reset_index(), SETTINGS)
+    table = svm_tables.variants_fer2013(rows.reset_index(), SETTINGS)
     assert table.frame["Holm's p"].iloc[1:].to_list() == [
-        liu2023_tables.p_value(value) for value in metrics.holm(rows["p_value"])[1:]
+        svm_tables.p_value(value) for value in metrics.holm(rows["p_value"])[1:]
     ]
     assert "the same 40 training faces" in table.notes[0]
     assert "3 principal components" in table.notes[0]
@@ -148,5 +148,5 @@ def test_without_variants_or_folds_nothing_is_trained(found, examples, people, f
     assert svm_variants.fer2013(*fer2013, none, checkpoints=tmp_path).empty
     assert svm_variants.run(found[:1], examples, SETTINGS, checkpoints=tmp_path).empty
     assert svm_variants.compare(pd.DataFrame(), people).empty
-    for table in (liu2023_tables.variants, liu2023_tables.variants_fer2013):
+    for table in (svm_tables.variants, svm_tables.variants_fer2013):
         assert "Left out." in table(pd.DataFrame(), SETTINGS).to_markdown()

@@ -10,7 +10,7 @@ import pytest
 
 from fer_lib.augmentation import arithmetic
 from fer_lib.settings import ExpansionSettings, LeNetSettings, ResNet50SvmSettings
-from fer_lib.tables import lenet as lenet_tables, liu2023 as liu2023_tables
+from fer_lib.tables import lenet as lenet_tables, liu2023 as liu2023_tables, svm as svm_tables
 from fer_lib.tables.base import Table
 
 CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
@@ -144,11 +144,11 @@ def own_errors() -> pd.DataFrame:
 
 MADE = {
     "hypothesis2": lambda **s: liu2023_tables.hypothesis2(together(), **s),
-    "readings": lambda **s: liu2023_tables.readings(readings(), **s),
-    "variants": lambda **s: liu2023_tables.variants(variants("classifier"), ResNet50SvmSettings(), **s),
-    "variants_fer2013": lambda **s: liu2023_tables.variants_fer2013(variants("model"), ResNet50SvmSettings(), **s),
-    "three_parts": lambda **s: liu2023_tables.three_parts(three_parts(), **s),
-    "fits": lambda **s: liu2023_tables.fits(fits(), **s),
+    "readings": lambda **s: svm_tables.readings(readings(), **s),
+    "variants": lambda **s: svm_tables.variants(variants("classifier"), ResNet50SvmSettings(), **s),
+    "variants_fer2013": lambda **s: svm_tables.variants_fer2013(variants("model"), ResNet50SvmSettings(), **s),
+    "three_parts": lambda **s: svm_tables.three_parts(three_parts(), **s),
+    "fits": lambda **s: svm_tables.fits(fits(), **s),
     "fer2013": lambda **s: liu2023_tables.fer2013(whole_test(), ResNet50SvmSettings(), **s),
     "table1": lambda **s: liu2023_tables.table1(pd.DataFrame({"training": [8], "testing": [2]}, index=["happy"]), **s),
     "table3": lambda **s: liu2023_tables.table3(accuracies(), **s),
@@ -161,7 +161,7 @@ MADE = {
     "svm_softmax": lambda **s: liu2023_tables.svm_softmax(compared(), **s),
     "misses": lambda **s: liu2023_tables.misses({"genki4k": misses()}, **s),
     "genki4k": lambda **s: liu2023_tables.genki4k(smiles(), **s),
-    "equations": lambda **s: liu2023_tables.equations(checks(), **s),
+    "equations": lambda **s: svm_tables.equations(checks(), **s),
     "paragraphs": lambda **s: lenet_tables.paragraphs(LeNetSettings(), **s),
     "claims": lambda **s: liu2023_tables.claims({}, **s),
 }
@@ -173,7 +173,7 @@ MADE = {
 def test_every_table_of_measurements_is_tried():
     public = {
         name
-        for module in (liu2023_tables, lenet_tables)
+        for module in (liu2023_tables, lenet_tables, svm_tables)
         for name, made in inspect.getmembers(module, inspect.isfunction)
         if made.__module__ == module.__name__ and made.__annotations__["return"] == "Table"
     }
@@ -206,7 +206,7 @@ def test_training_accuracy_is_beside_fer2013s_if_it_was_measured():
 
 
 def test_choices_of_the_search_are_shown_as_a_range_with_their_edges():
-    frame = liu2023_tables.fits(fits()).frame
+    frame = svm_tables.fits(fits()).frame
     assert frame.iloc[0, 4:].to_list() == ["98.00", "95.00", "88.00", "10 to 1000", "0.1", "1: C highest 1"]
     assert frame.iloc[1, 4:].to_list() == ["98.00", "–", "88.00", "–", "–", "0"]
 
@@ -471,8 +471,8 @@ def test_misses_are_in_per_cent_under_the_corpus_name():
 
 
 def test_equations_stand_beside_their_checks():
-    frame = liu2023_tables.equations(checks()).frame.set_index("equation")
-    assert frame.loc["3, 11", "printed"] == liu2023_tables.EQUATIONS[3]  # both print the same
+    frame = svm_tables.equations(checks()).frame.set_index("equation")
+    assert frame.loc["3, 11", "printed"] == svm_tables.EQUATIONS[3]  # both print the same
     assert frame.loc["6-9", "printed"] == "–"
     assert frame["holds"].to_list() == [True, False]
     assert frame.loc["3, 11", ["largest deviation", "tolerance", "note"]].to_list() == ["1.0e-12", "1.0e-09", "–"]
