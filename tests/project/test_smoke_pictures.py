@@ -2,7 +2,8 @@
 
 nbval compares no pictures, and no cell that training touches. Of a figure the file has a perceptual hash of its PNG, a
 digest of its parts and one of the data that it draws (`fer_lib/figures/drawn.py`); the last is not compared where
-training touches it, and the hash is not where it shows measured times. Of a table it has the number of rows and the headings. After a wanted change, write it again:
+training touches it, and the hash is not where it shows measured times. Of a table it has the number of rows and the
+headings. After a wanted change, write it again:
 
     make replicate && .venv/bin/python tests/project/test_smoke_pictures.py
 """
