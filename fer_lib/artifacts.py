@@ -39,6 +39,7 @@ from fer_lib.settings import (
     profile_name,
     settings_dict,
     settings_hash,
+    variant_changes,
 )
 from fer_lib.tables.base import Table, crops_of
 from fer_lib.utils import code_hash, packed
@@ -351,7 +352,7 @@ def start(
         output_dir: the folder in which ``results/`` and ``figures/`` are written; ``""`` means ``$FER_OUTPUT``, else
             the project's sources, else (installed from a wheel) the current folder.
         data_changes: settings of the profile's data, by name, such as ``{"test_split": "PublicTest"}``; they override
-            the variables ``$FER_SKIP_BAD``, ``$FER_TEST_SPLIT`` and ``$FER_LABELS``.
+            the variant's, which override the variables ``$FER_SKIP_BAD``, ``$FER_TEST_SPLIT`` and ``$FER_LABELS``.
 
     Raises:
         FerError: there is no such profile, it has an unknown key or a bad value, a parameter is unknown or of another
@@ -363,7 +364,8 @@ def start(
         return start(notebook, **{"seed": None, **{name: namespace[name] for name in own}})
     root = Path(output_dir or os.environ.get("FER_OUTPUT") or PROJECT).expanduser()
     settings = load_profile(profile)
-    changes = arguments.data_from_environment(settings) | (data_changes or {})
+    of_variant = variant_changes(settings, variant)[1]
+    changes = arguments.data_from_environment(settings) | of_variant | (data_changes or {})
     settings = dataclasses.replace(settings, data=change(settings.data, **changes))
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise FerError(f"seed is {seed}; it should be between 0 and {LARGEST_SEED}.")

@@ -20,7 +20,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.settings import CkPlusSettings, DataSettings
 
-METHODS = ("stratified", "unstratified_ceil", "unstratified_floor")
+METHODS = ("stratified", "unstratified_ceil", "unstratified_floor", "per_class_floor")
 SEPARATIONS = ("frames", "sequences", "subjects")
 DRAWS = 1000  # most tries to divide whole groups so that every part has its faces of every class
 
@@ -61,25 +61,43 @@ def validation_split(
         training: the official training part.
         seed: gives the same split for the same faces, whatever file they came from.
         fraction: the share of faces to validate on.
-        method: ``"stratified"`` by class, ``"unstratified_ceil"`` (5,742 of 28,709), ``"unstratified_floor"`` (5,741).
+        method: ``"stratified"`` by class, ``"unstratified_ceil"`` (5,742 of 28,709), ``"unstratified_floor"`` (5,741),
+            ``"per_class_floor"`` (5,741: a fifth of each class, rounded down).
 
     Raises:
         FerError: a class has too few faces to be in both parts.
-        ValueError: ``method`` is none of the three.
+        ValueError: ``method`` is none of these.
     """
-    size = math.floor(fraction * len(training)) if method == "unstratified_floor" else fraction
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; it should be one of {METHODS}")
-    stratify = training.labels if method == "stratified" else None
     try:
-        train_rows, validation_rows = train_test_split(
-            np.arange(len(training)), test_size=size, random_state=seed, shuffle=True, stratify=stratify
-        )
+        validation_rows = _validation_rows(training.labels, seed, fraction, method)
     except ValueError as error:
         raise FerError(
             f"The {len(training)} training faces cannot be split 8:2 ({error}); give more faces of each class."
         ) from None
-    return training.take(np.sort(train_rows)), training.take(np.sort(validation_rows))
+    return training.take(np.setdiff1d(np.arange(len(training)), validation_rows)), training.take(validation_rows)
+
+
+def _validation_rows(labels: np.ndarray, seed: int, fraction: float, method: str) -> np.ndarray:
+    """Draw the rows to validate on, ascending.
+
+    Raises:
+        ValueError: there are too few faces, or too few of a class.
+    """
+    if method == "per_class_floor":
+        rng = np.random.default_rng(seed)
+        drawn = []
+        for label in np.unique(labels):
+            rows = rng.permutation(np.flatnonzero(labels == label))
+            drawn.append(rows[: math.floor(fraction * len(rows))])
+        if not all(map(len, drawn)):
+            raise ValueError(f"{fraction:g} of the least populated class is less than one face")
+        return np.sort(np.concatenate(drawn))
+    size = math.floor(fraction * len(labels)) if method == "unstratified_floor" else fraction
+    stratify = labels if method == "stratified" else None
+    _, rows = train_test_split(np.arange(len(labels)), test_size=size, random_state=seed, stratify=stratify)
+    return np.sort(rows)
 
 
 def groups_of(faces: FaceDataset, separation: str) -> np.ndarray:

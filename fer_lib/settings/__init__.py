@@ -38,6 +38,7 @@ from fer_lib.settings.profile import (
     settings_hash,
     trunk_from_environment,
     trunk_named,
+    variant_changes,
 )
 
 __all__ = [
@@ -75,4 +76,5 @@ __all__ = [
     "settings_hash",
     "trunk_from_environment",
     "trunk_named",
+    "variant_changes",
 ]

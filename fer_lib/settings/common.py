@@ -51,7 +51,8 @@ class DataSettings:
             (the paper's future work).
         test_split: the part of 3,589 faces that is "the dataset of testing"; the paper does not say which of two.
         validation_split: ``"stratified"`` by class; ``"unstratified_ceil"`` and ``"unstratified_floor"`` draw 5,742 and
-            5,741 of the 28,709 faces at random, as scikit-learn and ImageDataGenerator would round.
+            5,741 of the 28,709 faces at random, as scikit-learn and ImageDataGenerator's ``flow`` would round;
+            ``"per_class_floor"`` draws 5,741, rounding each class down as its ``flow_from_directory`` would.
         validation_fraction: the "2" of the paper's "8:2".
     """
 
@@ -63,5 +64,5 @@ class DataSettings:
     labels: Literal["fer2013", "ferplus", "ferplus_votes", "ferplus8", "ferplus8_votes"] = "fer2013"
     channels: Literal["grey", "rgb"] = "grey"
     test_split: Literal["PrivateTest", "PublicTest"] = "PrivateTest"
-    validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor"] = "stratified"
+    validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor", "per_class_floor"] = "stratified"
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2

@@ -62,7 +62,8 @@ class Profile:
         lenet: liu2023's hyper-parameter study.
         comparators: the comparators of liu2023's Table 3, and others.
         depth_study: plain against residual networks of equal depth, both papers' argument for ResNet.
-        variants: other readings of ``resnet50_mlp`` to run as well, such as other weights: maps a name to its changes.
+        variants: other readings of ``resnet50_mlp`` to run as well, such as other weights: maps a name to its changes;
+            under the key ``data``, changes of the data settings.
     """
 
     description: str
@@ -144,9 +145,29 @@ def load_profile(profile: str | Path) -> Profile:
     if not isinstance(content, dict):
         raise FerError(f"{path.name} contains no settings; it should be a YAML mapping, like the profile smoke.")
     read = _validated(Profile, content, where=path.name)
-    for name, changes in read.variants.items():
-        _changed(read.resnet50_mlp, changes, where=f"{path.name}, variants.{name}")
+    for name in read.variants:
+        model, data = variant_changes(read, name)
+        _changed(read.resnet50_mlp, model, where=f"{path.name}, variants.{name}")
+        _changed(read.data, data, where=f"{path.name}, variants.{name}.data")
     return read
+
+
+def variant_changes(profile: Profile, variant: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Look up a variant's changes of ``resnet50_mlp`` and of the data settings; both are empty for the variant ``""``.
+
+    Raises:
+        FerError: the profile has no such variant, or its ``data`` is not a mapping.
+    """
+    if not variant:
+        return {}, {}
+    if variant not in profile.variants:
+        known = f"its variants are {', '.join(profile.variants)}" if profile.variants else "the profile has none"
+        raise FerError(f"There is no variant {variant!r}{nearest(variant, profile.variants)}; {known}.")
+    model = dict(profile.variants[variant])
+    data = model.pop("data", {})
+    if not isinstance(data, dict):
+        raise FerError(f"variants.{variant}.data is {data!r}; it should map data settings to values.")
+    return model, data
 
 
 def experiment(
@@ -174,12 +195,9 @@ def experiment(
         FerError: a key is unknown or a value does not fit.
     """
     settings = getattr(profile, section)
-    if variant and variant not in profile.variants:
-        known = f"its variants are {', '.join(profile.variants)}" if profile.variants else "the profile has none"
-        raise FerError(f"There is no variant {variant!r}{nearest(variant, profile.variants)}; {known}.")
     wanted = {
         **_from_environment(settings, profile),
-        **(profile.variants[variant] if variant else {}),
+        **variant_changes(profile, variant)[0],
         **({"weights": weights} if weights and hasattr(settings, "weights") else {}),
         **({"epochs": epochs} if epochs else {}),
         **(changes or {}),

@@ -131,7 +131,8 @@ def test_the_traditional_cnn_may_have_fewer_seeds():
     jobs = plan("paper", baseline_seeds="1", trunk="openvino-bfloat16")
     assert [name for name in jobs if name.startswith("05_")] == ["05_baseline_cnn_seed1"]
     assert {f"03_resnet50_mlp_seed{seed}" for seed in "012"} <= set(jobs)
-    # where the frozen layers are asked for in bfloat16, float32 is a variant of that and no second run of the same
+    # the frozen layers' other precision is a variant, and theirs no second run of the same
+    assert set(jobs) ^ set(plan("paper")) >= {f"03_resnet50_mlp-{name}_trunk_seed0" for name in ("float32", "bfloat16")}
     assert set(jobs) - set(plan("paper")) == {"03_resnet50_mlp-float32_trunk_seed0"}
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "seeds=0 1", "baseline_seeds=2"]
     done = subprocess.run(command, cwd=PROJECT, env=environment(), capture_output=True, text=True)

@@ -410,6 +410,8 @@ def test_an_unknown_variant_is_one_sentence():
         ("variants: {own: {scalin: trunk}}", r"variants.own has an unknown key 'scalin'.*did you mean 'scaling'"),
         ("variants: {own: {epochs: 0}}", r"variants.own: epochs is 0"),
         ("variants: {own-one: {epochs: 1}}", "should match pattern"),
+        ("variants: {own: {data: {test_spli: x}}}", r"variants.own.data has an unknown key 'test_spli'.*'test_split'"),
+        ("variants: {own: {data: PublicTest}}", "variants.own.data is 'PublicTest'; it should map"),
     ],
 )
 def test_a_variants_mistake_is_told_when_the_profile_is_read(write_profile, text, said):
