@@ -54,9 +54,10 @@ def some_faces(*, synthetic=True, seed=0) -> FaceDataset:
     return FaceDataset(images, meta, CLASSES, "fer2013", synthetic, {"rows left out": 0})
 
 
-def started(tmp_path, *, seed=0, faces=None, settings=MLP, weights=NO_WEIGHTS, **given) -> artifacts.Run:
+def started(tmp_path, *, seed=0, faces=None, settings=MLP, weights=NO_WEIGHTS, variant="", **given) -> artifacts.Run:
     notebook = "05_baseline_cnn" if settings == CNN else "03_resnet50_mlp"
     run = artifacts.start(notebook, seed=seed, output_dir=str(tmp_path), **given)
+    run.variant = variant  # as of a profile with variants
     run.uses(faces=some_faces() if faces is None else faces, settings=settings, weights=weights)
     return run
 
@@ -192,7 +193,8 @@ def test_provenance_walks_back_to_code_settings_data_weights_and_machine(tmp_pat
 
 
 def test_results_name_their_provenance(tmp_path):
-    run = artifacts.start("03_resnet50_mlp", seed=2, variant="from_scratch", output_dir=str(tmp_path))
+    run = artifacts.start("03_resnet50_mlp", seed=2, output_dir=str(tmp_path))
+    run.variant = "from_scratch"  # as of a profile with variants
     save_one_of_each(run)
     file = "provenance/03_resnet50_mlp-from_scratch_seed2.json"
     assert read_json(run.results / "metrics" / "one_value.json")["provenance"] == file
@@ -885,10 +887,34 @@ def test_the_report_sets_variants_beside_the_papers_own_reading(tmp_path):
     assert list(frame["frozen layers in"]) == ["float32", "bfloat16"]
     losses = [float(cell.split(" [")[0]) for cell in frame["loss (nats)"]]
     assert losses[1] < losses[0]
+    trunks = results.trunks_table()  # without the variant, whose precision differs too
+    assert list(trunks.frame["pixels"]) == ["1/255"]
+    assert not [note for note in trunks.notes if "pre-trained against" in note]
     # they are named among the trainings and never averaged with the paper's own
     assert "resnet50_mlp-trunk_scaling_seed0" in set(results.runs_table().frame["result"])
     assert list(results.scores["resnet50_mlp"]) == [0]
     assert "resnet50_mlp-trunk_scaling_seed0" in results.run.facts["made_from"]
+
+
+def test_a_variant_may_divide_the_training_faces_in_another_way_but_not_test_others(tmp_path):
+    keep_training(started(tmp_path), "resnet50_mlp", skill=0.1)
+    split = started(tmp_path, variant="split", data_changes={"validation_split": "per_class_floor"})
+    keep_training(split, "resnet50_mlp-split", skill=0.1)
+    frame = reporting(tmp_path).variants_table().frame.set_index("training")
+    assert list(frame["8:2"]) == ["by class", "by class, rounded down"]
+    public = started(tmp_path, variant="public", data_changes={"test_split": "PublicTest"})
+    keep_training(public, "resnet50_mlp-public", skill=0.1)
+    with pytest.raises(FerError, match="resnet50_mlp-public_seed0 differs"):
+        reporting(tmp_path)
+
+
+def test_a_variant_has_data_settings_of_its_own_which_a_parameter_overrides(tmp_path):
+    given = {"profile": "paper", "variant": "split_by_class", "output_dir": str(tmp_path)}
+    assert artifacts.start("03_resnet50_mlp", **given).settings.data.validation_split == "per_class_floor"
+    changed = artifacts.start("03_resnet50_mlp", **given, data_changes={"validation_split": "stratified"})
+    assert changed.settings.data.validation_split == "stratified"
+    with pytest.raises(FerError, match=r"no variant 'split_by_clas' \(did you mean 'split_by_class'"):
+        artifacts.start("03_resnet50_mlp", profile="paper", variant="split_by_clas")
 
 
 # --- pre-trained weights ----------------------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figure
 from fer_lib.figures.style import not_yet, with_source
 from fer_lib.provenance import same_faces
 from fer_lib.published import template
-from fer_lib.report import audit as audit_report, chen2023_claims
+from fer_lib.report import audit as audit_report, chen2023_claims, chen2023_variants
 from fer_lib.report.audit import PaperAudit
+from fer_lib.report.chen2023_variants import Training
 from fer_lib.tables import chen2023 as chen2023_tables, hypotheses as hypotheses_tables
 from fer_lib.tables.base import Table, over_seeds, printed_scores, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
@@ -117,25 +118,18 @@ class Results:
 
     def variants_table(self) -> Table:
         """Build the table of test scores of the paper's own reading and of each variant: one row for each training."""
-        rows = []
-        for name in [*self._trainings()[: len(self.scores["resnet50_mlp"])], *self.variants]:
-            content = self.values[name]
-            made, scores = content["provenance"], pd.DataFrame(content["values"]["scores"])
-            testing = scores[scores["split"] == "testing"].set_index("metric")
-            cells = {
-                SCORE_NAMES[metric]: interval(*testing.loc[metric, ["value", "low", "high"]])
-                for metric in ("loss", "categorical_accuracy", "binary_accuracy")
-            }
-            settings = made["settings"]
-            facts = {"scaling": settings["scaling"], "trunk": made["weights"]["origin"]}
-            # without weights no layer is frozen; results from before there were engines were computed by Keras
-            computed = "–" if settings["weights"] == "none" else settings.get("trunk_precision", "float32")
-            facts |= {"frozen layers in": computed, "epochs": settings["epochs"]}
-            varied = {key: settings[key] for key in ("trainable_trunk", "learning_rate", "kernel_initializer")}
-            varied |= {"trainable_trunk": "all"} if settings["weights"] == "none" else {}
-            rows.append({"training": _short(name), **facts, **cells, **_spaced(varied)})
         title = "ResNet50 + MLP, other readings and other weights: test faces, 95 % intervals"
-        return self._table(pd.DataFrame(rows), title)
+        return self._table(chen2023_variants.readings(self._networks()), title)
+
+    def trunks_table(self) -> Table:
+        """Build the table of different trunks after equally many epochs, with what follows for transfer learning."""
+        compared = self._trunks()
+        when = f"epoch {compared['epochs'].iloc[0]}" if len(compared) else "equal epochs"
+        table = self._table(
+            chen2023_variants.trunks(compared), f"ResNet50 + MLP, trunks compared at {when}: validation faces"
+        )
+        said = chen2023_variants.pretraining_helps(compared)
+        return replace(table, notes=(*table.notes, f"{said[0].upper()}{said[1:]}.")) if said else table
 
     def sureness_table(self) -> Table:
         """Build the table of the binary accuracy's parts on the test faces: one row for each training."""
@@ -178,7 +172,7 @@ class Results:
 
     def claims_table(self) -> Table:
         """Build the table of the paper's claims, each next to its measured values."""
-        measured = chen2023_claims.claims(self._means(), self.epochs())
+        measured = chen2023_claims.claims(self._means(), self.epochs(), self._trunks())
         return chen2023_tables.claims(measured, synthetic=self.synthetic, notes=self._weights_notes())
 
     def audit(self, paper: str) -> PaperAudit:
@@ -323,6 +317,21 @@ class Results:
             return ()
         return (weights_note(self.values[f"resnet50_mlp_seed{min(seeds)}"]["provenance"]["weights"]),)
 
+    def _networks(self) -> list[Training]:
+        """List the trainings of ResNet50 + MLP: the paper's own reading of each seed, then the variants."""
+        names = [f"resnet50_mlp_seed{seed}" for seed in self.scores["resnet50_mlp"]]
+        found = []
+        for name in [*names, *self.variants]:
+            content, history = self.values[name], self.run.load_rows(name, folder="histories")
+            scores = pd.DataFrame(content["values"]["scores"])
+            kept = pd.DataFrame() if history is None else history
+            found.append(Training(_short(name), content["provenance"], scores, kept))
+        return found
+
+    def _trunks(self) -> pd.DataFrame:
+        networks = self._networks()
+        return chen2023_variants.at_equal_epochs(networks) if networks else pd.DataFrame()
+
     def _trainings(self) -> list[str]:
         return [f"{model}_seed{seed}" for model in TRAINED for seed in self.scores[model]]
 
@@ -380,10 +389,10 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
     }
     scores = {model: run.load_scores(model, seeds) for model in MODEL_NAMES}
     names = [f"{model}_seed{seed}" for model, frames in scores.items() for seed in frames]
-    variants = [name for name in values if name.startswith("resnet50_mlp-")]
-    names += variants
+    others = [name for name in values if name.startswith("resnet50_mlp-")]
+    names += others
     made = {name: values[name]["provenance"] for name in names}
-    odd = [name for name in names if same_faces(made[name]) != same_faces(made[names[0]])]
+    odd = [name for name in names if _faces(made[name], name in others) != _faces(made[names[0]], name in others)]
     if odd:
         raise FerError(
             f"The results of {', '.join(names)} in profile {run.profile} are not of the same faces ({odd[0]} differs); "
@@ -394,12 +403,14 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
         | {key: made[name].get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
         for name in names
     }
-    return Results(run, scores, values, tuple(name for name in names if name in variants))
+    return Results(run, scores, values, tuple(others))
 
 
-def _spaced(facts: dict[str, Any]) -> dict[str, str]:
-    """Write settings for a table: ``"last four layers"`` under ``"trainable trunk"``."""
-    return {name.replace("_", " "): str(value).replace("_", " ") for name, value in facts.items()}
+def _faces(made: dict[str, Any], variant: bool) -> list[Any]:
+    """List what two results must share: a variant may divide training from validation faces in another way."""
+    fingerprints, settings = same_faces(made)
+    free = ("validation_split", "validation_fraction") if variant else ()
+    return [fingerprints, {name: value for name, value in settings.items() if name not in free}]
 
 
 def _short(name: str) -> str:

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from fer_lib.report.chen2023_variants import pretraining_helps
 from fer_lib.tables.format import UNSURE, percent
 
 LATER = 0.5  # of the epochs: the half in which a loss that still moves is not that of the start
 
 
-def claims(scores: Mapping[str, pd.DataFrame], epochs: pd.DataFrame) -> dict[str, str]:
+def claims(scores: Mapping[str, pd.DataFrame], epochs: pd.DataFrame, trunks: pd.DataFrame) -> dict[str, str]:
     """Write the measured values behind each claim, by a key of ``tables.chen2023.CLAIMS``.
 
     Args:
         scores: model -> scores over seeds: ``split``, ``metric``, ``value``, ``low`` and ``high``.
         epochs: every epoch of every training of ResNet50 + MLP (:meth:`fer_lib.report.chen2023.Results.epochs`).
+        trunks: of :func:`fer_lib.report.chen2023_variants.at_equal_epochs`.
     """
     own = scores.get("resnet50_mlp")
     if own is None or epochs.empty:
@@ -27,7 +29,7 @@ def claims(scores: Mapping[str, pd.DataFrame], epochs: pd.DataFrame) -> dict[str
         "accuracy": "; ".join(f"{kind} {percent(row.value, row.low, row.high)} %" for kind, row in test.items()),
         "above_85": _above(epochs),
         "no_overfitting": _gap(found, scores.get("baseline_cnn")),
-        "transfer": _transfer(epochs),
+        "transfer": pretraining_helps(trunks),
         "varies": _varies(epochs),
     }
     if (cnn := scores.get("baseline_cnn")) is not None:
@@ -67,18 +69,6 @@ def _against(found: pd.DataFrame, cnn: pd.DataFrame) -> str:
         ours, other = (rows.loc[("testing", f"{kind}_accuracy"), "value"] for rows in (found, cnn))
         parts.append(f"{kind} {percent(ours)} % against {percent(other)} %")
     return "; ".join(parts)
-
-
-def _transfer(epochs: pd.DataFrame) -> str:
-    """Compare trainings at equal epochs: the validation accuracy of all after as many epochs as the shortest has."""
-    validation = epochs[epochs["part"] == "validation"]
-    lengths = validation.groupby("training", sort=False)["epoch"].max()
-    if len(lengths) < 2:
-        return ""
-    shortest = int(lengths.min())
-    at = validation[validation["epoch"] == shortest]
-    cells = [f"{row.training} {percent(row.categorical_accuracy)} %" for row in at.itertuples()]
-    return f"categorical accuracy in validation after {shortest} epochs: {', '.join(cells)}"
 
 
 def _varies(epochs: pd.DataFrame) -> str:
