@@ -172,7 +172,10 @@ class Results:
 
     def claims_table(self) -> Table:
         """Build the table of the paper's claims, each next to its measured values."""
-        measured = chen2023_claims.claims(self._means(), self.epochs(), self._trunks())
+        seeds = [self.values[f"resnet50_mlp_seed{seed}"]["values"] for seed in self.scores["resnet50_mlp"]]
+        gradients = [pd.DataFrame(each["gradients"]) for each in seeds if "gradients" in each]
+        norms = pd.concat(gradients, ignore_index=True) if gradients else pd.DataFrame()
+        measured = chen2023_claims.claims(self._means(), self.epochs(), self._trunks(), norms)
         return chen2023_tables.claims(measured, synthetic=self.synthetic, notes=self._weights_notes())
 
     def audit(self, paper: str) -> PaperAudit:

@@ -12,13 +12,16 @@ from fer_lib.tables.format import UNSURE, percent
 LATER = 0.5  # of the epochs: the half in which a loss that still moves is not that of the start
 
 
-def claims(scores: Mapping[str, pd.DataFrame], epochs: pd.DataFrame, trunks: pd.DataFrame) -> dict[str, str]:
+def claims(
+    scores: Mapping[str, pd.DataFrame], epochs: pd.DataFrame, trunks: pd.DataFrame, gradients: pd.DataFrame
+) -> dict[str, str]:
     """Write the measured values behind each claim, by a key of ``tables.chen2023.CLAIMS``.
 
     Args:
         scores: model -> scores over seeds: ``split``, ``metric``, ``value``, ``low`` and ``high``.
         epochs: every epoch of every training of ResNet50 + MLP (:meth:`fer_lib.report.chen2023.Results.epochs`).
         trunks: of :func:`fer_lib.report.chen2023_variants.at_equal_epochs`.
+        gradients: of :func:`fer_lib.experiments.gradients.summary`, of all seeds; may be empty.
     """
     own = scores.get("resnet50_mlp")
     if own is None or epochs.empty:
@@ -30,6 +33,7 @@ def claims(scores: Mapping[str, pd.DataFrame], epochs: pd.DataFrame, trunks: pd.
         "above_85": _above(epochs),
         "no_overfitting": _gap(found, scores.get("baseline_cnn")),
         "transfer": pretraining_helps(trunks),
+        "vanishing": _vanishing(gradients),
         "varies": _varies(epochs),
     }
     if (cnn := scores.get("baseline_cnn")) is not None:
@@ -69,6 +73,20 @@ def _against(found: pd.DataFrame, cnn: pd.DataFrame) -> str:
         ours, other = (rows.loc[("testing", f"{kind}_accuracy"), "value"] for rows in (found, cnn))
         parts.append(f"{kind} {percent(ours)} % against {percent(other)} %")
     return "; ".join(parts)
+
+
+def _vanishing(gradients: pd.DataFrame) -> str:
+    """Compare the gradient in the first convolution with that in the last, each relative to its kernel, over seeds."""
+    parts = []
+    for when, own in gradients.groupby("when", sort=False)["first / last"] if len(gradients) else ():
+        low, high = own.min(), own.max()
+        parts.append(f"{low:.3g} {when}" if low == high else f"{low:.3g} to {high:.3g} {when}")
+    if not parts:
+        return ""
+    return (
+        "gradient in the first convolution over that in the last, each relative to its kernel: "
+        f"{', '.join(parts)} (vanishing: near 0)"
+    )
 
 
 def _varies(epochs: pd.DataFrame) -> str:

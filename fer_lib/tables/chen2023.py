@@ -54,6 +54,24 @@ def sureness(rows: Mapping[str, Mapping[str, float]], *, title: str, synthetic: 
     return Table(frame, title, synthetic, (note,))
 
 
+def gradients(summary: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+    """Show the gradient's norms in the trunk's convolutions before and after training.
+
+    Args:
+        summary: of :func:`fer_lib.experiments.gradients.summary`.
+        synthetic: whether the faces were generated.
+        notes: sentences under the table, such as the origin of the trunk's weights.
+    """
+    shown = summary.set_index("when").map("{:.3g}".format).reset_index()
+    note = (
+        "Norm of the loss's gradient in a convolution's kernel, divided by the norm of the kernel. First: the "
+        "convolution nearest to the face; last: nearest to the output. If the gradient vanished, first / last would be "
+        "near 0. Most of these layers are frozen: this is the gradient that would reach them."
+    )
+    title = "ResNet50 + MLP: does the gradient vanish?"
+    return Table(shown, title, synthetic, (note, *notes))
+
+
 def table2(
     measured: Mapping[str, pd.DataFrame],
     *,

@@ -12,6 +12,8 @@ TRUNKS = pd.DataFrame(
     {"pretrained": [True, False], "whole": False, "scaling": "unit", "epochs": 4}
     | {"accuracy": [0.28, 0.31], "low": [0.27, 0.30], "high": [0.29, 0.32]}
 )
+NONE = pd.DataFrame()
+GRADIENTS = pd.DataFrame({"when": ["before training", "after training"] * 2, "first / last": [2.0, 3.0, 2.0, 3.5]})
 
 
 def scores_of(categorical: float, binary: float) -> pd.DataFrame:
@@ -38,7 +40,7 @@ def epochs_of(**lengths: int) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def said():
     scores = {"resnet50_mlp": scores_of(0.30, 0.857), "baseline_cnn": scores_of(0.64, 0.90)}
-    return claims(scores, epochs_of(seed0=8, seed1=8, random_frozen_seed0=4), TRUNKS)
+    return claims(scores, epochs_of(seed0=8, seed1=8, random_frozen_seed0=4), TRUNKS, GRADIENTS)
 
 
 def test_both_accuracies_are_named_wherever_one_is_told(said):
@@ -51,7 +53,11 @@ def test_both_accuracies_are_named_wherever_one_is_told(said):
 
 def test_pre_training_is_judged_at_equal_epochs(said):
     assert said["transfer"].startswith("categorical accuracy in validation after 4 epochs, pre-trained against random")
-    assert "transfer" not in claims({"resnet50_mlp": scores_of(0.3, 0.857)}, epochs_of(seed0=8), pd.DataFrame())
+    assert "transfer" not in claims({"resnet50_mlp": scores_of(0.3, 0.857)}, epochs_of(seed0=8), NONE, NONE)
+
+
+def test_the_gradient_is_told_over_seeds(said):
+    assert "relative to its kernel: 2 before training, 3 to 3.5 after training" in said["vanishing"]
 
 
 def test_a_loss_that_varies_more_in_validation_is_told_so(said):
@@ -63,6 +69,6 @@ def test_every_claim_has_a_row_and_unknown_ones_are_refused(said):
     frame = tables.claims(said).frame.set_index("claim")
     assert len(frame) == len(tables.CLAIMS)
     assert frame["measured"].eq("not measured yet").sum() == len(tables.CLAIMS) - len(said)
-    assert claims({}, epochs_of(seed0=2), pd.DataFrame()) == {}
+    assert claims({}, epochs_of(seed0=2), NONE, NONE) == {}
     with pytest.raises(KeyError, match="no claim 'speed'"):
         tables.claims({"speed": "fast"})
