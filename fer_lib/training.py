@@ -10,7 +10,8 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,14 @@ from fer_lib.models import fast_layers
 from fer_lib.models.trunk import WORKERS, Engine, in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import TrainingSettings
 from fer_lib.utils.checkpoints import HISTORY, Checkpoints, open_ended
+from fer_lib.utils.files import atomic_path
 from fer_lib.utils.live_log import log_handler
 from fer_lib.utils.pixels import network_input
 from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 
+BEST = "best.npz"
 LEAST_GAIN = 1e-4
 """By how much a validation loss must be lower to end a plateau: ReduceLROnPlateau's ``min_delta``."""
 
@@ -155,6 +158,7 @@ def train(
     seed: int = 0,
     checkpoints: str | Path | None = None,
     keep_trained: bool = True,
+    keep_best: bool = False,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a model, or resume at its last whole epoch; return it with its history.
 
@@ -172,6 +176,8 @@ def train(
             nothing.
         keep_trained: whether the folder also keeps the model after its last epoch, so that the next call returns it at
             once. A caller that stores what it needs right away saves the second that writing a large network takes.
+        keep_best: whether the folder also keeps the weights after the epoch with the lowest validation loss, for
+            :func:`best_epoch`.
 
     Returns:
         The trained model, and a DataFrame with a row for each epoch: ``epoch`` (from 1), ``loss`` (nats), both
@@ -210,11 +216,40 @@ def train(
         if not math.isfinite(row["loss"]):
             kept = f"epoch {epoch} is kept in {store.folder}" if store.folder and epoch else "no epoch was kept"
             raise FerError(f"The loss is {row['loss']} in epoch {epoch + 1}; lower the learning rate ({kept}).")
+        if keep_best and store.folder and (history.empty or row["val_loss"] < history["val_loss"].min()):
+            _save_weights(fitted_part, store.folder / BEST)
         history = pd.concat([history, pd.DataFrame([row])], ignore_index=True)
         if keep_trained or not _finished(history, settings):
             store.save(model, {HISTORY: history})
         _report_progress(row, settings.epochs)
     return _plain(model, settings), history
+
+
+@contextmanager
+def best_epoch(model: keras.Model, settings: TrainingSettings, checkpoints: str | Path | None) -> Iterator[bool]:
+    """Give a model, in a ``with`` block, its weights after the epoch with the lowest validation loss.
+
+    Args:
+        model: the trained model; after the block it has its last weights again.
+        settings: the settings of its training.
+        checkpoints: the folder that :func:`train` was given, with ``keep_best``.
+
+    Yields:
+        Whether these weights are there; if not, the model has its last ones.
+    """
+    folder = _store(checkpoints, settings).folder
+    if folder is None or not (folder / BEST).is_file():
+        yield False
+        return
+    parts = split_model(model, settings)
+    part, last = (parts.tail if parts else model), model.get_weights()
+    with np.load(folder / BEST, allow_pickle=False) as kept:
+        best = [kept[name] for name in kept.files]
+    try:
+        part.set_weights(best)
+        yield True
+    finally:
+        model.set_weights(last)
 
 
 def predict(
@@ -251,6 +286,11 @@ def _store(checkpoints: str | Path | None, settings: TrainingSettings) -> Checkp
         return store
     log.warning("the checkpoint has %d epochs, more than the settings; training starts again", trained)
     return Checkpoints(store.folder / f"of-{settings.epochs}")
+
+
+def _save_weights(part: keras.Model, path: Path) -> None:
+    with atomic_path(path) as partial:
+        np.savez(partial, *part.get_weights())
 
 
 def _faster(model: keras.Model, settings: TrainingSettings) -> keras.Model:

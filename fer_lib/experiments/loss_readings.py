@@ -7,6 +7,8 @@ alike. A reading explains the pair if validation as trained has 1.68 and the tes
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from fer_lib.utils.pixels import network_input
 
 OTHER_PART, BOTH_PARTS = "the other official part", "both official parts"
 AS_TRAINED = "as trained"
+BEST_EPOCH = "after the epoch with the lowest validation loss"
 METRICS = ("loss", "categorical_accuracy", "binary_accuracy")
 
 
@@ -33,6 +36,7 @@ def score_all(
     test: FaceDataset,
     other: FaceDataset | None = None,
     seed: int = 0,
+    checkpoints: str | Path | None = None,
 ) -> pd.DataFrame:
     """Score the model under every reading.
 
@@ -43,6 +47,7 @@ def score_all(
         test: the test faces.
         other: the official part that is not the test part; None where there is none (:func:`other_part`).
         seed: of the shifts and rotations, and of the batches whose statistics are used.
+        checkpoints: the folder of the training, for the epoch with the lowest validation loss; None leaves it out.
 
     Returns:
         ``reading``, ``split``, ``metric`` (loss and both accuracies), ``value``, ``low``, ``high`` and ``n``.
@@ -62,6 +67,10 @@ def score_all(
     outputs[f"batch norms in training mode, batches of {settings.batch_size}"] = {
         split: with_batch_statistics(model, faces, settings, seed=seed) for split, faces in parts.items()
     }
+    with training.best_epoch(model, settings, checkpoints) as kept:
+        if kept:
+            best = np.split(_predict(model, images, settings, None), ends)
+            outputs[BEST_EPOCH] = dict(zip(parts, best, strict=True))
     rows = [
         _rows(name, split, own[split], faces.labels, faces.class_names)
         for name, own in outputs.items()

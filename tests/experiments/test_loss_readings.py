@@ -10,7 +10,7 @@ import pytest
 from fer_lib import training
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.experiments import loss_readings
-from fer_lib.settings import ResNet50MlpSettings
+from fer_lib.settings import ResNet50MlpSettings, change
 from fer_lib.tables import chen2023 as tables
 
 SETTINGS = ResNet50MlpSettings(weights="random_frozen", batch_size=16)
@@ -52,6 +52,28 @@ def test_every_reading_scores_both_parts_and_the_official_parts_only_in_testing(
     assert frame.loc[loss_readings.OTHER_PART, "validation loss (nats)"] == "–"
     difference = raw - both[loss_readings.AS_TRAINED, "validation", "loss"]
     assert frame.loc["raw pixels, 0-255", "its test loss minus the validation loss as trained"] == f"{difference:+.4f}"
+
+
+def test_the_best_epoch_is_a_reading_where_its_weights_are_kept(model, tmp_path):
+    settings = change(SETTINGS, epochs=3, learning_rate=0.3)
+    parts = {"validation": faces_of(40, 0), "test": faces_of(24, 1)}
+    trained, history = training.train(
+        lambda: keras.models.clone_model(model),
+        settings,
+        training=faces_of(48, 4, "Training"),
+        validation=parts["validation"],
+        checkpoints=tmp_path,
+        keep_best=True,
+    )
+    assert history["val_loss"].argmin() < 2  # a rate so high that the last epoch is not the best
+    last = trained.get_weights()
+    found = loss_readings.score_all(trained, settings, **parts, checkpoints=tmp_path)
+    best = found.set_index(["reading", "split", "metric"])["value"]
+    assert best[loss_readings.BEST_EPOCH, "validation", "loss"] == pytest.approx(history["val_loss"].min(), rel=1e-4)
+    assert best[loss_readings.AS_TRAINED, "validation", "loss"] > history["val_loss"].min()
+    assert all(map(np.array_equal, last, trained.get_weights()))
+    without = loss_readings.score_all(trained, settings, **parts, checkpoints=tmp_path / "none")
+    assert loss_readings.BEST_EPOCH not in set(without["reading"])
 
 
 def test_batch_statistics_use_no_dropout_and_leave_the_model_as_it_was(model):
