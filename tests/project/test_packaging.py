@@ -33,6 +33,15 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 # --- pyproject.toml, uv.lock, requirements.lock, environment.yml ------------------------------------------------------
 
 
+def test_the_tools_are_given_files_that_are_there():
+    mutmut = PYPROJECT["tool"]["mutmut"]
+    for name in ("source_paths", "only_mutate", "also_copy", "pytest_add_cli_args_test_selection"):
+        for pattern in mutmut[name]:
+            assert list(ROOT.glob(pattern)), pattern
+    for pattern in PYPROJECT["tool"]["setuptools"]["package-data"]["fer_lib"]:
+        assert pattern.startswith("predict/own_network") or list((ROOT / "fer_lib").glob(pattern)), pattern
+
+
 def exported():
     """Read the marker and hashes of each (name, version) in requirements.lock."""
     text = (ROOT / "requirements.lock").read_text().replace("\\\n", " ")
