@@ -215,28 +215,21 @@ class Run:
         self._write(f"{folder}/{name}.csv", text)
         self._write_provenance()
 
-    def save_arrays(self, arrays: Mapping[str, np.ndarray], name: str, *, folder: str) -> None:
-        """Write arrays by name, such as float16 probabilities, to ``<folder>/<name>.npz``, compressed, without pickle.
+    def save_packed(self, content: pd.DataFrame | Mapping[str, np.ndarray], name: str, *, folder: str) -> None:
+        """Write what is too long for a CSV, such as all answers of a model, to ``<folder>/<name>.npz``.
 
-        Arrays of generated faces come with an array ``SYNTHETIC``.
-        """
-        marked = {**arrays, **({"SYNTHETIC": np.array(True)} if self.synthetic else {})}
-        path = self.results / folder / f"{name}.npz"
-        with atomic_path(path) as partial:
-            np.savez_compressed(partial, **marked)  # type: ignore[arg-type]  # no array is named allow_pickle
-        self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
-        self._write_provenance()
-
-    def save_packed(self, frame: pd.DataFrame, name: str, *, folder: str) -> None:
-        """Write a frame that is too long for a CSV, such as all answers of a model, to ``<folder>/<name>.npz``.
-
-        :func:`fer_lib.utils.packed.read` reads it back.
+        :func:`fer_lib.utils.packed.read` reads a frame back, ``numpy.load`` arrays by name. Of generated faces, a frame
+        has a column ``data``, and arrays come with one named ``SYNTHETIC``.
         """
         if self.synthetic:
-            frame = frame.assign(data="SYNTHETIC")
+            content = (
+                content.assign(data="SYNTHETIC")
+                if isinstance(content, pd.DataFrame)
+                else {**content, "SYNTHETIC": np.array(True)}
+            )
         path = self.results / folder / f"{name}.npz"
         with atomic_path(path) as partial:
-            packed.write(frame, partial)
+            packed.write(content, partial)
         self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
         self._write_provenance()
 

@@ -334,7 +334,7 @@ def test_every_row_of_a_csv_bears_the_mark_and_saving_changes_no_frame(tmp_path)
 def test_arrays_are_kept_without_pickle_and_bear_the_mark(tmp_path, synthetic):
     run = started(tmp_path, faces=some_faces(synthetic=synthetic))
     shares = np.array([[0.25, 0.75]], np.float16)
-    run.save_arrays({"testing.vgg16": shares}, "shares", folder="predictions")
+    run.save_packed({"testing.vgg16": shares}, "shares", folder="predictions")
     path = run.results / "predictions" / "shares.npz"
     with np.load(path, allow_pickle=False) as kept:
         assert kept.files == ["testing.vgg16", *(["SYNTHETIC"] if synthetic else [])]
@@ -343,7 +343,7 @@ def test_arrays_are_kept_without_pickle_and_bear_the_mark(tmp_path, synthetic):
     listed = read_json(run.results / run.provenance_file)["artifacts"]
     assert listed["predictions/shares.npz"] == file_sha256(path)
     first = path.read_bytes()
-    run.save_arrays({"testing.vgg16": shares}, "shares", folder="predictions")
+    run.save_packed({"testing.vgg16": shares}, "shares", folder="predictions")
     assert path.read_bytes() == first, "the same arrays give the same file"
 
 

@@ -10,6 +10,7 @@ import csv
 import json
 import math
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from fer_lib.errors import FerError
 from fer_lib.provenance import figures_of
 
 KINDS = ("tables", "metrics", "histories", "predictions")
-SUFFIXES = {".csv", ".md", ".json", ".png"}
+SUFFIXES = {".csv", ".md", ".json", ".png", ".npz"}
 # measured times differ between any two runs
 TIMES = re.compile(r"^comparators_cost")
 VOLATILE = {"provenance", "seconds", "panels"}
@@ -146,6 +147,8 @@ def _difference(name: str, ours: Path | None, theirs: Path | None, rtol: float) 
         return None
     if name.endswith(".png"):
         return _picture_difference(ours, theirs)
+    if name.endswith(".npz"):
+        return _array_difference(ours, theirs, rtol)
     read = {".csv": _csv_values, ".json": _json_values, ".md": _text_values}[ours.suffix]
     try:
         return _value_difference(dict(read(ours)), dict(read(theirs)), rtol)
@@ -171,6 +174,40 @@ def _picture_difference(ours: Path, theirs: Path) -> tuple[str, str] | None:
     if not apart.any():
         return None
     return "pixels", f"{(apart > 0).mean():.2%} of the pixels differ, by up to {apart.max()} of 255"
+
+
+def _array_difference(ours: Path, theirs: Path, rtol: float) -> tuple[str, str] | None:
+    """Compare two files of arrays by name: their shapes, their words, and their numbers value by value."""
+    import numpy as np
+
+    read = []
+    for path in (ours, theirs):
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                read.append({name: arrays[name] for name in arrays.files})
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            return "layout", f"{path} cannot be read ({str(error).splitlines()[0]})"
+    first, second = read
+    shapes = [{name: each.shape for name, each in found.items()} for found in read]
+    if lacking := sorted(name for name in {*first, *second} if shapes[0].get(name) != shapes[1].get(name)):
+        return "layout", f"{len(lacking)} arrays have another shape or exist in one only, the first {lacking[0]}"
+    worst, places = (0.0, ""), 0
+    for name, array in first.items():
+        if "U" in (array.dtype.kind, second[name].dtype.kind):
+            if not np.array_equal(array, second[name]):
+                return "layout", f"other words in {name}"
+            continue
+        one, other = array.astype(float), second[name].astype(float)
+        with np.errstate(invalid="ignore"):  # infinities
+            apart = np.abs(one - other) / np.maximum(np.abs(one), np.abs(other))
+        apart = np.where((one == other) | (np.isnan(one) & np.isnan(other)), 0.0, np.nan_to_num(apart, nan=np.inf))
+        places += int((apart > rtol).sum())
+        if apart.size and apart.max() > max(rtol, worst[0]):
+            worst = float(apart.max()), name
+    if not places:
+        return None
+    by = "other numbers" if math.isinf(worst[0]) else f"by up to {worst[0]:.2g} of the larger"
+    return "numbers", f"{places} places differ, {by}, in {worst[1]}"
 
 
 Value = tuple[str, tuple[float, float] | None]  # a value as text, and its 95 % interval where it has one

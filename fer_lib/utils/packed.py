@@ -1,11 +1,13 @@
-"""Keep a long frame of predictions in a small file: columns in an ``.npz``, without pickle.
+"""Keep a long frame of predictions, or arrays, in a small file: an ``.npz``, without pickle.
 
-Whole numbers get the smallest type that holds them, other numbers float16 (three digits), and repeated words are
-numbered: a column of words ``part`` becomes the numbers ``part`` and the words ``part (words)``. NumPy alone reads it.
+Of a frame, each column is an array. Whole numbers get the smallest type that holds them, other numbers float16 (three
+digits), and repeated words are numbered: a column of words ``part`` becomes the numbers ``part`` and the words ``part
+(words)``. NumPy alone reads it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +16,23 @@ import pandas as pd
 WORDS = " (words)"
 
 
-def write(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame to an ``.npz``; the same frame gives the same bytes, in every run.
+def write(content: pd.DataFrame | Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Write a frame or arrays to an ``.npz``; the same content gives the same bytes, in every run.
 
     Args:
-        frame: columns of numbers, of truth values, or of words without gaps.
+        content: a frame with columns of numbers, of truth values, or of words without gaps; or arrays by name, which
+            are written as they are.
         path: the file, with its ending.
 
     Raises:
         ValueError: a number is too large for float16, or a whole number is missing.
     """
     arrays: dict[str, np.ndarray] = {}
-    for name, column in frame.items():
-        arrays |= _packed(str(name), column)
+    if isinstance(content, pd.DataFrame):
+        for name, column in content.items():
+            arrays |= _packed(str(name), column)
+    else:
+        arrays |= content
     with open(path, "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 

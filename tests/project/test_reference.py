@@ -49,7 +49,7 @@ def patterns() -> set[str]:
     return found
 
 
-SAVES = {*KINDS, "save_rows", "save_arrays"}
+SAVES = {*KINDS, "save_rows", "save_packed"}
 
 
 def expression(node: ast.expr, assigned: dict[str, ast.expr]) -> str:

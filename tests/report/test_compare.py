@@ -94,6 +94,43 @@ def test_each_difference_is_named_with_its_kind_and_size(pair, name, content, ki
     assert said in found.text
 
 
+ARRAYS = {"share": np.array([[0.25, 0.75], [np.nan, np.inf]], np.float16), "part": np.array([0, 1], np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, None),
+        ({"share": ARRAYS["share"] + np.float16(0.25)}, ("numbers", "2 places differ, by up to 0.5 of the larger")),
+        ({"share": np.zeros((2, 2), np.float16)}, ("numbers", "4 places differ, other numbers, in share")),
+        ({"share": np.zeros(3)}, ("layout", "1 arrays have another shape")),
+        ({"more": np.zeros(1)}, ("layout", "the first more")),
+        ({"part (words)": np.array(["a", "c"])}, ("layout", "other words in part")),
+    ],
+)
+def test_arrays_are_compared_by_name_shape_and_value(pair, changed, said):
+    words = {"part (words)": np.array(["a", "b"])}
+    for folder, content in zip(pair, ({}, changed), strict=True):
+        folder = folder / "results/paper/predictions"
+        np.savez_compressed(folder / "answers.npz", **{**ARRAYS, **words, **content})
+    found = [one for one in compare(*pair).differences if one.name == "predictions/answers.npz"]
+    if said is None:
+        assert found == []
+    else:
+        assert found[0].kind == said[0]
+        assert said[1] in found[0].text
+        assert len([one for one in compare(*pair, rtol=0.5).differences if one.name.endswith("npz")]) == (
+            0 if "by up to" in said[1] else 1
+        )
+
+
+def test_a_damaged_file_of_arrays_is_named(pair):
+    for folder, content in zip(pair, (b"not a zip", b"nor this"), strict=True):
+        folder = folder / "results/paper/predictions"
+        (folder / "answers.npz").write_bytes(content)
+    assert [one.kind for one in compare(*pair).differences if one.name.endswith("npz")] == ["layout"]
+
+
 def test_a_file_that_one_lacks_is_named(pair):
     (pair[0] / "results/paper/predictions/p.csv").unlink()
     found = compare(*pair)
