@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 MISSED = 1
 DIFFERENT = 1
@@ -15,6 +17,17 @@ INTERRUPTED = 130
 def say(*lines: str) -> None:
     """Print lines."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def say_list(found: Sequence[Any], as_json: bool, lines: Callable[[Any], Iterable[str]], nothing: str) -> None:
+    """Print what was found: as JSON, else as ``lines`` writes it, else the sentence ``nothing``.
+
+    Each item has a method ``plain`` that gives its plain values.
+    """
+    if as_json:
+        say(json.dumps([one.plain() for one in found], indent=2))
+    else:
+        say(*(lines(found) if found else [nothing]))
 
 
 def command(

@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 
-from fer_lib.cli.common import add_reading, command, say
+from fer_lib.cli.common import add_reading, command, say, say_list
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -103,13 +103,8 @@ def _add_weights(commands: argparse._SubParsersAction) -> None:
 def _models(arguments: argparse.Namespace) -> None:
     from fer_lib.predict import shelf
 
-    found = shelf.list_models()
-    if arguments.json:
-        say(json.dumps([one.plain() for one in found], indent=2))
-    elif found:
-        say(*shelf.table(found))
-    else:
-        say("There is no model under results/*/models yet; notebooks 04, 05 and 07 save some (`make replicate`).")
+    nothing = "There is no model under results/*/models yet; notebooks 04, 05 and 07 save some (`make replicate`)."
+    say_list(shelf.list_models(), arguments.json, shelf.table, nothing)
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 
-from fer_lib.cli.common import DIFFERENT, command, say
+from fer_lib.cli.common import DIFFERENT, command, say, say_list
 from fer_lib.errors import FerError
 
 
@@ -70,13 +70,8 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
 def _runs(arguments: argparse.Namespace) -> None:
     from fer_lib.report import runs
 
-    found = runs.list_results()
-    if arguments.json:
-        say(json.dumps([one.plain() for one in found], indent=2))
-    elif found:
-        say(*runs.report(found))
-    else:
-        say("There are no results under results yet; `make replicate` writes some.")
+    nothing = "There are no results under results yet; `make replicate` writes some."
+    say_list(runs.list_results(), arguments.json, runs.report, nothing)
 
 
 def _audit(arguments: argparse.Namespace) -> None:

@@ -178,6 +178,43 @@ def statements(paper: str, measured: Mapping[str, Any], *, synthetic: bool = Fal
     return Table(frame.reset_index(drop=True), f"{paper}: what is printed and what is here", synthetic)
 
 
+def claims(
+    paper: str,
+    known: Mapping[str, tuple[str, str, str | None]],
+    measured: Mapping[str, str],
+    *,
+    silent: str,
+    synthetic: bool = False,
+    notes: Sequence[str] = (),
+) -> Table:
+    """List a paper's claims with the printed and the measured values.
+
+    Args:
+        paper: the paper's name.
+        known: key -> place, claim, and the printed value if there is one.
+        measured: key -> sentence; a claim that is left out has not been measured yet.
+        silent: what to show where no value is printed.
+        synthetic: whether the numbers come from generated faces.
+        notes: sentences under the table, such as the origin of the trunk's weights.
+
+    Raises:
+        KeyError: a key of ``measured`` is not in ``known``.
+    """
+    unknown = [name for name in measured if name not in known]
+    if unknown:
+        raise KeyError(f"There is no claim {unknown[0]!r}; the claims are {list(known)}")
+    rows = [
+        {
+            "claim": claim,
+            "place": place,
+            "printed": printed or silent,
+            "measured": measured.get(name, "not measured yet"),
+        }
+        for name, (place, claim, printed) in known.items()
+    ]
+    return Table(pd.DataFrame(rows), f"{paper}: its claims, and what is found here", synthetic, tuple(notes))
+
+
 def printed_scores(paper: str, model: str, metric: str) -> dict[str, float]:
     """Look up a paper's ``"loss"`` or ``"accuracy"`` of a model by split, such as ``{"training": 1.71}``."""
     rows = published.scores(paper)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fer_lib import published
 from fer_lib.settings import settings_dict
+from fer_lib.tables import base
 from fer_lib.tables.base import Table, printed_scores
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, score_cell
 
@@ -107,29 +108,9 @@ def table2(
 
 
 def claims(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """List the paper's claims with the printed and the measured values.
-
-    Args:
-        measured: key of ``CLAIMS`` -> sentence; a claim that is left out has not been measured yet.
-        synthetic: whether the numbers come from generated faces.
-        notes: sentences under the table, such as the origin of the trunk's weights.
-
-    Raises:
-        KeyError: a key is not in ``CLAIMS``.
-    """
-    unknown = [name for name in measured if name not in CLAIMS]
-    if unknown:
-        raise KeyError(f"There is no claim {unknown[0]!r}; the claims are {list(CLAIMS)}")
-    rows = [
-        {
-            "claim": claim,
-            "place": place,
-            "printed": printed or "no number printed",
-            "measured": measured.get(name, "not measured yet"),
-        }
-        for name, (place, claim, printed) in CLAIMS.items()
-    ]
-    return Table(pd.DataFrame(rows), "chen2023: its claims, and what is found here", synthetic, tuple(notes))
+    """List the paper's claims with the printed and the measured values, by a key of ``CLAIMS``."""
+    silent = "no number printed"
+    return base.claims("chen2023", CLAIMS, measured, silent=silent, synthetic=synthetic, notes=notes)
 
 
 def readings(found: pd.DataFrame, *, title: str, synthetic: bool = False) -> Table:

@@ -18,6 +18,7 @@ from fer_lib import published
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.evaluation import metrics
 from fer_lib.settings import ResNet50SvmSettings
+from fer_lib.tables import base
 from fer_lib.tables.base import Table
 from fer_lib.tables.format import (
     PROTOCOLS,
@@ -329,30 +330,9 @@ def genki4k(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str]
 
 
 def claims(measured: Mapping[str, str], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
-    """List the paper's claims with the printed and the measured values.
-
-    Args:
-        measured: key of ``CLAIMS`` -> sentence, such as ``"+0.3 [-0.9, +1.5] points, subjects apart"``; a claim that is
-            left out has not been measured yet.
-        synthetic: whether the numbers come from generated faces.
-        notes: sentences under the table.
-
-    Raises:
-        KeyError: a key is not in ``CLAIMS``.
-    """
-    unknown = [name for name in measured if name not in CLAIMS]
-    if unknown:
-        raise KeyError(f"There is no claim {unknown[0]!r}; the claims are {list(CLAIMS)}")
-    rows = [
-        {
-            "claim": claim,
-            "place": place,
-            "printed": printed or "announced, no number printed",
-            "measured": measured.get(name, "not measured yet"),
-        }
-        for name, (place, claim, printed) in CLAIMS.items()
-    ]
-    return Table(pd.DataFrame(rows), "liu2023: its claims, and what is found here", synthetic, tuple(notes))
+    """List the paper's claims with the printed and the measured values, by a key of ``CLAIMS``."""
+    silent = "announced, no number printed"
+    return base.claims("liu2023", CLAIMS, measured, silent=silent, synthetic=synthetic, notes=notes)
 
 
 def _seven_wrong() -> str:
