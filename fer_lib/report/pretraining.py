@@ -1,0 +1,27 @@
+"""Show in notebook 08 how the trunk's weights were made, where notebook 00 made them in the same results."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fer_lib.artifacts import Run, in_words
+from fer_lib.figures import pretraining as figures
+from fer_lib.figures.style import with_source
+from fer_lib.tables import pretraining as tables
+from fer_lib.tables.base import Table
+
+
+def shown(run: Run) -> list[Figure | Table]:
+    """Draw the curves and build the tables of accuracy and of the linear probe; an empty list without notebook 00."""
+    parts: list[Figure | Table] = []
+    for name, content in run.load_values("pretraining_seed*").items():
+        values, synthetic = content["values"], content["synthetic"]
+        history = run.load_rows(name, folder="histories")
+        if history is not None:
+            curves = figures.curves(history, classes=values["classes"], synthetic=synthetic)
+            parts.append(with_source(curves, in_words([content["provenance"]])))
+        parts.append(tables.accuracy(values["accuracy"], classes=values["classes"], synthetic=synthetic))
+        probed = (pd.DataFrame(values[part]) for part in ("linear_probe", "gains"))
+        parts.append(tables.linear_probe(*probed, synthetic=synthetic))
+    return parts
