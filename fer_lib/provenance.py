@@ -26,6 +26,7 @@ from fer_lib.utils.files import file_sha256
 FOLDER = "provenance"
 PACKAGES = (
     "keras",
+    "keras-nightly",  # release candidates of TensorFlow ask for it; its files replace those of keras
     "tensorflow",
     "jax",
     "numpy",
