@@ -15,7 +15,7 @@ from fer_lib.comparators.base import Comparator
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.evaluation import metrics, smiles as generalisation
-from fer_lib.experiments import protocols
+from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.experiments.comparison import COST, COUNTED, WholeAnswers
 from fer_lib.experiments.comparison_rows import AS_FIRST, Row, controls
 from fer_lib.settings.comparators import EQUAL_REFERENCE
@@ -57,14 +57,16 @@ def against(answers: pd.DataFrame, faces: FaceDataset, reference: str) -> pd.Dat
     """Compare each comparator with the reference on the same faces: one row per comparator, protocol and separation.
 
     The difference is the comparator's accuracy minus the reference's. Columns are those of
-    :func:`fer_lib.experiments.protocols.paired`, with ``classifier``, ``at_chance`` (:func:`at_chance`) and ``holm``:
-    the p-value adjusted for the comparators of one protocol and separation, without those at chance.
+    :func:`fer_lib.experiments.protocol_scores.paired`, with ``classifier``, ``at_chance`` (:func:`at_chance`) and
+    ``holm``: the p-value adjusted for the comparators of one protocol and separation, without those at chance.
     """
     others = [name for name in answers["classifier"].unique() if name != reference]
-    frames = [protocols.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others]
+    frames = [
+        protocol_scores.paired(answers, faces, first=name, second=reference).assign(classifier=name) for name in others
+    ]
     if not frames:
         return pd.DataFrame(columns=AGAINST)
-    scores = protocols.scores(answers, faces)
+    scores = protocol_scores.scores(answers, faces)
     compared = pd.concat(frames, ignore_index=True).merge(_at_chance_by_name(scores, answers), how="left")
     counted = compared["p_value"].where(~compared["at_chance"])
     family = counted.groupby([compared["protocol"], compared["separation"]], sort=False)
@@ -97,7 +99,7 @@ def equal_terms(
         test: FER-2013's test faces.
 
     Returns:
-        The columns of ``protocols.scores``; ``reference``, the row that all are compared with; ``difference``,
+        The columns of ``protocol_scores.scores``; ``reference``, the row that all are compared with; ``difference``,
         ``difference_low``, ``difference_high``, ``p_value`` and ``holm`` against it, missing for itself; and
         ``fer2013``, the categorical accuracy on FER-2013 of the network that the row continues from. Empty if no row
         learnt FER-2013 first.
@@ -110,7 +112,7 @@ def equal_terms(
     names = {"low": "difference_low", "high": "difference_high"}
     keys = ["classifier", "protocol", "separation"]
     compared = against(own, faces, reference).rename(columns=names)
-    scores = protocols.scores(own, faces)
+    scores = protocol_scores.scores(own, faces)
     scores = scores.merge(compared[[*keys, "difference", *names.values(), "p_value", "holm"]], on=keys, how="left")
     learnt = {name: whole.probabilities[first.name]["testing"] for name, first in equal.items()}
     hits = {name: float((found.argmax(axis=1) == test.labels).mean()) for name, found in learnt.items()}
@@ -140,7 +142,7 @@ def controlled(
         ``only_second`` and ``p_value``.
     """
     frames = [
-        protocols.paired(answers, faces, first=row.name, second=control.name).assign(
+        protocol_scores.paired(answers, faces, first=row.name, second=control.name).assign(
             corpus="CK+", system=row.name, control=control.name
         )
         for row, control in controls(rows["CK+"])
@@ -200,7 +202,7 @@ def leaders(
     The two-sided test against the second alone holds its level, although the data chose both (Gutmann and Maymin 1987).
 
     Args:
-        scores: of ``protocols.scores``.
+        scores: of ``protocol_scores.scores``.
         answers: of :func:`fer_lib.experiments.comparison.run_ckplus`, perhaps with the paper's own model.
         whole: of :func:`fer_lib.experiments.comparison.run_whole`.
         faces: CK+'s faces.
@@ -216,7 +218,7 @@ def leaders(
     first = scores[strict].sort_values("accuracy", ascending=False, kind="stable")["classifier"].tolist()[:2]
     if len(first) == 2:
         own = answers[(answers["protocol"] == last["protocol"]) & (answers["separation"] == last["separation"])]
-        compared = protocols.paired(own, faces, first=first[0], second=first[1]).iloc[0]
+        compared = protocol_scores.paired(own, faces, first=first[0], second=first[1]).iloc[0]
         rows.append(["CK+", *first, *compared[columns]])
     hits = {
         name: (found["testing"].argmax(axis=1) == test.labels).mean() for name, found in whole.probabilities.items()
@@ -295,10 +297,10 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
 
 def _at_chance_by_name(scores: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Mark which systems are at chance: one row per protocol, separation and classifier."""
-    labels = answers.groupby(protocols.KEYS, sort=False)["label"].apply(np.asarray).rename("labels").reset_index()
-    rows = scores[[*protocols.KEYS, "low"]].merge(labels)
+    labels = answers.groupby(protocol_scores.KEYS, sort=False)["label"].apply(np.asarray).rename("labels").reset_index()
+    rows = scores[[*protocol_scores.KEYS, "low"]].merge(labels)
     found = [at_chance(low, part) for low, part in zip(rows["low"], rows["labels"], strict=True)]
-    return rows[protocols.KEYS].assign(at_chance=found)
+    return rows[protocol_scores.KEYS].assign(at_chance=found)
 
 
 def _seen(row: Row, comparator: Comparator) -> str:
@@ -321,7 +323,7 @@ def panels(
     """Build the panels of the cost figure: map a title to one row per comparator with accuracy, cost and weights.
 
     Args:
-        scores: ``protocols.scores`` on CK+; the last of its protocols and separations is shown.
+        scores: ``protocol_scores.scores`` on CK+; the last of its protocols and separations is shown.
         whole: :func:`whole_scores` on FER-2013.
         costs: maps ``"CK+"`` and ``"FER-2013"`` to :func:`mean_costs`.
         descriptions: descriptions from :func:`described`.

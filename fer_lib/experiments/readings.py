@@ -26,7 +26,8 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, groups_of
 from fer_lib.evaluation import clustered
 from fer_lib.experiments import fine_tuning
-from fer_lib.experiments.protocols import PER_CLASS, Division, edge_of, printed_accuracy, views_accuracy
+from fer_lib.experiments.protocol_scores import printed_accuracy
+from fer_lib.experiments.protocols import PER_CLASS, Division, edge_of, views_accuracy
 from fer_lib.faces import crops
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import DataSettings, ExpansionSettings, ResNet50SvmSettings, change

@@ -15,7 +15,7 @@ import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import sample
-from fer_lib.experiments import protocols
+from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.experiments.protocols import FOLDS, Division
 from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.svm import classifiers as svm
@@ -83,8 +83,8 @@ def compare(answers: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     """
     if answers.empty:
         return pd.DataFrame()
-    scores = protocols.scores(answers, faces).set_index("classifier")
-    fits = protocols.fits(answers).set_index("classifier")
+    scores = protocol_scores.scores(answers, faces).set_index("classifier")
+    fits = protocol_scores.fits(answers).set_index("classifier")
     rows = []
     for name, score in scores.iterrows():
         row = {"classifier": name, **score[["accuracy", "low", "high"]], **fits.loc[name, ["training", "views"]]}
@@ -92,7 +92,7 @@ def compare(answers: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
         row["chosen"] = _chosen(answers[answers["classifier"] == name])
         against = dict.fromkeys(("difference", "low", "high", "only_first", "only_second", "p_value"), np.nan)
         if name != REFERENCE:
-            against = protocols.paired(answers, faces, first=str(name), second=REFERENCE).iloc[0].to_dict()
+            against = protocol_scores.paired(answers, faces, first=str(name), second=REFERENCE).iloc[0].to_dict()
         row |= {"difference": against["difference"], "p_value": against["p_value"]}
         row |= {"difference_low": against["low"], "difference_high": against["high"]}
         rows.append(row | {key: against[key] for key in ("only_first", "only_second")})
@@ -119,8 +119,8 @@ def fer2013(
         checkpoints: a folder for exactly this experiment.
 
     Returns:
-        The rows of :func:`fer_lib.experiments.protocols.whole_test`, with ``training`` (accuracy on the faces that were
-        learnt), ``learnt`` (their number), ``edge`` and ``chosen``; empty without variants.
+        The rows of :func:`fer_lib.experiments.protocol_scores.whole_test`, with ``training`` (accuracy on the faces
+        that were learnt), ``learnt`` (their number), ``edge`` and ``chosen``; empty without variants.
     """
     rows = sample(learn[1], settings.variants_fer2013_faces, seed=seed)
     taught = svm.Examples(learn[0][rows], learn[1][rows])
@@ -138,7 +138,7 @@ def fer2013(
             of_fits.append({key: saved[key].item() for key in ("training", "edge", "chosen")})
     if not decisions:
         return pd.DataFrame()
-    return protocols.whole_test(decisions, test[1]).join(pd.DataFrame(of_fits)).assign(learnt=len(taught))
+    return protocol_scores.whole_test(decisions, test[1]).join(pd.DataFrame(of_fits)).assign(learnt=len(taught))
 
 
 def _chosen(answers: pd.DataFrame) -> str:

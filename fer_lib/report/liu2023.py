@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fer_lib import provenance
 from fer_lib.artifacts import Run
 from fer_lib.evaluation import smiles as generalisation
-from fer_lib.experiments import protocols
+from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.figures import (
     comparators as comparators_figures,
     hypotheses as hypotheses_figures,
@@ -32,7 +32,7 @@ NAMED_NETWORKS = ("vgg16", "inception_v4", "cnn_ad", "lbp_cnn")
 # the columns of frames that can be empty: without GENKI-4K, or with only one separation
 EMPTY = {
     "genki4k": generalisation.COLUMNS,
-    "leaks": protocols.LEAKS,
+    "leaks": protocol_scores.LEAKS,
 }
 GLANCE = {
     OWN: "ResNet-50 + SVM (RBF)",
@@ -52,9 +52,9 @@ def claims(
     """Write the measured values behind each claim, by a key of ``liu2023_tables.CLAIMS``.
 
     Args:
-        scores: of :func:`fer_lib.experiments.protocols.scores`.
-        differences: of :func:`fer_lib.experiments.protocols.paired`, SVM minus SoftMax.
-        whole_test: of :func:`fer_lib.experiments.protocols.whole_test`, on FER-2013.
+        scores: of :func:`fer_lib.experiments.protocol_scores.scores`.
+        differences: of :func:`fer_lib.experiments.protocol_scores.paired`, SVM minus SoftMax.
+        whole_test: of :func:`fer_lib.experiments.protocol_scores.whole_test`, on FER-2013.
         smiles: of :func:`fer_lib.evaluation.smiles.smile_rows`; empty without GENKI-4K.
     """
     own, everyone = own_rows(scores), smiles[smiles["group"] == "all"] if len(smiles) else smiles

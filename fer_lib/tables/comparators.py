@@ -82,7 +82,7 @@ def table3(
     """Build liu2023's Table 3 as published, measured on the paper's split, and measured with subjects kept apart.
 
     Args:
-        scores: ``protocols.scores`` of all comparators; ``classifier`` is a row's name.
+        scores: ``protocol_scores.scores`` of all comparators; ``classifier`` is a row's name.
         differences: ``comparison_scores.against``.
         descriptions: the rows' titles and weights.
         reference: the row that all others are compared with.

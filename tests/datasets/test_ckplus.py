@@ -17,7 +17,7 @@ from fer_lib.datasets.catalog import TERMS
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.errors import FerError
-from fer_lib.experiments import protocols
+from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.settings import CkPlusSettings
 
 ALL = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -578,7 +578,7 @@ def test_divisions_that_need_subjects_refuse_the_csv(tmp_path, whole_table):
         with pytest.raises(FerError, match=words):  # said first, not that a class has too few faces
             protocols.divisions(faces, CkPlusSettings(separations=("frames", separation)), 0)
     with pytest.raises(FerError, match="does not name the subjects"):
-        protocols.scores(pd.DataFrame(), faces)
+        protocol_scores.scores(pd.DataFrame(), faces)
 
 
 def test_the_csv_is_never_fer2013(tmp_path, whole_table):

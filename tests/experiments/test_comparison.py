@@ -13,7 +13,7 @@ from fer_lib.comparators.base import Comparator
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
-from fer_lib.experiments import comparison, comparison_rows, comparison_scores, protocols
+from fer_lib.experiments import comparison, comparison_rows, comparison_scores, protocol_scores, protocols
 from fer_lib.figures import comparators as comparators_figures
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
 from fer_lib.tables import comparators as comparators_tables
@@ -205,7 +205,7 @@ def test_every_comparator_answers_for_the_same_faces_and_learnt_something(compar
     asked = answers.groupby("classifier", sort=False)["face"].apply(list)
     assert list(asked.index) == list(ROWS)
     assert all(faces == asked.iloc[0] for faces in asked)
-    scores = protocols.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
+    scores = protocol_scores.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
     assert scores["pixels_svm", "subjects"] > 0.9
     assert scores["class_priors", "subjects"] == pytest.approx(1 / 3)
     assert (costs["train_faces"] == 36).all()
@@ -246,7 +246,7 @@ def test_a_killed_network_goes_on_at_its_last_epoch(found, people, tmp_path, mon
 def test_every_comparator_is_paired_with_the_reference_on_the_same_faces(compared, people):
     _, answers, _ = compared
     differences = comparison_scores.against(answers, people, "pixels_svm")
-    accuracies = protocols.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
+    accuracies = protocol_scores.scores(answers, people).set_index(["classifier", "separation"])["accuracy"]
     assert len(differences) == 4
     for row in differences.itertuples():
         expected = accuracies[row.classifier, row.separation] - accuracies["pixels_svm", row.separation]
@@ -423,7 +423,7 @@ def test_what_is_not_installed_is_named_and_all_else_goes_on(people, tmp_path):
 def test_table3_is_published_beside_measured(compared, people):
     _, answers, _ = compared
     both = comparison_scores.with_own(answers, own_predictions(answers))
-    scores, differences = protocols.scores(both, people), comparison_scores.against(both, people, "pixels_svm")
+    scores, differences = protocol_scores.scores(both, people), comparison_scores.against(both, people, "pixels_svm")
     tested = comparison_scores.tested(answers, people)
     nothing = comparison.WholeAnswers({}, pd.DataFrame(), {})
     leaders = comparison_scores.leaders(scores, both, nothing, faces=people, test=people)
@@ -513,7 +513,7 @@ def test_the_sizes_are_those_of_the_fitted_models(staged):
 def test_the_figure_has_a_mark_a_comparator_and_a_level_for_the_priors(compared, whole, people):
     _, answers, costs = compared
     both = comparison_scores.with_own(answers, own_predictions(answers))  # which has no cost here
-    scores = protocols.scores(both, people)
+    scores = protocol_scores.scores(both, people)
     fer2013 = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
     every = {"CK+": comparison_scores.mean_costs(costs), "FER-2013": comparison_scores.mean_costs(whole.costs)}
     panels = comparison_scores.panels(scores, fer2013, every, comparison_scores.described(rows()))

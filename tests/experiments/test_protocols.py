@@ -14,7 +14,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold
 from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
-from fer_lib.experiments import protocols
+from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.figures import hypotheses as hypotheses_figures
 from fer_lib.report import liu2023 as report_liu2023
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
@@ -93,22 +93,22 @@ def test_what_the_parts_share_is_counted(found, people):
 def test_one_separation_alone_leaks_nothing_and_says_so(predictions, people):
     alone = predictions[predictions["separation"] == "frames"]
     for part in (alone, predictions[predictions["separation"] != "frames"]):
-        found = protocols.leaks(part, people)
-        assert (len(found), list(found.columns)) == (0, protocols.LEAKS)
+        found = protocol_scores.leaks(part, people)
+        assert (len(found), list(found.columns)) == (0, protocol_scores.LEAKS)
     assert "Holm" in liu2023_tables.leaks(found).to_markdown()
-    together = protocols.together(alone, people)
+    together = protocol_scores.together(alone, people)
     assert set(together["separation"]) == {"frames"}
     assert hypotheses_figures.hypothesis2(together) is not None
 
 
 def test_a_feature_that_knows_only_the_sequence_is_right_by_the_leak_alone(predictions, people):
-    scores = protocols.scores(predictions, people).set_index(["protocol", "separation", "classifier"])
+    scores = protocol_scores.scores(predictions, people).set_index(["protocol", "separation", "classifier"])
     assert scores.loc[("folds", "frames", "resnet50_svm_rbf"), "accuracy"] > 0.8
     assert scores.loc[("folds", "subjects", "resnet50_svm_rbf"), "accuracy"] < 0.65
     # of 56 + 14 faces not every test face has a neighbour of its sequence in training
     own = scores["accuracy"].unstack("separation").loc[("per class", "resnet50_svm_rbf")]  # noqa: PD010
     assert own["frames"] > own["subjects"]
-    leaks = protocols.leaks(predictions, people).set_index(["protocol", "classifier", "separation"])
+    leaks = protocol_scores.leaks(predictions, people).set_index(["protocol", "classifier", "separation"])
     drawn = leaks.loc[("per class", "resnet50_svm_rbf", "subjects")]
     assert drawn["difference"] == pytest.approx(own["frames"] - own["subjects"])
     assert np.isnan(drawn["p_value"])
@@ -119,18 +119,20 @@ def test_a_feature_that_knows_only_the_sequence_is_right_by_the_leak_alone(predi
 
 
 def test_every_face_is_tested_once_in_the_folds_and_scores_are_counts(predictions, people):
-    tested = protocols.testing(predictions)
+    tested = protocol_scores.testing(predictions)
     own = tested[(tested["protocol"] == "folds") & (tested["classifier"] == "pixels_svm")]
     for _, part in own.groupby("separation"):
         assert sorted(part["face"]) == list(range(len(people)))
         np.testing.assert_array_equal(part["label"], people.labels[part["face"]])
-    scores = protocols.scores(predictions, people)
+    scores = protocol_scores.scores(predictions, people)
     np.testing.assert_allclose(scores["accuracy"], 1 - scores["wrong"] / scores["faces"])
 
 
 def test_the_difference_of_two_classifiers_is_that_of_their_scores(predictions, people):
-    scores = protocols.scores(predictions, people).set_index(["protocol", "separation", "classifier"])["accuracy"]
-    for row in protocols.paired(predictions, people, first="resnet50_svm_rbf", second="class_priors").itertuples():
+    scores = protocol_scores.scores(predictions, people).set_index(["protocol", "separation", "classifier"])["accuracy"]
+    for row in protocol_scores.paired(
+        predictions, people, first="resnet50_svm_rbf", second="class_priors"
+    ).itertuples():
         where = (row.protocol, row.separation)
         expected = scores[(*where, "resnet50_svm_rbf")] - scores[(*where, "class_priors")]
         assert row.difference == pytest.approx(expected)
@@ -193,11 +195,11 @@ def test_answers_about_training_faces_are_the_fitted_machines_on_the_originals(f
 
 
 def test_every_answer_is_kept_in_a_small_file(predictions, people, tmp_path):
-    every = protocols.every_answer(predictions, pd.DataFrame())
+    every = protocol_scores.every_answer(predictions, pd.DataFrame())
     assert len(every) == len(predictions)
     packed.write(every, tmp_path / "a.npz")
     kept = packed.read(tmp_path / "a.npz")
-    for score in (protocols.scores, protocols.together):
+    for score in (protocol_scores.scores, protocol_scores.together):
         pd.testing.assert_frame_equal(score(kept, people), score(predictions, people))
 
 
@@ -238,7 +240,7 @@ def test_c_is_chosen_on_the_validation_faces_and_nothing_else_sees_them(three, e
     fitted = classifiers.fit_with("resnet50_svm_rbf", examples.take(fold.train), parameters=chosen, settings=SETTINGS)
     expected = classifiers.predict(fitted, examples.originals[fold.test])
     assert own[own["part"] == "testing"]["predicted"].tolist() == expected.tolist()
-    rows = protocols.validated(answers, people).set_index(["separation", "classifier"])
+    rows = protocol_scores.validated(answers, people).set_index(["separation", "classifier"])
     row, kept = rows.loc[("frames", "resnet50_svm_rbf")], answers[answers["separation"] == "frames"]
     kept = kept[kept["classifier"] == "resnet50_svm_rbf"]
     for part, name in (("training", "training"), ("validation", "validation"), ("testing", "accuracy")):
@@ -249,15 +251,15 @@ def test_c_is_chosen_on_the_validation_faces_and_nothing_else_sees_them(three, e
 
 
 def test_without_three_parts_nothing_is_trained(examples, people, tmp_path):
-    nothing = protocols.validated(protocols.run([], examples, people, SETTINGS, checkpoints=tmp_path), people)
+    nothing = protocol_scores.validated(protocols.run([], examples, people, SETTINGS, checkpoints=tmp_path), people)
     assert nothing.empty
     assert "Left out." in svm_tables.three_parts(nothing).to_markdown()
 
 
 def test_training_accuracy_and_the_grids_edges_are_those_of_the_single_fits(found, examples, people, predictions):
-    rows = protocols.fits(predictions).set_index(protocols.KEYS)
-    scores = protocols.scores(predictions, people).set_index(protocols.KEYS)
-    together = protocols.together(predictions, people).set_index(protocols.KEYS)
+    rows = protocol_scores.fits(predictions).set_index(protocol_scores.KEYS)
+    scores = protocol_scores.scores(predictions, people).set_index(protocol_scores.KEYS)
+    together = protocol_scores.together(predictions, people).set_index(protocol_scores.KEYS)
     pd.testing.assert_series_equal(rows["testing"], scores["accuracy"], check_names=False)
     pd.testing.assert_series_equal(rows["training"], together["training"], check_names=False)
     fold = found[0].folds[0]
@@ -285,10 +287,10 @@ def test_fits_on_an_edge_are_counted_by_edge(people):
         answers(people, {"training": [True], "testing": [False]}, draw=draw, edge=edge, views_accuracy=0.5)
         for draw, edge in enumerate(edges)
     ]
-    row = protocols.fits(pd.concat(frames)).iloc[0]
+    row = protocol_scores.fits(pd.concat(frames)).iloc[0]
     assert (row["fits"], row["training"], row["views"], row["testing"], row["on_edge"]) == (3, 1.0, 0.5, 0.0, 2)
     assert row["edges"] == {"C highest": 2, "gamma_multiple lowest": 1}
-    shown = svm_tables.fits(protocols.fits(pd.concat(frames))).frame
+    shown = svm_tables.fits(protocol_scores.fits(pd.concat(frames))).frame
     assert shown["on an edge"].item() == "2: C highest 2, γ lowest 1"
     assert shown["C"].item() == "–"
 
@@ -296,23 +298,23 @@ def test_fits_on_an_edge_are_counted_by_edge(people):
 @pytest.mark.parametrize(
     "measure",
     [
-        protocols.scores,
-        protocols.leaks,
-        lambda rows, faces: protocols.paired(rows, faces, first="resnet50_svm_rbf", second="resnet50_softmax"),
+        protocol_scores.scores,
+        protocol_scores.leaks,
+        lambda rows, faces: protocol_scores.paired(rows, faces, first="resnet50_svm_rbf", second="resnet50_softmax"),
     ],
     ids=["scores", "leaks", "paired"],
 )
 def test_every_measure_is_of_test_faces_alone_and_reads_the_older_form(measure, predictions, people):
-    older = protocols.testing(predictions)
-    assert not {"part", *protocols.OF_FITS} & set(older)
+    older = protocol_scores.testing(predictions)
+    assert not {"part", *protocol_scores.OF_FITS} & set(older)
     assert 0 < len(older) < len(predictions)
-    pd.testing.assert_frame_equal(protocols.testing(older), older)
+    pd.testing.assert_frame_equal(protocol_scores.testing(older), older)
     pd.testing.assert_frame_equal(measure(predictions, people), measure(older, people))
 
 
 def test_together_counts_both_parts(predictions, people):
-    rows = protocols.together(predictions, people).set_index(["protocol", "separation", "classifier"])
-    scores = protocols.scores(predictions, people).set_index(["protocol", "separation", "classifier"])
+    rows = protocol_scores.together(predictions, people).set_index(["protocol", "separation", "classifier"])
+    scores = protocol_scores.scores(predictions, people).set_index(["protocol", "separation", "classifier"])
     assert set(rows.index) == set(scores.index)
     tested = rows.loc[scores.index]
     np.testing.assert_array_equal(tested["testing"], scores["accuracy"])
@@ -330,7 +332,7 @@ def test_a_persons_answers_in_both_parts_stay_together(people):
     hits = [who % 2 == 0 for who in range(4) for _ in range(9)]
     alone = answers(people, {"testing": hits})
     taught = alone.assign(part="training")
-    row = protocols.together(pd.concat([taught, alone]), people).iloc[0]
+    row = protocol_scores.together(pd.concat([taught, alone]), people).iloc[0]
     for bound in ("", "_low", "_high"):
         assert row[f"together{bound}"] == pytest.approx(row[f"testing{bound}"])
     assert (row["together_faces"], row["together_wrong"], row["testing_wrong"]) == (72, 36, 18)
@@ -339,7 +341,7 @@ def test_a_persons_answers_in_both_parts_stay_together(people):
 def test_the_printed_value_is_looked_for_in_each_interval(people):
     """Of 70 faces one is wrong, a test face: 98.57 % of both parts together, 93 % of the test part."""
     right = {"training": [True] * 56, "testing": [False] + [True] * 13}
-    row = protocols.together(answers(people, right), people).iloc[0]
+    row = protocol_scores.together(answers(people, right), people).iloc[0]
     assert row["printed"] == 0.986
     assert row["together"] == pytest.approx(69 / 70)
     assert row["testing_low"] < 0.986
@@ -347,11 +349,11 @@ def test_the_printed_value_is_looked_for_in_each_interval(people):
         assert row[f"{part}_holds_printed"] == (row[f"{part}_low"] <= 0.986 <= row[f"{part}_high"])
     assert row["together_holds_printed"]
     right = {"training": [True] * 56, "testing": [False] * 14}  # of two subjects: half of them right excludes little
-    mixed = protocols.together(answers(people, right), people).iloc[0]
+    mixed = protocol_scores.together(answers(people, right), people).iloc[0]
     assert mixed["training_holds_printed"]
     assert not mixed["testing_holds_printed"]
     right = {"training": [False, True] * 28, "testing": [True] * 14}
-    mixed = protocols.together(answers(people, right), people).iloc[0]
+    mixed = protocol_scores.together(answers(people, right), people).iloc[0]
     assert not mixed["training_holds_printed"]
     assert mixed["testing_holds_printed"]
     assert not mixed["together_holds_printed"]
@@ -359,7 +361,7 @@ def test_the_printed_value_is_looked_for_in_each_interval(people):
 
 def test_answers_without_training_faces_cannot_be_put_together(predictions, people):
     with pytest.raises(ValueError, match="no column 'part'"):
-        protocols.together(protocols.testing(predictions), people)
+        protocol_scores.together(protocol_scores.testing(predictions), people)
 
 
 # --- FER-2013 ---------------------------------------------------------------------------------------------------------
@@ -368,7 +370,7 @@ def test_answers_without_training_faces_cannot_be_put_together(predictions, peop
 def test_whole_test_counts_and_pairs():
     labels = np.array([0, 1, 2, 0])
     right = np.eye(3)[labels]
-    rows = protocols.whole_test({"a": right, "b": np.eye(3)[[0, 1, 2, 1]]}, labels).set_index("model")
+    rows = protocol_scores.whole_test({"a": right, "b": np.eye(3)[[0, 1, 2, 1]]}, labels).set_index("model")
     assert rows.loc["a", "wrong"] == 0
     assert rows.loc["b", "accuracy"] == 0.75
     assert rows.loc["b", "difference"] == -0.25
@@ -408,9 +410,9 @@ def test_without_photos_nothing_is_scored():
 
 
 def test_each_claim_says_what_was_measured_of_it(predictions, people):
-    scores = protocols.scores(predictions, people)
-    paired = protocols.paired(predictions, people, first="resnet50_svm_rbf", second="resnet50_softmax")
-    tested = protocols.whole_test({"resnet50_svm_rbf": np.eye(3)}, np.arange(3))
+    scores = protocol_scores.scores(predictions, people)
+    paired = protocol_scores.paired(predictions, people, first="resnet50_svm_rbf", second="resnet50_softmax")
+    tested = protocol_scores.whole_test({"resnet50_svm_rbf": np.eye(3)}, np.arange(3))
     said = report_liu2023.claims(scores, paired, tested, pd.DataFrame())
     assert set(said) <= set(liu2023_tables.CLAIMS)
     assert said["accuracy_ckplus"].count("%") == 3
@@ -447,9 +449,9 @@ def gathered(tmp_path, seeds: dict[int, dict], synthetic: bool = True) -> report
 
 @pytest.fixture
 def measured(predictions, people):
-    scores, leaks = protocols.scores(predictions, people), protocols.leaks(predictions, people)
-    paired = protocols.paired(predictions, people, first="resnet50_svm_rbf", second="resnet50_softmax")
-    alone = protocols.whole_test({"resnet50_svm_rbf": np.eye(3)}, np.arange(3))
+    scores, leaks = protocol_scores.scores(predictions, people), protocol_scores.leaks(predictions, people)
+    paired = protocol_scores.paired(predictions, people, first="resnet50_svm_rbf", second="resnet50_softmax")
+    alone = protocol_scores.whole_test({"resnet50_svm_rbf": np.eye(3)}, np.arange(3))
     smiles = generalisation.smile_rows({}, photos([], []))
     frames = {"scores": scores, "leaks": leaks, "svm_softmax": paired, "fer2013": alone, "genki4k": smiles}
     return json.loads(json.dumps(artifacts.plain(frames)))
@@ -480,11 +482,11 @@ def test_the_report_says_what_the_run_did_and_not_what_its_profile_says(tmp_path
 
 def test_the_report_shows_hypothesis_2_where_it_was_measured(tmp_path, measured, predictions, people):
     older = gathered(tmp_path / "older", {0: dict(measured)}).ckplus_tables()
-    rows = json.loads(json.dumps(artifacts.plain({"together": protocols.together(predictions, people)})))
+    rows = json.loads(json.dumps(artifacts.plain({"together": protocol_scores.together(predictions, people)})))
     newer = gathered(tmp_path / "newer", {0: measured | rows}).ckplus_tables()
     assert not any("Hypothesis 2" in table.title for table in older)
     (found,) = [table for table in newer if "Hypothesis 2" in table.title]
-    expected = liu2023_tables.hypothesis2(protocols.together(predictions, people)).frame
+    expected = liu2023_tables.hypothesis2(protocol_scores.together(predictions, people)).frame
     pd.testing.assert_frame_equal(found.frame, expected)
     assert [table.title for table in newer if table is not found] == [table.title for table in older]
 

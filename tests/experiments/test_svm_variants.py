@@ -9,7 +9,7 @@ import pytest
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
 from fer_lib.evaluation import metrics
-from fer_lib.experiments import protocols, svm_variants
+from fer_lib.experiments import protocol_scores, protocols, svm_variants
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings, change
 from fer_lib.settings.names import VARIANTS
 from fer_lib.svm import classifiers
@@ -72,7 +72,7 @@ def fer2013():
 
 def test_every_variant_tests_every_face_once_with_its_subject_apart(answers, people):
     assert list(answers["classifier"].unique()) == list(VARIANTS)
-    tested = protocols.testing(answers)
+    tested = protocol_scores.testing(answers)
     for _, own in tested.groupby("classifier"):
         assert sorted(own["face"]) == list(range(len(people)))
     subjects = groups_of(people, "subjects")
@@ -98,7 +98,7 @@ def test_all_variants_learn_equally_many_views(found, examples, monkeypatch, tmp
 
 def test_each_variant_is_compared_with_the_rbf_svm(answers, people):
     rows = svm_variants.compare(answers, people).set_index("classifier")
-    scores = protocols.scores(answers, people).set_index("classifier")
+    scores = protocol_scores.scores(answers, people).set_index("classifier")
     assert list(rows.index) == list(VARIANTS)
     assert rows.loc["resnet50_svm_rbf", ["difference", "p_value"]].isna().all()
     for name in list(VARIANTS)[1:]:
