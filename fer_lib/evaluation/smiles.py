@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.evaluation import metrics
+from fer_lib.evaluation import roc
 from fer_lib.svm import classifiers
 
 HAPPY = "happy"
@@ -66,7 +66,7 @@ def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.Dat
         photos: GENKI-4K's face crops; label 1 is a smile.
 
     Returns:
-        The rows of :func:`fer_lib.evaluation.metrics.smile_scores` with a column ``model`` in front. If the crops
+        The rows of :func:`fer_lib.evaluation.roc.smile_scores` with a column ``model`` in front. If the crops
         record it, rows for photos with and without a sure face follow the yaw thirds.
     """
     if not len(photos) or not margins:
@@ -74,11 +74,11 @@ def smile_rows(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> pd.Dat
     smiling, frames = photos.labels == 1, []
     kinds = photos.meta["face_found"].to_numpy() if "face_found" in photos.meta else None
     for model, margin in margins.items():
-        groups = metrics.pose_terciles(photos.meta["yaw"].to_numpy())
-        by_pose = metrics.smile_scores(margin, smiling, answers=margin > 0, groups=groups)
+        groups = roc.pose_terciles(photos.meta["yaw"].to_numpy())
+        by_pose = roc.smile_scores(margin, smiling, answers=margin > 0, groups=groups)
         frames.append(by_pose.assign(model=model))
         if kinds is not None and len(set(kinds)) > 1:
-            by_kind = metrics.smile_scores(margin, smiling, answers=margin > 0, groups=kinds)
+            by_kind = roc.smile_scores(margin, smiling, answers=margin > 0, groups=kinds)
             named = "MTCNN: " + by_kind["group"].astype(str)
             frames.append(by_kind.assign(model=model, group=named)[by_kind["group"] != "all"])
     return pd.concat(frames, ignore_index=True)[COLUMNS]
@@ -88,4 +88,4 @@ def roc_curves(margins: Mapping[str, np.ndarray], photos: FaceDataset) -> dict[s
     """Compute each model's ROC curve on the photos; empty if there are no photos."""
     if not len(photos):
         return {}
-    return {model: metrics.roc_curve(margin, photos.labels == 1) for model, margin in margins.items()}
+    return {model: roc.roc_curve(margin, photos.labels == 1) for model, margin in margins.items()}
