@@ -23,7 +23,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics as evaluation
-from fer_lib.figures.chen2023 import class_counts
+from fer_lib.figures.faces import class_counts
 from fer_lib.models import pretrained, weights_file
 from fer_lib.report import chen2023 as report
 from fer_lib.settings import (

@@ -15,7 +15,7 @@ from PIL import Image
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.figures import chen2023 as figures, diagrams, style
+from fer_lib.figures import chen2023 as figures, diagrams, faces, style
 from fer_lib.models import baseline_cnn, resnet50_mlp
 from fer_lib.settings import BaselineCnnSettings, ResNet50MlpSettings
 from fer_lib.tables.format import MODEL_NAMES
@@ -101,10 +101,10 @@ def makers(model, trunk, cnn, noise, outputs, measured):
     means = np.stack([noise.images[noise.labels == label].mean(axis=0) for label in range(7)])
     steps = {"rotation ±15°": noise.images[:8], "all, normalised": noise.images[:8] / 255}
     return {
-        "faces": lambda **s: figures.example_faces(noise, **s),
-        "counts": lambda **s: figures.class_counts(noise.counts(), **s),
-        "means": lambda **s: figures.mean_faces(means, CLASSES, **s),
-        "steps": lambda **s: figures.preprocessing_steps(noise.images[:8], steps, **s),
+        "faces": lambda **s: faces.example_faces(noise, **s),
+        "counts": lambda **s: faces.class_counts(noise.counts(), **s),
+        "means": lambda **s: faces.mean_faces(means, CLASSES, **s),
+        "steps": lambda **s: faces.preprocessing_steps(noise.images[:8], steps, **s),
         "model": lambda **s: figures.model_structure(model, **s),
         "cnn": lambda **s: figures.model_structure(cnn, **s),
         "identity": lambda **s: figures.residual_block(trunk, **s),
@@ -236,7 +236,7 @@ def test_synthetic_is_said_where_asked_and_only_there(drawn, makers):
 
 def test_generated_faces_are_said_to_be_without_asking(noise):
     generated = FaceDataset(noise.images, noise.meta, CLASSES, "synthetic", synthetic=True)
-    assert "SYNTHETIC" in words(figures.example_faces(generated))
+    assert "SYNTHETIC" in words(faces.example_faces(generated))
 
 
 @pytest.mark.parametrize(
@@ -350,21 +350,21 @@ def test_svg_is_the_same_each_time(makers, name):
 
 
 def test_example_faces_are_the_datasets_and_follow_the_seed(noise):
-    sheets = [figures.example_faces(noise, seed=seed).axes[0].images[0].get_array() for seed in (0, 0, 1)]
+    sheets = [faces.example_faces(noise, seed=seed).axes[0].images[0].get_array() for seed in (0, 0, 1)]
     assert np.array_equal(sheets[0], sheets[1])
     assert not np.array_equal(sheets[0], sheets[2])
     sheet = np.asarray(sheets[0]).reshape(7, 51, 6, 51, 3)
-    faces = np.rint(255 * sheet[:, 1:49, :, 1:49, 0]).transpose(0, 2, 1, 3)
+    drawn_faces = np.rint(255 * sheet[:, 1:49, :, 1:49, 0]).transpose(0, 2, 1, 3)
     for label in range(7):
         known = {image.tobytes() for image in noise.images[noise.labels == label]}
-        found = [face.astype(np.uint8).tobytes() in known for face in faces[label]]
+        found = [face.astype(np.uint8).tobytes() in known for face in drawn_faces[label]]
         assert found == [True] * 6 if label < 6 else [True] * 3 + [False] * 3
-    assert (faces[6, 3:] == 255).all()
+    assert (drawn_faces[6, 3:] == 255).all()
 
 
 def test_class_counts_writes_each_number(noise):
     counts = noise.counts()
-    bars = [float(bar.get_width()) for group in figures.class_counts(counts).axes[0].containers for bar in group]
+    bars = [float(bar.get_width()) for group in faces.class_counts(counts).axes[0].containers for bar in group]
     assert bars == [float(value) for value in counts.drop(columns="total").to_numpy().ravel()]
 
 

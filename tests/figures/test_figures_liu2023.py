@@ -9,7 +9,7 @@ from test_figures import check_legible, check_small, levels, svg, words
 
 from fer_lib import augmentation
 from fer_lib.evaluation import roc
-from fer_lib.figures import liu2023 as figures
+from fer_lib.figures import lenet, liu2023 as figures
 from fer_lib.settings import ExpansionSettings, LeNetSettings
 from fer_lib.settings.liu2023 import TWELVE_OPERATIONS
 from fer_lib.tables.format import transferred_name
@@ -118,10 +118,10 @@ def makers():
         "fine-tuning": lambda **s: figures.fine_tuning_curves(history(), **s),
         "fine-tuning of none": lambda **s: figures.fine_tuning_curves(pd.DataFrame(), **s),
         "separation": lambda **s: figures.separations(scores(), chance=1 / 6, **s),
-        "study": lambda **s: figures.lenet_against_printed(study(), **s),
-        "study of one": lambda **s: figures.lenet_against_printed(study(("ckplus",), ("unshuffled",), 1), **s),
-        "histories": lambda **s: figures.lenet_curves(histories(), **s),
-        "gradients": lambda **s: figures.gradient_norms(norms, losses, **s),
+        "study": lambda **s: lenet.lenet_against_printed(study(), **s),
+        "study of one": lambda **s: lenet.lenet_against_printed(study(("ckplus",), ("unshuffled",), 1), **s),
+        "histories": lambda **s: lenet.lenet_curves(histories(), **s),
+        "gradients": lambda **s: lenet.gradient_norms(norms, losses, **s),
         "roc": lambda **s: figures.roc_curves(curves(), **s),
         "no photos": lambda **s: figures.roc_curves({}, **s),
         "pose": lambda **s: figures.genki_by_pose(smiles(), **s),
@@ -299,7 +299,7 @@ def test_curves_belong_to_their_sweep_and_carry_on(drawn):
     own = frame[(frame["corpus"] == "ckplus") & (frame["order"] == "shuffled") & (frame["learning_rate"] == 0.1)]
     last = own.sort_values("epoch").groupby("seed")["validation_error"].last()
     first_line = next(line for line in grid[0, 1].lines if len(line.get_xdata()))
-    aside = figures.APART  # the first of three lines is drawn that much higher than its error
+    aside = lenet.APART  # the first of three lines is drawn that much higher than its error
     assert first_line.get_ydata()[-1] == pytest.approx(100 * last.median() + aside)
 
 
@@ -320,7 +320,7 @@ def test_gradients_are_drawn_at_the_first_and_the_last_step(drawn):
 def test_a_gradient_of_zero_is_left_out_of_the_logarithmic_scale():
     norms, losses = gradients()
     norms.loc[norms["layer"] == 1, "gradient_norm"] = 0.0
-    ax = figures.gradient_norms(norms, losses).axes[0]
+    ax = lenet.gradient_norms(norms, losses).axes[0]
     assert min(line.get_xdata().min() for line in ax.lines) == 2
 
 

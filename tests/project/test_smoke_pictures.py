@@ -28,7 +28,7 @@ from PIL import Image
 
 from fer_lib.datasets.fer2013.csv import CLASS_NAMES
 from fer_lib.figures import drawn
-from fer_lib.figures.chen2023 import class_counts
+from fer_lib.figures.faces import class_counts
 from fer_lib.figures.style import STYLE, figure_png
 
 PROJECT = Path(__file__).parents[2]
