@@ -14,7 +14,7 @@ from fer_lib import published
 from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures
+from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures, hypothesis1
 from fer_lib.figures.style import not_yet, with_source
 from fer_lib.provenance import same_faces
 from fer_lib.published import template
@@ -187,12 +187,12 @@ class Results:
         histories = {model: self._histories(model) for model in reversed(TRAINED)}
         printed = {model: printed_scores("chen2023", model, "accuracy") for model in TRAINED}
         priors = self._means().get("class_priors")
-        figure = hypotheses_figures.hypothesis1(histories, priors=priors, printed=printed, synthetic=self.synthetic)
+        figure = hypothesis1.over_epochs(histories, priors=priors, printed=printed, synthetic=self.synthetic)
         return self._sourced(figure, *TRAINED)
 
     def hypothesis1_curve_figure(self) -> Figure:
         """Draw both accuracies over the loss: every epoch of ResNet50 + MLP's trainings, and the printed pairs."""
-        return hypotheses_figures.hypothesis1_curve(
+        return hypothesis1.over_loss(
             self.epochs(), template.logs(), printed=self._printed_pairs(), synthetic=self.synthetic
         )
 

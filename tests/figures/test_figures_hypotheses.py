@@ -10,7 +10,7 @@ from test_figures import check_legible, check_small, history, levels, svg, words
 from test_figures_liu2023 import offsets, study
 
 from fer_lib.experiments import lenet_hypothesis
-from fer_lib.figures import hypotheses as figures, input_scale
+from fer_lib.figures import hypotheses as figures, hypothesis1, input_scale
 from fer_lib.published import template
 from fer_lib.tables import base as tables
 from fer_lib.tables.format import MODEL_NAMES
@@ -80,12 +80,12 @@ def makers():
     twenty = study(seeds=20)
     scales, layers = input_scales()
     return {
-        "loss": lambda **s: figures.hypothesis1_curve(loss_points(1.7), template.logs(), printed=pairs(), **s),
-        "loss of few": lambda **s: figures.hypothesis1_curve(loss_points(2.2), template.logs(), printed=pairs(), **s),
+        "loss": lambda **s: hypothesis1.over_loss(loss_points(1.7), template.logs(), printed=pairs(), **s),
+        "loss of few": lambda **s: hypothesis1.over_loss(loss_points(2.2), template.logs(), printed=pairs(), **s),
         "scale": lambda **s: input_scale.input_scale(scales, layers, **s),
-        "few": lambda **s: figures.hypothesis1(few, priors=priors(), printed=PRINTED, **s),
-        "mixed": lambda **s: figures.hypothesis1(mixed, priors=priors(), printed=PRINTED, **s),
-        "alone": lambda **s: figures.hypothesis1(alone, priors=None, printed=PRINTED, **s),
+        "few": lambda **s: hypothesis1.over_epochs(few, priors=priors(), printed=PRINTED, **s),
+        "mixed": lambda **s: hypothesis1.over_epochs(mixed, priors=priors(), printed=PRINTED, **s),
+        "alone": lambda **s: hypothesis1.over_epochs(alone, priors=None, printed=PRINTED, **s),
         "study": lambda **s: figures.hypothesis3(study(), **s),
         "study of twenty": lambda **s: figures.hypothesis3(twenty, **s),
         "study of one": lambda **s: figures.hypothesis3(study(("ckplus",), ("unshuffled",), 1), **s),
@@ -141,7 +141,7 @@ def test_both_accuracies_of_both_parts_are_drawn_in_their_colours(drawn):
     for ax in drawn["few"].axes[::2]:
         curves = {tuple(np.round(line.get_ydata(), 9)): line for line in ax.lines if len(line.get_xdata()) == 3}
         assert len(curves) == 4
-        for kind, color in figures.METRIC_COLORS.items():
+        for kind, color in hypothesis1.METRIC_COLORS.items():
             for prefix, solid in (("", True), ("val_", False)):
                 line = curves[tuple(np.round(run[f"{prefix}{kind}_accuracy"], 9))]
                 assert to_rgb(line.get_color()) == to_rgb(color)
@@ -189,9 +189,9 @@ def test_sixths_fifths_and_the_priors_are_named_lines(drawn):
 
 def test_priors_that_agree_are_named_once_and_none_are_not_named():
     few = {"resnet50_mlp": epochs(3, 0)}
-    alike = words(figures.hypothesis1(few, priors=priors(0.2511), printed=PRINTED))
+    alike = words(hypothesis1.over_epochs(few, priors=priors(0.2511), printed=PRINTED))
     assert "priors, categorical:\n0.2511" in alike
-    without = figures.hypothesis1(few, priors=None, printed=PRINTED)
+    without = hypothesis1.over_epochs(few, priors=None, printed=PRINTED)
     assert "priors, " not in words(without)
     assert levels(without.axes[1]) == pytest.approx([5 / 7, 6 / 7])
 
@@ -200,7 +200,7 @@ def test_a_model_that_has_not_run_is_left_out(drawn):
     assert len(drawn["alone"].axes) == 2
     assert "Traditional CNN" not in words(drawn["alone"])
     nothing = {"baseline_cnn": None, "resnet50_mlp": pd.DataFrame()}
-    assert "not measured yet" in words(figures.hypothesis1(nothing, priors=priors(), printed=PRINTED))
+    assert "not measured yet" in words(hypothesis1.over_epochs(nothing, priors=priors(), printed=PRINTED))
 
 
 def test_both_models_have_the_whole_scale(drawn):
@@ -284,7 +284,7 @@ def test_what_was_not_trained_is_said():
 
 def test_the_printed_pairs_and_the_copies_are_on_both_axes_of_the_loss_figure(drawn):
     near, whole = drawn["loss"].axes
-    assert near.get_ylim() == figures.NEAR
+    assert near.get_ylim() == hypothesis1.NEAR
     assert whole.get_ylim() == (0, 1)
     for ax in (near, whole):
         points = np.concatenate([offsets.get_offsets() for offsets in ax.collections])
@@ -300,5 +300,5 @@ def test_losses_far_from_the_printed_ones_widen_the_axis(drawn):
 
 
 def test_a_figure_without_trainings_says_what_to_run():
-    empty = figures.hypothesis1_curve(loss_points(1.7).iloc[:0], template.logs(), printed=pairs())
+    empty = hypothesis1.over_loss(loss_points(1.7).iloc[:0], template.logs(), printed=pairs())
     assert "notebook 03" in words(empty)
