@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import statistics
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from papermill.inspection import inspect_notebook
+
+from fer_lib import artifacts
 
 PROJECT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -126,6 +129,13 @@ def test_one_cell_of_typed_and_explained_parameters(path):
     for statement in ast.parse(tagged[0].source).body:
         assert isinstance(statement, ast.AnnAssign), "a parameter needs a type"
         ast.literal_eval(statement.value)  # raises where it is no literal
+    names = [statement.target.id for statement in ast.parse(tagged[0].source).body]
+    assert len(set(names)) == len(names), "a parameter that is given twice has only its last value"
+    others = "\n".join(cell.source for cell in code_cells(path) if cell is not tagged[0])
+    names_read = set(inspect.signature(artifacts.start).parameters) | {
+        node.id for node in ast.walk(ast.parse(others)) if isinstance(node, ast.Name)
+    }
+    assert set(names) <= names_read, "a parameter that nothing reads changes nothing"
     inferred = inspect_notebook(str(path))
     assert inferred
     for parameter in inferred.values():
