@@ -69,7 +69,7 @@ bench: $(STAMP) ## measure every speed claim against the usual way (BENCH names 
 	@set -e; $(data_folder); for name in $(or $(BENCH),$(BENCHES)); do \
 	    echo "== $$name"; $(PY) benchmarks/bench_$$name.py $(BENCH_FLAGS); done
 
-stress: $(STAMP) ## kill, fill, lock and interrupt the chain; its results must stay the same (an hour)
+stress: $(STAMP) ## kill, fill, lock and interrupt the chain; its results must stay the same (an hour and a half)
 	@exec $(PY) -m pytest -m stress tests/stress $(STRESS_FLAGS)
 
 report: $(STAMP) ## build the report of PROFILE again from the results that exist, training nothing

@@ -241,7 +241,7 @@ def _confidence_sentence(accuracy: Statement, share: float, nats: float, classes
         )
     ways = " or ".join(_sure(each) for each in sure)
     return (
-        f"A loss alone excludes no accuracy. If {as_printed(accuracy)} of the faces are named rightly and the model is "
+        f"This loss excludes no accuracy. If {as_printed(accuracy)} of the faces are named rightly and the model is "
         f"equally sure of all, it is {ways} sure; as sure as it is right, it would have {fair:.2f} nats."
     )
 

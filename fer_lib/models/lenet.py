@@ -1,7 +1,7 @@
 """liu2023's small network, a LeNet: section 3.2 varies its learning rate, batch size and n-kerns (Tables 2, 4, 5).
 
 The paper prints ``n-kerns``, the pool size and the faces' size. The rest follows the public tutorial program
-whose words and settings the paper shares; ``docs/decisions.md`` lists these choices.
+whose words and many of whose settings the paper shares; ``docs/decisions.md`` lists these choices.
 """
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ class ResNetSettings(TrainingSettings):
         trainable_trunk: layers of the trunk that train (see :func:`fer_lib.models.resnet50_mlp.freeze`).
         trunk_engine: runs the frozen layers, and the whole trunk when features are extracted: ``"keras"`` on its
             backend and device, or ``"openvino"`` on the CPU, about twice as fast there.
-        trunk_precision: of that engine; ``"bfloat16"`` is a deviation, within 2 % of float32's features. The layers
+        trunk_precision: of that engine; ``"bfloat16"`` is a deviation: some 2 % of the features' variation over faces
+            with a random trunk, and 23 % with that of the reference runs at 1/255 (``docs/performance.md``). The layers
             that train have their own ``precision``.
     """
 

@@ -32,7 +32,7 @@ COMMANDS = list(dict.fromkeys(line for block in BLOCKS for line in block.splitli
 ELSEWHERE = {
     "make test": "CI runs it",
     ".venv/bin/python -m pytest --nbval notebooks": "make test runs it",
-    ".venv/bin/python -m pip install -e '.[gpu]' -c requirements.lock": (
+    "uv sync --locked --inexact --extra gpu": (
         "downloads CUDA; tests/project/test_packaging.py checks that the extra and the lock go together"
     ),
     ".venv/bin/fer-lib data fetch fer2013 --to data": "tests/datasets/test_fetch.py, with kagglehub replaced",
@@ -180,7 +180,7 @@ def test_the_verdicts_are_those_of_the_committed_tables():
         "has {:.4f} in that metric": network[3],
         "names only {:.1f} % of": 100 * first(network[2]),
         '"happy": {:.1f} %)': 100 * first(priors[2]),
-        "our CNN names {:.1f} %": 100 * first(cnn[2]),
+        "Our CNN names {:.1f} %": 100 * first(cnn[2]),
         f"close to its printed {cnn[1]}": abs(first(cnn[2]) - float(cnn[1])) < 0.03,
         "names {:.1f} % of the faces correctly if no subject": quotes["CK+, five folds, people kept apart"],
         "and {:.1f} % with frames at random": quotes["CK+, five folds, frames at random"],
