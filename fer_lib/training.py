@@ -101,7 +101,9 @@ class FaceBatches(keras.utils.PyDataset):
         if self.faces.shares is None or self.augment_with is None:
             return self.targets[rows]
         rng = np.random.default_rng([*self.augment_with, index, 1])  # not the one that moves pixels
-        return rng.multinomial(1, self.faces.shares[rows].astype(np.float64)).astype(np.float32)
+        shares = self.faces.shares[rows].astype(np.float64)
+        # in float32 they may add up to a little more than 1, which NumPy refuses
+        return rng.multinomial(1, shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
     def _augmented(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         names = ("width_shift_range", "height_shift_range", "rotation_range")
@@ -188,6 +190,8 @@ def train(
         FerError: the loss is not a number; the message names the epoch.
     """
     store = _store(checkpoints, settings)
+    if checkpoints is not None and store.folder != Path(checkpoints):
+        log.warning("the checkpoint in %s has more epochs than the settings; training starts again", checkpoints)
     history = store.table()
     model = None if history.empty else store.restore(len(history))
     set_seed(seed)  # after reading a checkpoint, which draws random numbers
@@ -281,10 +285,8 @@ def predict_images(
 def _store(checkpoints: str | Path | None, settings: TrainingSettings) -> Checkpoints:
     """Open the folder of a training's state, or, if that has more epochs already, one inside it."""
     store = Checkpoints(checkpoints)
-    trained = len(store.table())
-    if trained <= settings.epochs or store.folder is None:
+    if store.folder is None or len(store.table()) <= settings.epochs:
         return store
-    log.warning("the checkpoint has %d epochs, more than the settings; training starts again", trained)
     return Checkpoints(store.folder / f"of-{settings.epochs}")
 
 
