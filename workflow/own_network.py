@@ -14,12 +14,19 @@ import argparse
 import sys
 from pathlib import Path
 
-import yaml
-
 from fer_lib import provenance, training
 from fer_lib.datasets import corpus
 from fer_lib.errors import FerError
-from fer_lib.settings import DataSettings, FaceSettings, OwnNetworkSettings, change, settings_dict, settings_hash
+from fer_lib.settings import (
+    DataSettings,
+    FaceSettings,
+    OwnNetworkSettings,
+    change,
+    parameters,
+    settings_dict,
+    settings_hash,
+)
+from fer_lib.utils import code_hash
 from fer_lib.utils.files import atomic_path
 
 
@@ -42,27 +49,25 @@ def run(options: argparse.Namespace) -> None:
     """Train and export."""
     from fer_lib.experiments import own_network, own_network_scores  # imported late: Keras takes seconds
 
-    changes = yaml.safe_load(options.changes)
-    if not isinstance(changes, dict):
-        raise FerError(
-            f"Found --changes {options.changes!r}; expected settings with values, such as '{{epochs: 200}}'."
-        )
+    changes = parameters.mapping("--changes", options.changes)
     settings = change(OwnNetworkSettings(), **changes)
     source = {"source": "generated", "generated_faces": options.generated} if options.generated else {}
     data = change(DataSettings(), drop_leaks=settings.drop_leaks, **source)
     faces = corpus.load_fer2013(data, options.data_dir, progress=True)
     out = Path(options.out)
-    key = settings_hash(settings, faces.fingerprint, options.seed)
+    chosen_on, _ = own_network_scores.divided(faces)
+    made_on = provenance.surroundings()
+    key = settings_hash(settings, faces.fingerprint, options.seed, code_hash.of(own_network.train), made_on["engine"])
     training.show_progress()
     network, history = own_network.train(
         settings,
         learnt=faces.part("Training"),
-        chosen_on=faces.part("PublicTest"),
+        chosen_on=chosen_on,
         seed=options.seed,
         checkpoints=out / "checkpoints" / f"{key}_seed{options.seed}",
     )
     made = {
-        **provenance.surroundings(),
+        **made_on,
         "command": "python workflow/own_network.py",
         "seed": options.seed,
         "settings": settings_dict(settings),

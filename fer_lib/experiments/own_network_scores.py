@@ -14,6 +14,7 @@ from scipy import optimize
 
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.experiments.own_network import accuracy, answers
 from fer_lib.models import compact
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 
 LARGEST_LOSS = 0.003
 """Of accuracy on PublicTest, for which int8 is taken rather than float16."""
-LARGEST_ECE = 0.03
-"""Expected calibration error on PrivateTest above which probabilities may not be called calibrated."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Scored:
         table: metrics by :func:`fer_lib.evaluation.metrics.score`, a block for each ``part``:
             ``"PrivateTest"``, and ``"PrivateTest without faces that are in training"``.
         calibration: expected calibration error on PrivateTest.
+        calibrated: whether it is small enough.
         losses: accuracy on PublicTest that each storage loses, by its name.
         megabytes: size of the folder.
     """
@@ -48,13 +48,9 @@ class Scored:
     temperature: float
     table: pd.DataFrame
     calibration: float
+    calibrated: bool
     losses: Mapping[str, float]
     megabytes: float
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether the calibration error is small enough."""
-        return self.calibration <= LARGEST_ECE
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -71,6 +67,20 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     found = optimize.minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return float(np.exp(found.x))
+
+
+def divided(faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
+    """Select the faces that choose, PublicTest, and those that are scored once, PrivateTest.
+
+    Raises:
+        FerError: the corpus does not tell its two test parts apart.
+    """
+    if missing := {"PublicTest", "PrivateTest"} - set(faces.meta["split"]):
+        raise FerError(
+            f"This release of FER-2013 has no part {sorted(missing)[0]}; give one whose test parts are told apart, "
+            "since one of them chooses the network and the other scores it."
+        )
+    return faces.part("PublicTest"), faces.part("PrivateTest")
 
 
 def export(
@@ -91,8 +101,11 @@ def export(
         faces: FER-2013 with the parts Training, PublicTest and PrivateTest.
         face_settings: how photos are cropped for it, as plain values.
         provenance: where all this comes from, as plain values.
+
+    Raises:
+        FerError: the corpus does not tell its two test parts apart.
     """
-    public, private = faces.part("PublicTest"), faces.part("PrivateTest")
+    public, private = divided(faces)
     before = answers(network, public.images, settings)
     facts = compact.Compact(
         tuple(faces.class_names),
@@ -112,12 +125,12 @@ def export(
     chosen = replace(chosen, temperature=temperature(after, public.labels))
     found = compact.read(compact.write(folder, graph, chosen)).probabilities(private.images)
     table = scores(found, faces)
-    chosen = replace(chosen, scores=(headline(table),))
-    compact.write(folder, graph, chosen)
     error = metrics.calibration_error(metrics.reliability(found, private.labels))
+    chosen = replace(chosen, scores=(headline(table),), calibration_error=error)
+    compact.write(folder, graph, chosen)
     size = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
     log.info("%s, temperature %.3f, calibration error %.4f, %.2f MB", chosen.storage, chosen.temperature, error, size)
-    return Scored(Path(folder), chosen.storage, chosen.temperature, table, error, losses, size)
+    return Scored(Path(folder), chosen.storage, chosen.temperature, table, error, chosen.calibrated, losses, size)
 
 
 def scores(probabilities: np.ndarray, faces: FaceDataset) -> pd.DataFrame:

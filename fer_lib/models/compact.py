@@ -24,6 +24,8 @@ from fer_lib.utils.pixels import network_input
 GRAPH, WEIGHTS, CARD = "network.xml", "network.bin", "model.json"
 FORMAT = 1
 STORAGES = ("float16", "int8")
+LARGEST_ECE = 0.03
+"""Expected calibration error above which probabilities may not be called calibrated."""
 VIEWS = ("whole", "mirrored", "ten_crop")
 _BATCH = 256  # views in one run of the network
 
@@ -41,6 +43,7 @@ class Compact:
         temperature: divides the logits, so that the probabilities are calibrated (Guo et al. 2017).
         storage: one of :data:`STORAGES`.
         face_settings: how photos are cropped for it, as plain values.
+        calibration_error: the expected one, on faces that the temperature was not found on; None if not measured.
         scores: how good it is, as plain values.
         provenance: where all this comes from, as plain values.
         run: maps pixels, float32 (N, size, size, 1) in 0-1, to logits (N, classes).
@@ -52,17 +55,23 @@ class Compact:
     views: str = "whole"
     temperature: float = 1.0
     storage: str = "float16"
+    calibration_error: float | None = None
     face_settings: Mapping[str, Any] = field(default_factory=dict)
     scores: tuple[Mapping[str, Any], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     run: Any = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its calibration error was measured and is small enough."""
+        return self.calibration_error is not None and 0 <= self.calibration_error <= LARGEST_ECE
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Compute the mean logits of the views of grey faces, uint8 (N, face, face): float32 (N, classes)."""
         return mean_logits(self.run, images, size=self.size, views=self.views, classes=len(self.class_names))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Compute calibrated probabilities of grey faces, uint8 (N, face, face): float32 (N, classes)."""
+        """Compute probabilities of grey faces, uint8 (N, face, face), at the temperature: float32 (N, classes)."""
         return softmax(self.logits(images) / np.float32(self.temperature))
 
 
@@ -122,6 +131,7 @@ def write(folder: str | Path, graph: Any, model: Compact) -> Path:
         "input": {"face": model.face, "size": model.size, "channels": 1, "scaling": "unit", "views": model.views},
         "temperature": model.temperature,
         "storage": model.storage,
+        "calibration_error": model.calibration_error,
         "face_settings": dict(model.face_settings),
         "scores": [dict(score) for score in model.scores],
         "provenance": dict(model.provenance),
@@ -171,6 +181,7 @@ def read_card(folder: str | Path) -> Compact:
             views=given["views"],
             temperature=float(content["temperature"]),
             storage=content["storage"],
+            calibration_error=None if (error := content["calibration_error"]) is None else float(error),
             face_settings=dict(content["face_settings"]),
             scores=tuple(dict(score) for score in content["scores"]),
             provenance=dict(content["provenance"]),

@@ -54,8 +54,8 @@ class PackagedModel:
 
     @property
     def score_kind(self) -> str:
-        """Its temperature makes its probabilities calibrated ones."""
-        return "calibrated probability"
+        """The kind of scores: ``"calibrated probability"`` if its card says how well, else ``"probability"``."""
+        return "calibrated probability" if self.network.calibrated else "probability"
 
     def predict(self, images: np.ndarray) -> pd.DataFrame:
         """Predict a row for each face: ``label`` and a column of probabilities for each class, by its name.

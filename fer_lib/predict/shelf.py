@@ -121,7 +121,8 @@ def ranked(models: Sequence[Kept]) -> list[Kept]:
         accuracy = -1.0 if model.accuracy is None else model.accuracy
         seed = float("inf") if model.seed is None else model.seed
         unsure = (bool(model.problem), {False: 0, None: 1, True: 2}[model.synthetic])
-        beaten = own is not None and model is not own and accuracy <= (own.accuracy or 0)
+        rivals = own is not None and model is not own and model.corpus == own.corpus
+        beaten = rivals and own is not None and accuracy <= (own.accuracy or 0)
         return (
             unsure,
             corpus,

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -169,15 +170,24 @@ def test_the_export_is_scored_on_private_test(trained, faces, tmp_path):
     assert (model.temperature, model.storage) == (done.temperature, done.storage)
     assert done.losses[done.storage] <= own_network_scores.LARGEST_LOSS
     assert done.megabytes < 6
-    assert done.calibrated == (done.calibration <= 0.03)
+    assert done.calibrated == model.calibrated == (done.calibration <= 0.03)
+    assert model.calibration_error == pytest.approx(done.calibration)
+
+
+def test_a_release_without_told_test_parts_chooses_nothing(trained, faces, tmp_path):
+    _, network, _, _ = trained
+    undivided = replace(
+        faces, meta=faces.meta.assign(split=faces.meta["split"].str.replace("P.*Test", "Test", regex=True))
+    )
+    with pytest.raises(FerError, match="has no part PrivateTest; give one whose test parts are told apart"):
+        own_network_scores.export(tmp_path, network, TINY, undivided, face_settings={}, provenance={})
+    assert not list(tmp_path.iterdir())
 
 
 def test_faces_that_are_in_training_are_left_out_of_the_second_part(faces):
     training, private = faces.part("Training"), faces.part("PrivateTest")
     images = faces.images.copy()
     images[np.flatnonzero(faces.meta["split"] == "PrivateTest")[:3]] = training.images[0]
-    from dataclasses import replace
-
     leaky = replace(faces, images=images)
     sure = np.eye(7)[leaky.part("PrivateTest").labels]
     counts = own_network_scores.scores(sure, leaky).query("metric == 'categorical_accuracy'")["n"].tolist()

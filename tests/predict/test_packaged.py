@@ -28,6 +28,7 @@ FACTS = compact.Compact(
     size=40,
     views="mirrored",
     temperature=2.0,
+    calibration_error=0.02,
     scores=(SCORE.plain(),),
     provenance={"seed": 0, "data": {"fer2013": {"synthetic": False}}},
 )
@@ -83,6 +84,14 @@ def test_it_answers_where_there_is_no_other_model(own, photo, capsys):
     printed = capsys.readouterr().out
     assert "calibrated on faces of its corpus that it did not learn from" in printed
     assert "softmax has made into probabilities" in printed
+
+
+@pytest.mark.parametrize("error", [None, 0.08, float("nan")])
+def test_nothing_is_called_calibrated_that_was_not_measured_to_be(made, tmp_path, error):
+    graph = compact.core().read_model(made / compact.GRAPH)
+    compact.write(tmp_path / "own_network", graph, replace(FACTS, calibration_error=error))
+    assert packaged.load(tmp_path / "own_network").score_kind == "probability"
+    assert packaged.load(made).score_kind == "calibrated probability"
 
 
 def test_it_answers_without_tensorflow_and_keras(own, photo):
@@ -152,3 +161,9 @@ def test_a_damaged_one_is_named_and_not_used(monkeypatch, made, tmp_path, capsys
     monkeypatch.setattr(packaged, "FOLDER", broken)
     assert main(["models"]) == 0
     assert "is not the file" in " ".join(capsys.readouterr().out.split())
+
+
+def test_its_accuracy_is_compared_with_models_of_its_own_corpus_alone():
+    own = kept("own", accuracy=0.73, profile=PACKAGED)
+    other = [kept("quick", "ckplus", accuracy=0.75, profile="quick"), kept("paper", "ckplus", accuracy=0.70)]
+    assert [model.path.name for model in ranked([*other, own])] == ["own", "paper", "quick"]
