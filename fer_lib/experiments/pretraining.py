@@ -237,6 +237,9 @@ def _one_epoch(
     epoch: int,
 ) -> dict[str, float]:
     started, size = time.monotonic(), model.input_shape[1]
+    averages = settings.ema_momentum > 0
+    trained: list[np.ndarray] = []
+    callback = keras.callbacks.LambdaCallback
     known = {"classes": classes, "image_size": size}
     batches = PictureBatches(*training, settings, augment_with=(seed, epoch), **known)
     fitted = model.fit(
@@ -246,8 +249,13 @@ def _one_epoch(
         shuffle=False,
         verbose=0,
         validation_data=PictureBatches(*validation, settings, **known),
-        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=_messages(epoch + 1, len(batches)))],
+        callbacks=[
+            callback(on_train_batch_end=_messages(epoch + 1, len(batches))),
+            callback(on_epoch_end=lambda *_: trained.extend(model.get_weights() if averages else ())),
+        ],
     )
+    if averages:  # fit ends by putting the average in the weights' place
+        model.set_weights(trained)
     values = {name: float(each[-1]) for name, each in fitted.history.items()}
     if not math.isfinite(values["loss"]):
         raise FerError(f"The loss is {values['loss']} in epoch {epoch + 1}; lower the learning rate.")
