@@ -1,6 +1,6 @@
 """Audit a paper: check whether its printed numbers are possible, and under which conditions.
 
-The calculations are small functions of :mod:`fer_lib.audit_checks`. This module applies them to a record of printed
+The calculations are small functions of :mod:`fer_lib.audit.checks`. This module applies them to a record of printed
 numbers (:mod:`fer_lib.published.records`) and puts the answers into words as findings. No paper is named here.
 """
 

@@ -63,6 +63,6 @@ def create(name: str, **settings: Any) -> Comparator:
 
 
 def load(folder: Any) -> Comparator:
-    """Load the comparator that :meth:`Comparator.save` wrote into a folder; raise FerError if there is none."""
+    """Load the comparator that ``Comparator.save`` wrote into a folder; raise FerError if there is none."""
     name, content, parts = read(folder, known=COMPARATORS)
     return class_of(name).from_parts(content, parts)

@@ -55,7 +55,7 @@ class ResNet50Modern(ResNet50Whole):
         self.seed = seed
 
     def whole(self) -> keras.Model:
-        """Build a network that averages the probabilities of a face and of its mirror image, as :meth:`predict` does.
+        """Build a network that averages the probabilities of a face and of its mirror image, as ``predict`` does.
 
         It contains the trained network once.
         """

@@ -21,7 +21,7 @@ from fer_lib.experiments.protocols import FOLDS, INSIDE, PER_CLASS, TESTING, TOG
 LEAKS = ["protocol", "classifier", "separation", "difference", "low", "high", "p_value", "n_subjects"]
 """Columns of :func:`leaks` if there is only one separation, and so no row."""
 OF_FITS = ["views_accuracy", "edge"]
-"""Columns of :func:`run` that are the same for all faces of a fit."""
+"""Columns of ``protocols.run`` that are the same for all faces of a fit."""
 KEYS = ["protocol", "separation", "classifier"]
 
 
@@ -42,7 +42,7 @@ def fits(predictions: pd.DataFrame) -> pd.DataFrame:
     """Set training accuracy beside test accuracy, and count the choices that lie on an edge of the search's grid.
 
     Args:
-        predictions: predictions from :func:`run`.
+        predictions: predictions from ``protocols.run``.
 
     Returns:
         One row per protocol, separation and classifier: ``fits`` (their number), ``training`` (accuracy on the faces
@@ -72,7 +72,7 @@ def fits(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
-    """Score each protocol, separation and classifier: accuracy over all draws with its subject-bootstrap interval.
+    """Score each protocol, separation and classifier: accuracy over all draws, with an interval over subjects.
 
     Columns: ``protocol``, ``separation``, ``classifier``, ``accuracy``, ``low``, ``high``, ``faces`` (tested faces),
     ``wrong``, ``draws``, ``accuracy_min`` and ``accuracy_max`` over draws.
@@ -92,11 +92,11 @@ def scores(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
 
 
 def validated(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
-    """Score each separation and classifier of :func:`three_parts` on all three parts.
+    """Score each separation and classifier of ``protocols.three_parts`` on all three parts.
 
     Args:
-        predictions: predictions from :func:`run`.
-        faces: the faces that :func:`run` was given.
+        predictions: predictions from ``protocols.run``.
+        faces: the faces that ``protocols.run`` was given.
 
     Returns:
         The rows of :func:`scores`, with the columns of :func:`fits`, ``validation`` (accuracy on the faces that C and
@@ -127,13 +127,13 @@ def together(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     together" counts every answer about a fold's two parts once, so that in k folds a face counts up to k times.
 
     Args:
-        predictions: predictions from :func:`run`, with ``part``.
-        faces: the faces that :func:`run` was given.
+        predictions: predictions from ``protocols.run``, with ``part``.
+        faces: the faces that ``protocols.run`` was given.
 
     Returns:
         One row each: ``protocol``, ``separation``, ``classifier``, ``printed`` (a fraction), and for each of
         ``training``, ``testing`` and ``together``: the accuracy under that name; ``_low`` and ``_high``: its 95 %
-        interval (bootstrap over subjects: all answers about a subject, of all draws and folds, stay together);
+        interval (over subjects: all answers about a subject, of all draws and folds, stay together);
         ``_faces`` and ``_wrong``: the number of answers and of wrong answers; ``_holds_printed``: whether the printed
         value lies within the interval.
 
@@ -160,8 +160,7 @@ def together(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
 def paired(predictions: pd.DataFrame, faces: FaceDataset, *, first: str, second: str) -> pd.DataFrame:
     """Compare two classifiers on the same faces, one row per protocol and separation: first accuracy minus second.
 
-    The interval is from a bootstrap over subjects, the p-value from a permutation test that swaps all answers of a
-    subject together.
+    Interval and p-value are those of :func:`fer_lib.evaluation.clustered.compare_clustered`, over subjects.
     """
     subjects = groups_of(faces, "subjects")
     rows = []

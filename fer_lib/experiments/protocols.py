@@ -183,8 +183,8 @@ def run(
         in ``faces``), ``label``, ``predicted``, and the chosen ``C`` and ``gamma``; and of each fit ``views_accuracy``
         (on ``VIEWS_ANSWERED`` views of each training face; NaN if it learnt from the faces alone) and ``edge`` (the
         edges of the grid that the choice lies on, :func:`fer_lib.svm.grid.edges`). A model's scores use only
-        :func:`testing`; :func:`together` and :func:`fits` show the training faces next to them. Without divisions it is
-        empty.
+        ``protocol_scores.testing``; ``together`` and ``fits`` show the training faces next to them. Without divisions
+        it is empty.
     """
     frames, started, trained = [], time.monotonic(), 0
     if not found:

@@ -238,7 +238,7 @@ def scores(answers: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per reading: ``reading``, ``draws``, ``learnt`` and ``tested`` (pictures a draw), ``training``,
-        ``views``, ``testing`` (accuracies) with ``testing_low`` and ``testing_high`` (bootstrap over subjects),
+        ``views``, ``testing`` (accuracies) with ``testing_low`` and ``testing_high`` (over subjects),
         ``testing_min`` and ``testing_max`` (of single draws), ``wrong`` (of all draws), ``on_edge`` (draws),
         ``printed`` and ``holds_printed``.
     """

@@ -53,8 +53,8 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     faces, of always answering the most frequent training class; without ``class_priors`` no such line is drawn.
 
     Args:
-        together: ``protocols.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and ``testing``
-            and ``together``, each also with ``_low`` and ``_high``. Classifiers other than ``HYPOTHESIS2``
+        together: ``protocol_scores.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and
+            ``testing`` and ``together``, each also with ``_low`` and ``_high``. Classifiers other than ``HYPOTHESIS2``
             and ``class_priors`` are left out.
         synthetic: whether to mark the figure as made from generated faces.
     """

@@ -37,7 +37,7 @@ from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, transferred_name
 from fer_lib.tables.liu2023 import NO_PHOTOS
 
 PRINTED_ACCURACY = 0.986
-SUBJECT_NOTE = "Bars: 95 % intervals, bootstrap over subjects."
+SUBJECT_NOTE = "Bars: 95 % intervals over subjects (Student's t, jackknife)."
 
 
 @styled
@@ -115,7 +115,8 @@ def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic:
     """Draw the accuracy of each classifier by the separation of training and test faces.
 
     Args:
-        scores: ``protocols.scores``: ``protocol``, ``separation``, ``classifier``, ``accuracy``, ``low``, ``high``.
+        scores: ``protocol_scores.scores``: ``protocol``, ``separation``, ``classifier``, ``accuracy``, ``low``,
+        ``high``.
         chance: accuracy of guessing, such as 1/6; None draws no line.
         synthetic: whether to mark the figure as made from generated faces.
     """

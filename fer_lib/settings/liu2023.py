@@ -120,7 +120,7 @@ class ExpansionSettings:
 class ResNet50SvmSettings(ResNetSettings):
     """liu2023, ResNet-50 + SVM (sections 2.2.1, 2.2.2 and 3.1, Tables 1 and 3, Figure 1).
 
-    The fields of :class:`TrainingSettings` are those of the fine-tuning; features are extracted on ``trunk_engine``.
+    The fields of ``TrainingSettings`` are those of the fine-tuning; features are extracted on ``trunk_engine``.
 
     Command: ``papermill notebooks/04_resnet_svm.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
 

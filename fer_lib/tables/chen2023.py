@@ -51,7 +51,10 @@ def sureness(rows: Mapping[str, Mapping[str, float]], *, title: str, synthetic: 
     frame["largest_output"] = frame["largest_output"].map("{:.4f}".format)
     frame["binary_accuracy"] = frame["binary_accuracy"].map("{:.6f}".format)
     frame.columns = [name.replace("_", " ") for name in frame.columns]
-    note = "Binary accuracy = 6/7 + (sure right - sure wrong) / (7 × faces); 6/7 = 0.857143."
+    note = (
+        "Binary accuracy = (C - 1)/C + (sure right - sure wrong) / (C × faces), where C is the number of classes; for "
+        "seven, (C - 1)/C = 6/7 = 0.857143."
+    )
     return Table(frame, title, synthetic, (note,))
 
 

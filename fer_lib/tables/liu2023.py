@@ -105,9 +105,9 @@ def table3(own_rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Seq
     """Build liu2023's Table 3: the printed accuracies, and the measured one of the paper's own algorithm.
 
     Args:
-        own_rows: ``protocols.scores`` of the paper's classifier and protocol: ``separation``, ``accuracy``, ``low``,
-            ``high``, one row for each separation; one that is no key of ``SEPARATIONS`` gets a column of its own name.
-            None if nothing has been measured yet.
+        own_rows: ``protocol_scores.scores`` of the paper's classifier and protocol: ``separation``, ``accuracy``,
+            ``low``, ``high``, one row for each separation; one that is no key of ``SEPARATIONS`` gets a column of its
+            own name. None if nothing has been measured yet.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -128,8 +128,8 @@ def separations(scores: pd.DataFrame, *, synthetic: bool = False, notes: Sequenc
     """Build the table of each classifier's accuracy (rows) for each protocol and separation (columns).
 
     Args:
-        scores: ``protocols.scores``: ``classifier``, ``protocol``, ``separation``, ``accuracy``, ``low``, ``high`` and
-            ``draws``.
+        scores: ``protocol_scores.scores``: ``classifier``, ``protocol``, ``separation``, ``accuracy``, ``low``,
+            ``high`` and ``draws``.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -149,7 +149,7 @@ def leaks(differences: pd.DataFrame, *, synthetic: bool = False, notes: Sequence
     """Build the table of the cost of each separation: accuracy with frames at random minus accuracy with it.
 
     Args:
-        differences: ``protocols.leaks``: ``classifier``, ``separation``, ``difference``, ``low``, ``high``,
+        differences: ``protocol_scores.leaks``: ``classifier``, ``separation``, ``difference``, ``low``, ``high``,
             ``p_value`` and ``n_subjects``; ``protocol`` if there are several.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
@@ -179,7 +179,7 @@ def svm_softmax(differences: pd.DataFrame, *, synthetic: bool = False, notes: Se
     Holm's adjustment covers the protocols and separations of one seed; other seeds repeat the same comparisons.
 
     Args:
-        differences: ``protocols.paired``: ``protocol``, ``separation``, ``difference``, ``low``, ``high``,
+        differences: ``protocol_scores.paired``: ``protocol``, ``separation``, ``difference``, ``low``, ``high``,
             ``only_first``, ``only_second``, ``p_value``, ``n_subjects``; ``seed`` if each seed has its row (such as
             ``0``, ``1`` and ``"all"``), and ``draws``, ``difference_min``, ``difference_max`` if there are several.
         synthetic: whether the faces were generated.
@@ -210,7 +210,7 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False, notes: Seque
     """Build the table of hypothesis 2: which of training faces, test faces and both together give the printed 98.60 %?
 
     Args:
-        together: ``protocols.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and for
+        together: ``protocol_scores.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and for
             ``training``, ``testing`` and ``together`` the accuracy, with ``_low``, ``_high``, ``_faces``, ``_wrong``
             and ``_holds_printed``. Classifiers that are not in ``HYPOTHESIS2`` are left out.
         synthetic: whether the faces were generated.
@@ -246,8 +246,8 @@ def fer2013(
     """Build the table of accuracies on FER-2013's test faces, to which the abstract assigns its 98.6 %.
 
     Args:
-        rows: ``protocols.whole_test``: ``model``, ``accuracy``, ``low``, ``high``, ``faces``, ``wrong``; ``difference``
-            to the first row, ``difference_low``, ``difference_high`` and ``p_value``; ``training``
+        rows: ``protocol_scores.whole_test``: ``model``, ``accuracy``, ``low``, ``high``, ``faces``, ``wrong``;
+            ``difference`` to the first row, ``difference_low``, ``difference_high`` and ``p_value``; ``training``
             (accuracy on the faces that the model learnt), if it was measured.
         settings: of the model; they say whether its SVM saw all features, and how many faces its search saw.
         synthetic: whether the faces were generated.

@@ -63,8 +63,8 @@ def compared(
 def _said() -> str:
     return (
         "Categorical accuracy; losses in nats; training values are the running means of the last epoch. In brackets: "
-        "95 % intervals over faces of one seed. All were trained alike: the same faces, batch size and optimiser, "
-        "without augmentation. The paper gives no architecture. The public CNNs were chosen before any of them "
+        "95 % intervals over faces of one seed. All were trained alike: the same faces, and the settings of the "
+        "traditional CNN. The paper gives no architecture. The public CNNs were chosen before any of them "
         "was trained here. That one of them comes near says that such numbers are common, not that it is the paper's."
     )
 

@@ -51,7 +51,7 @@ def fits(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = 
     """Show each classifier's training accuracy next to its test accuracy, and where the search's grid ended.
 
     Args:
-        rows: ``protocols.fits``.
+        rows: ``protocol_scores.fits``.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -152,7 +152,7 @@ def three_parts(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[
     """Build the table of section 2.2's three parts: C and γ chosen on the validation faces, tested on others.
 
     Args:
-        rows: ``protocols.validated``.
+        rows: ``protocol_scores.validated``.
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """

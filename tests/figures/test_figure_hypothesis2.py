@@ -13,7 +13,7 @@ NAMES = ["ResNet-50 + SVM (RBF)", "ResNet-50 + SoftMax", "pixels + SVM (RBF)"]
 
 
 def together() -> pd.DataFrame:
-    """Rows as ``protocols.together`` returns them, with no two equal values."""
+    """Rows as ``protocol_scores.together`` returns them, with no two equal values."""
     rows = []
     for protocol, above in (("per class", 0.0), ("folds", 0.003)):
         for place, classifier in enumerate(CLASSIFIERS):

@@ -34,7 +34,7 @@ def study(**changes) -> pd.DataFrame:
 
 
 def accuracies(**changes) -> pd.DataFrame:
-    """One row for each separation as ``protocols.scores`` returns it."""
+    """One row for each separation as ``protocol_scores.scores`` returns it."""
     rows = [
         {"separation": kind, "accuracy": value, "low": value - 0.1, "high": value + 0.05}
         for kind, value in (("subjects", 0.7), ("frames", 0.9), ("sequences", 0.8))
@@ -79,7 +79,7 @@ def misses() -> pd.DataFrame:
 
 
 def whole_test() -> pd.DataFrame:
-    """Rows as ``protocols.whole_test`` returns them; the others are compared with the first model."""
+    """Rows as ``protocol_scores.whole_test`` returns them; the others are compared with the first model."""
     row = {"accuracy": 0.6, "low": 0.58, "high": 0.62, "faces": 3589, "wrong": 1436}
     none = dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"), np.nan)
     some = {"difference": 0.01, "difference_low": -0.005, "difference_high": 0.025, "p_value": 0.21}
@@ -87,7 +87,7 @@ def whole_test() -> pd.DataFrame:
 
 
 def together() -> pd.DataFrame:
-    """Rows as protocols.together returns them, of a classifier that is shown and one that is not."""
+    """Rows as protocol_scores.together returns them, of a classifier that is shown and one that is not."""
     rows = []
     for classifier in ("pixels_svm", "class_priors"):
         row = {"protocol": "per class", "separation": "frames", "classifier": classifier, "printed": 0.986}
@@ -101,7 +101,7 @@ def together() -> pd.DataFrame:
 
 
 def fits() -> pd.DataFrame:
-    """Rows as protocols.fits returns them."""
+    """Rows as protocol_scores.fits returns them."""
     row = {"protocol": "per class", "separation": "frames", "classifier": "resnet50_svm_rbf", "fits": 5}
     row |= {"training": 0.98, "views": 0.95, "testing": 0.88, "C_low": 10.0, "C_high": 1000.0}
     row |= {"gamma_multiple_low": 0.1, "gamma_multiple_high": 0.1, "on_edge": 1, "edges": {"C highest": 1}}
@@ -127,7 +127,7 @@ def variants(name: str) -> pd.DataFrame:
 
 
 def three_parts() -> pd.DataFrame:
-    """Rows as protocols.validated returns them."""
+    """Rows as protocol_scores.validated returns them."""
     row = {"separation": "frames", "classifier": "resnet50_svm_rbf", "accuracy": 0.88, "low": 0.8, "high": 0.93}
     row |= {"training": 0.99, "views": 0.97, "validation": 0.9, "accuracy_min": 0.86, "accuracy_max": 0.9, "draws": 5}
     row |= {"on_edge": 1, "edges": {"C highest": 1}}
