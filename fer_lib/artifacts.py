@@ -272,6 +272,12 @@ class Run:
         found = provenance.read_values(self.results)
         return {name: content for name, content in found.items() if fnmatchcase(name, pattern)}
 
+    def reads(self, name: str, made: Mapping[str, Any]) -> None:
+        """Record that this run's results are made from ``metrics/<name>.json``; ``made`` is that file's provenance."""
+        facts = {key: made.get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
+        digest = {"sha256": file_sha256(self.results / "metrics" / f"{name}.json")}
+        self.facts.setdefault("made_from", {})[name] = digest | facts
+
     def load_scores(self, model: str, seeds: Sequence[int] = ()) -> dict[int, pd.DataFrame]:
         """Read a model's scores in this profile's results, by seed: those of the given seeds, or all.
 

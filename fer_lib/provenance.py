@@ -29,10 +29,13 @@ PACKAGES = (
     "keras-nightly",  # release candidates of TensorFlow ask for it; its files replace those of keras
     "tensorflow",
     "jax",
+    "torch",
     "numpy",
     "openvino",
     "opencv-python-headless",
     "scikit-learn",
+    "scipy",
+    "statsmodels",
     "skops",
     "mtcnn",
     "pandas",

@@ -22,7 +22,7 @@ def main(target=""):
     given = {name: os.environ.get(name, "") for name in ("PROFILE", "SEEDS", "BASELINE_SEEDS", "DRAW_FACES", "GPUS")}
     given |= {name: os.environ.get(name, "") for name in ("TRUNK", "WEIGHTS", "SKIP_BAD", "TEST_SPLIT", "LABELS")}
     os.environ.update({f"FER_{name}": value for name, value in given.items() if value})
-    if os.environ.get("FER_DATA") and not given["PROFILE"]:  # real data asks for the real experiment
+    if os.environ.get("FER_DATA") and not os.environ.get("FER_PROFILE"):  # real data asks for the real experiment
         os.environ["FER_PROFILE"] = "paper"
         print("PROFILE is paper because FER_DATA is given; PROFILE=quick is the version of a few epochs.")
     asked = arguments.read({})

@@ -239,11 +239,20 @@ def search_folds(labels: np.ndarray, groups: np.ndarray | None, *, count: int, s
 
 
 def sample(labels: np.ndarray, size: int, *, seed: int) -> np.ndarray:
-    """Sample ``size`` rows, ascending, with each class's share; all rows if there are not more."""
+    """Sample ``size`` rows, ascending, with each class's share; all rows if there are not more.
+
+    Raises:
+        FerError: the sample, or what is left of the rows, would be smaller than the number of classes.
+    """
     rows = np.arange(len(labels))
     if len(rows) <= size:
         return rows
-    return np.sort(train_test_split(rows, train_size=size, random_state=seed, stratify=labels)[0])
+    try:
+        return np.sort(train_test_split(rows, train_size=size, random_state=seed, stratify=labels)[0])
+    except ValueError as error:
+        raise FerError(
+            f"{size} of {len(rows)} faces cannot be drawn with each class's share ({error}); set another number."
+        ) from None
 
 
 def _groups_to_parts(

@@ -82,7 +82,7 @@ class FirstLearners:
             comparator.save(kept)
             with atomic_path(seconds) as partial:
                 partial.write_text(repr(taken), encoding="utf-8")
-            log.info("%s has learnt FER-2013 in %.0f s", row.name, taken)
+            log.info("comparator %s has learnt FER-2013 in %.0f s", row.name, taken)
         _forget_epochs(seconds)
         return comparators.load(kept), float(seconds.read_text(encoding="utf-8"))
 

@@ -170,7 +170,7 @@ def _train_all(tasks: list[tuple[LeNetSettings, str, Parts, Path | None]], *, jo
         if file is not None:
             write_text(file, history.to_csv(index=False, lineterminator="\n"))
         found[left[number]] = history
-        log.info("tutorial program %d of %d: %s, %s", len(found), len(tasks), name, _said(each, history, parts))
+        log.info("lenet tutorial program %d of %d: %s, %s", len(found), len(tasks), name, _said(each, history, parts))
 
     asked = [tasks[place][:3] for place in left]
     jobs = parallel.cores() if jobs is None else jobs

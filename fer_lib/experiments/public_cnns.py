@@ -78,7 +78,7 @@ def run(
         scores = {part: metrics.score(seen[part], parts[part].labels, parts[part].class_names) for part in seen}
         scores = {"training": metrics.history_scores(history), **scores}
         found[name] = Trained(history, scores, seen["testing"], model.count_params())
-        log.info("public CNN %s is trained", name)
+        log.info("comparator %s is trained", name)
         del model
         keras.utils.clear_session()
     return found

@@ -160,9 +160,11 @@ def _weights(path: Path) -> list[np.ndarray]:
 
     try:
         weights = joblib.load(path)
-    except (OSError, ValueError) as error:
-        raise FerError(f"The weights of mtcnn cannot be read ({error}); install the package mtcnn again.") from None
-    return [np.asarray(weight, np.float32) for weight in weights]
+        return [np.asarray(weight, np.float32) for weight in weights]
+    except Exception as error:  # pickle and the compression each raise their own
+        raise FerError(
+            f"The weights of mtcnn cannot be read ({first_line(error)}); install the package mtcnn again."
+        ) from None
 
 
 def _runner(graph: Any) -> Callable[[np.ndarray], list[np.ndarray]]:

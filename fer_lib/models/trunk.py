@@ -29,7 +29,7 @@ import numpy as np
 from fer_lib.backend import keras
 from fer_lib.errors import FerError
 from fer_lib.models.openvino_graph import convert
-from fer_lib.utils.inference import openvino
+from fer_lib.utils.inference import core
 from fer_lib.utils.parallel import cores
 from fer_lib.utils.pixels import network_input
 
@@ -230,14 +230,13 @@ class OpenVinoEngine:
 
     def __init__(self, network: keras.Model, precision: str) -> None:
         try:
-            ov = openvino()
+            found = core()
         except ImportError:
             raise FerError(
                 "The setting trunk_engine: openvino needs the package openvino, which is not installed; install it, or "
                 "set trunk_engine: keras."
             ) from None
-        core = ov.Core()
-        if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if precision == "bfloat16" and "BF16" not in found.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise FerError(
                 "The setting trunk_precision: bfloat16 needs a processor with bfloat16 instructions (AVX512-BF16 or "
                 "AMX), which this one lacks; set trunk_precision: float32, or FER_TRUNK=openvino-float32 in the "
@@ -245,7 +244,7 @@ class OpenVinoEngine:
             )
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": cores()}
-        self.compiled = core.compile_model(convert(network), "CPU", options)
+        self.compiled = found.compile_model(convert(network), "CPU", options)
         # A request serves one call at a time. It must not belong to a thread: with one core, Keras reads the batches in
         # a thread of TensorFlow, for which Python clears such data after each call, and the process would crash.
         self.idle: deque[Any] = deque()

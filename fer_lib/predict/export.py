@@ -137,9 +137,10 @@ def export(model: SavedModel, source: str | Path, to: str, target: Path) -> Expo
             )
         parts = [made.with_suffix(suffix) for suffix in wanted.suffixes]
         card = _card(model, source, to, parts, difference)
+        # the card first: a model without its card would be read by assumptions
+        write_text(_card_of(target), json.dumps(card, indent=2, ensure_ascii=False, default=list) + "\n")
         for part in parts:
             os.replace(part, target.with_suffix(part.suffix))
-    write_text(_card_of(target), json.dumps(card, indent=2, ensure_ascii=False, default=list) + "\n")
     return Exported(tuple(_files(target, wanted)), difference, len(faces))
 
 

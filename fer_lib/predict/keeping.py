@@ -14,7 +14,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.experiments.comparison import Keep
 from fer_lib.experiments.comparison_rows import Row
 from fer_lib.predict import models
-from fer_lib.settings import FaceSettings
+from fer_lib.settings import FaceSettings, change
 from fer_lib.utils import bundle
 from fer_lib.utils.files import write_text
 
@@ -33,7 +33,7 @@ def keeper(
 
     A model's folder is ``<row>_seed<seed>``. Comparators that are no single network, such as those on LBP features, are
     not saved. If the answers of a row are there already, only the origin in the ``model.json`` of its network becomes
-    this run's.
+    this run's; a model that is gone is not made again, which a warning says.
 
     Args:
         folder_of: gives the folder of a model by name, as ``Run.model_folder`` does.
@@ -45,12 +45,13 @@ def keeper(
 
     def keep(row: Row, comparator: Comparator | None) -> None:
         folder = folder_of(f"{row.name}_seed{seed}")
-        if isinstance(comparator, Network) and comparator.settings_ is not None:
+        if isinstance(comparator, Network):
+            settings = comparator.settings_ or change(comparator.settings(), scaling=comparator.scaling_)
             alike = models.keep_network(
                 folder,
                 comparator.whole(),
                 taught,
-                settings=comparator.settings_,
+                settings=settings,
                 provenance=provenance,
                 faces=faces,
                 row=row.key,
@@ -58,16 +59,18 @@ def keeper(
             )
             if not alike:
                 log.warning("the model saved in %s answers otherwise than the trained one", folder.name)
-        elif comparator is None:
-            _renew(folder, row, provenance)
+        elif comparator is None and not _renew(folder, row, provenance):
+            log.warning("no model of %s is kept: its answers are from an earlier run", row.name)
 
     return keep
 
 
-def _renew(folder: Path, row: Row, provenance: Mapping[str, Any]) -> None:
-    """Replace the provenance of a model that an earlier run of the same row has saved."""
+def _renew(folder: Path, row: Row, provenance: Mapping[str, Any]) -> bool:
+    """Replace the provenance of a model that an earlier run of the same row has saved; tell whether there is one."""
     card = folder / models.MODEL_FILE
     content = bundle.read_json(card) if card.is_file() else {}
     if content.get("row") == row.key:
         content["provenance"] = {**provenance, "data": content["provenance"]["data"]}
         write_text(card, json.dumps(content, indent=2, ensure_ascii=False, default=list) + "\n")
+        return True
+    return False

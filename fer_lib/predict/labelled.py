@@ -147,10 +147,14 @@ def _from_fer2013(faces: FaceDataset, known: Sequence[str], split: str | None) -
 
 def class_of(word: str, known: Sequence[str]) -> str | None:
     """Give the model's own name for a class, or else this project's name for the expression; None for other words."""
-    own = {name.lower(): name for name in known}
-    word = " ".join(word.lower().replace("_", " ").split())
-    usual = EXPRESSION_OF.get(word.lower())
+    own = {_spaced(name): name for name in known}
+    word = _spaced(word)
+    usual = EXPRESSION_OF.get(word)
     return own.get(word) or (own.get(usual, usual) if usual else None)
+
+
+def _spaced(word: str) -> str:
+    return " ".join(word.lower().replace("_", " ").split())
 
 
 def is_marked(path: Path) -> bool:

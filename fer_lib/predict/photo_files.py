@@ -40,6 +40,9 @@ _ADVICE = {
 }
 
 
+TOGETHER, HELD_PIXELS = 128, 50_000_000  # at most, of the photos in memory at a time
+
+
 @dataclass(frozen=True)
 class Photo:
     """Photo in memory: its pixels and those of the file per pixel in memory, or the reason why it has none.
@@ -59,6 +62,11 @@ class Photo:
     size: tuple[int, int] = (0, 0)
     problem: str | None = None
     seconds: float | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels in memory; 0 without a picture."""
+        return 0 if self.picture is None else self.picture.shape[0] * self.picture.shape[1]
 
 
 def find_photos(paths: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:

@@ -22,7 +22,7 @@ from fer_lib.errors import FerError
 from fer_lib.faces.crops import detect
 from fer_lib.faces.geometry import LANDMARKS, Detection, annotate, choose, crop
 from fer_lib.predict import video
-from fer_lib.predict.photo_files import Photo, in_memory, read, shown
+from fer_lib.predict.photo_files import HELD_PIXELS, TOGETHER, Photo, in_memory, read, shown
 from fer_lib.settings import FaceSettings, change
 from fer_lib.utils.files import atomic_path, reason_of
 from fer_lib.utils.parallel import batches
@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # Keras takes seconds to import, and reporting a wrong path d
 
 FOUND, CROP, UNSURE, NO_FACE, UNREADABLE = "found", "given as a crop", "low confidence", "no face", "unreadable"
 
-_TOGETHER, _HELD_PIXELS = 128, 50_000_000  # at most, of the photos in memory at a time
 _DRAWN_BY = "fer-lib predict"
 Numbers = TypeVar("Numbers", bound=tuple[float, ...])
 
@@ -235,7 +234,7 @@ def _predicted(
     """Predict photos in memory, some dozens at a time."""
     settings = face_settings(model)
     with bar("photos", total, progress=progress) as advance:
-        for batch in batches(photos, _pixels, limit=_HELD_PIXELS, most=_TOGETHER):
+        for batch in batches(photos, lambda photo: photo.pixels, limit=HELD_PIXELS, most=TOGETHER):
             drafts = _drafts(batch, settings, all_faces=all_faces, already_cropped=already_cropped)
             for photo, some, answers in zip(batch, drafts, _answers(model, batch, drafts, settings), strict=True):
                 target = (drawings or {}).get(photo.path)
@@ -270,10 +269,6 @@ def _replaceable(file: Path) -> bool:
             return picture.info.get("Software") == _DRAWN_BY
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False
-
-
-def _pixels(photo: Photo) -> int:
-    return 0 if photo.picture is None else photo.picture.shape[0] * photo.picture.shape[1]
 
 
 def _drafts(

@@ -23,12 +23,11 @@ from fer_lib.faces.crops import detect, face_crops
 from fer_lib.faces.geometry import choose, crop
 from fer_lib.predict import photo_files
 from fer_lib.predict.labelled import class_of, is_marked, picture_folders
-from fer_lib.predict.photo_files import Photo, shown
+from fer_lib.predict.photo_files import HELD_PIXELS, TOGETHER, Photo, shown
 from fer_lib.settings import FaceSettings
 from fer_lib.utils.parallel import batches
 from fer_lib.utils.progress import bar
 
-_TOGETHER, _HELD_PIXELS = 128, 50_000_000  # at most, of the pictures in memory at a time
 _TRAINING = "Training"
 
 
@@ -129,7 +128,7 @@ def _from_folders(
     images, rows, left = [], [], Counter[str]()
     with bar("pictures", len(files), progress=True) as advance:
         photos = ((photo_files.read(file), label) for file, label in files)
-        for batch in batches(photos, lambda one: _pixels(one[0]), limit=_HELD_PIXELS, most=_TOGETHER):
+        for batch in batches(photos, lambda one: one[0].pixels, limit=HELD_PIXELS, most=TOGETHER):
             for (photo, label), face in zip(batch, _faces([one for one, _ in batch], settings, search), strict=True):
                 if photo.picture is None and not skip_bad:
                     raise FerError(
@@ -155,10 +154,6 @@ def _from_folders(
 
 def _name(folder: Path) -> str:
     return class_of(folder.name, ()) or folder.name
-
-
-def _pixels(photo: Photo) -> int:
-    return 0 if photo.picture is None else photo.picture.shape[0] * photo.picture.shape[1]
 
 
 def _faces(photos: Sequence[Photo], settings: FaceSettings, search: bool) -> Iterator[np.ndarray | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def read(path: Path, *, every: float) -> Iterator[Photo]:
             if not sound or frame is None:
                 break
             yield in_memory(path, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), seconds=round(seconds, 3))
-            wanted = (seconds // every + 1) * every if every else seconds
+            wanted = (math.floor(seconds / every + 1e-6) + 1) * every if every else seconds
     if number < _WHOLE * stated or not number:
         frames = f"{number} of its {stated:.0f} frames" if number and stated > 0 else "none of its frames"
         yield Photo(

@@ -24,7 +24,6 @@ from fer_lib.report.chen2023_variants import Training
 from fer_lib.tables import chen2023 as chen2023_tables, hypotheses as hypotheses_tables
 from fer_lib.tables.base import Table, over_seeds, printed_scores, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
-from fer_lib.utils.files import file_sha256
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
 OVER_BOTH = "95 % intervals of the mean over seeds and faces"
@@ -401,11 +400,8 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
             f"The results of {', '.join(names)} in profile {run.profile} are not of the same faces ({odd[0]} differs); "
             "run the notebooks again with one data folder and one set of data settings."
         )
-    run.facts["made_from"] = {
-        name: {"sha256": file_sha256(run.results / "metrics" / f"{name}.json")}
-        | {key: made[name].get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
-        for name in names
-    }
+    for name in names:
+        run.reads(name, made[name])
     return Results(run, scores, values, tuple(others))
 
 

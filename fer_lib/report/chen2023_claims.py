@@ -50,8 +50,8 @@ def _above(epochs: pd.DataFrame) -> str:
     shown = shown[shown["part"] == "validation"]
     binary, categorical = ((shown[f"{kind}_accuracy"] > 0.85).sum() for kind in ("binary", "categorical"))
     return (
-        f"binary accuracy in {binary} of {len(shown)} epochs, also of a model that is never sure ({UNSURE:.4f}); "
-        f"categorical accuracy in {categorical}"
+        f"binary accuracy in {binary} of {len(shown)} epochs, as of a model of seven classes that is never sure "
+        f"({UNSURE:.4f}); categorical accuracy in {categorical}"
     )
 
 

@@ -24,7 +24,6 @@ from fer_lib.settings.comparators import EQUAL_REFERENCE
 from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table, weights_note
 from fer_lib.tables.format import SEPARATIONS, p_value, percent, points
-from fer_lib.utils.files import file_sha256
 
 OWN = "resnet50_svm_rbf"
 NAMED_IN_SECTION_31 = ("inception_v4", "vgg16", "resnet50_whole", "resnet50_softmax")
@@ -74,12 +73,16 @@ def claims(
 
 
 def gradients_claim(depth: pd.DataFrame) -> str:
-    """Write the sentence on vanishing gradients, from ``depth_study.summary``'s deepest networks without batch norm."""
-    bare = depth[~depth["batch norm"].astype(bool)] if (~depth["batch norm"].astype(bool)).any() else depth
+    """Write the sentence on vanishing gradients, from ``depth_study.summary``'s deepest networks.
+
+    Those without batch norm, the case of the paper's argument, if there are any.
+    """
+    plain = ~depth["batch norm"].astype(bool)
+    bare, kind = (depth[plain], "without") if plain.any() else (depth, "with")
     deepest = bare[bare["layers"] == bare["layers"].max()]
     parts = [f"{row['network']} {row['first layer, start']:.2g}" for _, row in deepest.iterrows()]
     layers = deepest["layers"].iloc[0]
-    return f"norm of the first layer's gradient at the start, {layers} layers without batch norm: {', '.join(parts)}"
+    return f"norm of the first layer's gradient at the start, {layers} layers {kind} batch norm: {', '.join(parts)}"
 
 
 def outperforms_claim(equal: pd.DataFrame, systems: Mapping[str, Mapping[str, str]]) -> str:
@@ -293,8 +296,7 @@ class Liu2023:
         frame = pd.DataFrame(self._first["values"][name])
         if frame.empty:
             return pd.DataFrame(columns=EMPTY[name])
-        nothing = frame.columns[frame.isna().all()]  # a column of missing numbers only is read without a type
-        return frame.astype(dict.fromkeys(nothing, float))
+        return _with_numbers(frame)
 
     @property
     def _first(self) -> dict[str, Any]:
@@ -376,16 +378,14 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Liu2023:
         kept = {seed: each for seed, each in kept.items() if not seeds or seed in seeds}
         for file, content in kept.values():
             made = content["provenance"]
-            facts = {key: made.get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
-            digest = {"sha256": file_sha256(run.results / "metrics" / f"{file}.json")}
-            run.facts.setdefault("made_from", {})[file] = digest | facts
+            run.reads(file, made)
         provenance.check_alike({file: content["provenance"] for file, content in kept.values()})
         found.append({seed: content for seed, (_, content) in kept.items()})
     return Liu2023(run, *found)
 
 
-def _with_numbers(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Build a frame whose columns of missing numbers only are numbers too."""
+def _with_numbers(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
+    """Build a frame whose columns of missing numbers only are numbers too; they are read without a type."""
     frame = pd.DataFrame(rows)
     return frame.astype(dict.fromkeys(frame.columns[frame.isna().all()], float))
 

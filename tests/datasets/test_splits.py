@@ -136,6 +136,16 @@ def test_readings_stand_side_by_side(fer2013):
     assert (table[list(CLASSES)].sum(axis=1) == table["validation"]).all()
 
 
+@pytest.mark.parametrize("size", [5, 797])
+def test_a_sample_that_cannot_have_every_class_is_one_sentence(size):
+    labels = np.arange(800) % 7
+    assert np.bincount(labels[splits.sample(labels, 70, seed=0)]).tolist() == [10] * 7
+    with pytest.raises(
+        FerError, match=rf"^{size} of 800 faces cannot be drawn with each class's share .* another number"
+    ):
+        splits.sample(labels, size, seed=0)
+
+
 # --- liu2023: 56 + 14, folds, and what is kept apart ------------------------------------------------------------------
 
 

@@ -127,6 +127,13 @@ def corpus_of_one():
     return corpus.load_genki4k(CkPlusSettings(generated_photos=20), DataSettings(source="generated"), "")
 
 
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x04\x22\x4d\x18 and no more"])
+def test_damaged_weights_are_one_sentence(tmp_path, content):
+    (tmp_path / "rnet.lz4").write_bytes(content)
+    with pytest.raises(FerError, match=r"The weights of mtcnn cannot be read .*; install the package mtcnn again"):
+        openvino_mtcnn._weights(tmp_path / "rnet.lz4")
+
+
 @pytest.mark.parametrize("cut", [slice(0, -1), slice(1, None), slice(0, 0)])
 def test_other_weights_are_one_sentence(cut):
     weights = openvino_mtcnn._weights(mtcnn.weights_folder() / "rnet.lz4")

@@ -17,6 +17,7 @@ from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.evaluation.metrics import wilson
 from fer_lib.predict import evaluation, labelled, models as saved_models, photos
+from fer_lib.predict.labelled import class_of
 from fer_lib.predict.models import SavedModel
 
 layers = keras.layers
@@ -173,6 +174,14 @@ def test_own_classes_of_a_model(tmp_path, capsys):
     write(tmp_path / "album" / "smile", [LEVELS[1], 0])
     found, _ = scored(tmp_path / "album", capsys, "--classes", "no smile,smile")
     assert found["categorical_accuracy"]["value"] == 2 / 3
+
+
+def test_a_class_of_two_words_is_known_by_its_folder():
+    known = ("happy", "not_sure", "Very Sad")
+    assert [class_of(word, known) for word in ("not_sure", "Not sure", "very_sad", "happiness")] == [
+        *("not_sure", "not_sure", "Very Sad", "happy")
+    ]
+    assert class_of("unsure", known) is None
 
 
 def write_csv(path, usages):

@@ -99,6 +99,14 @@ def test_a_run_with_other_settings_renews_the_origin_of_the_same_network(run, le
     assert json.loads(card.read_text()) == other
 
 
+def test_a_model_that_is_gone_is_missed_aloud(run, learn, tmp_path, caplog):
+    compare(run, learn, tmp_path / "checkpoints")
+    (run.model_folder("cnn_ad_seed0") / "model.json").unlink()
+    caplog.clear()
+    compare(run, learn, tmp_path / "checkpoints")
+    assert "no model of cnn_ad is kept: its answers are from an earlier run" in caplog.text
+
+
 def test_the_default_is_the_best_network_for_unknown_people(run, learn, tmp_path):
     compare(run, learn, tmp_path / "checkpoints")
     save_scores(run, cnn_ad=0.5)
