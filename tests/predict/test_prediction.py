@@ -285,8 +285,8 @@ def test_boxes_are_in_pixels_of_the_upright_photo(detector):
 
 
 def test_many_photos_are_done_in_batches_and_in_order(detector, monkeypatch):
-    monkeypatch.setattr(prediction, "_TOGETHER", 4)
-    monkeypatch.setattr(prediction, "_HELD_PIXELS", 3 * 200 * 100)
+    monkeypatch.setattr(prediction, "TOGETHER", 4)
+    monkeypatch.setattr(prediction, "HELD_PIXELS", 3 * 200 * 100)
     names = [write(f"{k}.png", picture(255 * (k % 2))) for k in range(7)]
     found = list(predict_photos(StubModel(), [*names[:2], "gone.png", *names[2:]]))
     assert [one.file for one in found] == [*names[:2], "gone.png", *names[2:]]
@@ -580,7 +580,7 @@ def test_the_command_prints_json(stub, capsys):
 
 
 def test_an_interrupted_run_shows_what_it_has(stub, capsys, monkeypatch):
-    monkeypatch.setattr(prediction, "_TOGETHER", 1)
+    monkeypatch.setattr(prediction, "TOGETHER", 1)
     write("a.png", picture(0))
     write("b.png", picture(255))
     search = prediction.detect
