@@ -277,7 +277,7 @@ def test_study_draws_the_printed_errors_at_their_setting(drawn):
 
 def test_study_draws_each_training_and_the_chance_of_its_corpus(drawn):
     grid, results = np.reshape(drawn["study"].axes, (3, 2)), study()
-    for row, sweep in enumerate(figures.SWEEPS):
+    for row, sweep in enumerate(lenet.SWEEPS):
         for column, corpus in enumerate(("ckplus", "olivetti")):
             ax = grid[row, column]
             shown = results[(results["corpus"] == corpus) & (results["sweep"] == sweep)]
