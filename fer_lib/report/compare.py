@@ -21,9 +21,9 @@ from fer_lib.provenance import figures_of
 
 KINDS = ("tables", "metrics", "histories", "predictions")
 SUFFIXES = {".csv", ".md", ".json", ".png", ".npz"}
-# measured times differ between any two runs
+# measured times differ between any two runs, and the checksums of weights between any two kinds of processor
 TIMES = re.compile(r"^comparators_cost")
-VOLATILE = {"provenance", "seconds", "panels"}
+VOLATILE = {"provenance", "seconds", "panels", "sha256"}
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _INTERVAL = re.compile(r"\[([-+−]?[\d.,]+), ([-+−]?[\d.,]+)\]")
