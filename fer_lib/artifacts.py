@@ -19,6 +19,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from fer_lib import provenance
+from fer_lib.datasets import imagenet_folders
 from fer_lib.datasets.catalog import NAMES, SYNTHETIC_MARK
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
@@ -385,7 +386,8 @@ def in_words(made: Sequence[Mapping[str, Any]]) -> str:
         for corpus, one in facts.items()
     ]
     seeds = sorted({run["seed"] for run in made if run.get("seed") is not None})
-    words = [f"Faces: {'; '.join(faces)}"] if faces else []
+    shown = "Images" if set(facts) <= {imagenet_folders.CORPUS, imagenet_folders.FOLDERS} else "Faces"
+    words = [f"{shown}: {'; '.join(faces)}"] if faces else []
     if seeds:
         words.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
     weights = sorted({run["weights"]["origin"] for run in made if run.get("weights")})

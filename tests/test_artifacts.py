@@ -452,6 +452,8 @@ def test_a_reports_figure_names_the_seeds_of_the_results_it_shows():
         for seed in (1, 10)
     }
     assert run.source("baseline_cnn_seed*") == "Faces: FER-2013, 28,709 Training. Seeds 1, 10."
+    made = {"seed": 0, "data": {"tiny-imagenet": {"counts": {"training": 9}}}}
+    assert artifacts.in_words([made]) == "Images: tiny-imagenet, 9 training. Seed 0."
     whole = "Faces: FER-2013, 28,709 Training. Seed 1. Weights of the trunk: file a.h5."
     assert run.source("resnet50_mlp_seed1") == whole
     assert run.source("nothing*") == ""

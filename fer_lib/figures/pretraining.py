@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from fer_lib.figures.style import GRID, SOFT, draw_curves, legend_above, new_figure, styled
 
+CUT = 1.2  # of the highest training loss: a validation loss above it would flatten all the rest
+
 
 @styled
 def curves(history: pd.DataFrame, *, classes: int, synthetic: bool = False) -> Figure:
@@ -19,12 +21,15 @@ def curves(history: pd.DataFrame, *, classes: int, synthetic: bool = False) -> F
         synthetic: whether to mark the figure as made from generated images.
     """
     history = history.assign(seed=0)
+    highest = CUT * history["loss"].max()
     sizes = history["image_size"].drop_duplicates()
     stages = " then ".join(f"{size}" for size in sizes)
     note = (
         "Training: running mean over the epoch, of random crops and with label smoothing; validation: whole images, "
         "after the epoch. A vertical line: larger images from here on."
     )
+    if history["val_loss"].max() > highest:
+        note += f" Losses above {highest:.1f} nats, of passes with a high rate, are cut off."
     title = f"Pre-training on {classes} classes at {stages} pixels"
     figure = new_figure(3.3, title, note=note, synthetic=synthetic)
     labels = {"loss": "cross-entropy (nats)", "top1": "top-1 accuracy", "top5": "top-5 accuracy"}
@@ -37,7 +42,6 @@ def curves(history: pd.DataFrame, *, classes: int, synthetic: bool = False) -> F
                 transform=ax.get_xaxis_transform(), va="top", fontsize=8, color=SOFT,
             )  # fmt: skip
         ax.set_ylabel(label)
-        if metric != "loss":
-            ax.set_ylim(0, 1)
+        ax.set_ylim(0, min(highest, 1.1 * history[["loss", "val_loss"]].max(axis=None)) if metric == "loss" else 1)
         legend_above(ax, columns=2)
     return figure

@@ -71,3 +71,15 @@ def test_the_curves_mark_the_change_of_size():
             line.get_xdata()[0] for line in ax.lines if len(set(line.get_xdata())) == 1 and len(line.get_xdata()) == 2
         ]
         assert marks == [4.5]
+
+
+def test_a_loss_that_would_flatten_the_rest_is_cut_off_and_said():
+    columns = {name: np.linspace(0.2, 0.6, 6) for name in ("loss", "top1", "top5", "val_loss", "val_top1", "val_top5")}
+    history = pd.DataFrame({"epoch": np.arange(1, 7), "image_size": 32, **columns})
+    calm = figures.curves(history, classes=200)
+    assert "cut off" not in calm.description
+    history.loc[2, "val_loss"] = 70.0
+    spiked = figures.curves(history, classes=200)
+    assert "Losses above 0.7 nats, of passes with a high rate, are cut off." in spiked.description
+    for figure in (calm, spiked):
+        assert figure.axes[0].get_ylim()[1] < 1
