@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from fer_lib import provenance
@@ -103,3 +104,28 @@ def test_a_run_leaves_nothing_that_git_would_take_for_the_project():
     if done.returncode == 128:
         pytest.skip("not a git repository")
     assert done.stdout.split() == names[:2]
+
+
+def test_the_data_card_has_the_scores_and_checksums_of_the_weights():
+    card = " ".join((PROJECT / "docs" / "data_cards.md").read_text(encoding="utf-8").split())
+    values = json.loads((REFERENCE / "paper" / "metrics" / "pretraining_seed0.json").read_text())["values"]
+    for name, row in values["accuracy"].items():
+        share, low, high = (100 * row[key] for key in ("value", "low", "high"))
+        assert f"{name.replace('top', 'top-')} {share:.2f} % [{low:.2f}, {high:.2f}]" in card
+    for digest in values["sha256"].values():
+        assert f"`{digest}`" in card
+    shares = {(row["features"], row["scaling"]): f"{100 * row['accuracy']:.2f}" for row in values["linear_probe"]}
+    for words, feature, scaling in (
+        ("names {} % of PrivateTest rightly with the scaling", "pretrained", "trunk"),
+        ("and {} % at 1/255 (", "pretrained", "unit"),
+        ("random weights {} and", "random", "trunk"),
+        ("and {} %, on raw", "random", "unit"),
+        ("raw pixels {} %.", "pixels", "unit"),
+    ):
+        assert words.format(shares[feature, scaling]) in card
+    assert all(row["low"] > 0 for row in values["gains"])
+    history = pd.read_csv(REFERENCE / "paper" / "histories" / "pretraining_seed0.csv")
+    assert history.groupby("image_size")["epoch"].count().to_dict() == {32: 24, 48: 16}
+    assert f"({100 * history['top1'].iloc[-1]:.1f} % of their random crops in the last pass)" in card
+    scores = history["val_top1"]
+    assert scores[36:].max() <= scores[:36].max()  # "gained nothing on the others after pass 36"
