@@ -29,7 +29,7 @@ import numpy as np
 from fer_lib.backend import keras
 from fer_lib.errors import FerError
 from fer_lib.models.openvino_graph import convert
-from fer_lib.utils.inference import core
+from fer_lib.utils.inference import core, openvino
 from fer_lib.utils.parallel import cores
 from fer_lib.utils.pixels import network_input
 
@@ -230,6 +230,7 @@ class OpenVinoEngine:
 
     def __init__(self, network: keras.Model, precision: str) -> None:
         try:
+            openvino()  # a core that has started would hide that the package is gone
             found = core()
         except ImportError:
             raise FerError(

@@ -204,7 +204,7 @@ def test_bfloat16_needs_a_processor_that_has_it(model, monkeypatch):
         def get_property(self, device: str, name: str) -> list[str]:
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(inference.openvino(), "Core", OldProcessor)
+    monkeypatch.setattr(trunk, "core", OldProcessor)
     settings = SimpleNamespace(trunk_engine="openvino", trunk_precision="bfloat16")
     with pytest.raises(
         FerError, match=r"bfloat16 needs a processor .* set trunk_precision: float32, or FER_TRUNK=openvino-float32 in"
