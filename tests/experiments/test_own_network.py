@@ -205,9 +205,11 @@ def test_the_command_trains_and_writes_what_the_package_contains(tmp_path):
     assert model.provenance["data"]["fer2013"]["synthetic"] is True
     assert model.provenance["settings"]["width"] == 2
     assert model.face_settings["mtcnn_engine"] == "openvino"
-    wrong = subprocess.run([*command[:-1], "[1]"], capture_output=True, text=True, env=_surroundings())
-    assert wrong.returncode == 1
-    assert wrong.stderr.startswith("error: Found --changes")
+    for given in ("[1]", "{epochs: 5"):
+        wrong = subprocess.run([*command[:-1], given], capture_output=True, text=True, env=_surroundings())
+        assert wrong.returncode == 1
+        assert wrong.stderr.startswith("error: --changes is ")
+        assert wrong.stderr.count("\n") == 1
 
 
 def _surroundings():
