@@ -42,10 +42,16 @@ def three_parts(faces: FaceDataset, settings: DataSettings, seed: int) -> tuple[
 
 
 def readings(training: FaceDataset, seed: int) -> pd.DataFrame:
-    """Compare the readings of "8:2": a row each, with both sizes and the validation faces per class."""
+    """Compare the readings of "8:2": a row each, with both sizes and the validation faces per class.
+
+    A reading that these faces are too few for has no row.
+    """
     rows = []
     for method in METHODS:
-        train, validation = validation_split(training, seed, method=method)
+        try:
+            train, validation = validation_split(training, seed, method=method)
+        except FerError:
+            continue
         counts = np.bincount(validation.labels, minlength=len(training.class_names)).tolist()
         sizes = {"training": len(train), "validation": len(validation)}
         rows.append({"reading": method, **sizes, **dict(zip(training.class_names, counts, strict=True))})

@@ -1,4 +1,4 @@
-"""Test the divisions: 8:2 in three readings, 56 + 14 and folds in three separations; reproducible by seed."""
+"""Test the divisions: 8:2 in four readings, 56 + 14 and folds in three separations; reproducible by seed."""
 
 from __future__ import annotations
 
@@ -134,6 +134,14 @@ def test_readings_stand_side_by_side(fer2013):
     assert list(table["validation"]) == [5742, 5742, 5741, 5741]
     assert (table["training"] + table["validation"] == 28709).all()
     assert (table[list(CLASSES)].sum(axis=1) == table["validation"]).all()
+
+
+def test_a_reading_that_faces_are_too_few_for_is_left_out(fer2013):
+    labels = fer2013.labels
+    few = fer2013.take(np.sort(np.concatenate([np.flatnonzero(labels == label)[:4] for label in range(7)])))
+    with pytest.raises(FerError, match="cannot be split 8:2"):
+        splits.validation_split(few, 0, method="per_class_floor")
+    assert list(splits.readings(few, seed=0)["reading"]) == ["unstratified_ceil", "unstratified_floor"]
 
 
 @pytest.mark.parametrize("size", [5, 797])
