@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+from filelock import FileLock
 
 from fer_lib.datasets import ckplus, fer2013, finder, genki4k, imagenet_folders, olivetti, quality
 from fer_lib.datasets.catalog import TITLES
@@ -195,9 +197,14 @@ def _drawn(corpus: str, size: int | str, write: Callable[[Path], object], *, wri
     drawn_by = code_hash.of(writer)  # a new drawing is a new corpus
     folder = cache / "generated" / f"{corpus}-{size}-{drawn_by}"
     whole = folder.with_name(f"{folder.name}.whole")  # next to it: the folder only has the corpus's own files
-    if not (folder.is_dir() and whole.is_file()):
-        write(folder)
-        whole.touch()
+    if folder.is_dir() and whole.is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):  # two notebooks start at once in a new copy of the project
+        if not (folder.is_dir() and whole.is_file()):
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+            write(folder)
+            whole.touch()
     return folder
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,39 @@ def test_images_for_pretraining_are_generated_or_the_users(tmp_path, monkeypatch
 def test_a_corpus_that_was_drawn_is_not_drawn_again(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_CACHE", str(tmp_path))
     assert drawn_folder() == drawn_folder()
+
+
+def test_two_runs_that_start_at_once_draw_a_corpus_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path))
+    begun, calls = threading.Event(), []
+
+    def write(folder):
+        calls.append(folder)
+        folder.mkdir(parents=True)
+        begun.set()
+        time.sleep(0.3)
+        (folder / "faces").touch()
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(corpus._drawn, "olivetti", 2, write)
+        begun.wait()
+        second = pool.submit(corpus._drawn, "olivetti", 2, write)
+        assert (second.result() / "faces").is_file()
+    assert calls == [first.result()]
+
+
+def test_a_corpus_that_was_half_drawn_is_drawn_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path))
+
+    def write(folder, *, killed=False):
+        folder.mkdir(parents=True)
+        (folder / ("half" if killed else "whole")).touch()
+        if killed:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        corpus._drawn("olivetti", 2, lambda folder: write(folder, killed=True))
+    assert [file.name for file in corpus._drawn("olivetti", 2, write).iterdir()] == ["whole"]
 
 
 LOADS = {
