@@ -28,7 +28,13 @@ def first_line(error: BaseException) -> str:
     return lines[0][:240].rstrip(".:") if lines else type(error).__name__
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """Suggest the choice nearest to ``word``: ``" (did you mean 'x'?)"``, or an empty string if none is near."""
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+def nearest(word: str, choices: Iterable[str], *, likeness: float = 0.5) -> str:
+    """Suggest the choice nearest to ``word``: ``" (did you mean 'x'?)"``, or an empty string if none is near.
+
+    Args:
+        word: what was given.
+        choices: what there is.
+        likeness: the least ratio of ``difflib.SequenceMatcher``, 1 for equal words, that counts as near.
+    """
+    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=likeness)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,7 +1,6 @@
 """`make replicate` and `make report`: check the variables that the user gave to make, then call Snakemake."""
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -12,16 +11,13 @@ sys.path.insert(0, os.getcwd())  # the library of this folder
 from fer_lib.errors import FerError
 from fer_lib.settings import arguments
 from fer_lib.utils import state
-from fer_lib.utils.parallel import cores
 
 CLUSTERS = sorted(path.parent.name for path in Path("workflow/profiles").glob("*/config.yaml"))
 
 
 def main(target=""):
     """Run the chain, or only the report (`target` "report") from the results that exist."""
-    given = {name: os.environ.get(name, "") for name in ("PROFILE", "SEEDS", "BASELINE_SEEDS", "DRAW_FACES", "GPUS")}
-    given |= {name: os.environ.get(name, "") for name in ("TRUNK", "WEIGHTS", "SKIP_BAD", "TEST_SPLIT", "LABELS")}
-    os.environ.update({f"FER_{name}": value for name, value in given.items() if value})
+    os.environ.update(arguments.from_make(os.environ))
     if os.environ.get("FER_DATA") and not os.environ.get("FER_PROFILE"):  # real data asks for the real experiment
         os.environ["FER_PROFILE"] = "paper"
         print("PROFILE is paper because FER_DATA is given; PROFILE=quick is the version of a few epochs.")
@@ -29,10 +25,7 @@ def main(target=""):
     project, output = Path.cwd(), Path(os.environ.get("FER_OUTPUT", "")).expanduser().absolute()
     if cluster := os.environ.get("CLUSTER", ""):
         arguments.one_of("CLUSTER", cluster, CLUSTERS)
-    # generated faces keep no core busy for long; docs/performance.md has the memory of two notebooks
-    jobs = os.environ.get("JOBS") or ("2" if asked.profile == "smoke" and cores() > 1 else "1")
-    if not re.fullmatch(r"[1-9]\d*", jobs):
-        raise FerError(f"JOBS={jobs} must be a number of notebooks, 1 or more.")
+    jobs = arguments.jobs(os.environ.get("JOBS", ""), profile=asked.profile)
     results, figures = (
         Path(os.environ.get("FER_OUTPUT", "")).expanduser() / kind / asked.profile for kind in ("results", "figures")
     )
@@ -46,10 +39,10 @@ def main(target=""):
         words += [
             "--workflow-profile",
             f"workflow/profiles/{cluster}",
-            *(["--jobs", jobs] if os.environ.get("JOBS") else []),
+            *(["--jobs", str(jobs)] if os.environ.get("JOBS") else []),
         ]
     else:
-        words += ["--quiet", "host", "reason", "rules", "--cores", jobs]
+        words += ["--quiet", "host", "reason", "rules", "--cores", str(jobs)]
     enter(state.work_folder(project, output), asked, output)
     try:
         cli.main(words)

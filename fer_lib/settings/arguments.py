@@ -13,6 +13,7 @@ from fer_lib.errors import FerError, nearest
 from fer_lib.settings import parameters
 from fer_lib.settings.common import PRETRAIN, WEIGHTS_NAMES, DataSettings
 from fer_lib.settings.profile import PROFILES, Profile, load_profile, profile_file, profile_name, trunk_named
+from fer_lib.utils.parallel import cores
 
 #: Keys of Snakemake's configuration, and the environment variable that is read if the key is missing.
 VARIABLES = {
@@ -29,7 +30,11 @@ VARIABLES = {
     "labels": "FER_LABELS",
 }
 
-#: Those of them that are data settings of the profile.
+#: Further variables that make passes on, also to its tools.
+OF_MAKE: tuple[str, ...] = ("JOBS", "CLUSTER", "PYTHON", "RESOLUTION", "FER_OUTPUT", "FER_STATE", "FER_CACHE", "BENCH")
+OF_MAKE += ("PYTEST_FLAGS", "LAB_FLAGS", "BENCH_FLAGS", "STRESS_FLAGS")
+
+#: Those of ``VARIABLES`` that are data settings of the profile.
 DATA_CHANGES = ("skip_bad", "test_split", "labels")
 
 
@@ -83,14 +88,22 @@ def read(config: Mapping[str, Any]) -> Arguments:
     Raises:
         FerError: an argument is misspelt, of the wrong kind, or a path that does not exist.
     """
+    for name in config:
+        if name not in VARIABLES:
+            raise FerError(
+                f"There is no argument {name!r}{nearest(name, VARIABLES)}; give some of {', '.join(VARIABLES)}."
+            )
     # "--config seeds=0" arrives as a number, "draw_faces=no" as text
     given = {name: str(config.get(name, os.environ.get(variable, ""))) for name, variable in VARIABLES.items()}
+    # an empty word is no answer to whether real faces may be shown
+    drawing = "draw_faces" in config or VARIABLES["draw_faces"] in os.environ
     profile = given["profile"] or "smoke"
     seeds = whole_numbers("SEEDS", given["seeds"] or "0")
     baseline = whole_numbers("BASELINE_SEEDS", given["baseline_seeds"] or " ".join(seeds))
     if not set(baseline) <= set(seeds):
         raise FerError(f"BASELINE_SEEDS={' '.join(baseline)} must be among SEEDS={' '.join(seeds)}.")
     names = (*WEIGHTS_NAMES, PRETRAIN)
+    weights = "none" if given["weights"] == "None" else given["weights"]  # as in a notebook, where it is Python's None
     if given["trunk"]:
         trunk_named(given["trunk"], where="TRUNK")
     if set("{}") & set(file := str(profile_file(profile))):
@@ -101,12 +114,12 @@ def read(config: Mapping[str, Any]) -> Arguments:
         settings=load_profile(profile),
         seeds=seeds,
         baseline_seeds=baseline,
-        draw_faces=parameters.boolean("DRAW_FACES", given["draw_faces"] or "yes"),
+        draw_faces=parameters.boolean("DRAW_FACES", given["draw_faces"]) if drawing else True,
         gpus=int(one_of("GPUS", given["gpus"] or "1", ("0", "1"))),
         data=_existing("FER_DATA", given["data_dir"], "the folder that contains the corpora"),
-        weights=given["weights"]
-        if given["weights"] in names
-        else _existing("WEIGHTS", given["weights"], f"{', '.join(names)} or a weights file", file=True),
+        weights=weights
+        if weights in names
+        else _existing("WEIGHTS", weights, f"{', '.join(names)} or a weights file", file=True),
         trunk=given["trunk"],
         data_changes=_data_changes({name: (name.upper(), given[name]) for name in DATA_CHANGES}),
     )
@@ -125,17 +138,53 @@ def data_from_environment(profile: Profile) -> dict[str, Any]:
     return _data_changes({name: (VARIABLES[name], os.environ.get(VARIABLES[name], "")) for name in DATA_CHANGES})
 
 
+def from_make(environment: Mapping[str, str]) -> dict[str, str]:
+    """Read the variables of the Makefile, which make passes on through the environment.
+
+    Args:
+        environment: ``os.environ``; its ``MAKEFLAGS`` names the variables on make's command line.
+
+    Returns:
+        Their values by the names in ``VARIABLES.values()``; an empty one is left out, except that of ``draw_faces``.
+
+    Raises:
+        FerError: a name on the command line is nearly that of a variable; make would ignore it without a word.
+    """
+    names = {variable.removeprefix("FER_"): variable for variable in VARIABLES.values()} | {"FER_DATA": "FER_DATA"}
+    del names["DATA"]
+    known = (*names, *VARIABLES.values(), *OF_MAKE)
+    overrides = re.split(r"(?<!\\) ", environment.get("MAKEFLAGS", "").partition("-- ")[2])
+    for name in (word.partition("=")[0] for word in overrides):
+        if name not in known and (meant := nearest(name.upper(), known, likeness=0.75)):
+            raise FerError(f"make has no variable {name}{meant}; `make` lists those that it has.")
+    given = {variable: environment.get(name, "") for name, variable in names.items()}
+    asked = {"FER_DRAW_FACES": ""} if "DRAW_FACES" in environment else {}
+    return asked | {variable: value for variable, value in given.items() if value}
+
+
 def whole_numbers(name: str, text: str) -> tuple[str, ...]:
     """Split a list of whole numbers such as ``"0 1 2"``; ``"010"`` is ten.
 
     Raises:
         FerError: there is none, or one of them is not a whole number from 0 on.
     """
-    words = text.split()
-    odd = [word for word in words if not re.fullmatch(r"[0-9]+", word)]
-    if odd or not words:
-        raise FerError(f'{name}={text} has {odd[0] if odd else "no number"!r}: give whole numbers, such as "0 1 2".')
-    return tuple(str(number) for number in parameters.whole_numbers(name, words))
+    numbers = parameters.whole_numbers(name, text)
+    if not numbers:
+        raise FerError(f'{name} is empty; give whole numbers, such as "0 1 2".')
+    return tuple(map(str, numbers))
+
+
+def jobs(text: str, *, profile: str) -> int:
+    """Read how many notebooks run at the same time; without a number two in the smoke profile, else one.
+
+    Raises:
+        FerError: it is no whole number from 1 on.
+    """
+    if not text:  # generated faces keep no core busy for long; docs/performance.md has the memory of two notebooks
+        return 2 if profile == "smoke" and cores() > 1 else 1
+    if not (number := parameters.whole_number("JOBS", text)):
+        raise FerError("JOBS is 0; give the number of notebooks that run at the same time, 1 or more.")
+    return number
 
 
 def one_of(name: str, value: str, choices: Iterable[str]) -> str:

@@ -316,7 +316,10 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
 def test_what_cannot_be_meant_stops_with_one_sentence(copy):
     (copy / "mistaken.yaml").write_text("description: x\nresnet50_mlp: {epoch: 3}\n", encoding="utf-8")
     said = {"profile=mistaken.yaml": "has an unknown key 'epoch' in resnet50_mlp (did you mean 'epochs'?)"}
-    said |= {"seeds=0 b": "SEEDS=0 b has 'b': give whole numbers"}
+    said |= {
+        "draw_face=no": "no argument 'draw_face' (did you mean 'draw_faces'?)",
+        "seeds=0 b": "SEEDS is 'b'; give a whole number",
+    }
     for given, sentence in said.items():
         command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", given]
         done = subprocess.run(command, cwd=copy, env=environment(PYTHONPATH=str(copy)), capture_output=True, text=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -64,13 +65,15 @@ def test_a_word_for_no_draws_no_real_face(word):
 
 
 def test_seeds_are_numbers_and_not_their_digits():
-    assert arguments.read({"seeds": "0 010 10"}).seeds == ("0", "10")
+    for given in ("0 010 10", "0,10", "[0, 10]", "0 1e1"):
+        assert arguments.read({"seeds": given}).seeds == ("0", "10")
 
 
 def test_weights_to_pretrain_are_a_name_and_no_file():
     asked = arguments.read({"weights": "pretrain"})
     assert asked.weights == "pretrain"
     assert asked.environment()["FER_WEIGHTS"] == "pretrain"
+    assert arguments.read({"weights": "None"}).weights == "none"  # as -p weights None in a notebook
 
 
 @pytest.mark.parametrize(
@@ -88,10 +91,16 @@ def test_weights_to_pretrain_are_a_name_and_no_file():
         ({"labels": "fer+"}, "LABELS=fer\\+ is unknown.*: give one of fer2013, ferplus, ferplus_votes"),
         ({"skip_bad": "perhaps"}, "SKIP_BAD is 'perhaps'; give yes or no"),
         ({"gpus": 4}, "GPUS=4 is unknown: give one of 0, 1"),
-        ({"seeds": "a b"}, "SEEDS=a b has 'a': give whole numbers"),
-        ({"seeds": "-1"}, "SEEDS=-1 has '-1'"),
-        ({"seeds": " "}, "has 'no number'"),
+        ({"seeds": "a b"}, "SEEDS is 'a'; give a whole number"),
+        ({"seeds": "-1"}, "SEEDS is '-1'; give a whole number"),
+        ({"seeds": " "}, "SEEDS is empty; give whole numbers"),
         ({"draw_faces": "never"}, "DRAW_FACES is 'never'; give yes or no"),
+        ({"draw_faces": ""}, "DRAW_FACES is ''; give yes or no"),
+        (
+            {"draw_face": "no"},
+            r"no argument 'draw_face' \(did you mean 'draw_faces'\?\); give some of profile",
+        ),
+        ({"FER_DATA": "data"}, "There is no argument 'FER_DATA'; give some of profile, seeds"),
         ({"baseline_seeds": "0 3"}, "BASELINE_SEEDS=0 3 must be among SEEDS=0"),
     ],
 )
@@ -118,7 +127,14 @@ def run(*words: str, **given: str) -> subprocess.CompletedProcess:
     ("given", "said"),
     [
         ({"CLUSTER": "pbs"}, "CLUSTER=pbs is unknown: give one of slurm."),
-        ({"JOBS": "many"}, "JOBS=many must be a number of notebooks, 1 or more."),
+        ({"JOBS": "many"}, "JOBS is 'many'; give a whole number, 0 or more."),
+        ({"JOBS": "0"}, "JOBS is 0; give the number of notebooks that run at the same time, 1 or more."),
+        ({"DRAW_FACES": ""}, "DRAW_FACES is ''; give yes or no."),
+        ({"MAKEFLAGS": "w -- DRAW_FACE=no"}, "make has no variable DRAW_FACE (did you mean 'DRAW_FACES'?)"),
+        (
+            {"MAKEFLAGS": " -- SEEDS=0\\ 1 draw_faces=no"},
+            "make has no variable draw_faces (did",
+        ),
         (
             {"LABELS": "votes"},
             "LABELS=votes is unknown (did you mean 'ferplus_votes'?): give one of fer2013, ferplus, ferplus_votes, "
@@ -132,6 +148,25 @@ def test_make_stops_with_one_sentence(given, said):
     assert done.returncode == 2
     assert done.stderr.startswith(said)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_make_was_given_and_other_programs_read_is_no_fault():
+    flags = r"kw -j2 --jobserver-auth=3,4 -- FER_DATA=it's\ here KERAS_BACKEND=jax SBATCH_ACCOUNT=mine SEEDS=0\ 1"
+    given = {"MAKEFLAGS": flags, "SEEDS": "0 1", "FER_DATA": "it's here", "PROFILE": "", "DRAW_FACES": "no"}
+    found = {"FER_SEEDS": "0 1", "FER_DATA": "it's here", "FER_DRAW_FACES": "no"}
+    assert arguments.from_make(given) == found
+    assert arguments.from_make({}) == {}
+
+
+def test_every_variable_that_the_makefile_describes_is_known():
+    lines = re.findall(r"^#: ([A-Z][A-Z_, ]*?)  ", (PROJECT / "Makefile").read_text("utf-8"), re.M)
+    described = [name for line in lines for name in line.split(", ")]
+    flags = " ".join(f"{name}=x" for name in described)
+    assert len(described) > 20
+    arguments.from_make({"MAKEFLAGS": f" -- {flags}"})
+    for name in described:
+        with pytest.raises(FerError, match=f"make has no variable {name}S"):
+            arguments.from_make({"MAKEFLAGS": f" -- {name}S=x"})
 
 
 def test_real_data_means_the_paper_profile_and_a_report_needs_results(tmp_path):
