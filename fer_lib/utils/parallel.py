@@ -10,18 +10,23 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import lru_cache
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fer_lib.errors import FerError
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,11 +68,20 @@ def in_threads(act: Callable[[Any], Any], tasks: Iterable[Any], *, most: int | N
         tasks: the argument of each call.
         most: the largest number of tasks at the same time, if they take much memory.
     """
-    from threadpoolctl import threadpool_limits
-
     tasks = list(tasks)
-    with threadpool_limits(1), ThreadPoolExecutor(max(1, min(cores(), most or len(tasks), len(tasks)))) as pool:
+    with (
+        _linear_algebra(len(sys.modules)).limit(limits=1),
+        ThreadPoolExecutor(max(1, min(cores(), most or len(tasks), len(tasks)))) as pool,
+    ):
         return list(pool.map(act, tasks))
+
+
+@lru_cache(maxsize=1)
+def _linear_algebra(modules: int) -> ThreadpoolController:
+    """Find the loaded libraries of linear algebra, again only if there are more modules: it takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def cores() -> int:
