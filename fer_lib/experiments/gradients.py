@@ -19,7 +19,7 @@ from fer_lib.experiments.depth_study import RecordingSGD
 from fer_lib.settings import ResNet50MlpSettings
 from fer_lib.training import FaceBatches, set_seed
 
-BATCHES = 4
+BATCHES = 2
 WHEN = ("before training", "after training")
 
 
@@ -44,7 +44,9 @@ def before_and_after(
         The frames of :func:`kernel_norms` with ``when``, a value of ``WHEN``.
     """
     set_seed(seed)
-    models = zip(WHEN, (build(), trained), strict=True)
+    untrained, copy = build(), keras.models.clone_model(trained)
+    copy.set_weights(trained.get_weights())
+    models = zip(WHEN, (untrained, copy), strict=True)
     return pd.concat(
         [kernel_norms(model, settings, faces, seed=seed).assign(when=when) for when, model in models], ignore_index=True
     )
@@ -59,7 +61,8 @@ def kernel_norms(
     statistics.
 
     Args:
-        model: a model of :func:`fer_lib.models.resnet50_mlp.build`; it stays as it is.
+        model: a model of :func:`fer_lib.models.resnet50_mlp.build`; afterwards its trunk is trainable, and compiled
+            anew.
         settings: its settings.
         faces: the faces of which ``BATCHES`` batches are taken, shuffled and augmented as in the first epoch.
         seed: of these batches.
@@ -68,19 +71,17 @@ def kernel_norms(
         ``layer`` (its name, from the one nearest to the face), ``gradient`` (L2 norm, mean of the batches), ``weights``
         (L2 norm of the kernel) and ``relative``, the first divided by the second.
     """
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    trunk = copy.get_layer("resnet50")
+    trunk = model.get_layer("resnet50")
     convolutions = [layer for layer in trunk.layers if isinstance(layer, keras.layers.Conv2D)]
     for layer in convolutions:
         layer.trainable = True
-    copy.compile(RecordingSGD(learning_rate=0.0), keras.losses.CategoricalCrossentropy(), run_eagerly=True)
-    copy.optimizer.build(copy.trainable_variables)
+    model.compile(RecordingSGD(learning_rate=0.0), keras.losses.CategoricalCrossentropy(), run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
     batches = FaceBatches(faces, settings, augment_with=(seed, 0))
     norms = []
     for number in range(min(BATCHES, len(batches))):
-        copy.train_on_batch(*batches[number])
-        norms.append(keras.ops.convert_to_numpy(copy.optimizer.norms))
+        model.train_on_batch(*batches[number])
+        norms.append(keras.ops.convert_to_numpy(model.optimizer.norms))
     weights = [float(np.linalg.norm(layer.get_weights()[0])) for layer in convolutions]
     frame = pd.DataFrame({"layer": [layer.name for layer in convolutions], "weights": weights})
     frame["gradient"] = np.mean(norms, axis=0).astype(float)

@@ -31,8 +31,18 @@ def model():
     return resnet50_mlp.build(SETTINGS)
 
 
+def state(model):
+    trainable = [layer.trainable for layer in model.get_layer("resnet50").layers]
+    return [array.copy() for array in model.get_weights()], trainable
+
+
 @pytest.fixture(scope="module")
-def norms(model, faces):
+def before(model):
+    return state(model)
+
+
+@pytest.fixture(scope="module")
+def norms(model, faces, before):
     build = partial(resnet50_mlp.build, SETTINGS)
     return gradients.before_and_after(build, model, SETTINGS, faces)
 
@@ -64,12 +74,10 @@ def test_the_norm_is_that_of_tensorflows_own_gradient(norms, model, faces):
     assert own["gradient"].item() == pytest.approx(np.mean(total), rel=1e-3)
 
 
-def test_the_model_stays_as_it_is(model, faces):
-    before = [array.copy() for array in model.get_weights()]
-    trainable = [layer.trainable for layer in model.get_layer("resnet50").layers]
-    gradients.kernel_norms(model, SETTINGS, faces)
-    assert all(map(np.array_equal, before, model.get_weights()))
-    assert trainable == [layer.trainable for layer in model.get_layer("resnet50").layers]
+def test_the_model_stays_as_it_is(norms, model, before):
+    weights, trainable = state(model)
+    assert all(map(np.array_equal, before[0], weights))
+    assert before[1] == trainable
 
 
 def test_the_summary_tells_the_ends_and_the_smallest():
