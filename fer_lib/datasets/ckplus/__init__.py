@@ -4,7 +4,7 @@ The corpus of liu2023, section 2.1; made by Lucey et al., "The Extended Cohn-Kan
 for action unit and emotion-specified expression" (2010): 593 sequences of 123 subjects; 327 of them (of 118 subjects)
 have an emotion label. It exists as the owners' tree of whole photos and, widely passed around, as the last three frames
 of each labelled sequence cropped to 48 x 48 grey pixels; that release has no neutral face. A CSV without
-subjects is read too (:mod:`fer_lib.datasets.ckplus_csv`).
+subjects is read too (:mod:`fer_lib.datasets.ckplus.csv`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import ckplus_csv
+from fer_lib.datasets.ckplus import csv
 from fer_lib.datasets.expressions import EXPRESSION_OF, EXPRESSIONS
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet, read_photos, size_notes
@@ -153,7 +153,7 @@ def load(
         with open_source(place.pictures) as pictures:
             if "faces" in _kinds(pictures):
                 return _load_faces(pictures, progress=progress, **options)
-            return ckplus_csv.load(pictures, _table(pictures), contempt=contempt, skip_bad=skip_bad)
+            return csv.load(pictures, _table(pictures), contempt=contempt, skip_bad=skip_bad)
 
     if not cache:
         return build()
@@ -186,7 +186,7 @@ def _kinds(source: Source) -> set[str]:
             kinds.add("flat labels")
         elif (match := _FACE.fullmatch(name)) and match[1].lower() in EXPRESSION_OF:
             kinds.add("faces")
-    return kinds or ({"table"} if ckplus_csv.tables(source) else set())
+    return kinds or ({"table"} if csv.tables(source) else set())
 
 
 def _locate(path: Path) -> _Place:
@@ -242,7 +242,7 @@ def _content(path: Path) -> dict[str, object]:
 
 def _table(source: Source) -> str:
     """Name the CSV in a source; raise FerError if there are several."""
-    names = ckplus_csv.tables(source)
+    names = csv.tables(source)
     if len(names) > 1:
         raise locate.more_than_once(source.path, "ckplus", names)
     return names[0]
