@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -20,11 +21,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _what_a_module_leaves_is_not_looked_at_again() -> Iterator[None]:
-    """Exempt a module's leftovers from garbage collection: searching graphs of hundreds of networks takes minutes."""
+def _networks_are_released() -> Iterator[None]:
+    """Release a module's networks: Keras keeps their names and graphs, and garbage collection finds cycles late."""
     yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
     gc.collect()
-    gc.freeze()
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
