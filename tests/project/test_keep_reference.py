@@ -1,0 +1,85 @@
+"""Test that only what may be published is copied into the reference, and all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from fer_lib import provenance
+from fer_lib.errors import FerError
+
+FILE = Path(__file__).parents[2] / "workflow" / "keep_reference.py"
+
+
+@pytest.fixture
+def keep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FER_OUTPUT", str(tmp_path / "out"))
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "data"))
+    spec = importlib.util.spec_from_file_location("keep_reference", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_run(folder: Path, name: str, *, cell: str = "seed = 0", **changes) -> None:
+    """Write a run with a table and a figure in both formats."""
+    results, files = folder / "results" / "paper", {}
+    for file in ("tables/a.csv", "figures/a.png", "figures/a.svg"):
+        path = folder / "figures" / "paper" / file[8:] if file.startswith("figures") else results / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file, encoding="utf-8")
+        files[file] = hashlib.sha256(file.encode()).hexdigest()
+    made = {"run": name, "code": {"commit": "abc", "dirty": False}, "artifacts": files} | changes
+    for kind, content in (("provenance", made), ("notebooks", {"cells": [cell]})):
+        (results / kind).mkdir(parents=True, exist_ok=True)
+        notebook = kind == "notebooks"
+        path = results / kind / (f"{name.removesuffix('_seed0')}.ipynb" if notebook else f"{name}.json")
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_tables_png_figures_notebook_and_provenance_are_copied(keep, tmp_path, capsys):
+    write_run(tmp_path / "out", "01_data_seed0", shows={"a": {"synthetic": True}})
+    keep.main("paper")
+    kept = tmp_path / "results" / "reference" / "paper"
+    assert sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*.*")) == [
+        "notebooks/01_data.ipynb",
+        "provenance/01_data_seed0.json",
+        "tables/a.csv",
+    ]
+    assert [path.name for path in (tmp_path / "figures" / "reference" / "paper").iterdir()] == ["a.png"]
+    for name in ("tables/a.csv", "figures/a.png"):
+        assert provenance.made_by(kept, name)["run"] == "01_data_seed0"
+    assert capsys.readouterr().out == "01_data_seed0: 2 results\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"code": {"commit": "abc", "dirty": True}}, "its code is no commit"),
+        ({"code": {"commit": "", "dirty": False}}, "its code is no commit"),
+        ({"code": {"commit": "abc", "dirty": None}}, "its code is no commit"),
+        ({"shows": {"a": {"synthetic": False}}}, "real people's faces are in a; run it with DRAW_FACES=no"),
+        ({"shows": {"a": {"synthetic": "yes"}}}, "real people's faces are in a"),
+        ({"cell": "data_dir = '{data}'"}, "its notebook names .*data; give folders by the environment"),
+    ],
+)
+def test_what_must_not_be_published_stops_all(keep, tmp_path, fault, words):
+    fault = {key: value.format(data=tmp_path / "data") if key == "cell" else value for key, value in fault.items()}
+    write_run(tmp_path / "out", "01_data_seed0")
+    write_run(tmp_path / "out", "02_more_seed0", **fault)
+    with pytest.raises(FerError, match=f"^02_more_seed0 is not copied, nor any other run: {words}"):
+        keep.main("paper")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_that_is_not_there_is_named(keep, tmp_path):
+    write_run(tmp_path / "out", "01_data_seed0")
+    with pytest.raises(FerError, match=r"There is no run 03 in .*; there are 01_data_seed0"):
+        keep.main("paper", "03")
+    with pytest.raises(FerError, match=r"No runs in .*provenance; give the name of a profile that has run"):
+        keep.main("quick")
