@@ -3,7 +3,9 @@
 No test installs anything: the Makefile is run against stand-ins for Python and uv that note how they were called.
 """
 
+import ast
 import hashlib
+import importlib.metadata
 import os
 import re
 import shlex
@@ -125,6 +127,28 @@ def test_extras_and_entry_point():
     plain = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "tensorflow")
     assert gpu.specifier == plain.specifier
     assert PROJECT["scripts"] == {"fer-lib": "fer_lib.cli:main"}
+
+
+# Jupyter brings IPython, and without a notebook it is not used; torch is a backend that a user may choose
+NOT_OURS = {"IPython", "torch"}
+
+
+def test_what_the_library_imports_is_declared():
+    """The wheel's test installs it without dependencies, next to those that are there, so it would not miss one."""
+    imported = set()
+    for path in (ROOT / "fer_lib").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.split(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    extras = [each for name, each in PROJECT["optional-dependencies"].items() if name not in ("dev", "docs")]
+    declared = {Requirement(line).name.lower() for line in sum(extras, PROJECT["dependencies"])}
+    names = importlib.metadata.packages_distributions()
+    foreign = imported - sys.stdlib_module_names - {"fer_lib"} - NOT_OURS
+    missing = {name for name in foreign if not declared & {each.lower() for each in names.get(name, [name])}}
+    assert not missing
+    assert len(foreign) > 25
 
 
 def test_conda_installs_the_same_lock_on_the_same_pythons():
