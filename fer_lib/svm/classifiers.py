@@ -447,7 +447,8 @@ def _svc_hits(
 ) -> list[int]:
     """Do the work of :func:`_fold_hits` for an SVC, from the features and labels of both parts of a fold.
 
-    A nu that the fold's classes do not allow has no hits.
+    A nu that the fold's classes do not allow has no hits, nor has one that libsvm divides by zero with: if no vector
+    lies between the margins, its scale is 0.
     """
     kernels, scale = Kernels(_inner(last), taught[0], asked[0]), _gamma_scale(taught[0])
     hits = np.zeros(len(candidates), int)
@@ -467,7 +468,7 @@ def _svc_hits(
             try:
                 hits[place] = (solved.fit(among, taught[1]).predict(across) == asked[1]).sum()
             except ValueError as error:
-                if "infeasible" not in str(error):
+                if not any(words in str(error) for words in ("infeasible", "are not finite")):
                     raise
 
     in_threads(count, widths.values(), most=at_a_time(kernels.nbytes))

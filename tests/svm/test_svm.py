@@ -738,6 +738,16 @@ def test_a_nu_that_the_classes_do_not_allow_is_left_out():
     assert fitted.parameters["nu"] in (0.1, 0.2)
 
 
+def test_a_nu_that_divides_by_zero_has_no_hits():
+    """Faces that are all alike leave no vector between the margins; SVC answers, NuSVC cannot be fitted."""
+    alike, labels = np.zeros((6, 2)), np.arange(6) % 2
+    with pytest.raises(ValueError, match="not finite"):
+        NuSVC(nu=0.5, gamma=1.0).fit(alike, labels)
+    for estimator, candidate, hits in ((NuSVC(), {"nu": 0.5}, 0), (SVC(), {"C": 1.0}, 3)):
+        candidates = [candidate | {"gamma_multiple": 1.0}]
+        assert classifiers._svc_hits(estimator, candidates, (alike, labels), (alike, labels)) == [hits]
+
+
 # --- equations 2-12 ---------------------------------------------------------------------------------------------------
 
 
