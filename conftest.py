@@ -29,6 +29,13 @@ def _networks_are_released() -> Iterator[None]:
     gc.collect()
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs kernels that oneDNN was told not to use; TensorFlow and OpenVINO ask for them all the same."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "AVX512_CORE").upper()
+    if "bfloat16" in item.keywords and not limit.startswith(("AVX512", "AVX10", "ALL", "DEFAULT")):
+        pytest.skip(f"ONEDNN_MAX_CPU_ISA is {limit}")
+
+
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Exclude standard error from nbval's comparison: C++ libraries write text to it that differs between computers."""
     if collector.path.suffix == ".ipynb":

@@ -244,6 +244,7 @@ def test_keras_reports_what_evaluation_computes(undisturbed):
         assert scores.loc[metric, "value"] == pytest.approx(history[f"val_{metric}"].iloc[-1], abs=1e-5)
 
 
+@pytest.mark.bfloat16
 def test_mixed_precision_computes_in_bfloat16_and_keeps_float32(undisturbed, tmp_path):
     mixed = change(TINY, precision="mixed_bfloat16")
     model, history = run(mixed, checkpoints=tmp_path)

@@ -238,14 +238,15 @@ class OpenVinoEngine:
                 "set trunk_engine: keras."
             ) from None
         if precision == "bfloat16" and "BF16" not in found.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise FerError(
-                "The setting trunk_precision: bfloat16 needs a processor with bfloat16 instructions (AVX512-BF16 or "
-                "AMX), which this one lacks; set trunk_precision: float32, or FER_TRUNK=openvino-float32 in the "
-                "environment."
-            )
+            raise _no_bfloat16()
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": cores()}
-        self.compiled = found.compile_model(convert(network), "CPU", options)
+        try:
+            self.compiled = found.compile_model(convert(network), "CPU", options)
+        except RuntimeError as error:  # oneDNN has no kernel, such as under a low ONEDNN_MAX_CPU_ISA
+            if precision != "bfloat16":
+                raise
+            raise _no_bfloat16() from error
         # A request serves one call at a time. It must not belong to a thread: with one core, Keras reads the batches in
         # a thread of TensorFlow, for which Python clears such data after each call, and the process would crash.
         self.idle: deque[Any] = deque()
@@ -260,6 +261,13 @@ class OpenVinoEngine:
         features = request.get_output_tensor().data.copy()
         self.idle.append(request)
         return features
+
+
+def _no_bfloat16() -> FerError:
+    return FerError(
+        "The setting trunk_precision: bfloat16 needs a processor with bfloat16 instructions (AVX512-BF16 or AMX), "
+        "which this one lacks; set trunk_precision: float32, or FER_TRUNK=openvino-float32 in the environment."
+    )
 
 
 ENGINES: dict[str, Callable[[keras.Model, str], Engine]] = {"keras": KerasEngine, "openvino": OpenVinoEngine}

@@ -82,6 +82,7 @@ def test_a_fast_layer_computes_what_keras_computes(case, training):
         np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
 
 
+@pytest.mark.bfloat16
 def test_in_bfloat16_they_are_as_near_to_float32_as_keras_own():
     shape, rng = (2, 2, 64), np.random.default_rng(0)
     maps = rng.normal(size=(64, *shape)).astype(np.float32)
