@@ -26,7 +26,7 @@ KINDS = {
 PRIORS = "class_priors"  # they cost nothing, so they are drawn as a level without a mark
 DIGIT = 6  # width and height of a digit in points
 LEADER = {"arrowstyle": "-", "color": INK, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0}
-TITLE = "Accuracy against cost of every compared system"
+TITLE = "Accuracy against cost of every comparator"
 
 
 @styled

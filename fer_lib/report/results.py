@@ -309,11 +309,12 @@ def _table3(tables: Tables) -> dict[str, str]:
 
 def _fer2013(tables: Tables) -> dict[str, str]:
     name, accuracy = "comparators_fer2013_seed0", "categorical accuracy (%)"
-    columns = ["system", accuracy, "binary accuracy (%)", "Holm's p", "weights"]
+    frame = tables.frame(name)
+    columns = [frame.columns[0], accuracy, "binary accuracy (%)", "Holm's p", "weights"]
     head = ["comparator", "categorical<br>accuracy", "binary<br>accuracy", "Holm's p", "weights"]
     modern = "ResNet50 + SoftMax, modern recipe"
     return {
-        "comparators_fer2013": table(head, tables.frame(name)[columns].to_numpy().tolist()),
+        "comparators_fer2013": table(head, frame[columns].to_numpy().tolist()),
         "modern": tables.cell(name, accuracy, modern),
         "modern_binary": tables.cell(name, "binary accuracy (%)", modern),
         "cnn_ad": tables.cell(name, accuracy, "CNN + AD"),

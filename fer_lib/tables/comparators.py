@@ -29,18 +29,18 @@ PRINTED = {
 OWN_ROW = "Algorithms in this paper"
 CHANCE = "at chance"
 FAMILY_NOTE = (
-    "Holm's p is adjusted for the systems compared on the same faces. “At chance”: the interval of the system's "
-    "accuracy contains, or is below, that of the class priors; such a system is not counted. The brackets are not "
-    "adjusted, so an interval without 0 may have a Holm's p of 0.05 or more."
+    "Holm's p is adjusted for the comparators on the same faces. “At chance”: the comparator's interval of accuracy "
+    "contains, or is below, that of the class priors; such a comparator is not counted. The brackets are not adjusted, "
+    "so an interval without 0 may have a Holm's p of 0.05 or more."
 )
 Descriptions = Mapping[str, Mapping[str, str]]
 """A row's name -> its ``title`` and its ``weights``: :func:`fer_lib.experiments.comparison_scores.described`."""
 STYLE_NOTE = (
-    "*: in the style of the system that the paper names; `docs/decisions.md` and the table of the systems say what was "
-    "assumed. The paper does not say on which faces the numbers that it quotes were measured."
+    "*: in the style of the system that the paper names; `docs/decisions.md` and the table of the comparators say what "
+    "was assumed. The paper does not say on which faces the numbers that it quotes were measured."
 )
 TERMS_NOTE = (
-    "Every system learnt from the same faces, and answered for the same; notebook 04's own model, where it stands "
+    "Every comparator learnt from the same faces, and answered for the same; notebook 04's own model, where it stands "
     "here, learnt from copies of them, and from FER-2013 first where its settings say so. “weights” is what a network "
     "had seen before: rows compare like with like where it is alike."
 )
@@ -53,7 +53,7 @@ def sources(rows: Sequence[Row], descriptions: Descriptions, *, synthetic: bool 
         comparator = row.create()
         cells.append(
             {
-                "system": descriptions[row.name]["title"],
+                "comparator": descriptions[row.name]["title"],
                 "source": comparator.source or "–",
                 "weights": descriptions[row.name]["weights"],
                 "parameters": _parameters(row),
@@ -65,7 +65,7 @@ def sources(rows: Sequence[Row], descriptions: Descriptions, *, synthetic: bool 
         "What is searched is searched inside the training faces alone; all other settings are those of the source or "
         "of this project."
     )
-    return Table(pd.DataFrame(cells).drop_duplicates(), "The systems that are compared", synthetic, (note,))
+    return Table(pd.DataFrame(cells).drop_duplicates(), "The comparators", synthetic, (note,))
 
 
 def table3(
@@ -100,7 +100,7 @@ def table3(
     rows = []
     for name in _in_order(names, own, by_system):
         said = OWN_ROW if name == own else by_system.get(name)
-        row: dict[str, Any] = {"system": descriptions[name]["title"], "published": printed[said] if said else "–"}
+        row: dict[str, Any] = {"comparator": descriptions[name]["title"], "published": printed[said] if said else "–"}
         for protocol, separation in kinds:
             found = _one(scores, classifier=name, protocol=protocol, separation=separation)
             row[column(protocol, separation)] = percent(found.accuracy, found.low, found.high)
@@ -113,11 +113,11 @@ def table3(
         rows.append({**row, "weights": descriptions[name]["weights"]})
     said = (
         f"Accuracy in per cent over all draws{_drawn(scores, tested)}. {SUBJECT_NOTE} The last differences are of "
-        f"“{column(*strict)}”, each system minus {descriptions[reference]['title']}, face by face. {FAMILY_NOTE}"
+        f"“{column(*strict)}”, each comparator minus {descriptions[reference]['title']}, face by face. {FAMILY_NOTE}"
     )
     return Table(
         pd.DataFrame(rows),
-        f"liu2023, Table 3, measured: every system on the same faces{_strictest(tested)}",
+        f"liu2023, Table 3, measured: every comparator on the same faces{_strictest(tested)}",
         synthetic,
         (said, *leader_note(leaders, "CK+", descriptions), STYLE_NOTE, TERMS_NOTE, *notes),
     )
@@ -134,7 +134,7 @@ def paired(differences: pd.DataFrame, descriptions: Descriptions, *, reference: 
     """
     rows = [
         {
-            "system": descriptions[row.classifier]["title"],
+            "comparator": descriptions[row.classifier]["title"],
             "test faces": column(row.protocol, row.separation),
             "minus the reference (points)": points(row.difference, row.low, row.high),
             "of single draws": f"{points(row.difference_min)} to {points(row.difference_max)} ({row.draws})",
@@ -146,7 +146,7 @@ def paired(differences: pd.DataFrame, descriptions: Descriptions, *, reference: 
         for row in differences.itertuples()
     ]
     said = f"The reference is {descriptions[reference]['title']}. {SUBJECT_NOTE} {PAIRED_NOTE} {FAMILY_NOTE}"
-    return Table(pd.DataFrame(rows), "Each system against the reference, face by face", synthetic, (said,))
+    return Table(pd.DataFrame(rows), "Each comparator against the reference, face by face", synthetic, (said,))
 
 
 def equal_terms(
@@ -167,7 +167,10 @@ def equal_terms(
     reference, rows = scores["reference"].iloc[0], []
     for name in scores["classifier"].unique():
         strict = _one(scores, classifier=name, protocol=kinds[-1][0], separation=kinds[-1][1])
-        row: dict[str, Any] = {"system": descriptions[name]["title"], "FER-2013, before (%)": percent(strict.fer2013)}
+        row: dict[str, Any] = {
+            "comparator": descriptions[name]["title"],
+            "FER-2013, before (%)": percent(strict.fer2013),
+        }
         for protocol, separation in kinds:
             found = _one(scores, classifier=name, protocol=protocol, separation=separation)
             row[f"CK+, {column(protocol, separation)} (%)"] = percent(found.accuracy, found.low, found.high)
@@ -257,7 +260,7 @@ def fer2013(
     """
     rows = [
         {
-            "system": descriptions[row["system"]]["title"],
+            "comparator": descriptions[row["system"]]["title"],
             "categorical accuracy (%)": _bounded(row, "categorical_accuracy"),
             "binary accuracy (%)": _bounded(row, "binary_accuracy"),
             "macro F1 (%)": _bounded(row, "macro_f1"),
@@ -279,7 +282,7 @@ def fer2013(
     absent = [
         f"{descriptions[name]['title']} is not measured: {sentence}" for name, sentence in (missing or {}).items()
     ]
-    heading = "Every system that was trained on FER-2013, on its test faces"
+    heading = "Every comparator that was trained on FER-2013, on its test faces"
     first = leader_note(leaders, "FER-2013", descriptions)
     return Table(pd.DataFrame(rows), heading, synthetic, (said, *first, *absent, *notes))
 
@@ -295,7 +298,7 @@ def smiles(rows: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = 
     shown = rows[rows["group"] == "all"] if len(rows) else rows
     frame = pd.DataFrame(
         {
-            "system": [descriptions[name]["title"] for name in shown["model"]],
+            "comparator": [descriptions[name]["title"] for name in shown["model"]],
             "photos": shown["photos"].to_numpy(),
             "accuracy (%)": [percent(row.accuracy, row.accuracy_low, row.accuracy_high) for row in shown.itertuples()],
             "area under the ROC curve": [interval(row.auc, row.auc_low, row.auc_high) for row in shown.itertuples()],
@@ -305,7 +308,7 @@ def smiles(rows: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = 
         "Smile: happy is the first choice; the curve goes by how far happy is ahead of the best other expression. In "
         "brackets: 95 % intervals over photos."
     )
-    return Table(frame, "The systems that learnt FER-2013, on GENKI-4K: smile or not", synthetic, (said,))
+    return Table(frame, "The comparators that learnt FER-2013, on GENKI-4K: smile or not", synthetic, (said,))
 
 
 def sizes(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synthetic: bool = False) -> Table:
@@ -319,7 +322,7 @@ def sizes(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
     rows = [
         {
             "corpus": corpus,
-            "system": descriptions[row.system]["title"],
+            "comparator": descriptions[row.system]["title"],
             "depth": f"{row.depth:,.0f}",
             "parameters": f"{row.parameters:,.0f}",
             "multiply-adds a face (million)": f"{row.multiply_adds / 1e6:,.2f}",
@@ -337,7 +340,9 @@ def sizes(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
         "Activations: the outputs of all layers for one face, which a step of training may keep. The computation of "
         "patterns or Gabor energies is not counted; the times are in the table of costs."
     )
-    return Table(pd.DataFrame(rows), "Depth, parameters, multiply-adds and memory of the systems", synthetic, (said,))
+    return Table(
+        pd.DataFrame(rows), "Depth, parameters, multiply-adds and memory of the comparators", synthetic, (said,)
+    )
 
 
 def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synthetic: bool = False) -> Table:
@@ -351,7 +356,7 @@ def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
     rows = [
         {
             "corpus": corpus,
-            "system": descriptions[row.system]["title"],
+            "comparator": descriptions[row.system]["title"],
             "training faces": f"{row.train_faces:,.0f}",
             "training (seconds)": f"{row.train_seconds:,.1f}",
             "faces answered in a second": f"{row.faces_a_second:,.0f}",
@@ -361,9 +366,9 @@ def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
     ]
     said = (
         "Measured where this was run, among whatever else ran there: the mean of all trainings; their order says more "
-        "than the seconds. A system that learnt FER-2013 first took the seconds of that training besides."
+        "than the seconds. A comparator that learnt FER-2013 first took the seconds of that training besides."
     )
-    return Table(pd.DataFrame(rows), "What the systems cost", synthetic, (said,))
+    return Table(pd.DataFrame(rows), "What the comparators cost", synthetic, (said,))
 
 
 def _drawn(scores: pd.DataFrame, tested: pd.DataFrame | None) -> str:
@@ -412,7 +417,7 @@ def column(protocol: str, separation: str) -> str:
 
 
 def _holm(row: Any) -> str:
-    """Format Holm's p of a comparison, or say that the system is at chance."""
+    """Format Holm's p of a comparison, or say that the comparator is at chance."""
     return CHANCE if getattr(row, "at_chance", False) is True else p_value(row.holm)
 
 

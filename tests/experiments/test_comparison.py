@@ -344,7 +344,7 @@ def test_systems_are_compared_on_equal_terms_only_with_those_that_learnt_the_sam
     descriptions = comparison_scores.described([*made, *large])
     table = comparators_tables.equal_terms(equal, descriptions, synthetic=True)
     row = table.frame.iloc[0]
-    assert row["system"] == "CNN + AD*, FER-2013 first"
+    assert row["comparator"] == "CNN + AD*, FER-2013 first"
     assert row["learnt before"] == "FER-2013, from none, epochs: 2, faces: 30"
     assert row["minus the reference (points)"] == "reference"
     assert comparison_scores.equal_terms(made[:1], answered.rows, whole, people, test).empty
@@ -440,7 +440,7 @@ def test_table3_is_published_beside_measured(compared, people):
     assert f"“subject-independent”: 2 draws, 24 answers about {people_said}" in table.notes[0]
     assert table.notes[1].startswith("ResNet-50 + SVM as in notebook 04 ")
     assert table.title.endswith(f"(subject-independent: 2 draws, {people_said})")
-    frame = table.frame.set_index("system")
+    frame = table.frame.set_index("comparator")
     assert table.heading.startswith("SYNTHETIC: generated faces. liu2023, Table 3, measured")
     assert list(frame.columns[:3]) == ["published", "paper's split", "subject-independent"]
     assert list(frame.index[:2]) == ["CSPL + SVM*", "ResNet-50 + SVM as in notebook 04"]
