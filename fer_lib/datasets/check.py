@@ -123,10 +123,10 @@ def _ferplus(faces: FaceDataset, place: Place) -> list[str]:
         votes = ferplus.load(place.path, *([place.path.parent] if inside else []))
         if votes is None:
             return []
-        remark = ferplus.relabelled(faces, votes).notes["remarks"][-1]
+        remarks = ferplus.relabelled(faces, votes).notes["remarks"][len(faces.notes.get("remarks", ())) :]
     except FerError as error:
         return [f"FER+             cannot be used: {error}"]
-    return [f"FER+             for labels: ferplus in the profile's data. {remark}"]
+    return [f"FER+             for labels: ferplus in the profile's data. {' '.join(remarks)}"]
 
 
 def _named(name: str) -> str:

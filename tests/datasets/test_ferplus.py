@@ -216,6 +216,42 @@ def test_the_votes_are_the_labels_and_what_has_no_class_is_left_out_and_counted(
     assert "1 row has more or fewer than ten votes" in line
 
 
+def counted(release, *, angry=0):
+    """Count the majorities that ``votes_for`` writes for each split and class, with so many more angry ones."""
+    rows = rows_of(release)
+    counts = {part: [rows.count((label, part)) for label in range(7)] + [0] for part in ferplus.MAJORITY_COUNTS}
+    counts["PublicTest"][0] += angry
+    return {part: tuple(row) for part, row in counts.items()}
+
+
+@pytest.mark.parametrize("labels", ["ferplus", "ferplus_votes"])
+@pytest.mark.parametrize("angry", [0, 1])
+def test_a_complete_file_with_other_majorities_than_the_authors_is_remarked_on(
+    tmp_path, release, monkeypatch, capsys, labels, angry
+):
+    monkeypatch.setattr(ferplus, "_ROWS", 140)
+    monkeypatch.setattr(ferplus, "MAJORITY_COUNTS", counted(release, angry=angry))
+    folder = put(tmp_path / "data", release, votes_for(release))
+    said = "fer2013new.csv has other majorities than the authors' file in PublicTest."
+    remarks = load(folder, labels).notes["remarks"]
+    assert [remark for remark in remarks if "other majorities" in remark] == [said] * angry
+    assert cli.main(["data", "check", str(folder)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FER+ ")]
+    assert "140 faces, of which 0 have another label than in FER-2013" in line
+    assert line.endswith(said) == bool(angry)
+
+
+def test_the_published_counts_add_up_to_the_faces_that_the_documents_name():
+    seven = [sum(counts[:7]) for counts in ferplus.MAJORITY_COUNTS.values()]
+    assert seven == [24_941, 3_186, 3_137]
+    assert sum(ferplus.MAJORITY_COUNTS["Training"]) == 25_060
+
+
+def test_a_file_that_is_not_complete_is_not_compared_with_the_authors(tmp_path, release):
+    folder = put(tmp_path / "data", release, votes_for(release))
+    assert not [remark for remark in load(folder).notes["remarks"] if "other majorities" in remark]
+
+
 def test_the_default_is_fer2013s_own_labels(tmp_path, release):
     folder = put(tmp_path / "data", release, votes_for(release))
     alone = tmp_path / "alone"

@@ -162,7 +162,7 @@ def relabelled(faces: FaceDataset, votes: Votes, *, drawn: bool = False, contemp
     if drawn:
         facts["drawn_labels"] = int((shares[used].max(axis=1) < 1).sum())
     kept = _ordered(replace(kept, meta=kept.meta.assign(label=labels)))
-    remarks = [*faces.notes.get("remarks", ()), _remark(kept, facts), *_deviation(kept, votes)]
+    remarks = [*faces.notes.get("remarks", ()), _remark(kept, facts), *_deviation(votes)]
     return replace(kept, notes={**faces.notes, "ferplus": facts, "remarks": remarks})
 
 
@@ -307,14 +307,18 @@ def _remark(faces: FaceDataset, facts: dict) -> str:
     )
 
 
-def _deviation(faces: FaceDataset, votes: Votes) -> list[str]:
-    """Say where the complete file's counts differ from those of the authors' file."""
-    table = faces.counts().drop(columns="total")
-    known = {split: counts for split, counts in MAJORITY_COUNTS.items() if split in table.index}
-    if len(votes.usages) != _ROWS or len(known) < len(SPLITS) or faces.notes["skipped"] or faces.shares is not None:
+def _deviation(votes: Votes) -> list[str]:
+    """Say where a complete file's majorities differ in number from those of the authors' file."""
+    if len(votes.usages) != _ROWS:
         return []
-    width = len(table.columns)
-    differing = [split for split, counts in known.items() if tuple(table.loc[split]) != counts[:width]]
+    codes, usages = votes.majorities(), np.array([usage.lower() for usage in votes.usages])
+    differing = [
+        split for split, counts in MAJORITY_COUNTS.items() if _counted(codes[usages == split.lower()]) != counts
+    ]
     if not differing:
         return []
     return [f"{votes.origin} has other majorities than the authors' file in {', '.join(differing)}."]
+
+
+def _counted(codes: np.ndarray) -> tuple[int, ...]:
+    return tuple((codes == code).sum().item() for code in range(len(EIGHT)))
