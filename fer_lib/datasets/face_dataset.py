@@ -53,8 +53,9 @@ class FaceDataset:
         corpus: the corpus's short name, such as ``"fer2013"``.
         synthetic: True if the faces were generated; every table, figure and report heading then says SYNTHETIC.
         notes: the loader's remarks about the data (rows left out, counts that differ); part of the provenance.
-        shares: float32, shape (N, classes), rows of sum 1: the probability with which training draws each class as a
-            face's label in each epoch, such as FER+'s votes; None where the labels are fixed.
+        shares: float32, shape (N, classes), rows of sum 1: the probability with which :mod:`fer_lib.training` draws
+            each class as a face's label in each epoch, such as FER+'s votes; all else takes ``label``. None where the
+            labels are fixed.
     """
 
     images: np.ndarray

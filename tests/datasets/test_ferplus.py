@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_lib import cli
+from fer_lib import cli, comparators
+from fer_lib.comparators import recipe
 from fer_lib.datasets import corpus
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES, ferplus
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
-from fer_lib.settings import BaselineCnnSettings, DataSettings
+from fer_lib.experiments import comparison, fine_tuning
+from fer_lib.settings import BaselineCnnSettings, DataSettings, ResNet50SvmSettings
 from fer_lib.training import FaceBatches
 
 COLUMNS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
@@ -139,9 +141,41 @@ def test_votes_stay_with_their_face_and_only_training_draws_labels(tmp_path, rel
     assert given[f"row {tested[0]}"][sad] == 1
     assert faces.shares.sum(axis=1) == pytest.approx(1)
     assert faces.notes["ferplus"]["drawn_labels"] == 2
+    (remark,) = faces.notes["remarks"]
+    assert remark.endswith(f" Training faces with votes for several classes: 2. {ferplus.DRAWING}")
     assert faces.fingerprint != dataclasses.replace(faces, shares=None).fingerprint
     half = faces.part("Training").take([3, 1])
     assert (half.shares == faces.part("Training").shares[[3, 1]]).all()
+
+
+@pytest.fixture
+def voted():
+    """Ten faces of two classes, seven of ten votes for a face's label."""
+    meta = pd.DataFrame({"label": [0] * 5 + [1] * 5, "split": "Training"})
+    shares = np.repeat(np.array([[0.7, 0.3], [0.3, 0.7]], np.float32), 5, axis=0)
+    images = np.random.default_rng(0).integers(0, 256, (10, 48, 48), dtype=np.uint8)
+    return FaceDataset(images, meta, ("a", "b"), "fer2013", shares=shares)
+
+
+def test_fine_tuning_is_given_the_shares(voted, monkeypatch):
+    given = {}
+    monkeypatch.setattr(fine_tuning.training, "train", lambda build, settings, **named: given.update(named))
+    settings = ResNet50SvmSettings(epochs=1)
+    fine_tuning.fine_tune(settings, learn=voted, validate=voted, seed=0, checkpoints=None)
+    assert (given["training"].shares == voted.shares).all()
+
+
+def test_comparators_learn_the_class_of_most_votes(voted, monkeypatch, tmp_path):
+    given = {}
+    monkeypatch.setattr(
+        recipe.training, "train", lambda build, settings, **named: given.update(named) or (None, pd.DataFrame())
+    )
+    comparison._train(comparators.create("cnn_ad", epochs=1), voted, None, tmp_path / "cnn_ad.npz")
+    assert given["training"].shares is None
+    assert given["training"].labels.tolist() == voted.labels.tolist()
+    priors = comparators.create("class_priors")
+    comparison._train(priors, voted.take([0, 1, 2, 5]), None, tmp_path / "class_priors.npz")
+    assert priors.shares_.tolist() == [0.75, 0.25]  # the mean of the votes would be 0.6 and 0.4
 
 
 @pytest.mark.parametrize("votes", [(7, 3), (6, 4), (6, 3)])  # float32 shares of the last two add up to more than 1

@@ -4,7 +4,7 @@ Barsoum et al., "Training deep networks for facial expression recognition with c
 had ten people label each face again. ``fer2013new.csv`` has their votes and no faces: its rows follow those of
 ``fer2013.csv``. The vote is counted as the authors' own code does in its mode "majority": single votes are removed, and
 an emotion is the label if it has more than half of the votes that remain. Their mode "probability" is here, too: the
-label of a training face is drawn by the votes, again in each epoch.
+label of a training face is drawn by the votes, again in each epoch, by the trainings that ``DRAWING`` names.
 """
 
 from __future__ import annotations
@@ -36,6 +36,12 @@ MAJORITY_COUNTS: dict[str, tuple[int, ...]] = {
     "PublicTest": (287, 24, 62, 865, 351, 415, 1182, 13),
     "PrivateTest": (273, 18, 83, 893, 384, 396, 1090, 16),
 }
+
+#: Which systems learn from the shares of the votes; tests/datasets/test_ferplus.py compares it with what they learn.
+DRAWING = (
+    "chen2023's networks, the public CNNs and liu2023's fine-tuning draw their labels by the votes in each epoch; "
+    "SVMs, comparators and the depth study learn the class of most votes."
+)
 
 _ROWS = 35_887  # of the authors' file
 _RATERS = 10
@@ -125,8 +131,9 @@ def relabelled(faces: FaceDataset, votes: Votes, *, drawn: bool = False, contemp
     Args:
         faces: FER-2013 in the order of its CSV.
         votes: the votes on its rows.
-        drawn: keep each training face with at least one class in :meth:`Votes.shares`, with those ``shares``: training
-            draws its label by them in each epoch. Its ``label`` is the largest share's. Other faces keep the majority.
+        drawn: keep each training face with at least one class in :meth:`Votes.shares`, with those ``shares``:
+            :func:`fer_lib.training.train` draws its label by them in each epoch. Its ``label``, from which all else
+            learns, is the largest share's. Other faces keep the majority.
         contempt: whether contempt is an eighth class.
 
     Raises:
@@ -300,10 +307,11 @@ def _remark(faces: FaceDataset, facts: dict) -> str:
     short = facts["rows_without_ten_votes"]
     rows = f" {short:,} {'row has' if short == 1 else 'rows have'} more or fewer than ten votes." if short else ""
     drawn = facts.get("drawn_labels")
-    kind = "majority votes" if drawn is None else f"votes, which {drawn:,} training faces draw theirs by in each epoch"
+    kind = "majority votes" if drawn is None else "votes"
     return (
         f"The labels are FER+'s {kind} ({facts['file']}): {len(faces):,} faces, of which {facts['changed']:,} "
         f"have another label than in FER-2013; left out: {listed or 'none'}.{rows}"
+        f"{'' if drawn is None else f' Training faces with votes for several classes: {drawn:,}. {DRAWING}'}"
     )
 
 
