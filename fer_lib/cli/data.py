@@ -26,6 +26,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     check = command(actions, "check", _check, "read and summarise a corpus, or all corpora of a data folder")
     check.add_argument("path", metavar="PATH", help="a corpus (file, archive or folder) or a data folder")
     check.add_argument("--skip-bad", action="store_true", help="leave faulty images out and count them")
+    check.add_argument(
+        "--near-duplicates",
+        metavar="FILE",
+        help="also write a CSV of FER-2013's test faces that have nearly the same picture in Training, with the row of "
+        "the corpus's CSV or the file of both faces",
+    )
     check.add_argument("--no-cache", action="store_true", help="neither read nor write the parse cache")
 
     synth = command(actions, "synth", _synth, "write generated (SYNTHETIC) faces in a corpus' own format")
@@ -51,12 +57,18 @@ def _fetch(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from fer_lib.datasets.check import report
+    from fer_lib.datasets.check import list_near_duplicates, report
 
-    lines, error = report(arguments.path, skip_bad=arguments.skip_bad, cache=not arguments.no_cache)
+    listed = arguments.near_duplicates
+    if listed and Path(listed).expanduser().exists():
+        raise FerError(f"{listed} exists already; name another file with --near-duplicates, or remove it.")
+    reading = {"skip_bad": arguments.skip_bad, "cache": not arguments.no_cache}
+    lines, error = report(arguments.path, **reading)
     say(*lines)
     if error is not None:
         raise error
+    if listed:
+        say("", *list_near_duplicates(arguments.path, listed, **reading))
 
 
 def _synth(arguments: argparse.Namespace) -> None:

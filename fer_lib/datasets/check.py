@@ -19,6 +19,7 @@ from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.datasets.readers.archives import open_source, visible
 from fer_lib.datasets.readers.locate import archives_in, obstacle
 from fer_lib.errors import FerError
+from fer_lib.utils.files import write_text
 
 
 def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> tuple[list[str], FerError | None]:
@@ -52,6 +53,29 @@ def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> t
         return lines, None
     listed = ", ".join(faulty)
     return lines, FerError(f"{len(faulty)} of the {len(found)} corpora in {path} cannot be used ({listed}); see above.")
+
+
+def list_near_duplicates(
+    path: str | Path, file: str | Path, *, skip_bad: bool = False, cache: bool = True
+) -> list[str]:
+    """Write a CSV of FER-2013's test faces whose picture, or nearly the same, is in Training, and say so in lines.
+
+    A row is a pair, as from :func:`fer_lib.datasets.quality.near_duplicates`.
+
+    Raises:
+        FerError: there is no FER-2013, or it has no Training or no test part.
+    """
+    place = finder.find(path, "fer2013")
+    assert place is not None  # a missing corpus is an error here
+    faces = fer2013.load(place.path, skip_bad=skip_bad, cache=cache)
+    tested = [split for split in (*quality.TEST_SPLITS, UNDIVIDED) if split in set(faces.meta["split"])]
+    if not tested:
+        raise FerError(f"{place.path} has no test part, so its training faces have no near-duplicates in one.")
+    found = quality.near_duplicates(faces, tested)
+    found = found.assign(data="SYNTHETIC") if faces.synthetic else found
+    write_text(Path(file).expanduser(), found.to_csv(index=False, lineterminator="\n", float_format="%.7g"))
+    pairs = "pair" if len(found) == 1 else "pairs"
+    return [f"{len(found):,} {pairs} of a face of {' or '.join(tested)} and one of Training: {file}"]
 
 
 def _other_entries(folder: Path, found: Mapping[str, Place]) -> list[str]:
@@ -176,7 +200,9 @@ def _described(name: str, data: FaceDataset | PhotoSet, more: list[str]) -> list
         "",
     ]
     if not isinstance(data, PhotoSet):
-        lines += [f"{fact:<40}{count:>8,}" for fact, count in (quality.headline(data) | _near(data)).items()]
+        near = _near(data)
+        lines += [f"{fact:<40}{count:>8,}" for fact, count in (quality.headline(data) | near).items()]
+        lines += ["(--near-duplicates FILE.csv lists them, with the rows or files of both faces)"] if near else []
     return [*lines, *_FACTS.get(name, lambda data: [])(data), "", TERMS[name]]
 
 

@@ -138,28 +138,31 @@ def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -
 def near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -> pd.DataFrame:
     """List the pairs of a test face and a ``Training`` face that show nearly the same picture.
 
-    Shifted, rescaled, mirrored and recompressed copies count, and equal pictures;
+    Shifted, rescaled, mirrored and recompressed copies count, and equal pictures, but no blank ones;
     :mod:`fer_lib.datasets.near_duplicates` says how they are found.
 
     Returns:
         One row for each pair: ``split``, ``face`` and ``training face`` (positions in the dataset), ``score`` (the
-        correlation, at most 1) and ``mirrored``.
+        correlation, at most 1) and ``mirrored``; where the corpus has it, also ``source`` and ``training source``
+        (the rows of its CSV, such as ``"row 17"`` for the 17th below the heading, or the names of its files).
 
     Raises:
         FerError: the dataset lacks ``Training`` or one of the test splits.
     """
     training, tested = _training_and_tested(dataset, test_splits)
     found = pairs(grey(dataset.images[tested]), grey(dataset.images[training]))
-    faces = tested[found.faces]
-    return pd.DataFrame(
-        {
-            "split": dataset.meta["split"].to_numpy()[faces],
-            "face": faces,
-            "training face": training[found.references],
-            "score": found.scores,
-            "mirrored": found.mirrored,
-        }
-    )
+    faces, learnt = tested[found.faces], training[found.references]
+    columns = {
+        "split": dataset.meta["split"].to_numpy()[faces],
+        "face": faces,
+        "training face": learnt,
+        "score": found.scores,
+        "mirrored": found.mirrored,
+    }
+    if "source" in dataset.meta:
+        sources = dataset.meta["source"].to_numpy()
+        columns |= {"source": sources[faces], "training source": sources[learnt]}
+    return pd.DataFrame(columns)
 
 
 def near_duplicate_counts(dataset: FaceDataset, found: pd.DataFrame) -> pd.DataFrame:

@@ -116,23 +116,63 @@ def test_the_counts_of_each_part_are_those_of_the_pairs_and_of_equal_pictures(da
     assert counts["training faces"].max() <= left <= counts["training faces"].sum()
 
 
-def test_the_setting_leaves_them_out_and_the_check_counts_them(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A data folder whose last PrivateTest row has a moved copy of the first Training row's face; both rows, from 1."""
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
     data = tmp_path / "data"
     writers.write_fer2013_csv(data / "fer2013", n=140, seed=5)
     file = data / "fer2013" / "fer2013.csv"
     rows = file.read_text().splitlines()
-    first = next(row for row in rows[1:] if row.endswith("Training"))
-    pixels = np.array(first.split(",")[1].split(), np.uint8).reshape(48, 48)
+    first = next(number for number, row in enumerate(rows) if row.endswith("Training"))
+    pixels = np.array(rows[first].split(",")[1].split(), np.uint8).reshape(48, 48)
     copy = " ".join(map(str, moved(pixels, down=1, right=2).ravel().tolist()))
     last = max(number for number, row in enumerate(rows) if row.endswith("PrivateTest"))
     rows[last] = f"{rows[last].split(',')[0]},{copy},PrivateTest"
     file.write_text("\n".join(rows) + "\n")
+    return data, last, first
+
+
+def test_the_setting_leaves_them_out_and_the_check_counts_them(copied, capsys):
+    data, _, first = copied
     plain = corpus.load_fer2013(DataSettings(), str(data))
     clean = corpus.load_fer2013(change(DataSettings(), drop_near_duplicates=True), str(data))
-    assert len(plain) - len(clean) == clean.notes["near_duplicates_dropped"] >= 1
+    assert set(plain.meta["source"]) - set(clean.meta["source"]) == {f"row {first}"}
+    assert clean.notes["near_duplicates_dropped"] == 1
     assert "near_duplicates_dropped" not in plain.notes
     assert cli.main(["data", "check", str(data)]) == 0
     said = capsys.readouterr().out.splitlines()
-    (line,) = [line for line in said if line.startswith("PrivateTest near-duplicates in Training")]
-    assert int(line.split()[-1]) >= 1
+    (place,) = [number for number, line in enumerate(said) if line.startswith("PrivateTest near-duplicates")]
+    assert said[place].split() == ["PrivateTest", "near-duplicates", "in", "Training", "1"]
+    assert said[place + 1].startswith("(--near-duplicates FILE.csv lists them")
+
+
+def test_the_check_lists_them_by_the_rows_of_the_csv(copied, tmp_path, capsys):
+    data, last, first = copied
+    listed = tmp_path / "pairs.csv"
+    asked = ["data", "check", str(data), "--near-duplicates", str(listed)]
+    assert cli.main(asked) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"1 pair of a face of PublicTest or PrivateTest and one of Training: {listed}"
+    (pair,) = pd.read_csv(listed).to_dict("records")
+    assert (pair["split"], pair["source"], pair["training source"]) == ("PrivateTest", f"row {last}", f"row {first}")
+    assert (pair["mirrored"], pair["data"]) == (False, "SYNTHETIC")
+    assert near_duplicates.THRESHOLD <= pair["score"] <= 1
+    found = quality.near_duplicates(corpus.load_fer2013(DataSettings(), str(data)))
+    assert found[["face", "training face"]].to_numpy().tolist() == [[pair["face"], pair["training face"]]]
+    assert cli.main(asked) == 2
+    assert "pairs.csv exists already; name another file" in capsys.readouterr().err
+
+
+def test_a_list_without_fer2013_or_its_test_parts_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    writers.write_ckplus48(tmp_path / "ckplus", subjects=12, seed=1)
+    writers.write_fer2013_csv(tmp_path / "half", n=140, seed=5)
+    file = tmp_path / "half" / "fer2013.csv"
+    rows = [row for row in file.read_text().splitlines(keepends=True) if "Test" not in row]
+    file.write_text("".join(rows))
+    for place, words in (("ckplus", "The corpus 'fer2013' is not in"), ("half", "has no test part")):
+        asked = ["data", "check", str(tmp_path / place), "--near-duplicates", str(tmp_path / "pairs.csv")]
+        assert cli.main(asked) == 2
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "pairs.csv").exists()
