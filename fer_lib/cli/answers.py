@@ -56,7 +56,8 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     evaluate.add_argument(
         "path",
         metavar="PATH",
-        help="a folder with a folder of pictures for each class, or FER-2013 in any form: a CSV, an archive or folders",
+        help="a folder with a folder of pictures for each class, or FER-2013 or face crops of CK+ in any form: a CSV, "
+        "an archive or folders",
     )
     add_model(evaluate)
     evaluate.add_argument(
@@ -67,7 +68,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="search the pictures in the class folders for faces (default: each whole picture is a face crop)",
     )
-    evaluate.add_argument("--skip-bad", action="store_true", help="leave faulty faces of FER-2013 out")
+    evaluate.add_argument("--skip-bad", action="store_true", help="leave faulty faces of the corpus out")
     evaluate.add_argument("--json", action="store_true", help="print the same as a JSON object")
     evaluate.epilog = (
         "Prints categorical and binary accuracy (Keras' BinaryAccuracy), macro F1, balanced accuracy, the recall of "

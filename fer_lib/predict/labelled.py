@@ -1,4 +1,4 @@
-"""Read labelled faces of a user: a folder with a folder of pictures for each class, or any release of FER-2013."""
+"""Read labelled faces of a user: a folder of pictures for each class, any release of FER-2013, or face crops of CK+."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_lib.datasets import fer2013, finder
+from fer_lib.datasets import check, fer2013, finder
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.expressions import EXPRESSION_OF
 from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset
 from fer_lib.datasets.fer2013.csv import SPLIT_RANKS
+from fer_lib.datasets.finder import Place
 from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import visible
 from fer_lib.errors import FerError, nearest
@@ -35,7 +36,8 @@ class Labelled:
         truth: the class of each face, by the model's or this project's name.
         predict: predicts them all with a model, in this order, one prediction each.
         corpus: short name of the corpus; empty for folders of a user.
-        training: whether faces of the corpus' training part are among them.
+        training: whether faces that a model may have learnt are among them: those of the corpus' training part, or all
+            where it has no parts.
         synthetic: whether the faces were generated.
         notes: sentences on the data.
     """
@@ -55,12 +57,12 @@ def read(
     """Read labelled faces.
 
     Args:
-        path: a folder with a folder for each class, or any release of FER-2013: a CSV, an archive or folders with parts
-            (train, test).
+        path: a folder with a folder for each class, or any release of FER-2013 or CK+'s face crops: a CSV, an archive
+            or folders with parts (train, test).
         known: the model's classes; a folder's name is one of them or a usual word for an expression.
-        split: the part of FER-2013, or ``"all"``; None takes the test part, or all faces if there is none.
+        split: the part of the corpus, or ``"all"``; None takes the test part, or all faces if there is none.
         search: search the pictures in the class folders for faces; otherwise each whole picture is a face.
-        skip_bad: leave faulty faces of FER-2013 out.
+        skip_bad: leave faulty faces of the corpus out.
 
     Raises:
         FerError: there are no such faces, a folder is no class, or an option does not fit.
@@ -70,19 +72,33 @@ def read(
         raise FerError(f"No such file or folder: {shown(path)}; give a folder with a folder for each class, or a CSV.")
     folders = picture_folders(path) if path.is_dir() else {}
     classes = any(class_of(folder.name, known) for folder in folders)
-    place = None if classes else finder.find(path, "fer2013", missing_ok=path.is_dir())
-    if place is None and folders:
+    name, place = (None, None) if classes else _corpus(path)
+    if name is None and folders:
         if split is not None:
             raise FerError(f"Found --split {split} for {shown(path)}, whose folders are classes; leave the option out.")
         return _from_folders(path, folders, known, search=search)
-    if place is None:
+    if name is None or place is None:
         raise FerError(
-            f"{shown(path)} has no folder with pictures for each class, such as happy/ and sad/, and contains no "
-            "release of FER-2013; give one of the two."
+            f"{shown(path)} has no folder with pictures for each class, such as happy/ and sad/, and contains neither "
+            "FER-2013 nor CK+; give one of these."
         )
     if search:
-        raise FerError("Found --find-faces for FER-2013, whose pictures are face crops; leave the option out.")
-    return _from_fer2013(place.remarked(fer2013.load(place.path, skip_bad=skip_bad)), known, split)
+        raise FerError(f"Found --find-faces for {TITLES[name]}, whose pictures are face crops; leave the option out.")
+    faces = place.remarked(check.load(name, place.path, skip_bad=skip_bad))
+    if not isinstance(faces, FaceDataset):
+        raise FerError(
+            f"{shown(path)} has {TITLES[name]} as whole photos; give its face crops: the 48 x 48 release or "
+            "ckextended.csv."
+        )
+    return _from_corpus(faces, known, split)
+
+
+def _corpus(path: Path) -> tuple[str, Place] | tuple[None, None]:
+    """Find FER-2013, or else CK+."""
+    for name in ("fer2013", "ckplus"):
+        if place := finder.find(path, name, missing_ok=True):
+            return name, place
+    return None, None
 
 
 def picture_folders(path: Path) -> dict[Path, list[Path]]:
@@ -115,11 +131,14 @@ def _from_folders(path: Path, folders: dict[Path, list[Path]], known: Sequence[s
     )
 
 
-def _from_fer2013(faces: FaceDataset, known: Sequence[str], split: str | None) -> Labelled:
+def _from_corpus(faces: FaceDataset, known: Sequence[str], split: str | None) -> Labelled:
+    title = TITLES[faces.corpus]
     there = [name for name in dict.fromkeys((*fer2013.SPLITS, UNDIVIDED)) if name in set(faces.meta["split"])]
     chosen = split or next((name for name in _TESTS if name in there), ALL)
     chosen = next((name for name in (*there, ALL) if name.lower() == chosen.lower()), chosen)
     if chosen not in (*there, ALL):
+        if not there:
+            raise FerError(f"Found --split {split}, but {title} has no splits here; leave the option out.")
         raise FerError(
             f"Found --split {split}, but the splits here are {', '.join(there)}{nearest(chosen, there)}; name one of "
             f"them, or {ALL}."
@@ -132,14 +151,14 @@ def _from_fer2013(faces: FaceDataset, known: Sequence[str], split: str | None) -
     def predict(model: SavedModel) -> Iterator[Prediction]:
         return predict_arrays(model, list(some.images), names=sources, already_cropped=True, progress=True)
 
-    part = f"splits {', '.join(there)}" if chosen == ALL else f"split {chosen}"
+    part = f"split {chosen}" if chosen != ALL else f"splits {', '.join(there)}" if there else "all faces"
     more = "" if len(some) == len(faces) else f" ({len(some):,} of {len(faces):,} faces; --split takes others)"
     return Labelled(
-        f"{TITLES['fer2013']}, {part}{more}",
+        f"{title}, {part}{more}",
         tuple(names[label] for label in labels),
         predict,
-        corpus="fer2013",
-        training="Training" in set(some.meta["split"]),
+        corpus=faces.corpus,
+        training=not there or "Training" in set(some.meta["split"]),
         synthetic=faces.synthetic,
         notes=tuple(faces.notes.get("remarks", ())),
     )
