@@ -18,11 +18,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_models(commands: argparse._SubParsersAction) -> None:
-    models = command(commands, "models", _models, "list the trained models in the results folders, with their scores")
+    models = command(commands, "models", _models, "list the trained models of this folder, with their scores")
     models.add_argument("--json", action="store_true", help="print the same as a JSON list, the default first")
     models.epilog = (
-        "Models are under results/*/models and results/reference/*/models, in $FER_OUTPUT or the current folder. The "
-        "first one is the default of `fer-lib predict`; docs/using.md has the rule."
+        "Models are under results/*/models and results/reference/*/models, in $FER_OUTPUT or the current folder, and "
+        "the folders there that `fer-lib train` wrote. The first one is the default of `fer-lib predict`; "
+        "docs/using.md has the rule."
     )
 
 
@@ -103,7 +104,10 @@ def _add_weights(commands: argparse._SubParsersAction) -> None:
 def _models(arguments: argparse.Namespace) -> None:
     from fer_lib.predict import shelf
 
-    nothing = "There is no model under results/*/models yet; notebooks 04, 05 and 07 save some (`make replicate`)."
+    nothing = (
+        "There is no model under results/*/models yet, and none of `fer-lib train` in this folder; notebooks 04, 05 "
+        "and 07 save some (`make replicate`)."
+    )
     say_list(shelf.list_models(), arguments.json, shelf.table, nothing)
 
 

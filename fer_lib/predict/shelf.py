@@ -1,4 +1,4 @@
-"""List the trained models in the results folders with their scores, and choose the default of ``fer-lib predict``.
+"""List the trained models, those of the runs and of ``fer-lib train``, and choose the default of ``fer-lib predict``.
 
 The default is the best model that was trained for unknown people, by :func:`ranked`. Nothing here imports Keras: a
 model's ``model.json`` and the metrics of the run that saved it say everything.
@@ -19,6 +19,7 @@ from fer_lib.errors import FerError
 from fer_lib.predict import headlines, packaged
 from fer_lib.predict.headlines import BINARY, CATEGORICAL, Headline
 from fer_lib.predict.photo_files import shown
+from fer_lib.predict.training_request import REQUEST
 from fer_lib.utils import bundle
 
 CARD = "model.json"  # in a model's folder, or next to a .keras file
@@ -36,6 +37,7 @@ ORDER = {
     ),
 }
 PACKAGED = "with the package"
+TRAINED = "fer-lib train"
 _PROFILES = ("paper", "quick")  # before a profile of one's own; smoke, which learns from generated faces, is last
 _HEADERS = ("", "model", "trained on", "classes", "profile", "weights", "measured on", "score (%) [95 % interval]")
 
@@ -49,11 +51,11 @@ class Kept:
         corpus: the corpus that its classes were learnt from, such as ``"fer2013"``; empty if the card does not say it.
         synthetic: whether any of its training faces was generated; None if the card does not say it.
         classes: names in label order; empty if the card does not say them.
-        profile: name of the results folder, or :data:`PACKAGED`.
+        profile: name of the results folder, :data:`PACKAGED` or :data:`TRAINED`.
         reference: whether it is one of the reference's.
         seed: seed of its run; None if the card does not say it.
         weights: origin of the pre-trained weights; None if the card names none.
-        scores: headline scores of the run that saved it.
+        scores: headline scores of the run that saved it, or on the faces that ``fer-lib train`` held out.
         problem: one sentence, if its card cannot be read.
     """
 
@@ -90,15 +92,18 @@ class Kept:
 def list_models(root: str | Path = "") -> list[Kept]:
     """List the models under ``results/*/models`` and ``results/reference/*/models``, the default first.
 
-    The network that comes with the package, if there is one, is among them.
+    The network that comes with the package, if there is one, is among them, and the models that ``fer-lib train`` wrote
+    into folders of the same folder or of the current one.
 
     Args:
         root: the folder that contains ``results``; ``""`` means ``$FER_OUTPUT``, else the current folder.
     """
-    root = Path(root or os.environ.get("FER_OUTPUT") or ".").expanduser()
-    places = sorted({path for pattern in PATTERNS for path in root.glob(pattern)})
+    here = [Path(root).expanduser()] if root else [Path(os.environ.get("FER_OUTPUT") or ".").expanduser(), Path()]
+    places = sorted({path for pattern in PATTERNS for path in here[0].glob(pattern)})
     models = [path for path in places if not path.name.startswith(".") and (path.is_dir() or path.suffix == ".keras")]
-    return ranked([*([own] if (own := _packaged()) else []), *(_described(path) for path in models)])
+    own = {folder.resolve(): folder for place in here[::-1] for folder in _trained(place)}
+    found = [*(_described(path) for path in models), *(_described(path, trained=True) for path in own.values())]
+    return ranked([*([packed] if (packed := _packaged()) else []), *found])
 
 
 def ranked(models: Sequence[Kept]) -> list[Kept]:
@@ -150,8 +155,8 @@ def find_model(root: str | Path = "") -> Path:
     found = list_models(root)
     if not found:
         raise FerError(
-            "There is no model under results/*/models of this folder. Run notebook 04_resnet_svm, 05_baseline_cnn or "
-            "07_comparators, or name a model's folder or .keras file with --model."
+            "There is no model under results/*/models of this folder, and none of fer-lib train in it. Run notebook "
+            "04_resnet_svm, 05_baseline_cnn or 07_comparators, or name a model's folder or .keras file with --model."
         )
     return found[0].path
 
@@ -203,17 +208,33 @@ def _packaged() -> Kept | None:
     )
 
 
-def _described(path: Path) -> Kept:
-    """Read the card and the scores of a model at ``results/<profile>/models/<name>``."""
+def _trained(place: Path) -> list[Path]:
+    """Find the folders in a place that ``fer-lib train`` has finished."""
+    return [card.parent for card in sorted(place.glob(f"*/{CARD}")) if _is_of_training(card)]
+
+
+def _is_of_training(card: Path) -> bool:
+    try:
+        content = bundle.read_json(card)
+    except FerError:  # a file of that name in a folder of any kind
+        return False
+    finished = not card.with_name(REQUEST).exists()
+    return finished and isinstance(content, Mapping) and {"training", "held_out"} <= set(content)
+
+
+def _described(path: Path, *, trained: bool = False) -> Kept:
+    """Read the card and the scores of a model at ``results/<profile>/models/<name>``, or of ``fer-lib train``."""
     results = path.parent.parent
     place: dict[str, Any] = {"profile": results.name, "reference": results.parent.name == "reference"}
+    if trained:
+        place = {"profile": TRAINED}
     card = path / CARD if path.is_dir() else path.with_name(CARD)
     try:
         content = bundle.read_json(card) if card.is_file() else {}
-        scores = headlines.of_model(results, path.stem, _mapping(content, "provenance"))
+        made = _mapping(content, "provenance")
+        scores = _held_out(content, path.name) if trained else headlines.of_model(results, path.stem, made)
     except FerError as error:
         return Kept(path, problem=str(error), **place)
-    made = _mapping(content, "provenance")
     data = {name: facts for name, facts in _mapping(made, "data").items() if isinstance(facts, Mapping)}
     # those of a comparator, which may start from others than its run's ResNet-50
     origin = content.get("pretrained", _mapping(made, "weights").get("origin"))
@@ -228,6 +249,20 @@ def _described(path: Path) -> Kept:
         scores=tuple(scores),
         **place,
     )
+
+
+def _held_out(content: Mapping[str, Any], name: str) -> list[Headline]:
+    """List the scores on the faces that ``fer-lib train`` held out; they are no test faces of a corpus."""
+    held_out = _mapping(content, "held_out")
+    found = []
+    for key, metric in {"categorical_accuracy": CATEGORICAL, "balanced_accuracy": "balanced accuracy"}.items():
+        row = held_out.get(key)
+        if isinstance(row, list) and len(row) == 3 and isinstance(row[0], float):
+            value, low, high = row
+            found.append(
+                Headline("train", name, name, "faces held out", metric, value, low, high, held_out.get("faces"))
+            )
+    return found
 
 
 def _corpus(name: str, data: Sequence[str]) -> str:

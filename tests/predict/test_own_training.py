@@ -16,7 +16,7 @@ from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.faces.geometry import Detection
-from fer_lib.predict import export, models as saved_models, own_training, training_faces
+from fer_lib.predict import export, models as saved_models, own_training, shelf, training_faces
 from fer_lib.predict.training_request import checked
 from fer_lib.tables.base import crops_of
 from fer_lib.utils.checkpoints import Checkpoints
@@ -87,6 +87,10 @@ def test_a_model_is_written_that_all_commands_read_without_options(trained, albu
         assert found["trained_on"] == "own faces"
     assert main(["evaluate", str(album), "--model", str(trained), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["faces"] == 30
+    (listed,) = [one for one in shelf.list_models(trained.parent) if one.path == trained]
+    assert (listed.classes, listed.corpus, listed.synthetic) == (CLASSES, "own faces", False)
+    assert listed.scores[0].value == card["held_out"]["categorical_accuracy"][0]
+    assert (listed.scores[0].measured_on, listed.scores[0].n) == ("faces held out", 6)
     seen = []
     monkeypatch.setattr(export, "_convert", lambda source, to, made: seen.append(source) or 1 / 0)
     with pytest.raises(ZeroDivisionError):

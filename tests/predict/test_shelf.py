@@ -222,9 +222,62 @@ def test_a_damaged_card_is_said_and_stops_nothing(text, capsys):
 
 def test_without_models_the_list_says_where_they_come_from(capsys):
     assert main(["models"]) == 0
-    assert "notebooks 04, 05 and 07 save some" in capsys.readouterr().out
+    assert "none of `fer-lib train` in this folder; notebooks 04, 05 and 07 save some" in capsys.readouterr().out
     assert main(["models", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def own_model(folder, corpus="own faces", *, faces=50, **more):
+    """Write the card that ``fer-lib train`` leaves in a folder when it has finished."""
+    held_out = {"faces": faces, "training_faces": 200}
+    if faces:
+        held_out |= {"categorical_accuracy": [0.92, 0.81, 0.97], "balanced_accuracy": [0.9, 0.8, 0.96], "recall": {}}
+    made = {"seed": 4, "weights": {"origin": "none"}, "data": {corpus: {"synthetic": False}}}
+    card = {"class_names": ["happy", "sad"], "provenance": made, "training": {"epochs": 3}, "held_out": held_out}
+    Path(folder).mkdir(parents=True)
+    (Path(folder) / "model.json").write_text(json.dumps(card | more))
+    return Path(folder)
+
+
+def test_what_train_has_written_is_listed_with_its_held_out_scores(capsys):
+    own_model("own_model")
+    own_model("without", faces=0)
+    own_model("deeper/down")  # not a folder of this one
+    (own_model("unfinished") / "training.json").write_text("{}")
+    Path("other").mkdir()
+    Path("other/model.json").write_text('{"class_names": ["a", "b"]}')
+    Path("broken").mkdir()
+    Path("broken/model.json").write_text("{")
+    first, second = list_models()
+    assert (first.path, first.corpus, first.profile) == (Path("own_model"), "own faces", "fer-lib train")
+    assert (first.seed, first.weights, first.synthetic, first.classes) == (4, "none", False, ("happy", "sad"))
+    assert [(one.measured_on, one.metric, one.value, one.low, one.high, one.n) for one in first.scores] == [
+        ("faces held out", "categorical accuracy", 0.92, 0.81, 0.97, 50),
+        ("faces held out", "balanced accuracy", 0.9, 0.8, 0.96, 50),
+    ]
+    assert (second.path, second.scores) == (Path("without"), ())
+    assert find_model() == Path("own_model")
+    assert main(["models"]) == 0
+    assert "categorical accuracy 92.00 [81.00, 97.00]" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_held_out_score_is_no_score_on_test_faces():
+    own = own_model("own_model", "fer2013")
+    paper = keep("fer2013_svm_seed0", ["fer2013"])
+    measured(SVM)
+    assert [one.path for one in list_models()] == [paper, own]  # though 0.92 is more than 0.57
+    assert list_models()[1].accuracy is None
+
+
+def test_trainings_are_found_where_they_are_written_and_only_once(monkeypatch, tmp_path):
+    own_model("here/own_model")
+    own_model("output/second")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("FER_OUTPUT", str(tmp_path / "output"))
+    assert [one.path for one in list_models()] == [tmp_path / "output" / "second", Path("own_model")]
+    monkeypatch.setenv("FER_OUTPUT", str(tmp_path / "here"))
+    assert [one.path.name for one in list_models()] == ["own_model"]
+    assert [one.path.name for one in list_models(tmp_path / "output")] == ["second"]
 
 
 def test_listing_imports_no_network():
