@@ -20,6 +20,7 @@ import numpy as np
 
 import fer_lib
 from fer_lib.errors import FerError
+from fer_lib.models import compact
 from fer_lib.predict.networks import NETWORK_FILE
 from fer_lib.predict.photo_files import shown
 from fer_lib.utils.files import file_sha256, write_text
@@ -79,9 +80,15 @@ def check_request(to: str, source: str | Path, out: str | Path | None) -> Path:
         out: the file to write; None means the model's name in the current folder.
 
     Raises:
-        FerError: a package is not installed, the file has another suffix, or a file to write exists already.
+        FerError: the model is a compact one, a package is not installed, the file has another suffix, or a file to
+            write exists already.
     """
     wanted = FORMATS[to]
+    if compact.is_one(source := Path(source).expanduser()):
+        raise FerError(
+            f"{shown(source)} is in OpenVINO's form already ({compact.GRAPH}, {compact.WEIGHTS}, and {compact.CARD} "
+            "says how to use it), which Keras cannot export; copy the folder, or export a .keras file."
+        )
     for module, package in wanted.packages:
         if importlib.util.find_spec(module) is None:
             raise FerError(
@@ -105,7 +112,7 @@ def export(model: SavedModel, source: str | Path, to: str, target: Path) -> Expo
     The card ``<name>.json`` has the classes in order, the pixels' scaling, the kind of outputs and the provenance.
 
     Args:
-        model: a model from ``saved_models.load``.
+        model: a model from :func:`fer_lib.predict.models.load`.
         source: its ``.keras`` file, or the folder that contains it as ``network.keras``.
         to: one of :data:`FORMATS`.
         target: the file to write, from :func:`check_request`.

@@ -175,7 +175,7 @@ def predict_photos(
     Photos are processed some dozens at a time. A video (:func:`fer_lib.predict.video.is_video`) is read as its frames.
 
     Args:
-        model: a model from ``saved_models.load``.
+        model: a model from :func:`fer_lib.predict.packaged.load`.
         photos: the files.
         all_faces: classify every sure face, the main one first, and not only the main one.
         already_cropped: never search for faces: each whole photo is one face.
@@ -205,7 +205,7 @@ def predict_arrays(
     """Predict pictures in memory as :func:`predict_photos` does with files, such as frames of a camera.
 
     Args:
-        model: a model from ``saved_models.load``.
+        model: a model from :func:`fer_lib.predict.packaged.load`.
         pictures: each uint8, (H, W) or RGB (H, W, 3); OpenCV's frames are BGR, so give ``frame[..., ::-1]``. An
             iterator is read as it is needed.
         names: a name for each picture, for :attr:`Prediction.file`; by default ``"picture 1"`` and so on.

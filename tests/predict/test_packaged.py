@@ -1,6 +1,7 @@
 """Test the network that comes with the package: when it answers, how, and without TensorFlow; it is tiny here."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from fer_lib.datasets.synthetic.people import activations, sample_identities, st
 from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
 from fer_lib.models import compact, openvino_graph
-from fer_lib.predict import packaged
+from fer_lib.predict import packaged, photos
 from fer_lib.predict.headlines import CATEGORICAL, Headline
 from fer_lib.predict.shelf import PACKAGED, Kept, find_model, list_models, ranked, table
 from fer_lib.settings import PROJECT
@@ -84,6 +85,25 @@ def test_it_answers_where_there_is_no_other_model(own, photo, capsys):
     printed = capsys.readouterr().out
     assert "calibrated on faces of its corpus that it did not learn from" in printed
     assert "softmax has made into probabilities" in printed
+
+
+def test_the_example_of_the_manual_answers_with_it(own, photo, capsys):
+    manual = (PROJECT / "docs" / "using.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", manual, re.DOTALL)
+    exec(example, {"frame": cv2.imread(str(photo))})
+    answered = capsys.readouterr().out.splitlines()
+    assert len(answered) == 1
+    assert answered[0].split()[0] in CLASSES
+    (expected,) = photos.predict_photos(packaged.load(find_model()), [photo])
+    assert answered[0] == f"{expected.label} {expected.scores} {expected.box}"
+
+
+@pytest.mark.parametrize("to", ["litert", "openvino"])
+def test_it_is_not_exported_once_more(own, to, capsys):
+    assert main(["export", str(own), "--to", to]) == 2
+    err = capsys.readouterr().err
+    assert "is in OpenVINO's form already (network.xml, network.bin, and model.json says how to use it)" in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("error", [None, 0.08, float("nan")])
