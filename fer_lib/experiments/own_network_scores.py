@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import optimize
 
 from fer_lib.backend import keras
+from fer_lib.datasets import quality
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
@@ -23,6 +24,12 @@ from fer_lib.settings import OwnNetworkSettings
 
 log = logging.getLogger(__name__)
 
+PARTS = (
+    "PrivateTest",
+    "PrivateTest without faces that are in training",
+    "PrivateTest without near-duplicates of training faces",
+)
+"""The faces that are scored, each part within the former one."""
 LARGEST_LOSS = 0.003
 """Of accuracy on PublicTest, for which int8 is taken rather than float16."""
 
@@ -35,8 +42,7 @@ class Scored:
         folder: the folder with the network and its card.
         storage: ``"int8"``, or ``"float16"`` where int8 lost too much.
         temperature: found on PublicTest.
-        table: metrics by :func:`fer_lib.evaluation.metrics.score`, a block for each ``part``:
-            ``"PrivateTest"``, and ``"PrivateTest without faces that are in training"``.
+        table: metrics by :func:`fer_lib.evaluation.metrics.score`, a block for each ``part`` of :data:`PARTS`.
         calibration: expected calibration error on PrivateTest.
         calibrated: whether it is small enough.
         losses: accuracy on PublicTest that each storage loses, by its name.
@@ -134,21 +140,22 @@ def export(
 
 
 def scores(probabilities: np.ndarray, faces: FaceDataset) -> pd.DataFrame:
-    """Score probabilities of PrivateTest's faces, with and without those whose picture is in training, too."""
+    """Score probabilities of PrivateTest's faces: all, those whose picture is not in training, nor nearly the same."""
     private = faces.part("PrivateTest")
     learnt = {face.tobytes() for face in faces.part("Training").images}
     seen = np.array([face.tobytes() in learnt for face in private.images])
-    parts = {"PrivateTest": ~np.zeros_like(seen), "PrivateTest without faces that are in training": ~seen}
+    positions = np.flatnonzero(faces.meta["split"] == "PrivateTest")
+    near = seen | np.isin(positions, quality.near_duplicates(faces, ["PrivateTest"])["face"])
     tables = [
         metrics.score(probabilities[rows], private.labels[rows], tuple(faces.class_names)).assign(part=part)
-        for part, rows in parts.items()
+        for part, rows in zip(PARTS, (np.ones_like(seen), ~seen, ~near), strict=True)
     ]
     return pd.concat(tables, ignore_index=True)
 
 
 def headline(table: pd.DataFrame) -> dict[str, Any]:
     """Give the accuracy on PrivateTest as the plain values of a ``fer_lib.predict.headlines.Headline``."""
-    rows = table[(table["part"] == "PrivateTest") & (table["metric"] == "categorical_accuracy")]
+    rows = table[(table["part"] == PARTS[0]) & (table["metric"] == "categorical_accuracy")]
     row = rows.iloc[0]
     name = {"result": "own_network", "model": "own_network", "title": "the project's own network"}
     values = {"value": float(row["value"]), "low": float(row["low"]), "high": float(row["high"]), "n": int(row["n"])}

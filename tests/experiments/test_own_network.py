@@ -184,14 +184,22 @@ def test_a_release_without_told_test_parts_chooses_nothing(trained, faces, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-def test_faces_that_are_in_training_are_left_out_of_the_second_part(faces):
+def test_copies_of_training_faces_are_left_out_of_the_other_parts(faces):
     training, private = faces.part("Training"), faces.part("PrivateTest")
     images = faces.images.copy()
-    images[np.flatnonzero(faces.meta["split"] == "PrivateTest")[:3]] = training.images[0]
+    places = np.flatnonzero(faces.meta["split"] == "PrivateTest")
+    images[places[:3]] = training.images[0]
+    images[places[3]] = training.images[1][:, ::-1]
+    images[places[4]] = np.roll(training.images[2], (1, -2), (0, 1))
     leaky = replace(faces, images=images)
-    sure = np.eye(7)[leaky.part("PrivateTest").labels]
-    counts = own_network_scores.scores(sure, leaky).query("metric == 'categorical_accuracy'")["n"].tolist()
-    assert counts == [len(private), len(private) - 3]
+    wrong = np.eye(7)[(private.labels + 1) % 7]
+    wrong[:5] = np.eye(7)[private.labels[:5]]  # only the copies are answered rightly
+    table = own_network_scores.scores(wrong, leaky)
+    rows = table[table["metric"] == "categorical_accuracy"]
+    assert rows["part"].tolist() == list(own_network_scores.PARTS)
+    assert rows["n"].tolist() == [len(private), len(private) - 3, len(private) - 5]
+    assert (rows["value"] * rows["n"]).round(6).tolist() == [5, 2, 0]
+    assert own_network_scores.headline(table)["n"] == len(private)
 
 
 def test_the_command_trains_and_writes_what_the_package_contains(tmp_path):
