@@ -18,9 +18,10 @@ import pandas as pd
 from fer_lib import training
 from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, first_line
 from fer_lib.models import compact, own_network
 from fer_lib.settings import OwnNetworkSettings
+from fer_lib.utils import safe_load
 from fer_lib.utils.checkpoints import HISTORY, Checkpoints
 from fer_lib.utils.files import atomic_path
 from fer_lib.utils.parallel import cores
@@ -151,7 +152,7 @@ def train(
         label smoothing) and ``accuracy`` (running means over random views), ``rate``, ``val_accuracy``, ``seconds``.
 
     Raises:
-        FerError: the loss is not a number, or faces are smaller than the crop.
+        FerError: the loss is not a number, faces are smaller than the crop, or the file of the best epoch is damaged.
     """
     if min(learnt.images.shape[1:3]) < settings.crop:
         raise FerError(f"The faces are {learnt.images.shape[1:3]} pixels; set crop to {min(learnt.images.shape[1:3])}.")
@@ -179,7 +180,7 @@ def train(
             history["val_accuracy"].max(), row["rate"], row["seconds"],
             time_left(row["seconds"] * (settings.epochs - len(history))),
         )  # fmt: skip
-    network.load_weights(best)
+    _load(network, best)
     return network, history
 
 
@@ -211,6 +212,18 @@ def _one_epoch(
         raise FerError(f"The loss is {loss} in epoch {epoch + 1}; lower the learning rate.")
     seconds = round(time.monotonic() - started, 2)
     return {"epoch": epoch + 1, "loss": loss, "accuracy": right, "rate": now, "seconds": seconds}
+
+
+def _load(network: keras.Model, path: Path) -> None:
+    try:
+        safe_load.refuse_oversized(path)
+        safe_load.load_weights(network, path)
+    except FerError:
+        raise
+    except Exception as error:  # Keras and h5py each raise their own
+        raise FerError(
+            f"{path.name} in {path.parent} cannot be read ({first_line(error)}); remove that folder and train again."
+        ) from None
 
 
 def _filled(run: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:

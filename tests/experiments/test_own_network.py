@@ -2,10 +2,12 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,6 +140,26 @@ def test_the_best_epoch_on_public_test_is_kept(trained):
     assert own_network.accuracy(found, parts["chosen_on"].labels) == history["val_accuracy"].max()
     assert list(history["epoch"]) == [1, 2, 3]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+
+
+def test_a_damaged_best_epoch_is_one_sentence_and_changes_nothing(trained, tmp_path):
+    parts, network, _, folder = trained
+    before = network.get_weights()
+    for name, content in (("cut", (folder / own_network.BEST).read_bytes()[:-9000]), ("text", b"<html>")):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / own_network.BEST
+        path.write_bytes(content)
+        with pytest.raises(
+            FerError, match=f"{own_network.BEST} in .*{name} cannot be read .*; remove that folder"
+        ) as raised:
+            own_network._load(network, path)
+        assert "\n" not in str(raised.value)
+        assert all(map(np.array_equal, before, network.get_weights()))
+    shutil.copytree(folder, tmp_path / "again")
+    with h5py.File(tmp_path / "again" / own_network.BEST, "r+") as file:
+        file["outside"] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(FerError, match="points to data elsewhere"):
+        own_network.train(TINY, **parts, checkpoints=tmp_path / "again")
 
 
 def test_faces_smaller_than_the_crop_are_one_sentence(faces, tmp_path):
