@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
     made = {
         **made_on,
         "command": "python workflow/own_network.py",
+        "arguments": {"generated": options.generated, "seed": options.seed, "changes": changes},  # no paths
         "seed": options.seed,
         "settings": settings_dict(settings),
         "epoch": int(history["val_accuracy"].argmax()) + 1,

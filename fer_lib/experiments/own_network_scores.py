@@ -30,6 +30,7 @@ PARTS = (
     "PrivateTest without near-duplicates of training faces",
 )
 """The faces that are scored, each part within the former one."""
+_RECALL = "recall_"  # before a class's name among the metrics
 LARGEST_LOSS = 0.003
 """Of accuracy on PublicTest, for which int8 is taken rather than float16."""
 
@@ -132,7 +133,7 @@ def export(
     found = compact.read(compact.write(folder, graph, chosen)).probabilities(private.images)
     table = scores(found, faces)
     error = metrics.calibration_error(metrics.reliability(found, private.labels))
-    chosen = replace(chosen, scores=(headline(table),), calibration_error=error)
+    chosen = replace(chosen, scores=(headline(table),), recall=recall(table), calibration_error=error)
     compact.write(folder, graph, chosen)
     size = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
     log.info("%s, temperature %.3f, calibration error %.4f, %.2f MB", chosen.storage, chosen.temperature, error, size)
@@ -160,3 +161,14 @@ def headline(table: pd.DataFrame) -> dict[str, Any]:
     name = {"result": "own_network", "model": "own_network", "title": "the project's own network"}
     values = {"value": float(row["value"]), "low": float(row["low"]), "high": float(row["high"]), "n": int(row["n"])}
     return {**name, "measured_on": "FER-2013, PrivateTest", "metric": "categorical accuracy", **values}
+
+
+def recall(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """Give the recall of each class on PrivateTest with its 95 % interval as plain values; None where there is none."""
+    rows = table[(table["part"] == PARTS[0]) & table["metric"].str.startswith(_RECALL)]
+    return tuple(
+        {"class": str(row["metric"]).removeprefix(_RECALL)}
+        | {key: None if np.isnan(row[key]) else float(row[key]) for key in ("value", "low", "high")}
+        | {"n": int(row["n"])}
+        for row in rows.to_dict("records")
+    )

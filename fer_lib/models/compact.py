@@ -45,6 +45,7 @@ class Compact:
         face_settings: how photos are cropped for it, as plain values.
         calibration_error: the expected one, on faces that the temperature was not found on; None if not measured.
         scores: how good it is, as plain values.
+        recall: of each class on the faces of the first score: ``class``, ``value``, ``low``, ``high`` and ``n``.
         provenance: where all this comes from, as plain values.
         run: maps pixels, float32 (N, size, size, 1) in 0-1, to logits (N, classes).
     """
@@ -58,6 +59,7 @@ class Compact:
     calibration_error: float | None = None
     face_settings: Mapping[str, Any] = field(default_factory=dict)
     scores: tuple[Mapping[str, Any], ...] = ()
+    recall: tuple[Mapping[str, Any], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     run: Any = None
 
@@ -134,6 +136,7 @@ def write(folder: str | Path, graph: Any, model: Compact) -> Path:
         "calibration_error": model.calibration_error,
         "face_settings": dict(model.face_settings),
         "scores": [dict(score) for score in model.scores],
+        "recall": [dict(row) for row in model.recall],
         "provenance": dict(model.provenance),
         "sha256": {name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS)},
     }
@@ -184,6 +187,7 @@ def read_card(folder: str | Path) -> Compact:
             calibration_error=None if (error := content["calibration_error"]) is None else float(error),
             face_settings=dict(content["face_settings"]),
             scores=tuple(dict(score) for score in content["scores"]),
+            recall=tuple(dict(row) for row in content.get("recall", ())),
             provenance=dict(content["provenance"]),
         )
         known = (content["format"], given["channels"], given["scaling"]) == (FORMAT, 1, "unit")

@@ -194,6 +194,13 @@ def test_the_export_is_scored_on_private_test(trained, faces, tmp_path):
     assert done.megabytes < 6
     assert done.calibrated == model.calibrated == (done.calibration <= 0.03)
     assert model.calibration_error == pytest.approx(done.calibration)
+    answered = model.probabilities(private.images).argmax(axis=1)
+    for label, row in enumerate(model.recall):
+        own = private.labels == label
+        assert (row["class"], row["n"]) == (faces.class_names[label], own.sum())
+        assert row["value"] == pytest.approx((answered[own] == label).mean())
+        assert [row["low"], row["high"]] == pytest.approx(metrics.wilson((answered[own] == label).sum(), own.sum()))
+    assert len(model.recall) == 7
 
 
 def test_a_release_without_told_test_parts_chooses_nothing(trained, faces, tmp_path):
@@ -234,6 +241,8 @@ def test_the_command_trains_and_writes_what_the_package_contains(tmp_path):
     model = compact.read_card(tmp_path / "made" / "own_network")
     assert model.provenance["data"]["fer2013"]["synthetic"] is True
     assert model.provenance["settings"]["width"] == 2
+    assert model.provenance["arguments"] == {"generated": 350, "seed": 0, "changes": json.loads(changes)}
+    assert str(tmp_path) not in (tmp_path / "made" / "own_network" / compact.CARD).read_text()
     assert model.face_settings["mtcnn_engine"] == "openvino"
     for given in ("[1]", "{epochs: 5"):
         wrong = subprocess.run([*command[:-1], given], capture_output=True, text=True, env=_surroundings())

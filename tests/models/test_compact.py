@@ -12,7 +12,10 @@ from fer_lib.errors import FerError
 from fer_lib.models import compact, openvino_graph
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-FACTS = compact.Compact(CLASSES, face=48, size=40, views="ten_crop", temperature=1.7, provenance={"seed": 3})
+RECALL = ({"class": "angry", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9},)
+FACTS = compact.Compact(
+    CLASSES, face=48, size=40, views="ten_crop", temperature=1.7, recall=RECALL, provenance={"seed": 3}
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +146,13 @@ def test_a_graph_that_is_none_is_one_sentence(made):
     with pytest.raises(FerError, match="is no network") as raised:
         compact.read(made)
     assert "\n" not in str(raised.value)
+
+
+def test_a_card_of_an_earlier_version_says_no_recall(made):
+    card = json.loads((made / compact.CARD).read_text())
+    assert card.pop("recall") == list(RECALL)
+    (made / compact.CARD).write_text(json.dumps(card))
+    assert compact.read_card(made).recall == ()
 
 
 def test_half_a_folder_is_none(made, tmp_path):
