@@ -50,6 +50,45 @@ def _elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+def unmet(folder):
+    """List the conditions of docs/model_card.md that a network in a folder does not meet."""
+    card = compact.read_card(folder)
+    (first, *_) = [Headline(**score) for score in card.scores]
+    met = {
+        "at most 6 MB": sum(file.stat().st_size for file in folder.iterdir()) <= 6_000_000,
+        "an expected calibration error of at most 0.03": card.calibration_error <= 0.03,
+        "70 % on PrivateTest": (first.measured_on, first.metric) == ("FER-2013, PrivateTest", CATEGORICAL)
+        and first.value >= 0.7,
+        "real faces": [facts["synthetic"] for facts in card.provenance["data"].values()] == [False],
+    }
+    return [condition for condition, holds in met.items() if not holds]
+
+
+def test_the_network_of_the_package_meets_its_conditions():
+    if not compact.is_one(packaged.FOLDER):
+        pytest.skip("the package has no network yet")
+    assert unmet(packaged.FOLDER) == []
+    assert packaged.load(packaged.FOLDER).predict(np.zeros((1, 48, 48), np.uint8)).shape == (1, 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"calibration_error": 0.031}, ["an expected calibration error of at most 0.03"]),
+        ({"scores": (replace(SCORE, value=0.699).plain(),)}, ["70 % on PrivateTest"]),
+        ({"scores": (replace(SCORE, measured_on="FER-2013, PublicTest").plain(),)}, ["70 % on PrivateTest"]),
+        ({"provenance": {"data": {"fer2013": {"synthetic": True}}}}, ["real faces"]),
+    ],
+)
+def test_each_condition_is_seen_to_fail(made, tmp_path, changes, expected):
+    graph = compact.core().read_model(made / compact.GRAPH)
+    compact.write(tmp_path / "own_network", graph, replace(FACTS, **changes))
+    assert unmet(tmp_path / "own_network") == expected
+    (tmp_path / "own_network" / "more").write_bytes(bytes(6_000_000))
+    assert unmet(tmp_path / "own_network") == ["at most 6 MB", *expected]
+
+
 @pytest.fixture
 def own(monkeypatch, made):
     monkeypatch.setattr(packaged, "FOLDER", made)
