@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fer_lib.datasets import finder
 from fer_lib.datasets.catalog import TITLES
 from fer_lib.datasets.finder import MODULES
+from fer_lib.datasets.readers import locate
 from fer_lib.datasets.readers.archives import visible
 from fer_lib.errors import FerError
 
-#: Where services attach data: Kaggle's data sets, whose folders are opened; Colab's drive, by the names alone.
+#: Where services attach data: Kaggle's data sets, whose folders are opened; Colab's drive, by names.
 KAGGLE, COLAB = Path("/kaggle/input"), (Path("/content/drive/MyDrive"), Path("/content"))
 _DEEP, _MANY = 3, 200  # folders below such a place that are looked into
+#: How the names of the corpora's usual downloads begin, in lower case, besides the corpora's own names.
+_DOWNLOADS = {"fer2013": ("icml_face_data",), "ckplus": ("ck+", "ckextended", "cohn-kanade", "extended-cohn-kanade")}
+_ANYTHING = re.compile(r"archive( ?\(\d+\))?\.zip|train\.csv")  # Kaggle's names for many data sets: these are opened
 
 
 def use() -> str | None:
@@ -69,8 +74,26 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _by_name(folder: Path) -> list[str]:
-    names = [entry.name.lower() for entry in _entries(folder)]
-    return [name for name in TITLES if any(entry.startswith(name) for entry in names)]
+    """List the corpora whose names or usual downloads a folder contains; only files of a name for anything are opened.
+
+    A drive has many files, and each that is opened is fetched.
+    """
+    entries = _entries(folder)
+    names = [entry.name.lower() for entry in entries]
+    unclear = [entry for entry, name in zip(entries, names, strict=True) if _ANYTHING.fullmatch(name)]
+    return [
+        corpus
+        for corpus in TITLES
+        if any(name.startswith((corpus, *_DOWNLOADS.get(corpus, ()))) for name in names)
+        or any(_is(entry, corpus) for entry in unclear)
+    ]
+
+
+def _is(entry: Path, corpus: str) -> bool:
+    try:
+        return entry.is_file() and locate.contains(entry, MODULES[corpus].recognises)
+    except OSError:
+        return False
 
 
 def _by_content(folder: Path) -> list[str]:

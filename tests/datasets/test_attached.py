@@ -1,12 +1,14 @@
-"""Test that data attached to a hosted notebook are found, on Kaggle by content and on a drive by name."""
+"""Test that data attached to a hosted notebook are found, on Kaggle by content and on a drive by names."""
 
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
 from fer_lib.datasets import attached, finder
+from fer_lib.datasets.readers import locate
 from fer_lib.datasets.synthetic import writers
 
 
@@ -45,6 +47,48 @@ def test_a_mounted_drive_is_searched_by_name_and_no_file_is_opened(places, monke
     monkeypatch.setattr(finder, "find_all", lambda path: 1 / 0)
     assert attached.use() == f"Data: {folder} (FER-2013); the profiles quick and paper use it."
     assert os.environ["FER_DATA"] == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("icml_face_data.csv", "FER-2013"),
+        ("icml_face_data.csv.zip", "FER-2013"),
+        ("CK+48", "CK+"),
+        ("CK+48.zip", "CK+"),
+        ("ckextended.csv", "CK+"),
+        ("cohn-kanade-images", "CK+"),
+    ],
+)
+def test_usual_downloads_on_a_drive_are_known_by_name(places, monkeypatch, name, title):
+    folder = attached.COLAB[0] / "faces"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(b"not opened") if "." in name else (folder / name).mkdir()
+    (folder / "notes.csv").write_text("emotion,pixels,Usage\n")
+    monkeypatch.setattr(locate, "open_source", lambda path: 1 / 0)
+    assert attached.use() == f"Data: {folder} ({title}); the profiles quick and paper use it."
+
+
+@pytest.mark.parametrize("name", ["archive.zip", "archive (2).zip", "Archive(1).zip"])
+def test_an_archive_of_a_name_for_anything_is_known_by_content(places, name):
+    folder = attached.COLAB[0] / "downloads"
+    folder.mkdir(parents=True)
+    (attached.COLAB[0] / "archive.zip").write_bytes(b"damaged")
+    crops = writers.write_ckplus48(places / "crops", subjects=12, seed=1)
+    shutil.move(shutil.make_archive(places / "made", "zip", crops), folder / name)
+    assert attached.use() == f"Data: {folder} (CK+); the profiles quick and paper use it."
+    assert finder.find(os.environ["FER_DATA"], "ckplus").path.exists()
+
+
+def test_a_train_csv_is_fer2013_by_its_columns_alone(places):
+    passengers, faces = attached.COLAB[0] / "passengers", attached.COLAB[0] / "z"
+    for folder, text in ((passengers, "PassengerId,Survived\n1,0\n"), (faces, f"emotion,pixels\n0,{'7 ' * 2304}\n")):
+        folder.mkdir(parents=True)
+        (folder / "train.csv").write_text(text)
+    assert attached.use() == f"Data: {faces} (FER-2013); the profiles quick and paper use it."
+    (faces / "train.csv").unlink()
+    os.environ.pop("FER_DATA")
+    assert attached.use().startswith("No corpus is attached")
 
 
 def test_without_data_the_sentence_says_so(places):
