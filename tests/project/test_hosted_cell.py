@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 from nbclient import NotebookClient
 
@@ -40,15 +41,36 @@ def test_each_notebook_has_the_cell_as_it_is_generated(path):
     assert again == notebook
 
 
-def test_notebooks_that_are_run_by_programs_skip_it():
+@pytest.fixture
+def failing():
+    """A notebook whose cell for hosted notebooks fails if it is run."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## Setup\n\nModules.")])
     notebook = hosted_cell.add(notebook)
     notebook.cells[1].source = "1 / 0"
     notebook.cells.append(nbformat.v4.new_code_cell("1"))
-    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
-    assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"] == [None, 1]
-    assert "nbval-skip" in notebook.cells[1].metadata.tags
+    return notebook
+
+
+def counts(notebook):
+    return [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_notebooks_that_are_run_by_programs_skip_it(failing):
+    NotebookClient(failing, kernel_name="python3", timeout=300).execute()
+    assert counts(failing) == [None, 1]
+    assert "nbval-skip" in failing.cells[1].metadata.tags
     assert '"links hosted"' in (PROJECT / "workflow" / "execute.sh").read_text(encoding="utf-8")
+
+
+def test_papermill_skips_it(failing, tmp_path):
+    given, executed = tmp_path / "given.ipynb", tmp_path / "executed.ipynb"
+    nbformat.write(failing, given)
+    papermill.execute_notebook(given, executed, kernel_name="python3", progress_bar=False)
+    assert counts(nbformat.read(executed, as_version=4)) == [None, 1]
+    failing.cells[1].metadata.tags.remove("skip-execution")
+    nbformat.write(failing, given)
+    with pytest.raises(papermill.PapermillExecutionError, match="ZeroDivisionError"):
+        papermill.execute_notebook(given, executed, kernel_name="python3", progress_bar=False)
 
 
 def bare(folder, tmp_path, **environment):
