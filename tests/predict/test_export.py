@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from fer_lib.cli import main
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
 from fer_lib.predict import export, models as saved_models
+from fer_lib.settings import PROJECT
 from fer_lib.utils.files import file_sha256
 from fer_lib.utils.inference import openvino
 
@@ -87,6 +89,44 @@ def test_a_reader_of_the_file_alone_gets_the_networks_answers():
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     expected = saved_models.load("mine.keras").predict(faces)[list(CLASS_NAMES)].to_numpy()
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), expected, atol=1e-5)
+
+
+UNDER_JAX = f"""
+import numpy as np
+from fer_lib.backend import keras
+from fer_lib.cli import main
+from fer_lib.predict import models
+
+assert keras.backend.backend() == "jax"
+keras.utils.set_random_seed(3)
+layers = keras.layers
+body = [layers.Conv2D(6, 3, activation="relu"), layers.BatchNormalization(), layers.GlobalAveragePooling2D()]
+network = keras.Sequential([keras.Input((48, 48, 1)), *body, layers.Dense(7, activation="softmax")])
+rng = np.random.default_rng(0)
+network.set_weights([weight + rng.normal(0, 0.2, weight.shape) ** 2 for weight in network.get_weights()])
+network.save("mine.keras")
+assert main(["export", "mine.keras", "--to", "openvino", "--classes", "{ALPHABET}"]) == 0
+faces = rng.integers(0, 256, (5, 48, 48), dtype=np.uint8)
+model = models.load("mine.keras", classes="{ALPHABET}")
+np.savez("answers.npz", faces=faces, scores=model.predict(faces)[list(model.class_names)].to_numpy())
+"""
+
+
+def test_a_network_of_jax_is_exported_and_answers_as_jax_does():
+    if missing(*NEEDED["openvino"], "jax"):
+        pytest.skip("OpenVINO or JAX is not installed")
+    paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", UNDER_JAX], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "16 faces get the same scores from both" in done.stdout
+    assert json.loads(Path("mine.json").read_text())["check"]["largest_difference"] <= 1e-5
+    compiled = openvino().Core().compile_model("mine.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    with np.load("answers.npz") as answers:
+        pixels = answers["faces"][..., np.newaxis].astype(np.float32) / 255
+        found = np.concatenate([compiled(face[np.newaxis])[0] for face in pixels])
+        np.testing.assert_allclose(found, answers["scores"], atol=1e-5)
+        assert answers["scores"].max() - answers["scores"].min() > 0.05  # scores that can differ
 
 
 def test_a_network_of_a_fixed_batch():
