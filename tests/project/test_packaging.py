@@ -121,7 +121,7 @@ def test_the_lock_names_one_registry():
 
 def test_extras_and_entry_point():
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"browser", "cluster", "dev", "docs", "gpu", "huggingface", "jax"}
+    assert set(extras) == {"browser", "cluster", "dev", "docs", "export", "gpu", "huggingface", "jax"}
     gpu = Requirement(extras["gpu"][0])
     assert (gpu.name, gpu.extras) == ("tensorflow", {"and-cuda"})
     plain = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "tensorflow")
