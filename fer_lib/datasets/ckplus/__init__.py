@@ -172,6 +172,16 @@ def recognises(source: Source) -> bool:
     return bool(_kinds(source))
 
 
+def names_subjects(path: str | Path) -> bool:
+    """Tell whether a release of CK+ names its subjects; the CSV does not, so its faces cannot be divided by them.
+
+    Raises:
+        FerError: nothing is recognised there.
+    """
+    with open_source(_locate(Path(path)).pictures) as source:
+        return _kinds(source) != {"table"}
+
+
 # --- finding it ------------------------------------------------------------------------------------------------------
 
 
