@@ -110,7 +110,7 @@ def labels_in(path: str | Path) -> str:
     """Read the text of the labels of the corpus at ``path``; raise FerError if the corpus is not there."""
     target = locate.find(path, "genki4k", _releases, expected=_EXPECTED).path
     with open_source(target) as source:
-        return _text(source, _release(source).labels)
+        return source.text(_release(source).labels)
 
 
 def _releases(source: Source) -> list[_Release]:
@@ -153,14 +153,10 @@ def _release(source: Source) -> _Release:
     return releases[0]
 
 
-def _text(source: Source, name: str) -> str:
-    return source.read(name).decode("utf-8", "replace").removeprefix("\ufeff")
-
-
 def _read(source: Source, release: _Release, *, skip_bad: bool, progress: bool) -> PhotoSet:
     root = release.root
     origin = source.describe(root.rstrip("/")) if root else source.path.name
-    text, named = _text(source, release.labels), release.labels.removeprefix(root)
+    text, named = source.text(release.labels), release.labels.removeprefix(root)
     lines = text.rstrip().splitlines()
     if release.images:
         members, within = _listed_members(source, release, len(lines))
@@ -210,7 +206,7 @@ def _listed_members(source: Source, release: _Release, lines: int) -> tuple[dict
         FerError: the lists have different lengths, or one picture twice, or no picture of the list is there.
     """
     assert release.images is not None  # only a release with a list comes here
-    listed = _text(source, release.images).rstrip().splitlines()
+    listed = source.text(release.images).rstrip().splitlines()
     names = [line.strip().replace("\\", "/").rsplit("/", 1)[-1] for line in listed]
     where = f"{source.path.name}, {release.images}"
     if len(names) != lines:

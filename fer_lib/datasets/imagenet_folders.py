@@ -297,7 +297,7 @@ def _annotation_names(root: str) -> list[str]:
 def _class_names(source: Source, root: str, train: Iterable[str], *, official: bool) -> tuple[str, ...]:
     """Give the classes in label order: ``wnids.txt`` of the official layout, else the folders below ``train``."""
     if official and f"{root}wnids.txt" in source.names:
-        names = {line.strip() for line in _text(source, f"{root}wnids.txt").splitlines()} - {""}
+        names = {line.strip() for line in source.text(f"{root}wnids.txt").splitlines()} - {""}
         if not names:
             raise FerError(
                 f"{source.describe(f'{root}wnids.txt')} is empty; expected a class a line, such as n01443537."
@@ -328,7 +328,7 @@ def _annotated(
     folder = annotations.removesuffix(_ANNOTATIONS) + "images/"
     images = {name for name in val if name.startswith(folder)}
     classes: dict[str, str] = {}
-    for number, line in enumerate(_text(source, annotations).splitlines(), start=1):
+    for number, line in enumerate(source.text(annotations).splitlines(), start=1):
         cells = line.split("\t")
         if not line.strip():
             continue
@@ -353,13 +353,9 @@ def _annotated(
 def _titles(source: Source, root: str, class_names: tuple[str, ...]) -> tuple[str, ...]:
     if f"{root}words.txt" not in source.names:
         return class_names
-    lines = (line.partition("\t") for line in _text(source, f"{root}words.txt").splitlines())
+    lines = (line.partition("\t") for line in source.text(f"{root}words.txt").splitlines())
     words = {wnid.strip(): title.strip() for wnid, _, title in lines}
     return tuple(words.get(name) or name for name in class_names)
-
-
-def _text(source: Source, name: str) -> str:
-    return source.read(name).decode("utf-8", "replace").removeprefix("\ufeff")
 
 
 # --- decoding --------------------------------------------------------------------------------------------------------

@@ -250,11 +250,7 @@ def _train_all(trainings: list[_Training], *, jobs: int) -> list[tuple[dict[str,
         which = f"{each.corpus} {sum(place in found for place in of_corpus)} of {len(of_corpus)}"
         _report_progress(result[0], which, time_left(seconds))
 
-    if jobs and left:
-        parallel.side_by_side(_train, [(trainings[place],) for place in left], jobs=jobs, done=keep)
-    elif left:
-        for number, place in enumerate(left):
-            keep(number, _train(trainings[place]))
+    parallel.side_by_side(_train, [(trainings[place],) for place in left], jobs=jobs, done=keep)
     return [found[place] for place in range(len(trainings))]
 
 

@@ -173,12 +173,7 @@ def _train_all(tasks: list[tuple[LeNetSettings, str, Parts, Path | None]], *, jo
         log.info("lenet tutorial program %d of %d: %s, %s", len(found), len(tasks), name, _said(each, history, parts))
 
     asked = [tasks[place][:3] for place in left]
-    jobs = parallel.cores() if jobs is None else jobs
-    if jobs and left:
-        parallel.side_by_side(_train, asked, jobs=jobs, done=keep)
-    else:
-        for number, task in enumerate(asked):
-            keep(number, _train(*task))
+    parallel.side_by_side(_train, asked, jobs=parallel.cores() if jobs is None else jobs, done=keep)
     return [found[place] for place in range(len(tasks))]
 
 

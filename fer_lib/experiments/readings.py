@@ -32,7 +32,7 @@ from fer_lib.faces import crops
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import DataSettings, ExpansionSettings, ResNet50SvmSettings, change
 from fer_lib.svm import classifiers as svm
-from fer_lib.utils.files import atomic_path, cached_array
+from fer_lib.utils.files import cached_array, cached_frame
 
 RBF, PIXELS = "resnet50_svm_rbf", "pixels_svm"
 CONTEMPT = "contempt"
@@ -220,13 +220,8 @@ def run(
     """
     frames = []
     for draw, fold in draws(found):
-        path = checkpoints / f"readings-{draw}.csv"
-        if not path.is_file():
-            tested = _readings(given, fold, settings, seed=1000 * seed + draw)
-            rows = [_answers(each).assign(reading=name) for name, each in tested.items()]
-            with atomic_path(path) as partial_file:
-                pd.concat(rows, ignore_index=True).to_csv(partial_file, index=False)
-        frames.append(pd.read_csv(path).assign(draw=draw))
+        build = partial(_all_answers, given, fold, settings, seed=1000 * seed + draw)
+        frames.append(cached_frame(checkpoints / f"readings-{draw}.csv", build).assign(draw=draw))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -257,6 +252,12 @@ def scores(answers: pd.DataFrame) -> pd.DataFrame:
             | {"holds_printed": bool(low <= printed <= high)}
         )
     return pd.DataFrame(rows)
+
+
+def _all_answers(given: Material, fold: Fold, settings: ResNet50SvmSettings, *, seed: int) -> pd.DataFrame:
+    """List the answers of every reading on one draw."""
+    tested = _readings(given, fold, settings, seed=seed)
+    return pd.concat([_answers(each).assign(reading=name) for name, each in tested.items()], ignore_index=True)
 
 
 def _readings(given: Material, fold: Fold, settings: ResNet50SvmSettings, *, seed: int) -> dict[str, Tested]:

@@ -8,6 +8,7 @@ with the paper's RBF SVM on the same test faces.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.experiments.protocols import FOLDS, Division
 from fer_lib.settings import ResNet50SvmSettings
 from fer_lib.svm import classifiers as svm
-from fer_lib.utils.files import atomic_path
+from fer_lib.utils.files import atomic_path, cached_frame
 
 REFERENCE = "resnet50_svm_rbf"
 
@@ -59,12 +60,10 @@ def run(
     for division in folds_of(found):
         for number, fold in enumerate(division.folds):
             for name in names(settings):
-                path = checkpoints / f"variant-{name}-{number}.csv"
-                if not path.is_file():
-                    with atomic_path(path) as partial:
-                        protocols.answer(name, learnt, fold, settings=settings, seed=seed).to_csv(partial, index=False)
+                build = partial(protocols.answer, name, learnt, fold, settings=settings, seed=seed)
                 where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
-                frames.append(pd.read_csv(path).assign(fold=number, **where))
+                answers = cached_frame(checkpoints / f"variant-{name}-{number}.csv", build)
+                frames.append(answers.assign(fold=number, **where))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
@@ -131,7 +130,7 @@ def fer2013(
             fitted = svm.fit(name, taught, settings=settings, components=components, seed=seed)
             training = (svm.predict(fitted, taught.originals) == taught.labels).mean()
             kept = {"values": svm.decision(fitted, test[0]), "training": training, "edge": protocols.edge_of(fitted)}
-            with atomic_path(path) as partial, open(partial, "wb") as file:
+            with atomic_path(path) as unfinished, open(unfinished, "wb") as file:
                 np.savez(file, **kept, chosen=_chosen(pd.DataFrame([fitted.parameters])))
         with np.load(path, allow_pickle=False) as saved:
             decisions[name] = saved["values"]

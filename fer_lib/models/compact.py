@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from fer_lib.errors import FerError, first_line
-from fer_lib.utils.files import atomic_path, file_sha256, write_text
+from fer_lib.utils import bundle
+from fer_lib.utils.files import atomic_path, file_sha256
 from fer_lib.utils.inference import compiled, core, openvino
 from fer_lib.utils.pixels import network_input
 
@@ -140,7 +141,7 @@ def write(folder: str | Path, graph: Any, model: Compact) -> Path:
         "provenance": dict(model.provenance),
         "sha256": {name: file_sha256(folder / name) for name in (GRAPH, WEIGHTS)},
     }
-    write_text(folder / CARD, json.dumps(content, indent=2, ensure_ascii=False, default=list) + "\n")
+    bundle.write_json(folder / CARD, content)
     return folder
 
 

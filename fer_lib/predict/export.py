@@ -7,7 +7,6 @@ three, whatever backend this process uses. The check compares its answers with t
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -23,7 +22,8 @@ from fer_lib.errors import FerError
 from fer_lib.models import compact
 from fer_lib.predict.networks import NETWORK_FILE
 from fer_lib.predict.photo_files import shown
-from fer_lib.utils.files import file_sha256, write_text
+from fer_lib.utils import bundle
+from fer_lib.utils.files import file_sha256
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and wrong options do not need it
     from fer_lib.predict.models import SavedModel
@@ -145,7 +145,7 @@ def export(model: SavedModel, source: str | Path, to: str, target: Path) -> Expo
         parts = [made.with_suffix(suffix) for suffix in wanted.suffixes]
         card = _card(model, source, to, parts, difference)
         # the card first: a model without its card would be read by assumptions
-        write_text(_card_of(target), json.dumps(card, indent=2, ensure_ascii=False, default=list) + "\n")
+        bundle.write_json(_card_of(target), card)
         for part in parts:
             os.replace(part, target.with_suffix(part.suffix))
     return Exported(tuple(_files(target, wanted)), difference, len(faces))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,6 @@ from fer_lib.experiments.comparison_rows import Row
 from fer_lib.predict import models
 from fer_lib.settings import FaceSettings, change
 from fer_lib.utils import bundle
-from fer_lib.utils.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +69,6 @@ def _renew(folder: Path, row: Row, provenance: Mapping[str, Any]) -> bool:
     content = bundle.read_json(card) if card.is_file() else {}
     if content.get("row") == row.key:
         content["provenance"] = {**provenance, "data": content["provenance"]["data"]}
-        write_text(card, json.dumps(content, indent=2, ensure_ascii=False, default=list) + "\n")
+        bundle.write_json(card, content)
         return True
     return False

@@ -7,7 +7,6 @@ estimate.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping
@@ -34,7 +33,6 @@ from fer_lib.settings import FaceSettings
 from fer_lib.tables.base import crops_of
 from fer_lib.tables.format import percent
 from fer_lib.utils import bundle, code_hash
-from fer_lib.utils.files import write_text
 
 _SCORES = {"categorical_accuracy": "categorical accuracy", "balanced_accuracy": "balanced accuracy"}
 
@@ -72,7 +70,7 @@ def train(faces: FaceDataset, request: TrainingRequest, folder: Path) -> Trained
     if earlier := _earlier(folder, wanted):
         return Trained(folder, earlier, already=True)
     learn, held_out = _divided(faces, settings, request)
-    write_text(folder / REQUEST, json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
+    bundle.write_json(folder / REQUEST, wanted)
     comparator.checkpoints = folder / CHECKPOINTS
     comparator.fit(faces.images, faces.labels, groups(faces))
     assert comparator.settings_ is not None

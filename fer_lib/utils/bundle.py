@@ -54,7 +54,7 @@ def save(folder: str | Path, index: str, content: Mapping[str, Any], parts: Mapp
         with atomic_path(folder / ARRAYS_FILE) as partial:
             np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
     whole = {**content, "sha256": {name: file_sha256(folder / name) for name in names}}
-    write_text(folder / index, json.dumps(whole, indent=2, ensure_ascii=False, default=list) + "\n")
+    write_json(folder / index, whole)
     return folder
 
 
@@ -110,6 +110,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise FerError(f"{path} contains no JSON object; fetch or save the model again.")
     return content
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object that people can read, whole or not at all; tuples and sets become lists."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=list) + "\n")
 
 
 def _is_part(name: str) -> bool:

@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
 from fer_lib.errors import FerError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # errors of the operating system that a user can fix; HDF5 gives only their text
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -96,6 +99,17 @@ def cached_array(path: str | Path, build: Callable[[], np.ndarray]) -> np.ndarra
     with atomic_path(path) as partial, open(partial, "wb") as file:
         np.save(file, array, allow_pickle=False)
     return array
+
+
+def cached_frame(path: str | Path, build: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Read the table in ``path`` (CSV); if there is none, build it and save it without its index first."""
+    import pandas as pd
+
+    path = Path(path)
+    if not path.is_file():
+        with atomic_path(path) as partial:
+            build().to_csv(partial, index=False)
+    return pd.read_csv(path)
 
 
 def file_sha256(path: str | Path) -> str:

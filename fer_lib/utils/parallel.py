@@ -127,12 +127,16 @@ def side_by_side(
     Args:
         function: a function of a module, not of a notebook; its log appears when it has returned.
         tasks: the arguments of each call; the first ones start first.
-        jobs: the number of workers, at least one.
+        jobs: the number of workers; 0 calls the function in this process.
         done: called in this process with the number of a task, from 0, and its result.
 
     Raises:
         FerError: a task failed or a worker died; the other tasks are cancelled.
     """
+    if not (jobs and tasks):
+        for number, task in enumerate(tasks):
+            done(number, function(*task))
+        return
     with _pool(min(jobs, len(tasks))) as pool:
         numbers = {pool.submit(_call, function, task): number for number, task in enumerate(tasks)}
         for future in as_completed(numbers):

@@ -41,8 +41,8 @@ ELSEWHERE = {
     ".venv/bin/fer-lib compare results/paper results/reference/paper --within-intervals": (
         "tests/report/test_compare.py; results/paper is a user's run"
     ),
-    ".venv/bin/fer-lib weights own.weights.h5": "tests/test_cli.py",
-    ".venv/bin/fer-lib weights own.weights.h5 --json": "tests/test_cli.py",
+    ".venv/bin/fer-lib weights own.weights.h5": "tests/cli/test_cli.py",
+    ".venv/bin/fer-lib weights own.weights.h5 --json": "tests/cli/test_cli.py",
     ".venv/bin/fer-lib audit": "tests/audit/test_audit.py",
     ".venv/bin/fer-lib audit docs/audit_example.yaml": "tests/audit/test_audit.py",
     ".venv/bin/fer-lib predict photo.jpg --model results/smoke/models/ckplus_svm_seed0 --annotate drawn": (

@@ -131,6 +131,10 @@ class Source:
             )
         return data
 
+    def text(self, name: str) -> str:
+        """Read a member as UTF-8 without its mark; other bytes become U+FFFD. Raise FerError as :meth:`read` does."""
+        return self.read(name).decode("utf-8", "replace").removeprefix("\ufeff")
+
     def items(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield (name, bytes) of the named members, in the order that the container reads fastest."""
         for name in self._storage_order(names):

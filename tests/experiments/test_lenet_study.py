@@ -524,7 +524,7 @@ def test_long_trainings_start_first_and_a_seed_ends_before_the_next(parts, monke
 
 def test_a_gpu_is_left_to_one_process(parts, monkeypatch):
     monkeypatch.setattr(lenet_study, "DEVICES", ["gpu:0"])
-    monkeypatch.setattr(parallel, "side_by_side", lambda *args, **kwargs: pytest.fail("workers"))
+    monkeypatch.setattr(parallel, "_pool", lambda jobs: pytest.fail("workers"))
     monkeypatch.setattr(lenet_study, "_train", lambda training: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         lenet_study.run(STUDY, parts, corpus="olivetti")
