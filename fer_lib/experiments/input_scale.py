@@ -177,9 +177,9 @@ def _in_bfloat16(
     """Compute the features at each scale in bfloat16; empty where the engine cannot on this processor."""
     try:
         engine = trunk.engine_of(network, replace(settings, trunk_precision="bfloat16"))
+        return {scale: _features(engine, network, images, *scale) for scale in _scales(sizes)}
     except FerError:
         return {}
-    return {scale: _features(engine, network, images, *scale) for scale in _scales(sizes)}
 
 
 def _errors(found: np.ndarray | None, reference: np.ndarray) -> dict[str, float]:

@@ -211,6 +211,9 @@ def in_batches(
     return into
 
 
+NO_KERNEL = "primitive descriptor"  # oneDNN's words for a precision that it lacks, such as under ONEDNN_MAX_CPU_ISA
+
+
 class KerasEngine:
     """Run the network in Keras, on its backend and device, compiled by XLA where possible."""
 
@@ -218,11 +221,16 @@ class KerasEngine:
         network = _computing_in({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision], network)
         parts = [layers.Flatten(dtype="float32")(tensor) for tensor in network.outputs]
         joined = layers.Concatenate(dtype="float32")(parts) if len(parts) > 1 else parts[0]
-        self.run = one_at_a_time(keras.Model(network.inputs, joined))
+        self.run, self.precision = one_at_a_time(keras.Model(network.inputs, joined)), precision
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Compute the features of one batch."""
-        return self.run(faces)
+        try:
+            return self.run(faces)
+        except Exception as error:  # each backend raises its own
+            if self.precision == "bfloat16" and NO_KERNEL in str(error):
+                raise _no_bfloat16() from error
+            raise
 
 
 class OpenVinoEngine:
@@ -243,10 +251,10 @@ class OpenVinoEngine:
         options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": cores()}
         try:
             self.compiled = found.compile_model(convert(network), "CPU", options)
-        except RuntimeError as error:  # oneDNN has no kernel, such as under a low ONEDNN_MAX_CPU_ISA
-            if precision != "bfloat16":
-                raise
-            raise _no_bfloat16() from error
+        except RuntimeError as error:
+            if precision == "bfloat16" and NO_KERNEL in str(error):
+                raise _no_bfloat16() from error
+            raise
         # A request serves one call at a time. It must not belong to a thread: with one core, Keras reads the batches in
         # a thread of TensorFlow, for which Python clears such data after each call, and the process would crash.
         self.idle: deque[Any] = deque()

@@ -39,14 +39,12 @@ def found():
     return input_scale.measure(networks, SIZES, SETTINGS, learn=faces_of(60, 0), test=faces_of(60, 1))
 
 
-@pytest.mark.bfloat16
 def test_each_trunk_has_each_scale_with_and_without_the_mean(found):
     assert len(found) == 2 * 2 * 2
     assert not found[["trunk", "divisor", "centred"]].duplicated().any()
     assert found.drop(columns=["bfloat16_of_norm", "bfloat16_of_variation"]).notna().all(axis=None)
 
 
-@pytest.mark.bfloat16
 def test_an_offset_that_expects_large_pixels_hides_small_ones(found):
     kept = found[~found["centred"]].set_index(["trunk", "divisor"])["variation"]
     assert kept["given", 255] < 0.05 < 0.2 < kept["given", 1]
@@ -55,7 +53,6 @@ def test_an_offset_that_expects_large_pixels_hides_small_ones(found):
     assert after["given", 255] < after["given", 1] <= 1
 
 
-@pytest.mark.bfloat16
 def test_the_probe_is_scored_and_its_sure_answers_are_a_share(found):
     assert (found["accuracy"] > 0.9).all()  # brightness can be read off linearly at any scale
     assert ((found["low"] < found["accuracy"]) & (found["accuracy"] <= found["high"])).all()

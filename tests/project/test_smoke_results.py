@@ -1,9 +1,10 @@
 """Test the smoke profile's numbers, which nbval does not compare because processors differ in the last bits.
 
 They are read from what the notebooks left behind in this test run (nbval runs first); run alone, the notebooks that
-train are executed here. The tolerances are wider than the spread between seeds and narrower than a fault: seeds 0 to 3
-of the CNN gave 0.60 to 0.78 categorical, 0.908 to 0.926 binary and a loss of 0.65 to 0.96 nats; taught shuffled labels
-it gave 0.25, 0.857 and 1.82. A test plants this fault, and faces that stand on their heads.
+train are executed here. The tolerances are wider than the spread between seeds and narrower than a fault: seeds 0 to 5
+of the CNN gave 0.59 to 0.83 categorical, 0.889 to 0.960 binary and a loss of 0.52 to 1.30 nats, under AMX and
+under AVX2, which moves one seed's numbers as far as another seed does; taught shuffled labels it
+gave 0.25, 0.857 and 1.82. A test plants this fault, and faces that stand on their heads.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PROJECT = Path(__file__).parents[2]
 SEED = 0
 # test faces of the smoke profile, seed 0: expected value and tolerance
 EXPECTED = {
-    "baseline_cnn": {"categorical_accuracy": (0.78, 0.12), "binary_accuracy": (0.944, 0.03), "loss": (0.58, 0.3)},
+    "baseline_cnn": {"categorical_accuracy": (0.71, 0.2), "binary_accuracy": (0.924, 0.045), "loss": (0.91, 0.5)},
     "resnet50_mlp": {"binary_accuracy": (6 / 7, 0.01), "loss": (1.95, 0.15)},
     "class_priors": {"categorical_accuracy": (0.25, 1e-9), "binary_accuracy": (6 / 7, 1e-9), "loss": (1.8130433, 1e-6)},
 }
