@@ -21,6 +21,7 @@ import yaml
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -99,6 +100,15 @@ def test_uv_lock_is_in_step_with_pyproject():
         locked.add((need["name"], str(specifier), tuple(need.get("extras", ())), extra.group(1) if extra else ""))
     assert locked == expected
     assert LOCK["requires-python"].replace(" ", "") == PROJECT["requires-python"]
+
+
+def test_an_upper_bound_is_the_next_minor_version_after_the_locked_one():
+    """What nobody has tried is not installed, and a bound that lags behind the lock would hold back what was."""
+    needs = [(need.name, each) for need in map(Requirement, PROJECT["dependencies"]) for each in need.specifier]
+    bounds = {name: each.version for name, each in needs if each.operator == "<"}
+    locked = {name: Version(version) for name, version in exported() if name in bounds}
+    assert sorted(locked) == ["keras", "scikit-learn"]
+    assert {name: f"{each.major}.{each.minor + 1}" for name, each in locked.items()} == bounds
 
 
 def test_direct_dependencies_are_there_on_every_system_and_python():
