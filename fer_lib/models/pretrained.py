@@ -12,7 +12,7 @@ from fer_lib.errors import FerError, first_line
 from fer_lib.models import weights_file, weights_report
 from fer_lib.settings import WEIGHTS_NAMES
 from fer_lib.utils.files import file_sha256
-from fer_lib.utils.safe_load import load_weights
+from fer_lib.utils.safe_load import load_weights, newer_keras
 
 IMAGENET_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"  # as Keras names its download
 
@@ -59,26 +59,34 @@ def load_trunk_weights(trunk: keras.Model, path: str | Path, *, network: str = "
 
     Raises:
         FerError: the file is missing, far too large, truncated, or of another kind or network, or its card is damaged
-            or of other weights.
+            or of other weights. If a newer Keras wrote the file, by itself or its card, the message names that version.
     """
     path = weights_file.readable(path)
-    weights_file.read_card(path, network=network)
+    card = weights_file.read_card(path, network=network)
     try:
         own, theirs = trunk.count_params(), weights_report.parameters_in(path)
         if theirs > own:
             raise ValueError(f"it has {theirs:,} parameters, and the network {own:,}")
         load_weights(trunk, path)
-    except FerError:
-        raise
-    except (OSError, EOFError, KeyError, BadZipFile) as error:
-        raise FerError(
-            f"{path.name} is truncated or not a weights file ({first_line(error)}); fetch it again."
-        ) from None
     except Exception as error:  # keras, h5py and zipfile each raise their own errors if the contents do not fit
-        raise FerError(
-            f"{path.name} does not contain the weights of {network} without top ({first_line(error)}); it should have "
-            f"been saved from keras.applications.{network}(include_top=False)."
-        ) from None
+        raise _refusal(path, network, error, newer_keras(path, card and card["packages"].get("keras"))) from None
+
+
+def _refusal(path: Path, network: str, error: Exception, newer: str | None) -> FerError:
+    """Say in one sentence why a weights file could not be read; ``newer`` is the newer Keras that wrote it, or None."""
+    if newer:
+        return FerError(
+            f"{path.name} cannot be read as weights of {network} without top ({first_line(error)}); Keras {newer} "
+            f"wrote it, and this is {keras.__version__}: upgrade Keras, or save the weights again with this version."
+        )
+    if isinstance(error, FerError):
+        return error
+    if isinstance(error, (OSError, EOFError, KeyError, BadZipFile)):
+        return FerError(f"{path.name} is truncated or not a weights file ({first_line(error)}); fetch it again.")
+    return FerError(
+        f"{path.name} does not contain the weights of {network} without top ({first_line(error)}); it should have "
+        f"been saved from keras.applications.{network}(include_top=False)."
+    )
 
 
 def weights_origin(weights: str) -> dict[str, Any]:

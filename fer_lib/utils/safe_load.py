@@ -65,7 +65,7 @@ def read_network(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # keras, zipfile, h5py and json each raise their own
-        if (wrote := _keras_that_wrote(path)) and _minor(wrote) > _minor(keras.__version__):
+        if wrote := newer_keras(path):
             raise FerError(
                 f"{path.name} was written by Keras {wrote}; this is {keras.__version__}: upgrade Keras, or save the "
                 "network again with this version."
@@ -142,14 +142,33 @@ def _named_by_content(path: Path) -> Iterator[Path]:
         yield named
 
 
-def _keras_that_wrote(path: Path) -> str | None:
-    """Read from a ``.keras`` file which version wrote it; None if it does not say."""
+def newer_keras(path: Path, said: object = None) -> str | None:
+    """Name the version of Keras that wrote a file, if it is a later minor version than this one's; else None.
+
+    Args:
+        path: a ``.keras`` file or HDF5 in Keras 2's layout, which say it themselves, or a ``.weights.h5``, which does
+            not.
+        said: the version by another source, such as the file's card, where the file itself does not say it.
+    """
+    from fer_lib.backend import keras
+
+    wrote = _keras_that_wrote(path) or said
+    wrote = wrote.decode("utf-8", "replace") if isinstance(wrote, bytes) else wrote
+    if not isinstance(wrote, str) or not re.fullmatch(r"[0-9a-z.+-]{1,40}", wrote):
+        return None
+    return wrote if _minor(wrote) > _minor(keras.__version__) else None
+
+
+def _keras_that_wrote(path: Path) -> object:
+    """Read from a file which version wrote it, as it stands there; None if it does not say."""
     try:
+        if not zipfile.is_zipfile(path):
+            with h5py.File(path, "r") as file:
+                return file.attrs.get("keras_version")
         with zipfile.ZipFile(path) as archive:
-            said = json.loads(archive.read("metadata.json"))["keras_version"]
+            return json.loads(archive.read("metadata.json"))["keras_version"]
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile):
         return None
-    return said if isinstance(said, str) and re.fullmatch(r"[0-9a-z.+-]{1,40}", said) else None
 
 
 def _minor(version: str) -> tuple[int, ...]:

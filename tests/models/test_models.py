@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import urllib.error
+import zipfile
 
 import h5py
 import numpy as np
@@ -277,6 +279,39 @@ def test_weights_of_other_sizes_are_refused(tmp_path, name):
     path = tmp_path / name
     SAVERS[name](tiny_network(units=5), path)
     assert "does not contain the weights of ResNet50 without top" in refusal(tiny_network(units=2), path)
+
+
+def claim_version(path, version: str) -> None:
+    """Let a file say that another version of Keras wrote it; a ``.weights.h5`` says nothing."""
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        content["metadata.json"] = json.dumps({"keras_version": version}).encode()
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, part in content.items():
+                archive.writestr(name, part)
+    else:
+        with h5py.File(path, "a") as file:
+            file.attrs["keras_version"] = version
+
+
+@pytest.mark.parametrize("name", ["own.keras", "own.h5"])
+@pytest.mark.parametrize(("version", "is_named"), [("99.1.2", True), (keras.__version__, False), ("2.12.0", False)])
+def test_unreadable_weights_of_a_newer_keras_say_so(tmp_path, name, version, is_named):
+    path = tmp_path / name
+    SAVERS[name](tiny_network(units=5), path)
+    claim_version(path, version)
+    said = refusal(tiny_network(units=2), path)
+    assert (f"; Keras 99.1.2 wrote it, and this is {keras.__version__}: upgrade Keras" in said) == is_named
+
+
+@pytest.mark.parametrize("name", ["own.keras", "own.h5"])
+def test_weights_of_a_newer_keras_that_fit_are_read(tmp_path, name):
+    written, read = tiny_network(), tiny_network()
+    SAVERS[name](written, tmp_path / name)
+    claim_version(tmp_path / name, "99.1.2")
+    pretrained.load_trunk_weights(read, tmp_path / name)
+    assert same_weights(written, read)
 
 
 def test_a_missing_file_and_a_folder_are_refused_with_the_alternatives(tmp_path):

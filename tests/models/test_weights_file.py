@@ -213,6 +213,14 @@ def test_another_network_whose_card_claims_resnet50_is_refused(own, trunk):
         weights_report.describe(own)
 
 
+@pytest.mark.parametrize(("version", "said"), [("99.1.2", "; Keras 99.1.2 wrote it"), ("3.0.0", "does not contain")])
+def test_weights_that_do_not_fit_name_the_newer_keras_of_their_card(tmp_path, version, said):
+    assert "keras_version" not in h5py.File(weights_file.save(tiny(), tmp_path / "a.weights.h5", card())).attrs
+    own = weights_file.save(tiny(), tmp_path / "own.weights.h5", card(packages={"keras": version}))
+    with pytest.raises(FerError, match=said):
+        pretrained.load_trunk_weights(tiny(units=5), own)
+
+
 def test_a_truncated_file_is_refused_with_its_card_and_without(saved, tmp_path):
     half = tmp_path / "own.weights.h5"
     with open(saved, "rb") as whole:
