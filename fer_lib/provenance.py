@@ -116,8 +116,8 @@ def _read(file: str, _changed: int) -> dict[str, Any]:
 def varying_engine(settings: Any) -> str | None:
     """Name the engine whose version is part of the result: OpenVINO in bfloat16; None if the settings ask for another.
 
-    In float32 OpenVINO's releases 2025.1 to 2026.4 give the same bits, in bfloat16 they differ as much as bfloat16 from
-    float32 (``docs/reliability.md``).
+    OpenVINO's releases 2025.1.0 and 2026.4.1 gave the same features in both precisions. An earlier measurement, which
+    could not be repeated, found them apart in bfloat16 (``docs/reliability.md``), so results in it name the release.
 
     Args:
         settings: settings as plain values, at any depth.
