@@ -1,7 +1,9 @@
 """Test that model and weights files which claim too much or reach outside themselves are rejected early."""
 
 import json
+import tomllib
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -123,6 +125,32 @@ def test_a_classifier_of_each_kind_is_read_with_the_counter_of_any_version(tmp_p
     read = safe_load.read_pipeline(tmp_path / "svm.skops")
     assert type(read[0].n_samples_seen_) is count
     np.testing.assert_array_equal(read.predict(faces), written.predict(faces))
+
+
+SAVED = Path(__file__).parent / "saved_classifiers"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize("version", ["1.7", "1.9"])
+def test_a_file_that_another_version_of_scikit_learn_wrote_gives_the_answers_it_gave_there(version, monkeypatch):
+    monkeypatch.syspath_prepend(str(SAVED))
+    import write
+
+    expected = json.loads(write.EXPECTED.read_text(encoding="utf-8"))[version]
+    features, _ = write.faces()
+    file = SAVED / f"scikit-learn-{version}.skops"
+    with zipfile.ZipFile(file) as archive:
+        assert expected["scikit-learn"] in archive.read("schema.json").decode()
+    read = safe_load.read_pipeline(file)
+    assert read.predict(features).tolist() == expected["labels"]
+    np.testing.assert_allclose(read.decision_function(features), expected["decision"], rtol=1e-9, atol=1e-12)
+
+
+def test_the_locked_scikit_learn_is_one_of_those_whose_files_are_read():
+    locked = tomllib.loads((Path(__file__).parents[2] / "uv.lock").read_text(encoding="utf-8"))["package"]
+    (version,) = [each["version"] for each in locked if each["name"] == "scikit-learn"]
+    minor = ".".join(version.split(".")[:2])
+    assert (SAVED / f"scikit-learn-{minor}.skops").is_file(), "run tests/utils/saved_classifiers/write.py"
 
 
 def tiny() -> keras.Model:
