@@ -50,7 +50,10 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     )
     compare.add_argument("second", metavar="B", help="the other folder, such as results/reference/paper")
     compare.add_argument(
-        "--rtol", metavar="R", type=float, default=0.0, help="relative tolerance for numbers (default: %(default)s)"
+        "--rtol",
+        metavar="R",
+        default="0",
+        help="relative tolerance for numbers: one for all, or by kind, as tables=1e-3,metrics=1e-6 (default: 0)",
     )
     compare.add_argument(
         "--within-intervals",
@@ -58,7 +61,9 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
         help="accept estimates that lie within each other's 95 %% intervals",
     )
     compare.add_argument(
-        "--numbers-only", action="store_true", help="accept different wording if the numbers are the same"
+        "--numbers-only",
+        action="store_true",
+        help="accept different wording of the same numbers, and other pixels of figures that draw the same data",
     )
     compare.add_argument("--json", action="store_true", help="print the differences as JSON")
     compare.epilog = (
@@ -105,9 +110,9 @@ def _audit(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from fer_lib.report.compare import compare
+    from fer_lib.report.compare import compare, tolerances
 
-    found = compare(arguments.first, arguments.second, rtol=arguments.rtol)
+    found = compare(arguments.first, arguments.second, rtol=tolerances(arguments.rtol))
     failing = found.failing(numbers_only=arguments.numbers_only, within_intervals=arguments.within_intervals)
     if arguments.json:
         say(json.dumps(found.as_json(), indent=2))

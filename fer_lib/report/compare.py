@@ -11,12 +11,12 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, nearest
 from fer_lib.provenance import figures_of
 
 KINDS = ("tables", "metrics", "histories", "predictions")
@@ -27,7 +27,8 @@ VOLATILE = {"provenance", "seconds", "panels", "sha256"}
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _INTERVAL = re.compile(r"\[([-+−]?[\d.,]+), ([-+−]?[\d.,]+)\]")
-_KINDS_OF_DIFFERENCE = ("only one has it", "layout", "numbers", "inside intervals", "wording", "pixels")
+_KINDS_OF_DIFFERENCE = ("only one has it", "layout", "numbers", "inside intervals", "wording", "pixels", "drawing")
+_DRAWN = "Drawn data"  # the digest in a figure's PNG, of :func:`fer_lib.figures.drawn.digests`
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class Difference:
     Attributes:
         name: the file, such as ``"tables/chen2023_table2.csv"``.
         kind: ``"only one has it"``, ``"layout"`` (other columns, rows or keys), ``"numbers"``, ``"inside intervals"``
-            (numbers differ, each inside the other's 95 % interval), ``"wording"`` (the same numbers in other words) or
-            ``"pixels"``.
+            (numbers differ, each inside the other's 95 % interval), ``"wording"`` (the same numbers in other words),
+            ``"pixels"`` or ``"drawing"`` (other pixels, as of another Matplotlib, that show the same data by the
+            digests in both figures).
         text: what differs, and by how much.
     """
 
@@ -55,8 +57,8 @@ class Comparison:
     differences: list[Difference]
 
     def failing(self, *, numbers_only: bool = False, within_intervals: bool = False) -> list[Difference]:
-        """Select the differences that count: wording and numbers inside intervals can be left out."""
-        passed = {"wording"} if numbers_only else set()
+        """Select the differences that count: wording with drawing, and numbers inside intervals, can be left out."""
+        passed = {"wording", "drawing"} if numbers_only else set()
         passed |= {"inside intervals"} if within_intervals else set()
         return [difference for difference in self.differences if difference.kind not in passed]
 
@@ -67,6 +69,7 @@ class Comparison:
         parts = [f"{self.compared - len(shared)} of {self.compared} shared results are equal"]
         said = {"layout": "have another layout", "numbers": "differ in numbers", "wording": "differ in wording alone"}
         said |= {"inside intervals": "differ inside each other's 95 % intervals", "pixels": "differ in pixels"}
+        said |= {"drawing": "draw the same data in other pixels"}
         parts += [f"{counts[kind]} {words}" for kind, words in said.items() if counts[kind]]
         only = counts["only one has it"]
         return "; ".join(parts) + (f"; {only} exist in one folder only" if only else "") + "."
@@ -76,21 +79,45 @@ class Comparison:
         return {"compared": self.compared, "differences": [asdict(one) for one in self.differences]}
 
 
-def compare(first: str | Path, second: str | Path, *, rtol: float = 0.0) -> Comparison:
+def tolerances(text: str) -> dict[str, float]:
+    """Read a tolerance for all kinds of results, ``"1e-6"``, or for some: ``"tables=1e-3,metrics=1e-6"``.
+
+    Returns:
+        The relative tolerance of each of ``KINDS``; 0 for one that the text does not name.
+
+    Raises:
+        FerError: a word is no number, or no kind of results has that name.
+    """
+    asked = dict(part.rpartition("=")[::2] for part in text.replace(" ", "").split(","))
+    given = dict.fromkeys(KINDS, asked[""]) if list(asked) == [""] else asked
+    for kind, value in given.items():
+        if kind not in KINDS:
+            raise FerError(
+                f"There is no tolerance of {kind!r}{nearest(kind, KINDS)}; give one number, or one for some of "
+                f"{', '.join(KINDS)}, such as tables=1e-3,metrics=1e-6."
+            )
+        if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", value, re.IGNORECASE):
+            raise FerError(f"The relative tolerance is {value!r}; it should be a number, such as 1e-6.")
+    return {kind: float(given.get(kind, 0)) for kind in KINDS}
+
+
+def compare(first: str | Path, second: str | Path, *, rtol: float | Mapping[str, float] = 0.0) -> Comparison:
     """Compare two folders of results file by file.
 
     Args:
         first: one profile's results (such as ``results/paper``, whose figures are in ``figures/paper``), or a folder
             that contains ``results`` and ``figures``.
         second: the other, of either form.
-        rtol: numbers that differ by this share of the larger one, or less, count as equal.
+        rtol: numbers that differ by this share of the larger one, or less, count as equal; by kind, as of
+            :func:`tolerances`, or one for all.
 
     Raises:
         FerError: a folder does not exist, contains no results, or contains those of several profiles where the other
             folder contains one.
     """
-    if not 0 <= rtol < 1:
-        raise FerError(f"The relative tolerance is {rtol}; it should be 0 or more and less than 1.")
+    allowed = dict(rtol) if isinstance(rtol, Mapping) else dict.fromkeys(KINDS, rtol)
+    if wrong := [each for each in allowed.values() if not 0 <= each < 1]:
+        raise FerError(f"The relative tolerance is {wrong[0]}; it should be 0 or more and less than 1.")
     files = [_files(Path(folder).expanduser()) for folder in (first, second)]
     profiles = [sorted(found) for found in files]
     if len(profiles[0]) == len(profiles[1]) == 1:
@@ -106,7 +133,7 @@ def compare(first: str | Path, second: str | Path, *, rtol: float = 0.0) -> Comp
     for prefix, ours, theirs in pairs:
         compared += len(ours.keys() & theirs.keys())
         for name in sorted(ours.keys() | theirs.keys()):
-            found = _difference(name, ours.get(name), theirs.get(name), rtol)
+            found = _difference(name, ours.get(name), theirs.get(name), allowed.get(name.partition("/")[0], 0.0))
             differences += [Difference(prefix + name, *found)] if found else []
     return Comparison(compared, differences)
 
@@ -160,20 +187,22 @@ def _picture_difference(ours: Path, theirs: Path) -> tuple[str, str] | None:
     import numpy as np
     from PIL import Image
 
-    pixels = []
+    pixels, drawn = [], []
     for path in (ours, theirs):
         try:
             with Image.open(path) as picture:
                 pixels.append(np.asarray(picture.convert("RGB"), dtype=np.int16))
+                drawn.append(getattr(picture, "text", {}).get(_DRAWN))
         except (OSError, ValueError):
             return "pixels", f"{path} is not a readable image"
     sizes = [f"{one.shape[1]}×{one.shape[0]}" for one in pixels]
+    kind = "drawing" if drawn[0] and drawn[0] == drawn[1] else "pixels"
     if sizes[0] != sizes[1]:
-        return "pixels", f"sizes {sizes[0]} and {sizes[1]}"
+        return kind, f"sizes {sizes[0]} and {sizes[1]}"
     apart = np.abs(pixels[0] - pixels[1]).max(axis=2)
     if not apart.any():
         return None
-    return "pixels", f"{(apart > 0).mean():.2%} of the pixels differ, by up to {apart.max()} of 255"
+    return kind, f"{(apart > 0).mean():.2%} of the pixels differ, by up to {apart.max()} of 255"
 
 
 def _array_difference(ours: Path, theirs: Path, rtol: float) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fer_lib import cli
 from fer_lib.errors import FerError
-from fer_lib.report.compare import compare
+from fer_lib.report.compare import KINDS, compare, tolerances
 
 METRICS = {"name": "m", "values": {"scores": [{"metric": "loss", "value": 1.78, "low": 1.7, "high": 1.9, "faces": 10}]}}
 
@@ -145,6 +145,57 @@ def test_the_tolerance_is_relative_to_the_larger_number(pair):
     assert only(compare(*pair, rtol=0.05 / 2.25 * 0.999)).kind == "numbers"
 
 
+def test_each_kind_of_result_has_its_own_tolerance(pair):
+    write(pair[1], "results/paper/histories/h.csv", "epoch,loss,seconds\n1,2.5,10\n2,2.2501,11\n")
+    write(pair[1], "results/paper/predictions/p.csv", "face,label,predicted\n1,0,3.0001\n")
+    assert [one.name for one in compare(*pair, rtol=tolerances("1e-3")).differences] == []
+    found = compare(*pair, rtol=tolerances("histories=1e-3, tables=1e-2"))
+    assert only(found).name == "predictions/p.csv"
+    assert len(compare(*pair, rtol=tolerances("tables=1e-2")).differences) == 2
+
+
+def test_tolerances_are_read_from_words():
+    assert tolerances("1e-6") == dict.fromkeys(KINDS, 1e-6)
+    assert tolerances("tables=.5,metrics=1E-3") == {**dict.fromkeys(KINDS, 0.0), "tables": 0.5, "metrics": 0.001}
+    for wrong, said in {"tabels=1": "'tabels'.*tables", "tables=x": "'x'", "figures=1": "for some of tables"}.items():
+        with pytest.raises(FerError, match=said):
+            tolerances(wrong)
+    for wrong in ("", "tables=", "1e-3,tables=1", "tables=nan", "inf"):
+        with pytest.raises(FerError, match="tolerance"):
+            tolerances(wrong)
+
+
+def drawn(folder, digest, value):
+    from PIL import PngImagePlugin
+
+    text = PngImagePlugin.PngInfo()
+    if digest:
+        text.add_text("Drawn data", digest)
+    Image.fromarray(np.full((4, 5, 3), value, np.uint8)).save(folder / "figures/paper/f.png", pnginfo=text)
+
+
+@pytest.mark.parametrize(
+    ("digests", "kind"), [(("a", "a"), "drawing"), (("a", "b"), "pixels"), (("a", ""), "pixels"), (("", ""), "pixels")]
+)
+def test_other_pixels_of_the_same_data_are_told_apart(pair, digests, kind):
+    for folder, digest, value in zip(pair, digests, (0, 9), strict=True):
+        drawn(folder, digest, value)
+    found = compare(*pair)
+    assert only(found).kind == kind
+    assert bool(found.failing(numbers_only=True)) == (kind == "pixels")
+    assert found.failing() == found.differences
+    assert ("draw the same data in other pixels" in found.summary()) == (kind == "drawing")
+
+
+def test_the_digest_is_the_one_that_figures_are_saved_with(tmp_path):
+    from matplotlib.figure import Figure
+
+    from fer_lib.figures import drawn as digests
+    from fer_lib.report import compare as module
+
+    assert module._DRAWN in digests.digests(Figure())
+
+
 def test_an_infinite_or_missing_number_is_within_no_tolerance(pair):
     write(pair[1], "results/paper/histories/h.csv", "epoch,loss,seconds\n1,2.5,10\n2,nan,11\n")
     assert only(compare(*pair, rtol=0.99)).kind == "numbers"
@@ -219,3 +270,5 @@ def test_the_command_prints_the_differences_and_says_by_its_status_whether_there
     assert cli.main([*words, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["differences"][0]["kind"] == "wording"
     assert cli.main([*words, "--rtol", "2"]) == 2
+    assert cli.main([*words, "--rtol", "tabels=0.1"]) == 2
+    assert cli.main([*words, "--rtol", "tables=0.1,metrics=0", "--numbers-only"]) == 0
