@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
+from fer_lib.report.compare import KINDS, tolerances
 
 PROJECT = Path(__file__).parents[2]
 # modules of the standard library, and members of `os` and `signal`, that Windows lacks
@@ -82,6 +87,34 @@ def test_the_workflow_file_tries_the_library_on_windows_and_the_versions_weekly(
     kinds = weekly["jobs"]["versions"]["strategy"]["matrix"]["include"]
     assert sorted(kind["resolution"] for kind in kinds) == ["", "lowest"]
     assert kinds[0] == {"resolution": "lowest", "python": "3.11"}  # the lowest Python, too
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_both_ends_of_the_versions_are_compared_weekly_with_the_tolerances_of_the_page(tmp_path):
+    weekly = yaml.safe_load((PROJECT / ".github" / "workflows" / "weekly.yml").read_text(encoding="utf-8"))
+    *chains, compare = [step["run"] for step in weekly["jobs"]["results"]["steps"] if "run" in step]
+    assert len(chains) == 2
+    given = [dict(word.split("=") for word in chain.split()[2:]) for chain in chains]
+    assert [one.get("RESOLUTION", "") for one in given] == ["lowest", ""]
+    assert {one["PROFILE"] for one in given} == {"smoke"}
+    assert len({one["FER_STATE"] for one in given}) == 2  # neither may read what the other has cached
+    for chain, end in zip(chains, given, strict=True):
+        dry = subprocess.run([*chain.split(), "-n"], cwd=PROJECT, capture_output=True, text=True)
+        assert dry.returncode == 0, dry.stderr
+        assert f"exec .venv{'-lowest' * ('RESOLUTION' in end)}/bin/python workflow/run.py" in dry.stdout
+    page = (PROJECT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert compare in page
+    assert set(compare.split()) >= {given[0]["FER_OUTPUT"], given[1]["FER_OUTPUT"]}
+    arguments = compare.split()
+    stated = tolerances(arguments[arguments.index("--rtol") + 1])
+    rows = dict(re.findall(r"^\| (\w+) \| (\S+)", page.split("may differ by", 1)[1], re.M))
+    assert {kind: float(rows[kind]) for kind in KINDS} == stated
+    for folder in (tmp_path / one["FER_OUTPUT"] for one in given):
+        (folder / "results" / "smoke" / "tables").mkdir(parents=True)
+        (folder / "results" / "smoke" / "tables" / "a.csv").write_text("a\n1\n")
+    words = [sys.executable, "-m", "fer_lib.cli", *arguments[1:]]
+    done = subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_page_on_bits_has_the_measured_table(monkeypatch):
