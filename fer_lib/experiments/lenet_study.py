@@ -264,6 +264,7 @@ def _train(training: _Training) -> tuple[dict[str, Any], pd.DataFrame]:
 
 def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int, threads: str) -> str:
     """Name the folder of one training, after everything that its numbers depend on."""
+    # n_epochs stays: a finished training keeps its answers but no weights from which a longer one could continue
     own = {name: value for name, value in settings_dict(settings).items() if name not in STUDY_FIELDS}
     key = settings_hash(own, parts.fingerprint, seed, keras.backend.backend(), DEVICES, threads, code_hash.of(train))
     order = "shuffled" if settings.shuffle else "unshuffled"

@@ -16,7 +16,8 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation import metrics
 from fer_lib.models import public_cnns
-from fer_lib.settings import BaselineCnnSettings, PublicCnnSettings, settings_hash
+from fer_lib.settings import BaselineCnnSettings, PublicCnnSettings
+from fer_lib.utils.checkpoints import open_ended
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Trained:
     parameters: int
 
 
+@open_ended("epochs")
 def run(
     chosen: PublicCnnSettings,
     settings: BaselineCnnSettings,
@@ -47,14 +49,14 @@ def run(
     seed: int,
     checkpoints: Path,
 ) -> dict[str, Trained]:
-    """Train each chosen CNN, or read its last checkpoint; return them by name.
+    """Train each chosen CNN, or continue at its last checkpoint; return them by name.
 
     Args:
         chosen: which CNNs, and for how many epochs.
         settings: the traditional CNN's batch size, learning rate, augmentation and scaling.
         parts: ``"training"``, ``"validation"`` and ``"testing"`` faces.
         seed: seed of the weights, dropout, shuffling and augmentation.
-        checkpoints: a folder for exactly these faces and settings of training.
+        checkpoints: a folder for exactly these faces, seed and settings of training, whatever their ``epochs``.
 
     Raises:
         FerError: there is no such CNN, or a loss is not a number.
@@ -72,7 +74,7 @@ def run(
             training=learnt,
             validation=parts["validation"],
             seed=seed,
-            checkpoints=checkpoints / f"{name}-{settings_hash(own)}",
+            checkpoints=checkpoints / name,
         )
         seen = {part: training.predict(model, parts[part], settings=own) for part in ("validation", "testing")}
         scores = {part: metrics.score(seen[part], parts[part].labels, parts[part].class_names) for part in seen}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +52,25 @@ def test_it_is_trained_by_the_settings_of_the_traditional_cnn_and_found_again(tr
     again = public_cnns.run(chosen, settings, parts, seed=1, checkpoints=folder)["mini_xception"]
     np.testing.assert_allclose(again.testing, mine.testing, atol=1e-6)
     assert (seen[0].batch_size, seen[0].epochs, seen[0].rotation_range) == (14, 2, 0.0)
+
+
+def test_more_epochs_continue_a_finished_training_and_fewer_leave_it(trained, parts, tmp_path, monkeypatch):
+    kept, chosen, settings, found = trained
+    folder = shutil.copytree(kept, tmp_path / "kept")
+    began = []
+    real = training.FaceBatches.__init__
+    monkeypatch.setattr(
+        training.FaceBatches,
+        "__init__",
+        lambda batches, *given, **rest: began.append(rest.get("augment_with")) or real(batches, *given, **rest),
+    )
+    longer = public_cnns.run(replace(chosen, epochs=3), settings, parts, seed=1, checkpoints=folder)["mini_xception"]
+    assert [each for each in began if each] == [(1, 2)]  # the third epoch alone, counted from 0
+    pd.testing.assert_frame_equal(longer.history.iloc[:2], found["mini_xception"].history)
+    shorter = public_cnns.run(replace(chosen, epochs=1), settings, parts, seed=1, checkpoints=folder)["mini_xception"]
+    assert len(shorter.history) == 1
+    again = public_cnns.run(replace(chosen, epochs=3), settings, parts, seed=1, checkpoints=folder)["mini_xception"]
+    pd.testing.assert_frame_equal(again.history, longer.history)
 
 
 def test_without_any_the_history_is_empty(trained, parts, tmp_path):
