@@ -62,7 +62,7 @@ test: $(STAMP) ## lint and check types, then run every test and check every note
 	code=0; $(PY) -m pytest $(CHAIN) || code=$$?; wait $$other || code=$$?; cat "$$others"; exit $$code
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
-	@$(data_folder); exec $(PY) -m jupyterlab --notebook-dir=notebooks $(LAB_FLAGS)
+	@$(data_folder); exec $(PY) workflow/lab.py $(LAB_FLAGS)
 
 bench: $(STAMP) ## measure every speed claim against the usual way (BENCH names one; FER_DATA gives real faces)
 	$(if $(filter-out $(BENCHES),$(BENCH)),$(error BENCH=$(BENCH) is no benchmark: give some of $(BENCHES)))

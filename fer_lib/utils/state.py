@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fer_lib.errors import FerError
@@ -17,25 +19,30 @@ VARIABLE = "FER_STATE"
 FALLBACK = ".state"  # in the output folder
 #: Variables by which tools are told their place, with the usual one; all are asked before any is set.
 PLACES = {"XDG_CACHE_HOME": "~/.cache", "MPLCONFIGDIR": "~/.config/matplotlib", "IPYTHONDIR": "~/.ipython"}
+#: The same for JupyterLab, which `make lab` starts.
+JUPYTER = {"JUPYTER_DATA_DIR": "~/.local/share/jupyter", "JUPYTER_CONFIG_DIR": "~/.jupyter"}
 #: All that a run needs of the project's folder.
 SOURCES = ("fer_lib", "notebooks", "workflow")
 _TRIAL = bytes(4096)  # on a full disk an empty file can still be made
 
 
-def environment(output: Path) -> dict[str, str]:
-    """Build the variables that move tools' files into the state folder, where that is asked for or necessary.
+def environment(output: Path, places: Mapping[str, str] = PLACES) -> dict[str, str]:
+    """Build the variables that move tools' files into the state folder, where that is asked for or necessary; make it.
 
     Args:
         output: the folder that contains ``results``.
+        places: the usual places by variable.
 
     Returns:
         Values by variable; a variable that is set already is left as it is.
     """
     asked = _asked()
     moved = {}
-    for name, usual in PLACES.items():
+    for name, usual in places.items():
         if name not in os.environ and (asked or _fault(Path(usual).expanduser())):
             moved[name] = str((asked or output.absolute() / FALLBACK) / name.lower())
+            with suppress(OSError):  # IPython makes no folder whose parent is missing; who cannot write there says so
+                Path(moved[name]).mkdir(parents=True, exist_ok=True)
     return moved
 
 

@@ -190,7 +190,7 @@ case "$*" in
     *_base_executable*) echo "$0";;
     "-m venv .venv") [ {venv} = 0 ] || exit 1; mkdir -p .venv/bin; cp '{whole}' .venv/bin/python;;
     "venv "*) for last; do :; done; mkdir -p "$last/bin"; cp '{whole}' "$last/bin/python";;
-    *jupyterlab*) printf 'data: %s' "$FER_DATA";;
+    *lab.py*) printf 'data: %s' "$FER_DATA";;
     *run.py*) printf '%s|' "$PROFILE" "$FER_DATA" "$WEIGHTS" "$CLUSTER" "$GPUS" "$SEEDS" >'{log}.run';;
     *sync*) exit "${{INSTALL_EXIT:-0}}";;
 esac
@@ -396,7 +396,7 @@ def test_flags_reach_pytest_and_lab(workshop):
         "[python][-m][pytest][-k][packaging][-x]",
     ]
     lab = workshop.make("lab", "LAB_FLAGS=--no-browser", "FER_DATA=my data")
-    assert lab.calls == ["[python][-m][jupyterlab][--notebook-dir=notebooks][--no-browser]"]
+    assert lab.calls == ["[python][workflow/lab.py][--no-browser]"]
     assert lab.stdout == f"data: {workshop.here}/my data"
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from fer_lib.errors import FerError
@@ -24,11 +25,14 @@ runpy.run_path("workflow/run.py", run_name="__main__")
 """
 
 
+LAB = ["--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.allow_root=True"]
+
+
 @pytest.fixture
 def blocked(tmp_path, monkeypatch) -> Path:
     """A home below a plain file: nobody can write there, not even the administrator."""
     (tmp_path / "file").write_text("")
-    for name in (*state.PLACES, state.VARIABLE):
+    for name in (*state.PLACES, *state.JUPYTER, state.VARIABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "file" / "home"))
@@ -113,3 +117,39 @@ def test_snakemake_starts_with_a_home_that_cannot_be_written(tmp_path, blocked, 
     kept = tmp_path / ("own" if given == "FER_STATE" else "out/.state")
     assert (kept / "xdg_cache_home" / "snakemake").is_dir()
     assert (kept / "work" / ".snakemake").is_dir() == (given == "FER_STATE")
+
+
+def test_a_cell_runs_with_a_home_that_cannot_be_written(tmp_path, blocked):
+    cell = nbformat.v4.new_code_cell("import matplotlib\nfrom IPython.paths import get_ipython_dir\n1 + 1")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), tmp_path / "one.ipynb")
+    variables = {**os.environ, **state.environment(tmp_path / "out")}
+    words = [sys.executable, "-m", "papermill", str(tmp_path / "one.ipynb"), str(tmp_path / "done.ipynb")]
+    done = subprocess.run(words, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "not a writable location" not in done.stderr
+    (output,) = nbformat.read(tmp_path / "done.ipynb", 4).cells[0].outputs  # no warning beside it
+    assert output.data["text/plain"] == "2"
+    assert {path.name for path in (tmp_path / "out" / ".state").iterdir()} == {name.lower() for name in state.PLACES}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="make lab needs a POSIX shell")
+@pytest.mark.parametrize("given", ["FER_STATE", "FER_OUTPUT"])
+def test_jupyterlab_starts_with_a_home_that_cannot_be_written(tmp_path, blocked, given):
+    variables = {**os.environ, "PYTHONPATH": str(PROJECT), "FER_OUTPUT": str(tmp_path / "out")}
+    if given == "FER_STATE":
+        variables |= {"FER_STATE": os.path.relpath(tmp_path / "own", PROJECT)}
+    words = [sys.executable, "workflow/lab.py", *LAB]
+    lab = subprocess.Popen(words, cwd=PROJECT, env=variables, stderr=subprocess.PIPE, text=True)
+    try:
+        said = ""
+        for line in lab.stderr:
+            said += line
+            if "is running at" in line:
+                break
+        assert "is running at" in said, said[-2000:]
+        kept = tmp_path / ("own" if given == "FER_STATE" else "out/.state")
+        assert [*(kept / "jupyter_data_dir" / "runtime").iterdir()]
+    finally:
+        lab.kill()
+        lab.communicate()
