@@ -1,6 +1,7 @@
-"""Test that the library needs only Keras 3: all training tests pass under TensorFlow, the main under JAX and torch.
+"""Test that the library needs only Keras 3: every test runs under TensorFlow, some tiny trainings under JAX and torch.
 
-The project does not install torch; its test is skipped where it is missing.
+The trainings are those of models, comparators and `training`, one of each kind that a backend has a part in. The
+project does not install torch; its test is skipped where it is missing, and a weekly CI job installs it.
 """
 
 from __future__ import annotations
@@ -23,24 +24,35 @@ def run_python(*words: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-# what a backend has a part in, once: XLA compiles each model for seconds, ResNet50 and bfloat16 for minutes
-CHOSEN = "(resumed_run and 1) or no_number or (tail and openvino)"
-TRAINING = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_training.py", "-k", CHOSEN]
+# Trainings that a backend has a part in, each kind once and tiny: XLA compiles each model for seconds, ResNet50 and
+# bfloat16 for minutes.
+CHOSEN = [
+    "tests/test_training.py::test_a_resumed_run_ends_with_the_same_bits[1]",
+    "tests/test_training.py::test_a_loss_that_is_no_number_stops_with_the_epoch",
+    "tests/test_training.py::test_a_tail_is_trained_and_resumed_with_the_same_bits[openvino]",
+    "tests/models/test_initial_state.py::test_every_further_training_gives_the_numbers_of_a_new_network",
+    "tests/models/test_lenet.py::test_it_learns_and_the_row_is_of_the_best_validation",
+    "tests/comparators/test_comparator_networks.py::test_training_stops_early_where_faces_are_held_out",
+    "tests/comparators/test_comparator_networks.py::test_label_smoothing_reaches_the_loss_of_a_frozen_trunks_tail",
+    "tests/comparators/test_comparator_parts.py::test_a_network_starts_with_what_the_belief_networks_learnt",
+    "tests/comparators/test_comparator_parts.py::test_a_small_network_stops_where_the_held_out_faces_are_told_best",
+]
+TRAINING = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *CHOSEN]
 
 
-def test_training_tests_pass_under_jax(tmp_path):
+def test_tiny_trainings_pass_under_jax(tmp_path):
     # a program is compiled once, and in a third of the time: what runs for milliseconds need not be made fast
     quick = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     done = run_python(*TRAINING, KERAS_BACKEND="jax", JAX_DISABLE_MOST_OPTIMIZATIONS="1", **quick)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert re.search(r"^3 passed", done.stdout, re.M), done.stdout[-300:]
+    assert re.search(rf"^{len(CHOSEN)} passed", done.stdout, re.M), done.stdout[-300:]
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
-def test_training_tests_pass_under_torch():
+def test_tiny_trainings_pass_under_torch():
     done = run_python(*TRAINING, KERAS_BACKEND="torch")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert re.search(r"^3 passed", done.stdout, re.M), done.stdout[-300:]
+    assert re.search(rf"^{len(CHOSEN)} passed", done.stdout, re.M), done.stdout[-300:]
 
 
 def test_under_jax_nothing_imports_tensorflow():

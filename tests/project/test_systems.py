@@ -87,6 +87,9 @@ def test_the_workflow_file_tries_the_library_on_windows_and_the_versions_weekly(
     kinds = weekly["jobs"]["versions"]["strategy"]["matrix"]["include"]
     assert sorted(kind["resolution"] for kind in kinds) == ["", "lowest"]
     assert kinds[0] == {"resolution": "lowest", "python": "3.11"}  # the lowest Python, too
+    steps = [step.get("run", "") for step in weekly["jobs"]["torch"]["steps"]]
+    assert [step for step in steps if "torch" in step and "cpu" in step]
+    assert any("tests/test_backends.py" in step for step in steps)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
