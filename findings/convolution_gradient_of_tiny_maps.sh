@@ -5,10 +5,11 @@
 #   is the gradient of its weights, (C × N) by (N × F). A tuned library takes about the same time for both.
 # What happens (TensorFlow 2.21.0 on a CPU, which calls oneDNN for both): the convolution's gradient takes many times as
 #   long, and the values agree. oneDNN's kernel `brgconv_bwd_w` sums image by image, and an image has one pixel here.
-# Seen on an Intel processor with AMX, two cores, beside another program: float32 26.6 and 5.1 ms (5.2 times), bfloat16 54.1
-#   and 1.8 ms (29.7 times). Expected before the run: about once.
+# Expected before the run: about once. Seen on an Intel processor with AMX, two cores, beside another program: float32 26.6
+#   and 5.1 ms (5.2 times), bfloat16 54.1 and 1.8 ms (29.7 times); in a later run 5.7 and 22.9 times.
 # Why it matters: ResNet50 at 32 pixels ends with maps of one pixel. This gradient was half of its time in training.
-# The script fails if the ratio falls below 3.
+# What helps: reshape maps of one pixel to rows and multiply matrices, as the script's second way does.
+# The script fails if the ratio falls below 3 in either precision.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -58,5 +59,5 @@ for kind in (tf.float32, tf.bfloat16):
     slow, fast = milliseconds(as_convolution, *given), milliseconds(as_product, *given)
     ratios.append(slow / fast)
     print(f"{kind.name}: convolution {slow:.1f} ms, product {fast:.1f} ms, ratio {slow / fast:.1f}; values differ by {apart:.0e}")
-sys.exit(0 if max(ratios) >= 3 else "changed: the two take about the same time")
+sys.exit(0 if min(ratios) >= 3 else "changed: the two take about the same time")
 EOF
