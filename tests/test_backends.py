@@ -31,7 +31,7 @@ CHOSEN = [
     "tests/test_training.py::test_a_loss_that_is_no_number_stops_with_the_epoch",
     "tests/test_training.py::test_a_tail_is_trained_and_resumed_with_the_same_bits[openvino]",
     "tests/models/test_initial_state.py::test_every_further_training_gives_the_numbers_of_a_new_network",
-    "tests/models/test_lenet.py::test_it_learns_and_the_row_is_of_the_best_validation",
+    "tests/experiments/test_lenet_study.py::test_it_learns_and_the_row_is_of_the_best_validation",
     "tests/comparators/test_comparator_networks.py::test_training_stops_early_where_faces_are_held_out",
     "tests/comparators/test_comparator_networks.py::test_label_smoothing_reaches_the_loss_of_a_frozen_trunks_tail",
     "tests/comparators/test_comparator_parts.py::test_a_network_starts_with_what_the_belief_networks_learnt",
