@@ -231,6 +231,7 @@ def test_copies_of_training_faces_are_left_out_of_the_other_parts(faces):
     assert own_network_scores.headline(table)["n"] == len(private)
 
 
+@pytest.mark.bfloat16
 def test_the_command_trains_and_writes_what_the_package_contains(tmp_path):
     changes = json.dumps({"width": 2, "epochs": 1, "batch_size": 64, "warmup_epochs": 0})
     words = ["--generated", "350", "--out", str(tmp_path / "made"), "--changes", changes]
