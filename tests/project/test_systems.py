@@ -138,8 +138,9 @@ def test_a_difference_of_one_bit_is_no_equality(monkeypatch):
     one = np.ones(3, np.float32)
     assert same_bits.difference(one, one.copy()) == 0
     assert same_bits.difference(one, np.nextafter(one, np.float32(2))) == pytest.approx(2.0**-23)
-    found = {"tensorflow": {"a": one, "a @ 7": one * 2}, "tensorflow on one core": {"a": one}}
-    rows = same_bits.rows(found)
+    ways = {"a": one, "a @ 7": one * 2, "a @ order": one, "a @ threads": one * 3}
+    rows = same_bits.rows({"tensorflow": ways, "tensorflow on one core": {"a": one}})
     assert rows["a"]["one core, two (TensorFlow)"] == 0
     assert rows["a"]["JAX, TensorFlow"] is None
-    assert rows["a"]["batch sizes"] == 1
+    assert rows["a"]["the same again"] is None
+    assert [rows["a"][name] for name in dict.fromkeys(same_bits.WITHIN.values())] == [1, 0, 2]

@@ -1,8 +1,8 @@
-"""Measure which results are bit-equal over batch sizes, cores, backends and an older processor's instructions.
+"""Measure which results are bit-equal over batches, threads, cores, backends and older processors' instructions.
 
 ``python tests/stress/same_bits.py`` computes small versions of each kind of result in one process for each setting,
-writes ``same_bits.json`` next to this file and the table in ``docs/reliability.md``; some minutes on two cores. Initial
-weights and data are fixed, so that only the arithmetic differs.
+writes ``same_bits.json`` next to this file and the table in ``docs/reliability.md``; two to three minutes on two cores.
+Initial weights and data are fixed, so that only the arithmetic differs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 
@@ -25,11 +26,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 KEPT = Path(__file__).with_suffix(".json")
 PAGE = PROJECT / "docs" / "reliability.md"
 BATCHES = (1, 7)
+#: The columns that compare two ways within one setting, by the mark in the second's name.
+WITHIN = {"1": "batch sizes", "7": "batch sizes", "order": "order of the faces", "threads": "threads of OpenVINO"}
 #: The settings by name: backend, cores, further variables.
 SETTINGS = {
     "tensorflow": ("tensorflow", 2, {}),
+    "tensorflow again": ("tensorflow", 2, {}),
     "tensorflow on one core": ("tensorflow", 1, {}),
     "tensorflow as AVX2": ("tensorflow", 2, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
+    "tensorflow as AVX512_CORE": ("tensorflow", 2, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}),
+    "tensorflow as AVX512_CORE_BF16": ("tensorflow", 2, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}),
     "jax": ("jax", 2, {}),
     "jax on one core": ("jax", 1, {}),
     "torch": ("torch", 2, {}),
@@ -37,12 +43,15 @@ SETTINGS = {
 }
 #: The table's columns: what is compared with what.
 COLUMNS = {
+    "the same again": ("tensorflow", "tensorflow again"),
     "one core, two (TensorFlow)": ("tensorflow", "tensorflow on one core"),
     "one core, two (JAX)": ("jax", "jax on one core"),
     "one core, two (torch)": ("torch", "torch on one core"),
     "JAX, TensorFlow": ("tensorflow", "jax"),
     "torch, TensorFlow": ("tensorflow", "torch"),
     "oneDNN as on AVX2, as here": ("tensorflow", "tensorflow as AVX2"),
+    "as on AVX-512, as here": ("tensorflow", "tensorflow as AVX512_CORE"),
+    "as on AVX-512 with bfloat16, as here": ("tensorflow", "tensorflow as AVX512_CORE_BF16"),
 }
 
 
@@ -79,13 +88,13 @@ def rows(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float |
     """Compare the arrays of the settings; a difference is a share of the largest value, None was not measured."""
     made: dict[str, dict[str, float | None]] = {}
     for name in found["tensorflow"]:
-        kind, _, size = name.partition(" @ ")
-        if size:
+        kind, _, way = name.partition(" @ ")
+        if way:
             pairs = [(arrays[name], arrays[kind]) for arrays in found.values() if name in arrays]
-            before = made[kind].get("batch sizes") or 0.0
-            made[kind]["batch sizes"] = max(before, *(difference(*pair) for pair in pairs))
+            before = made[kind].get(WITHIN[way]) or 0.0
+            made[kind][WITHIN[way]] = max(before, *(difference(*pair) for pair in pairs))
             continue
-        made[kind] = {"batch sizes": None}
+        made[kind] = dict.fromkeys(WITHIN.values())
         for column, (first, second) in COLUMNS.items():
             both = [found[each][kind] for each in (first, second) if each in found and kind in found[each]]
             made[kind][column] = difference(*both) if len(both) == 2 else None
@@ -101,7 +110,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 def table(content: dict) -> str:
     """Format the record as the page's table."""
-    columns = ["batch sizes", *COLUMNS]
+    columns = [*dict.fromkeys(WITHIN.values()), *COLUMNS]
     lines = ["| result | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, found in content["rows"].items():
         cells = ["–" if found[key] is None else f"{found[key]:.0e}" if found[key] else "equal" for key in columns]
@@ -122,7 +131,7 @@ def compute(file: Path) -> None:
     """Compute every kind of result in this process and save the arrays by name."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(os.environ["FER_CORES"])])
-    np.savez(file, **features(), **training(), **classifiers(), **metrics())
+    np.savez(file, **features(), **training(), **classifiers(), **metrics(), **figure())
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -148,10 +157,11 @@ def network(width: int = 64):
 
 
 def features() -> dict[str, np.ndarray]:
-    """Run the network on each engine, on all faces at once and in other batch sizes."""
+    """Run the network on each engine: on all faces at once, in other batch sizes, in another order, on one thread."""
     from fer_lib.models.trunk import engine_of
 
     made, faces, trunk = {}, noise(42, 48, 48, 3) / 255, network()
+    order = np.random.default_rng(2).permutation(len(faces))
     for engine in ("keras", "openvino"):
         for precision in ("float32", "bfloat16"):
             name = f"features, {'Keras' if engine == 'keras' else 'OpenVINO'}, {precision}"
@@ -161,11 +171,22 @@ def features() -> dict[str, np.ndarray]:
                 for size in BATCHES:
                     parts = [run(faces[start : start + size]) for start in range(0, len(faces), size)]
                     made[f"{name} @ {size}"] = np.concatenate(parts)
+                made[f"{name} @ order"] = run(faces[order])[np.argsort(order)]
+                if engine == "openvino":
+                    made[f"{name} @ threads"] = on_one_thread(trunk, precision)(faces)
             except Exception:  # of any engine: as on AVX2 oneDNN refuses bfloat16 (docs/reliability.md)
                 if precision != "bfloat16":
                     raise
-                made.pop(name, None)
+                made = {kept: found for kept, found in made.items() if kept.partition(" @ ")[0] != name}
     return made
+
+
+def on_one_thread(trunk, precision: str):
+    """Compile the network for OpenVINO with one stream of one thread, where the project asks for more."""
+    from fer_lib.models import trunk as engines
+
+    with mock.patch.multiple(engines, WORKERS=1, cores=lambda: 1):
+        return engines.OpenVinoEngine(trunk, precision)
 
 
 def training() -> dict[str, np.ndarray]:
@@ -210,6 +231,16 @@ def metrics() -> dict[str, np.ndarray]:
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     scores = evaluation.score(probabilities, np.arange(700) % 7, names)
     return {"metrics and intervals": scores.select_dtypes("number").to_numpy(np.float64)}
+
+
+def figure() -> dict[str, np.ndarray]:
+    """Draw a confusion matrix, and take the digest of the data in it."""
+    from fer_lib.evaluation import metrics as evaluation
+    from fer_lib.figures import chen2023, drawn
+
+    cells = evaluation.confusion(noise(700, 7).astype(np.float64), np.arange(700) % 7, tuple("abcdefg"))
+    digest = drawn.digests(chen2023.confusion_matrix(cells))["Drawn data"]
+    return {"a figure's data, by its digest": np.frombuffer(bytes.fromhex(digest), np.uint8)}
 
 
 if __name__ == "__main__":
