@@ -106,6 +106,18 @@ def test_the_page_on_performance_has_the_committed_numbers(monkeypatch):
             assert f"**{found['median']:.2f}**" in page
 
 
+def test_the_page_on_using_has_the_committed_ratios_of_the_backends():
+    found = json.loads((FOLDER / "results" / "backends.json").read_text(encoding="utf-8"))["results"]
+    jax, torch, small_jax, small_torch = (
+        f"{found[f'tensorflow, not {backend}: {network}']['median']:.1f}"
+        for network in ("traditional CNN", "small")
+        for backend in ("jax", "torch")
+    )
+    page = " ".join((PROJECT / "docs" / "using.md").read_text(encoding="utf-8").split())
+    assert f"takes {jax} times as long on JAX as on TensorFlow, and {torch} times on torch" in page
+    assert f"of the profile `smoke`, {small_jax} and {small_torch} times" in page
+
+
 def test_the_page_on_reliability_has_the_coverage_and_the_intervals_in_use_hold_their_level(monkeypatch):
     """The rule of the simulation: the truth in 95 % of all draws, and in 93 % in nineteen of twenty scenarios."""
     monkeypatch.syspath_prepend(str(FOLDER))
