@@ -182,8 +182,12 @@ def jobs(text: str, *, profile: str) -> int:
     """
     if not text:  # generated faces keep no core busy for long; docs/performance.md has the memory of two notebooks
         return 2 if profile == "smoke" and cores() > 1 else 1
-    if not (number := parameters.whole_number("JOBS", text)):
-        raise FerError("JOBS is 0; give the number of notebooks that run at the same time, 1 or more.")
+    try:
+        number = parameters.whole_number("JOBS", text)
+    except FerError:
+        number = 0
+    if not number:
+        raise FerError(f"JOBS is {text!r}; give the number of notebooks that run at the same time, 1 or more.")
     return number
 
 

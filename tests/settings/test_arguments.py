@@ -127,8 +127,8 @@ def run(*words: str, **given: str) -> subprocess.CompletedProcess:
     ("given", "said"),
     [
         ({"CLUSTER": "pbs"}, "CLUSTER=pbs is unknown: give one of slurm."),
-        ({"JOBS": "many"}, "JOBS is 'many'; give a whole number, 0 or more."),
-        ({"JOBS": "0"}, "JOBS is 0; give the number of notebooks that run at the same time, 1 or more."),
+        ({"JOBS": "many"}, "JOBS is 'many'; give the number of notebooks that run at the same time, 1 or more."),
+        ({"JOBS": "0"}, "JOBS is '0'; give the number of notebooks that run at the same time, 1 or more."),
         ({"DRAW_FACES": ""}, "DRAW_FACES is ''; give yes or no."),
         ({"MAKEFLAGS": "w -- DRAW_FACE=no"}, "make has no variable DRAW_FACE (did you mean 'DRAW_FACES'?)"),
         (
