@@ -658,11 +658,11 @@ def keep_training(run: artifacts.Run, model: str, *, skill: float) -> pd.DataFra
     return scores
 
 
-def reporting(tmp_path, profile="smoke") -> report.Results:
+def reporting(tmp_path, profile="smoke") -> report.Chen2023:
     return report.gather(artifacts.start("08_replication_report", profile=profile, output_dir=str(tmp_path)))
 
 
-def every_table(results: report.Results) -> dict[str, tables.Table]:
+def every_table(results: report.Chen2023) -> dict[str, tables.Table]:
     names = ("runs_table", "glance_table", "table2", "raw_table", "sureness_table", "paired_table")
     audited = {"statements_table": results.audit("chen2023").statements_table()}
     return {name: getattr(results, name)() for name in names} | audited
@@ -672,7 +672,7 @@ def titles(figure: Figure) -> str:
     return " ".join([text.get_text() for text in figure.findobj(Text)])
 
 
-def every_figure(results: report.Results) -> list[Figure]:
+def every_figure(results: report.Chen2023) -> list[Figure]:
     drawn = [results.recall_figure(), results.reliability_figure()]
     for model in report.TRAINED:
         drawn += [results.loss_figure(model), results.accuracy_figure(model)]

@@ -34,7 +34,7 @@ REPEATS_NOTE = (
 
 
 @dataclass(frozen=True)
-class Results:
+class Chen2023:
     """The results of one profile.
 
     Attributes:
@@ -378,7 +378,7 @@ def quotes_figure(*audits: PaperAudit) -> Figure:
     return hypotheses_figures.hypothesis4(quotes, synthetic=any(each.synthetic for each in audits))
 
 
-def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
+def gather(run: Run, seeds: Sequence[int] = ()) -> Chen2023:
     """Read the results in a profile's folder, of the given seeds or of all, and copy their provenance to the run.
 
     Raises:
@@ -402,7 +402,7 @@ def gather(run: Run, seeds: Sequence[int] = ()) -> Results:
         )
     for name in names:
         run.reads(name, made[name])
-    return Results(run, scores, values, tuple(others))
+    return Chen2023(run, scores, values, tuple(others))
 
 
 def _faces(made: dict[str, Any], variant: bool) -> list[Any]:

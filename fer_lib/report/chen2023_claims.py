@@ -19,7 +19,7 @@ def claims(
 
     Args:
         scores: model -> scores over seeds: ``split``, ``metric``, ``value``, ``low`` and ``high``.
-        epochs: every epoch of every training of ResNet50 + MLP (:meth:`fer_lib.report.chen2023.Results.epochs`).
+        epochs: every epoch of every training of ResNet50 + MLP (:meth:`fer_lib.report.chen2023.Chen2023.epochs`).
         trunks: of :func:`fer_lib.report.chen2023_variants.at_equal_epochs`.
         gradients: of :func:`fer_lib.experiments.gradients.summary`, of all seeds; may be empty.
     """

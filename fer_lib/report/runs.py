@@ -24,7 +24,7 @@ _UNMARKED, _CHANGED = "unknown", "+changes"
 
 
 @dataclass(frozen=True)
-class Results:
+class ResultsFolder:
     """One results folder.
 
     Attributes:
@@ -62,7 +62,7 @@ class Results:
         return facts | {"path": str(self.path), "scores": scores}
 
 
-def list_results(root: str | Path = "") -> list[Results]:
+def list_results(root: str | Path = "") -> list[ResultsFolder]:
     """List the folders under ``results`` and ``results/reference`` that contain results of a profile, by path.
 
     Args:
@@ -76,7 +76,7 @@ def list_results(root: str | Path = "") -> list[Results]:
     return [_described(path) for path in folders]
 
 
-def report(found: Sequence[Results]) -> list[str]:
+def report(found: Sequence[ResultsFolder]) -> list[str]:
     """Format the results folders as lines: the facts of each, then a table of its headline scores."""
     lines: list[str] = []
     for one in found:
@@ -92,7 +92,7 @@ def report(found: Sequence[Results]) -> list[str]:
     return lines
 
 
-def _facts(one: Results) -> list[str]:
+def _facts(one: ResultsFolder) -> list[str]:
     mark = "SYNTHETIC: its faces were generated" if one.synthetic else ""
     facts = {
         "results": f"{shown(one.path)}{f' ({mark})' if mark else ''}",
@@ -106,7 +106,7 @@ def _facts(one: Results) -> list[str]:
     return [*lines, *(f"{'problem':<9}{problem}" for problem in one.problems)]
 
 
-def _described(folder: Path) -> Results:
+def _described(folder: Path) -> ResultsFolder:
     made, problems = [], []
     for file in sorted((folder / provenance.FOLDER).glob("*.json")):
         try:
@@ -121,7 +121,7 @@ def _described(folder: Path) -> Results:
             problems.append(str(error))
     scores = headlines.of_results(values)
     seeds = {one.get("seed") for one in made}
-    return Results(
+    return ResultsFolder(
         folder,
         profiles=tuple(sorted({str(one["profile"]) for one in made if one.get("profile")})),
         commits=tuple(sorted({_commit(one) for one in made})),

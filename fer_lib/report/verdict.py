@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_lib.artifacts import Run
-from fer_lib.report.chen2023 import Results
+from fer_lib.report.chen2023 import Chen2023
 from fer_lib.report.compare import compare
 from fer_lib.report.liu2023 import GLANCE, OWN, Liu2023
 from fer_lib.settings import PROJECT
@@ -29,7 +29,7 @@ NAMES = {  # each model's name within a sentence
 METRICS = ("categorical accuracy", "binary accuracy")
 
 
-def opening(chen2023: Results, liu2023: Liu2023) -> str:
+def opening(chen2023: Chen2023, liu2023: Liu2023) -> str:
     """Write the opening in Markdown: the profile, a verdict on each paper from this run's results, the weights."""
     title, *facts = chen2023.heading.split("\n\n")
     judge = not chen2023.synthetic
@@ -121,7 +121,7 @@ def one_digit(text: str) -> str:
     return text if text == NOTHING else f"{_first(text):.1f}"
 
 
-def beside_reference(run: Run, chen2023: Results, liu2023: Liu2023) -> list[Table]:
+def beside_reference(run: Run, chen2023: Chen2023, liu2023: Liu2023) -> list[Table]:
     """Compare this run's main scores with those of the reference of the same profile.
 
     Returns:
