@@ -334,3 +334,43 @@ def test_a_profile_of_ones_own_names_its_results_but_no_folder(tmp_path):
     shutil.copy(PROFILES / "quick.yaml", own)
     assert plan(str(own), "0")["01_data_exploration"]["given"] == "-p profile mine -p draw_faces True"
     assert arguments.read({"profile": str(own)}).environment() == {"FER_PROFILE": str(own)}
+
+
+# --- one job of a notebook at a time ----------------------------------------------------------------------------------
+
+STAND_IN = """#!/usr/bin/env bash
+[ "$2" = papermill ] || exit 0
+echo "$NAME starts" >>log
+[ "$NAME" != first ] || read -r <gate
+echo "$NAME ends" >>log
+echo '{}' >"$4"
+"""
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="no flock, no lock")
+def test_a_second_job_of_a_notebook_waits_for_the_first(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(STAND_IN, encoding="utf-8")
+    python.chmod(0o755)
+    os.mkfifo(tmp_path / "gate")
+    log = tmp_path / "log"
+    command = [
+        "bash",
+        str(PROJECT / "workflow" / "execute.sh"),
+        str(python),
+        "source.ipynb",
+        str(tmp_path / "03.ipynb"),
+    ]
+
+    def start(name: str) -> subprocess.Popen:
+        return subprocess.Popen(command, cwd=tmp_path, env=environment(NAME=name), stderr=subprocess.PIPE, text=True)
+
+    first = start("first")
+    with (tmp_path / "gate").open("w", encoding="utf-8") as gate:  # opens as soon as the first job reads
+        second = start("second")
+        assert "another job still runs it" in second.stderr.readline()
+        assert log.read_text(encoding="utf-8").splitlines() == ["first starts"]
+        gate.write("go\n")
+    assert [first.wait(60), second.wait(60)] == [0, 0]
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert lines == ["first starts", "first ends", "second starts", "second ends"]
