@@ -5,42 +5,86 @@
 #     bash tests/stress/slurm.sh make replicate CLUSTER=slurm
 #
 # munged, slurmctld and slurmd keep their files in a temporary folder and listen on the loopback address alone; the folder
-# and /etc/slurm/slurm.conf are removed at the end. There is no accounting (slurmdbd), so `sacct` has nothing to tell. Run it as root in a container
-# or on a machine of your own: slurmd starts the jobs. KEEP=yes keeps the folder, with the daemons' logs.
+# and the files in /etc/slurm are removed at the end. Without accounting `sacct` has nothing to tell; ACCOUNTING=yes starts
+# slurmdbd too (packages slurmdbd and mariadb-server). Run it as root in a container or on a machine of your own: slurmd
+# starts the jobs. KEEP=yes keeps the folder, with the daemons' logs.
 set -euo pipefail
-for tool in munged slurmctld slurmd sbatch; do
-    command -v "$tool" >/dev/null || { echo "No $tool: install slurm-wlm and munge." >&2; exit 1; }
+accounting=${ACCOUNTING:-}
+for tool in munged slurmctld slurmd sbatch ${accounting:+slurmdbd mariadbd mariadb-install-db}; do
+    command -v "$tool" >/dev/null || { echo "No $tool: install slurm-wlm and munge${accounting:+, slurmdbd and mariadb-server}." >&2; exit 1; }
 done
-conf=/etc/slurm/slurm.conf # not SLURM_CONF: the job step of Snakemake's plugin hides it from srun
-[ ! -e "$conf" ] || { echo "$conf exists: this computer has a SLURM of its own." >&2; exit 1; }
+etc=/etc/slurm # not SLURM_CONF: the job step of Snakemake's plugin hides it from srun
+for file in slurm.conf slurmdbd.conf; do
+    [ ! -e "$etc/$file" ] || { echo "$etc/$file exists: this computer has a SLURM of its own." >&2; exit 1; }
+done
 folder=$(mktemp -d)
 host=$(hostname -s)
+port=${SLURM_PORT:-26817}
 mkdir -m 755 "$folder"/{munge,state,spool}
 chmod 755 "$folder"
 stop() {
-    for file in slurmd slurmctld munge/munged; do
-        [ ! -s "$folder/$file.pid" ] || kill "$(cat "$folder/$file.pid")" 2>/dev/null || true
+    for name in slurmd slurmctld slurmdbd mariadbd munge/munged; do
+        file=$folder/$name.pid
+        [ -s "$file" ] || continue
+        kill "$(cat "$file")" 2>/dev/null || true
+        for _ in $(seq 100); do # in this order, each before the next: slurmdbd writes into the database as it ends
+            [ -e "$file" ] || break
+            sleep 0.1
+        done
     done
-    for _ in $(seq 50); do
-        ls "$folder"/*.pid >/dev/null 2>&1 || break
-        sleep 0.1
-    done
-    rm -f "$conf"
+    rm -f "$etc/slurm.conf" "$etc/slurmdbd.conf"
     [ "${KEEP:-}" = yes ] && echo "SLURM's files: $folder" >&2 || rm -rf "$folder"
 }
 trap stop EXIT
+# until COMMAND ...: wait half a minute for a command to succeed, or end with the daemons' logs
+until_it_works() {
+    for _ in $(seq 60); do
+        ! "$@" >/dev/null 2>&1 || return 0
+        sleep 0.5
+    done
+    cat "$folder"/*.log >&2
+    exit 1
+}
 
 head -c 1024 /dev/urandom >"$folder/munge/key"
 chmod 400 "$folder/munge/key"
 munged --key-file="$folder/munge/key" --socket="$folder/munge/socket" --pid-file="$folder/munge/munged.pid" \
     --log-file="$folder/munge/log" --seed-file="$folder/munge/seed"
-mkdir -p "${conf%/*}"
-cat >"$conf" <<CONF
+mkdir -p "$etc"
+
+if [ -n "$accounting" ]; then
+    database=(--no-defaults --user="$(id -un)" --datadir="$folder/database")
+    mariadb-install-db "${database[@]}" --auth-root-authentication-method=normal >"$folder/mariadb-install.log" 2>&1
+    echo "CREATE USER slurm@127.0.0.1 IDENTIFIED BY 'loopback'; GRANT ALL ON slurm.* TO slurm@127.0.0.1;" >"$folder/users.sql"
+    mariadbd "${database[@]}" --init-file="$folder/users.sql" --bind-address=127.0.0.1 --port=$((port + 3)) \
+        --socket="$folder/database.socket" --pid-file="$folder/mariadbd.pid" --skip-name-resolve=OFF >"$folder/mariadbd.log" 2>&1 &
+    until_it_works mariadb-admin --no-defaults --host=127.0.0.1 --port=$((port + 3)) --user=slurm --password=loopback ping
+    (umask 077 && cat >"$etc/slurmdbd.conf") <<CONF
+DbdHost=$host
+DbdAddr=127.0.0.1
+DbdPort=$((port + 2))
+SlurmUser=$(id -un)
+AuthType=auth/munge
+AuthInfo=socket=$folder/munge/socket
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort=$((port + 3))
+StorageUser=slurm
+StoragePass=loopback
+StorageLoc=slurm
+CommunicationParameters=NoInAddrAny
+PidFile=$folder/slurmdbd.pid
+LogFile=$folder/slurmdbd.log
+CONF
+    slurmdbd
+fi
+
+cat >"$etc/slurm.conf" <<CONF
 ClusterName=stress
 SlurmctldHost=$host(127.0.0.1)
 SlurmUser=$(id -un)
-SlurmctldPort=${SLURM_PORT:-26817}
-SlurmdPort=$((${SLURM_PORT:-26817} + 1))
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AuthType=auth/munge
 AuthInfo=socket=$folder/munge/socket
@@ -60,12 +104,17 @@ JobRequeue=1
 KillWait=10
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/ { print int($2 / 1100) }' /proc/meminfo)
 PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
+${accounting:+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort=$((port + 2))
+JobAcctGatherType=jobacct_gather/linux}
 CONF
+if [ -n "$accounting" ]; then
+    until_it_works sacctmgr --immediate add cluster stress
+    sacctmgr --immediate add account tests cluster=stress >/dev/null
+    sacctmgr --immediate add user "$(id -un)" account=tests >/dev/null
+fi
 slurmctld
 slurmd
-for _ in $(seq 60); do
-    [ "$(sinfo --noheader --format=%t 2>/dev/null)" != idle ] || break
-    sleep 0.5
-done
-[ "$(sinfo --noheader --format=%t)" = idle ] || { cat "$folder"/*.log >&2; exit 1; }
+until_it_works sh -c '[ "$(sinfo --noheader --format=%t)" = idle ]'
 "$@"
