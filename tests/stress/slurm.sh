@@ -55,10 +55,11 @@ mkdir -p "$etc"
 if [ -n "$accounting" ]; then
     database=(--no-defaults --user="$(id -un)" --datadir="$folder/database")
     mariadb-install-db "${database[@]}" --auth-root-authentication-method=normal >"$folder/mariadb-install.log" 2>&1
-    echo "CREATE USER slurm@127.0.0.1 IDENTIFIED BY 'loopback'; GRANT ALL ON slurm.* TO slurm@127.0.0.1;" >"$folder/users.sql"
+    printf '%s\n' "CREATE USER slurm@localhost IDENTIFIED BY 'loopback';" "GRANT ALL ON slurm.* TO slurm@localhost;" \
+        >"$folder/users.sql" # a statement a line
     mariadbd "${database[@]}" --init-file="$folder/users.sql" --bind-address=127.0.0.1 --port=$((port + 3)) \
-        --socket="$folder/database.socket" --pid-file="$folder/mariadbd.pid" --skip-name-resolve=OFF >"$folder/mariadbd.log" 2>&1 &
-    until_it_works mariadb-admin --no-defaults --host=127.0.0.1 --port=$((port + 3)) --user=slurm --password=loopback ping
+        --socket="$folder/database.socket" --pid-file="$folder/mariadbd.pid" >"$folder/mariadbd.log" 2>&1 &
+    until_it_works mariadb --no-defaults --host=127.0.0.1 --port=$((port + 3)) --user=slurm --password=loopback --execute=""
     (umask 077 && cat >"$etc/slurmdbd.conf") <<CONF
 DbdHost=$host
 DbdAddr=127.0.0.1
