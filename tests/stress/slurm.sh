@@ -108,6 +108,7 @@ PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
 ${accounting:+AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort=$((port + 2))
+AccountingStoragePass=$folder/munge/socket
 JobAcctGatherType=jobacct_gather/linux}
 CONF
 if [ -n "$accounting" ]; then
