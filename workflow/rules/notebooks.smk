@@ -58,7 +58,7 @@ use rule resnet50_mlp as untrained with:
         **inputs("01_data_exploration"),
     output:
         notebook=executed("01_data_exploration"),
-    priority: 1  # before anything trains, because faults of the data show here
+    priority: 2  # before anything trains, because faults of the data show here
     params:
         given=f"-p profile {PROFILE} -p draw_faces {ASKED.draw_faces}",
     resources:
@@ -96,7 +96,7 @@ use rule resnet50_mlp as baseline_cnn with:
 use rule resnet50_mlp as resnet_svm with:
     message: "04_resnet_svm, seed {wildcards.seed}"
     input:
-        **inputs("04_resnet_svm", "02_preprocessing", *PRETRAINED),
+        **inputs("04_resnet_svm", *PRETRAINED),  # not 02: what waits for what here takes the longest of all
     output:
         notebook=executed("04_resnet_svm_seed{seed}"),
     priority: 1  # before 03, because the longest notebook, 07, waits for it
