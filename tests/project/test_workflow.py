@@ -251,11 +251,12 @@ echo 7""",
 printf '%s ' "$@" >'{log}.srun'
 while [ "${{1#-}}" != "$1" ]; do shift; done
 exec "$@" """,
-    "sacct": "[ ! -e '{log}.state' ] || cat '{log}.state'",
+    # sacct names who cancelled a job, squeue does not
+    "sacct": "[ ! -e '{log}.state' ] || sed 's/CANCELLED/CANCELLED by 1000/' '{log}.state'",
     "sacctmgr": "echo mine",
     "sinfo": "echo 'standard*'",
     "scontrol": "echo 'MinJobAge = 300 sec'; echo 'MaxArraySize = 1001'",
-    "squeue": "",
+    "squeue": "[ ! -e '{log}.state' ] || cat '{log}.state'",
     "scancel": "",
 }
 
@@ -271,35 +272,35 @@ def slurm(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("accounting", [True, False])
-def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm, accounting):
-    if not accounting:  # without slurmdbd, sacct fails and squeue alone knows the state
-        (slurm / "bin" / "sacct").rename(slurm / "bin" / "squeue")
-        (slurm / "bin" / "sacct").write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n")
-        (slurm / "bin" / "sacct").chmod(0o755)
-    data = slurm / "my 'real' $data: #1"
-    data.mkdir()
+def answer(slurm: Path, name: str, script: str) -> None:
+    (slurm / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+
+
+def submit(copy: Path, slurm: Path, **variables: str) -> subprocess.CompletedProcess:
+    """Run one job of the chain through the stand-ins, looking at it each second."""
     before = copy / "results" / "quick" / "notebooks" / "02_preprocessing.ipynb"
     before.parent.mkdir(parents=True, exist_ok=True)
     before.write_text("{}")
     before.with_name("03_resnet50_mlp_seed1.ipynb").unlink(missing_ok=True)
     words = ["--workflow-profile", "workflow/profiles/slurm", "--latency-wait", "5", "--retries", "0"]
     words += ["--slurm-init-seconds-before-status-checks", "1", "results/quick/notebooks/03_resnet50_mlp_seed1.ipynb"]
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        *words,
-        "--config",
-        "profile=quick",
-        "seeds=0 1",
-        "trunk=keras-float32",
-    ]
-    variables = environment(
-        PATH=f"{slurm / 'bin'}:{os.environ['PATH']}", PYTHONPATH=str(copy), KERAS_BACKEND="jax",
-        FER_DATA=str(data), FER_WEIGHTS="none", SBATCH_ACCOUNT="mine", SBATCH_PARTITION="gpu",
-    )  # fmt: skip
-    done = subprocess.run(command, cwd=copy, env=variables, capture_output=True, text=True, timeout=300)
+    words += ["--config", "profile=quick", "seeds=0 1", "trunk=keras-float32"]
+    ours = environment(PATH=f"{slurm / 'bin'}:{os.environ['PATH']}", PYTHONPATH=str(copy), **variables)
+    command = [sys.executable, "-m", "snakemake", *words]
+    return subprocess.run(command, cwd=copy, env=ours, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(("accounting", "remembered"), [(True, 300), (True, 60), (False, 300)])
+def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm, accounting, remembered):
+    answer(slurm, "scontrol", f"echo 'MinJobAge = {remembered} sec'; echo 'MaxArraySize = 1001'")
+    if not accounting:
+        answer(slurm, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    elif remembered < 240:  # squeue forgets jobs too soon
+        answer(slurm, "squeue", "exit 1")
+    data = slurm / "my 'real' $data: #1"
+    data.mkdir()
+    given = {"KERAS_BACKEND": "jax", "FER_DATA": str(data), "FER_WEIGHTS": "none"}
+    done = submit(copy, slurm, SBATCH_ACCOUNT="mine", SBATCH_PARTITION="gpu", **given)
     log = slurm / "log"
     assert done.returncode == 0, (done.stdout + done.stderr + Path(f"{log}.out").read_text())[-4000:]
     call = shlex.join(log.read_text().splitlines())
@@ -311,6 +312,13 @@ def test_a_job_goes_through_slurm_with_its_resources_and_environment(copy, slurm
     notebook = nbformat.read(copy / "results" / "quick" / "notebooks" / "03_resnet50_mlp_seed1.ipynb", as_version=4)
     printed = json.loads(notebook.cells[-1].outputs[0].text)
     assert printed == ["quick", 1, str(data), "none", "keras-float32", "jax"]
+
+
+def test_a_cancelled_job_is_noticed(copy, slurm):
+    answer(slurm, "sbatch", f"echo '7|CANCELLED' >'{slurm / 'log.state'}'; echo 7")
+    done = submit(copy, slurm)
+    assert done.returncode == 1
+    assert "SLURM-job '7' failed, SLURM status is: 'CANCELLED'" in done.stdout + done.stderr
 
 
 def test_what_cannot_be_meant_stops_with_one_sentence(copy):
