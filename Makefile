@@ -22,6 +22,7 @@
 #: RESOLUTION  lowest: test with the lowest versions that pyproject.toml allows, in .venv-lowest; default the lock's
 #: FER_STATE   folder for what tools keep besides results, such as Snakemake's records; default their usual places
 #: BENCH       which of benchmarks/bench_*.py `make bench` runs, such as BENCH=csv_load; default all
+#: JUNIT       folder for `make test`'s reports in JUnit's format, with the time of each test
 #: PYTEST_FLAGS, LAB_FLAGS, BENCH_FLAGS, STRESS_FLAGS  passed on by `make test`, `make lab`, `make bench`, `make stress`
 
 VENV = .venv$(if $(RESOLUTION),-$(RESOLUTION))
@@ -58,8 +59,8 @@ test: $(STAMP) ## lint and check types, then run every test and check every note
 	@$(if $(RESOLUTION),,$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy --no-error-summary)
 	@$(data_folder); $(if $(PYTEST_FLAGS),exec $(PY) -m pytest $(PYTEST_FLAGS);) \
 	others=$$(mktemp); trap 'rm -f "$$others"' EXIT; \
-	$(PY) -m pytest -q tests $(patsubst %,--ignore=%,$(filter tests/%,$(CHAIN))) >"$$others" 2>&1 & other=$$!; \
-	code=0; $(PY) -m pytest $(CHAIN) || code=$$?; wait $$other || code=$$?; cat "$$others"; exit $$code
+	$(PY) -m pytest -q tests $(patsubst %,--ignore=%,$(filter tests/%,$(CHAIN))) $(if $(JUNIT),--junitxml='$(JUNIT)/others.xml') >"$$others" 2>&1 & other=$$!; \
+	code=0; $(PY) -m pytest $(CHAIN) $(if $(JUNIT),--junitxml='$(JUNIT)/chain.xml') || code=$$?; wait $$other || code=$$?; cat "$$others"; exit $$code
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(data_folder); exec $(PY) workflow/lab.py $(LAB_FLAGS)

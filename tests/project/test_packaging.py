@@ -209,7 +209,7 @@ class Workshop:
         for name in ("Makefile", "pyproject.toml", "uv.lock"):
             shutil.copy(ROOT / name, self.here)
         shutil.copytree(ROOT / "workflow", self.here / "workflow")
-        for tool in ("awk", "cat", "cp", "echo", "mkdir", "printf", "rm", "sh"):
+        for tool in ("awk", "cat", "cp", "echo", "mkdir", "mktemp", "printf", "rm", "sh"):
             (self.bin / tool).symlink_to(shutil.which(tool))
         self.add("whole", folder=folder)
 
@@ -264,7 +264,7 @@ def test_help_is_the_default_and_lists_every_target_and_variable():
     listed = set(re.findall(r"^make (\w+)", by_name.stdout, flags=re.MULTILINE))
     assert listed == {"help", "install", "replicate", "test", "lab", "bench", "stress", "report", "docs"}
     variables = ["PROFILE", "FER_DATA", "FER_OUTPUT", "WEIGHTS", "TRUNK", "SEEDS", "BASELINE_SEEDS", "JOBS", "CLUSTER"]
-    for variable in [*variables, "GPUS", "PYTHON", "RESOLUTION", "FER_STATE"]:
+    for variable in [*variables, "GPUS", "PYTHON", "RESOLUTION", "FER_STATE", "JUNIT"]:
         assert f"\n  {variable} " in by_name.stdout
     assert len((ROOT / "Makefile").read_text().splitlines()) <= 90
 
@@ -394,6 +394,11 @@ def test_flags_reach_pytest_and_lab(workshop):
         "[python][-m][ruff][format][--check][.]",
         "[python][-m][mypy][--no-error-summary]",
         "[python][-m][pytest][-k][packaging][-x]",
+    ]
+    told = [call for call in workshop.make("test", "JUNIT=my reports").calls if "junitxml" in call]
+    assert sorted(call.rpartition("[--")[2] for call in told) == [
+        "junitxml=my reports/chain.xml]",
+        "junitxml=my reports/others.xml]",
     ]
     lab = workshop.make("lab", "LAB_FLAGS=--no-browser", "FER_DATA=my data")
     assert lab.calls == ["[python][workflow/lab.py][--no-browser]"]
