@@ -7,8 +7,10 @@ writes all maps; TensorFlow has one fused operation for it. ``benchmarks/bench_w
 
 * A 1×1 convolution is a matrix product, and so are its two gradients.
 * A 3×3 convolution of maps of one or four pixels is one matrix product, without the products with padding.
-* The gradient of the weights of a 3×3 convolution of maps of nine pixels is nine matrix products, one for each place in
-  the kernel.
+* The gradient of the weights of a 3×3 convolution to maps of at most 6×6 pixels is nine matrix products, one for each
+  place in the kernel. For larger maps oneDNN is faster.
+* Every second pixel is an average over windows of one pixel: TensorFlow's slices with steps take over ten times as long
+  (``findings/every_second_pixel.sh``).
 * Batch norm uses TensorFlow's fused operation in training.
 
 Under another backend than TensorFlow, or where TensorFlow has a GPU, the layers compute as Keras' own do.
@@ -16,6 +18,7 @@ Under another backend than TensorFlow, or where TensorFlow has a GPU, the layers
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -77,10 +80,11 @@ class FastConv2D(keras.layers.Conv2D):
             return super().call(inputs)
         kernel = tf.cast(self.kernel, inputs.dtype)
         if self.kernel_size == (1, 1):
-            rows, columns = self.strides
-            outputs = _pointwise(inputs[:, ::rows, ::columns] if rows > 1 or columns > 1 else inputs, kernel)
-        elif self._is_three_by_three() and inputs.shape[1:3] in THREE_BY_THREE:
-            outputs = THREE_BY_THREE[inputs.shape[1:3]](inputs, kernel)
+            outputs = _pointwise(_thinned(inputs, self.strides), kernel)
+        elif self._is_three_by_three() and self.strides == (1, 1) and inputs.shape[1:3] in TINY:
+            outputs = TINY[inputs.shape[1:3]](inputs, kernel)
+        elif self._is_three_by_three() and self._is_small(inputs.shape[1:3]):
+            outputs = _three_by_three_of_few(inputs, kernel, self.strides[0])
         else:
             return super().call(inputs)
         if self.use_bias:
@@ -88,7 +92,10 @@ class FastConv2D(keras.layers.Conv2D):
         return self.activation(outputs) if self.activation is not None else outputs
 
     def _is_three_by_three(self) -> bool:
-        return self.kernel_size == (3, 3) and self.strides == (1, 1) and self.padding == "same"
+        return self.kernel_size == (3, 3) and self.strides in ((1, 1), (2, 2)) and self.padding == "same"
+
+    def _is_small(self, shape: tuple[int | None, ...]) -> bool:
+        return None not in shape and math.prod(-(-side // self.strides[0]) for side in shape if side) <= FEW_PIXELS
 
 
 @keras.saving.register_keras_serializable(package="fer_lib")
@@ -159,26 +166,30 @@ def _three_by_three_of_four(maps: Any, kernel: Any) -> Any:
     return tf.reshape(tf.matmul(tf.reshape(maps, (-1, 4 * channels)), matrix), (-1, 2, 2, filters))
 
 
-def _three_by_three_of_nine(maps: Any, kernel: Any) -> Any:
-    """Apply a 3×3 convolution with zero padding to maps (N, 3, 3, C); the weights' gradient is nine matrix products."""
-    height = width = 3
+def _three_by_three_of_few(maps: Any, kernel: Any, stride: int) -> Any:
+    """Apply a 3×3 convolution with zero padding to maps (N, H, W, C); the weights' gradient is nine matrix products."""
     channels, filters = kernel.shape[2:]
+    sides = [-(-side // stride) for side in maps.shape[1:3]]  # of the outputs
+    missing = [stride * (out - 1) + 3 - side for out, side in zip(sides, maps.shape[1:3], strict=True)]
+    padding = [(0, 0), *((each // 2, each - each // 2) for each in missing), (0, 0)]
 
     @tf.custom_gradient
     def apply(maps: Any, kernel: Any) -> tuple[Any, Callable]:
-        outputs = tf.nn.conv2d(maps, kernel, 1, "SAME")
+        outputs = tf.nn.conv2d(maps, kernel, stride, "SAME")
 
         def gradients(of_outputs: Any) -> tuple[Any, Any]:
-            of_maps = tf.nn.conv2d_transpose(of_outputs, kernel, tf.shape(maps), 1, "SAME")
-            padded, along = tf.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0))), tf.reshape(of_outputs, (-1, filters))
-            products = [
-                tf.matmul(
-                    tf.reshape(padded[:, row : row + height, column : column + width], (-1, channels)),
-                    along,
-                    transpose_a=True,
-                )
-                for row, column in product(range(3), repeat=2)
-            ]
+            of_maps = tf.nn.conv2d_transpose(of_outputs, kernel, tf.shape(maps), stride, "SAME")
+            padded, along = tf.pad(maps, padding), tf.reshape(of_outputs, (-1, filters))
+            thinned = {
+                start: _thinned(padded[:, start[0] :, start[1] :], (stride, stride))
+                for start in product(range(stride), repeat=2)
+            }
+            products = []
+            for row, column in product(range(3), repeat=2):
+                seen = thinned[row % stride, column % stride][
+                    :, row // stride : row // stride + sides[0], column // stride : column // stride + sides[1]
+                ]
+                products.append(tf.matmul(tf.reshape(seen, (-1, channels)), along, transpose_a=True))
             return of_maps, tf.reshape(tf.stack(products), kernel.shape)
 
         return outputs, gradients
@@ -186,8 +197,13 @@ def _three_by_three_of_nine(maps: Any, kernel: Any) -> Any:
     return apply(maps, kernel)
 
 
-THREE_BY_THREE: dict[tuple[int, int], Callable[[Any, Any], Any]] = {
+def _thinned(maps: Any, strides: tuple[int, int]) -> Any:
+    """Take every so many rows and columns of maps (N, H, W, C), from the first on."""
+    return tf.nn.avg_pool2d(maps, 1, strides, "VALID") if max(strides) > 1 else maps
+
+
+FEW_PIXELS = 36  # of the output maps; measured with 128 maps of 32 to 512 channels on an Intel processor with AMX
+TINY: dict[tuple[int, int], Callable[[Any, Any], Any]] = {
     (1, 1): _three_by_three_of_one,
     (2, 2): _three_by_three_of_four,
-    (3, 3): _three_by_three_of_nine,
 }
