@@ -32,7 +32,6 @@ VARIABLES = {
 
 #: Further variables that make passes on, also to its tools.
 OF_MAKE: tuple[str, ...] = ("JOBS", "CLUSTER", "PYTHON", "RESOLUTION", "FER_OUTPUT", "FER_STATE", "FER_CACHE", "BENCH")
-
 OF_MAKE += ("JUNIT", "PYTEST_FLAGS", "LAB_FLAGS", "BENCH_FLAGS", "STRESS_FLAGS")
 
 #: Those of ``VARIABLES`` that are data settings of the profile.
