@@ -109,7 +109,7 @@ def views_of(images: np.ndarray, size: int, views: str) -> list[np.ndarray]:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Convert logits (N, classes) to probabilities."""
+    """Convert logits (N, classes) to probabilities of the same type, as SciPy does, whose import takes 0.25 s."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 

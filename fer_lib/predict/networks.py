@@ -18,6 +18,7 @@ import pandas as pd
 from fer_lib.datasets.expressions import EXPRESSION_OF
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.errors import FerError
+from fer_lib.models import compact
 from fer_lib.utils.pixels import network_input
 
 #: The file of a network in its folder, next to its ``model.json``.
@@ -69,10 +70,7 @@ class Reading:
     def scores(self, outputs: np.ndarray) -> np.ndarray:
         """Convert the network's outputs (N, classes) to float32 scores: logits become probabilities by softmax."""
         found = np.asarray(outputs, np.float32)
-        if self.outputs != LOGITS:
-            return found
-        powers = np.exp(found - found.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return compact.softmax(found) if self.outputs == LOGITS else found
 
 
 class Model(Protocol):

@@ -169,7 +169,7 @@ def test_it_answers_without_tensorflow_and_keras(own, photo):
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.partition("loaded")[2].split())
     assert "openvino" in loaded
-    assert not {"tensorflow", "keras", "jax", "torch", "mtcnn", "sklearn", "statsmodels"} & loaded
+    assert not {"tensorflow", "keras", "jax", "torch", "mtcnn", "scipy", "sklearn", "statsmodels"} & loaded
 
 
 def test_its_answers_are_those_of_its_network(own):
