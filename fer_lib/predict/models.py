@@ -91,18 +91,11 @@ class SavedModel:
         Raises:
             FerError: the faces have another size, or the network cannot be run.
         """
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != self.image_size:
-            height, width = self.image_size
-            raise FerError(
-                f"The faces are {images.dtype} of shape {images.shape}; this model takes uint8 of shape (N, {height}, "
-                f"{width}): grey crops of that size."
-            )
+        networks.check_faces(images, self.image_size)
         scores = np.zeros((0, len(self.class_names)))
         if len(images):
             scores = self._svm_scores(images) if self.fitted else self._network_scores(images)
-        frame = pd.DataFrame(scores, columns=list(self.class_names))
-        frame.insert(0, "label", [self.class_names[place] for place in scores.argmax(axis=1)])
-        return frame
+        return networks.scores_table(self.class_names, scores)
 
     def _svm_scores(self, images: np.ndarray) -> np.ndarray:
         settings = change(ResNet50SvmSettings(), **{**self.settings, **trunk_from_environment()})

@@ -104,6 +104,27 @@ class Model(Protocol):
         """Predict a row for each grey face, uint8 (N, H, W): ``label`` and the score of each class."""
 
 
+def check_faces(images: np.ndarray, size: tuple[int, int]) -> None:
+    """Check that faces are grey, uint8 (N, H, W), of a model's height and width.
+
+    Raises:
+        FerError: they are not.
+    """
+    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != size:
+        height, width = size
+        raise FerError(
+            f"The faces are {images.dtype} of shape {images.shape}; this model takes uint8 of shape (N, {height}, "
+            f"{width}): grey crops of that size."
+        )
+
+
+def scores_table(names: Sequence[str], scores: np.ndarray) -> pd.DataFrame:
+    """Tabulate scores (N, classes): ``label``, the class of the highest score, and a column for each class."""
+    frame = pd.DataFrame(scores, columns=list(names))
+    frame.insert(0, "label", [names[place] for place in scores.argmax(axis=1)])
+    return frame
+
+
 def class_names(text: str) -> tuple[str, ...]:
     """Read class names from a list with commas, in the model's order, such as ``"anger,disgusted,sad"``.
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from fer_lib.errors import FerError
 from fer_lib.models import compact
-from fer_lib.predict.networks import CARD, LOGITS, Model, Reading
+from fer_lib.predict.networks import CARD, LOGITS, Model, Reading, check_faces, scores_table
 
 FOLDER = Path(__file__).parent / "own_network"
 
@@ -66,16 +66,8 @@ class PackagedModel:
         Raises:
             FerError: the faces have another size.
         """
-        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != self.image_size:
-            height, width = self.image_size
-            raise FerError(
-                f"The faces are {images.dtype} of shape {images.shape}; this model takes uint8 of shape (N, {height}, "
-                f"{width}): grey crops of that size."
-            )
-        scores = self.network.probabilities(images)
-        frame = pd.DataFrame(scores, columns=list(self.class_names))
-        frame.insert(0, "label", [self.class_names[place] for place in scores.argmax(axis=1)])
-        return frame
+        check_faces(images, self.image_size)
+        return scores_table(self.class_names, self.network.probabilities(images))
 
 
 def load(path: str | Path, *, classes: str | None = None, scaling: str | None = None) -> Model:
