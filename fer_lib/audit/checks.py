@@ -32,7 +32,7 @@ def rounded_from(value: str, unit: str) -> tuple[Fraction, Fraction]:
     return (Fraction(value) - half) / SCALES[unit], (Fraction(value) + half) / SCALES[unit]
 
 
-def reachable_counts(value: str, unit: str, faces: int, *, decisions: int = 1) -> range:
+def reachable_counts(value: str, unit: str, faces: int) -> range:
     """Find the whole numbers k for which k of ``faces`` rounds to ``value``; an empty range where there is none.
 
     This is the GRIM test (Brown and Heathers 2017, doi 10.1177/1948550616673876) for shares.
@@ -41,11 +41,9 @@ def reachable_counts(value: str, unit: str, faces: int, *, decisions: int = 1) -
         value: as printed.
         unit: a key of ``SCALES``.
         faces: number of faces that the share is of.
-        decisions: yes/no answers a face: 1 for categorical accuracy, the number of classes for Keras' binary accuracy.
     """
     low, high = rounded_from(value, unit)
-    answers = decisions * faces
-    return range(max(0, math.ceil(low * answers)), min(answers, math.floor(high * answers)) + 1)
+    return range(max(0, math.ceil(low * faces)), min(faces, math.floor(high * faces)) + 1)
 
 
 def share_that_fits(value: str, unit: str, faces: int) -> float:
@@ -77,17 +75,17 @@ def sizes_with_wrong(value: str, unit: str, wrong: int, *, error: bool = False) 
     return max(wrong, math.ceil(wrong / high)), math.floor(wrong / low) if low > 0 else None
 
 
-def nearest_sizes(value: str, unit: str, size: int, *, count: int = 2) -> list[int]:
-    """Find the sample sizes nearest to ``size`` at which some count is printed as ``value``, smallest first.
+def nearest_sizes(value: str, unit: str, size: int) -> list[int]:
+    """Find the two sample sizes nearest to ``size`` at which some count is printed as ``value``, smallest first.
 
     Sizes further away than ``NEAR`` are not tried.
     """
     near = [size] if reachable_counts(value, unit, size) else []
     for step in range(1, NEAR):
         near += [other for other in (size - step, size + step) if other > 0 and reachable_counts(value, unit, other)]
-        if len(near) >= count:
+        if len(near) >= 2:
             break
-    return sorted(near[:count])
+    return sorted(near[:2])
 
 
 def confident_balance(value: str, unit: str, faces: int, classes: int) -> range:
@@ -104,23 +102,16 @@ def confident_balance(value: str, unit: str, faces: int, classes: int) -> range:
     return range(max(-faces, first), min(faces, last) + 1)
 
 
-def guessing_classes(value: str, unit: str, *, error: bool, most: int = 100) -> list[int]:
-    """Find the numbers of classes, 2 to ``most``, for which guessing would be printed as ``value``.
+def guessing_classes(value: str, unit: str, *, error: bool) -> list[int]:
+    """Find the numbers of classes, 2 to 100, for which guessing would be printed as ``value``.
 
     Args:
         value: as printed.
         unit: a key of ``SCALES``.
         error: whether ``value`` is an error rate, (C-1)/C, rather than an accuracy, 1/C.
-        most: largest number of classes to try.
     """
     low, high = rounded_from(value, unit)
-    sizes = range(2, most + 1)
-    return [size for size in sizes if low <= (1 - Fraction(1, size) if error else Fraction(1, size)) <= high]
-
-
-def never_sure_classes(value: str, unit: str, *, most: int = 100) -> list[int]:
-    """Find the numbers of classes for which ``value`` is (C-1)/C, the binary accuracy of a model that is never sure."""
-    return guessing_classes(value, unit, error=True, most=most)
+    return [size for size in range(2, 101) if low <= (1 - Fraction(1, size) if error else Fraction(1, size)) <= high]
 
 
 def least_binary(classes: int) -> Fraction:

@@ -154,7 +154,8 @@ def _levels(statement: Statement, sets: dict[str, FaceSet], readings: Sequence[s
     if told:
         what = "error" if error else "accuracy"
         yield f"It is the {what} of guessing among {listed(told, last='or')} classes."
-    never = checks.never_sure_classes(statement.value, statement.unit) if "binary" in readings else []
+    # the binary accuracy of a model that is never sure is (C-1)/C, as the error of guessing is
+    never = checks.guessing_classes(statement.value, statement.unit, error=True) if "binary" in readings else []
     for classes in sorted(known & set(never)):
         yield (
             f"It is also {classes - 1}/{classes}, the binary accuracy of any model none of whose {classes} outputs "
