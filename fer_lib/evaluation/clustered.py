@@ -80,9 +80,7 @@ def share_bounds(hits: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.
     return low, high
 
 
-def compare_clustered(
-    first_correct: np.ndarray, second_correct: np.ndarray, groups: np.ndarray, *, seed: int = 0
-) -> dict[str, Any]:
+def compare_clustered(first_correct: np.ndarray, second_correct: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
     """Compare two models on the same faces, pairing face by face and counting subject by subject.
 
     Two tests must reject a difference: Student's t with a jackknife over subjects, and the permutation test that
@@ -94,7 +92,6 @@ def compare_clustered(
         first_correct: bool, shape (N,), or (S, N) for S trainings.
         second_correct: the second model's answers about the same faces in the same order, the same shape.
         groups: the subject of each face, shape (N,).
-        seed: seed of the drawn subsets of subjects, where there are more than fourteen subjects.
 
     Returns:
         ``difference`` (accuracy of the first minus that of the second), its 95 % interval ``low``, ``high``,
@@ -113,7 +110,7 @@ def compare_clustered(
     value, exchanged = float(gains.sum() / answers.sum()), _exchange_p_value(gains)
     error = float(_difference_error(gains, answers))
     p_value = max(exchanged, 2 * float(stats.t.sf(abs(value) / error, count - 1)) if count > 1 else 1.0)
-    low, high = map(float, difference_bounds(gains, answers, seed=seed))
+    low, high = map(float, difference_bounds(gains, answers))
     if p_value >= LEVEL:  # the drawn subsets may just miss 0, or just include it
         low, high = min(low, 0.0), max(high, 0.0)
     elif low <= 0 <= high:
@@ -131,13 +128,12 @@ def compare_clustered(
     }
 
 
-def difference_bounds(gains: np.ndarray, answers: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def difference_bounds(gains: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compute the bounds of a paired difference's 95 % interval: of Student's t and of the permutation test together.
 
     Args:
         gains: the first model's right answers about each subject minus the second's, shape (..., G).
         answers: all answers about each subject, shape (..., G).
-        seed: seed of the drawn subsets.
 
     Returns:
         The lower and the upper bounds, each of shape (...).
@@ -146,13 +142,11 @@ def difference_bounds(gains: np.ndarray, answers: np.ndarray, *, seed: int = 0) 
     if count == 1:
         return -np.ones_like(value), np.ones_like(value)
     low, high = _plus_minus(value, _quantile(count) * _difference_error(gains, answers))
-    lowest, highest = exchange_bounds(gains, answers, seed=seed)
+    lowest, highest = exchange_bounds(gains, answers)
     return np.maximum(np.minimum(low, lowest), -1), np.minimum(np.maximum(high, highest), 1)
 
 
-def exchange_bounds(
-    gains: np.ndarray, answers: np.ndarray, *, seed: int = 0, subsets: int = SUBSETS
-) -> tuple[np.ndarray, np.ndarray]:
+def exchange_bounds(gains: np.ndarray, answers: np.ndarray, *, subsets: int = SUBSETS) -> tuple[np.ndarray, np.ndarray]:
     """Bound the differences that the permutation test does not reject, each bound of shape (...) and perhaps infinite.
 
     The test exchanges the models' answers about some subjects. It rejects a difference d in favour of a larger one if
@@ -162,11 +156,10 @@ def exchange_bounds(
     Args:
         gains: the first model's right answers about each subject minus the second's, shape (..., G).
         answers: all answers about each subject, shape (..., G).
-        seed: seed of the drawn subsets.
         subsets: number of subsets to draw; if there are no more, all are counted.
     """
     found = []
-    for chosen in _subsets(gains.shape[-1], seed, subsets):
+    for chosen in _subsets(gains.shape[-1], subsets):
         chosen = chosen.astype(float)  # products of whole numbers are slow
         counted = answers @ chosen
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -249,12 +242,12 @@ def _plus_minus(value: np.ndarray | float, reach: np.ndarray | float) -> tuple[A
     return value - reach, value + reach
 
 
-def _subsets(subjects: int, seed: int, most: int) -> Iterator[np.ndarray]:
+def _subsets(subjects: int, most: int) -> Iterator[np.ndarray]:
     """Yield subsets of the subjects in blocks of shape (G, block), 0 or 1: all of them, or as many drawn ones."""
     if 2**subjects <= most:
         yield (np.arange(2**subjects) >> np.arange(subjects)[:, np.newaxis]) & 1
         return
-    rng, block = np.random.default_rng([seed, 2]), max(1, 2_000_000 // subjects)
+    rng, block = np.random.default_rng([0, 2]), max(1, 2_000_000 // subjects)
     for start in range(0, most, block):
         yield rng.integers(0, 2, (subjects, min(block, most - start)))
 

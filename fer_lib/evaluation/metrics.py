@@ -23,16 +23,13 @@ RESAMPLES = 2000
 SMALLEST_PROBABILITY = 1e-7  # keras.config.epsilon(): keeps the cross-entropy finite
 
 
-def score(
-    probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...], *, seed: int = 0
-) -> pd.DataFrame:
+def score(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
     """Compute every metric of one model on one set of faces, each with a 95 % interval.
 
     Args:
         probabilities: float, shape (N, C).
         labels: int, shape (N,).
         class_names: C names.
-        seed: seed of the bootstrap over faces.
 
     Returns:
         A DataFrame with one row per metric: ``metric``, ``value``, ``low``, ``high``, ``n`` (number of faces) and
@@ -44,11 +41,11 @@ def score(
     _check(probabilities, labels, len(class_names))
     predicted = probabilities.argmax(axis=1)
     cells = metrics.confusion_matrix(labels, predicted, labels=range(len(class_names)))
-    drawn = _resampled_confusions(cells, np.random.default_rng([seed, 0]))
+    drawn = _resampled_confusions(cells, np.random.default_rng([0, 0]))
     rows = [
-        _bootstrapped_mean("loss", cross_entropies(probabilities, labels), seed=seed),
+        _bootstrapped_mean("loss", cross_entropies(probabilities, labels)),
         _wilson("categorical_accuracy", int(np.trace(cells)), len(labels)),
-        _bootstrapped_mean("binary_accuracy", binary_hits(probabilities, labels).mean(axis=1), seed=seed),
+        _bootstrapped_mean("binary_accuracy", binary_hits(probabilities, labels).mean(axis=1)),
         _row("macro_f1", _macro_f1(cells), percentiles(_macro_f1(drawn)), len(labels), "bootstrap"),
         _row("balanced_accuracy", _balanced(cells), percentiles(_balanced(drawn)), len(labels), "bootstrap"),
         *(
@@ -106,10 +103,10 @@ def cross_entropies(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray
     return -np.log(np.clip(true, SMALLEST_PROBABILITY, 1.0))
 
 
-def binary_hits(probabilities: np.ndarray, labels: np.ndarray, *, threshold: float = 0.5) -> np.ndarray:
-    """Mark which of the N·C decisions "output > threshold" Keras counts as correct, bool (N, C)."""
+def binary_hits(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mark which of the N·C decisions "output > 0.5" Keras counts as correct, bool (N, C)."""
     truth = np.arange(probabilities.shape[1]) == labels[:, np.newaxis]
-    return (probabilities > threshold) == truth
+    return (probabilities > 0.5) == truth
 
 
 def class_priors(training_labels: np.ndarray, faces: int, *, classes: int = 7) -> np.ndarray:
@@ -127,8 +124,8 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[
     )
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> pd.DataFrame:
-    """Compute the reliability curve of the largest output (Guo et al. 2017), one row per non-empty bin of equal width.
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Compute the reliability curve of the largest output (Guo et al. 2017), a row for each non-empty one of ten bins.
 
     Columns: ``confidence`` (mean largest output), ``accuracy`` (share of faces classified correctly) with its Wilson
     interval ``low``, ``high``, and ``faces``. A bin contains the confidences in (lower edge, upper edge].
@@ -136,8 +133,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 10
     _check(probabilities, labels, probabilities.shape[1])
     confidences = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, bins + 1)
-    places = np.clip(np.digitize(confidences, edges, right=True) - 1, 0, bins - 1)
+    places = np.clip(np.digitize(confidences, np.linspace(0, 1, 11), right=True) - 1, 0, 9)
     rows = []
     for place in np.unique(places):
         inside = places == place
@@ -209,16 +205,15 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def top_k(outputs: np.ndarray, labels: np.ndarray, ks: Sequence[int] = (1, 5)) -> dict[str, dict[str, float]]:
-    """Compute the share of images whose class is among the ``k`` largest outputs, with Wilson's 95 % interval.
+def top_k(outputs: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, float]]:
+    """Compute the share of images whose class has the largest or one of the five largest outputs (Wilson's intervals).
 
     Args:
         outputs: probabilities or logits, shape (N, C).
         labels: int, shape (N,).
-        ks: numbers of outputs that count.
 
     Returns:
-        ``"top1"``, ``"top5"`` and so on -> ``value``, ``low``, ``high`` and ``n``.
+        ``"top1"`` and ``"top5"`` -> ``value``, ``low``, ``high`` (95 %) and ``n``.
 
     Raises:
         ValueError: the shapes do not fit or an output is not a number.
@@ -228,7 +223,7 @@ def top_k(outputs: np.ndarray, labels: np.ndarray, ks: Sequence[int] = (1, 5)) -
     earlier = np.arange(outputs.shape[1]) < np.asarray(labels)[:, np.newaxis]  # wins a tie, as in argmax
     before = ((outputs > own[:, np.newaxis]) | (earlier & (outputs == own[:, np.newaxis]))).sum(axis=1)
     found = {}
-    for k in ks:
+    for k in (1, 5):
         hits, n = int((before < k).sum()), len(labels)
         low, high = wilson(hits, n)
         found[f"top{k}"] = {"value": hits / n, "low": low, "high": high, "n": n}
@@ -313,7 +308,7 @@ def _wilson(metric: str, hits: int, n: int) -> _Row:
     return _row(metric, hits / n, wilson(hits, n), n, "wilson")
 
 
-def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int) -> _Row:
+def _bootstrapped_mean(metric: str, values: np.ndarray, *, seed: int = 0) -> _Row:
     value = float(values.mean())
     if np.ptp(values) == 0:  # all values are equal, so all resamples agree
         return _row(metric, value, (value, value), len(values), "bootstrap")

@@ -14,14 +14,14 @@ from fer_lib.tables import pretraining as tables
 
 
 def test_top_k_counts_the_largest_outputs_with_ties_as_argmax():
-    outputs = np.array([[3.0, 2, 1], [3, 2, 1], [0, 0, 0], [0, 0, 0]])
-    found = metrics.top_k(outputs, np.array([0, 1, 0, 2]), ks=(1, 2))
+    outputs = np.array([[6.0, 5, 4, 3, 2, 1], [6, 5, 4, 3, 2, 1], [0] * 6, [0] * 6])
+    found = metrics.top_k(outputs, np.array([0, 4, 0, 5]))
     assert found["top1"]["value"] == 0.5
-    assert found["top2"]["value"] == 0.75
+    assert found["top5"]["value"] == 0.75
     assert (found["top1"]["low"], found["top1"]["high"]) == metrics.wilson(2, 4)
     assert found["top1"]["n"] == 4
     with pytest.raises(ValueError, match="not a number"):
-        metrics.top_k(outputs * np.nan, np.array([0, 1, 0, 2]))
+        metrics.top_k(outputs * np.nan, np.array([0, 4, 0, 5]))
 
 
 def test_the_accuracy_stands_beside_guessing():
