@@ -146,7 +146,7 @@ def roc_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -
     """Draw the ROC curves of several models on GENKI-4K: smiles found against other faces taken for smiles.
 
     Args:
-        curves: model -> ``roc.roc_curve``: ``false_positive_rate`` and ``true_positive_rate``.
+        curves: model -> ``evaluation.smiles.roc_curve``: ``false_positive_rate`` and ``true_positive_rate``.
         synthetic: whether to mark the figure as made from generated photos.
     """
     title = "liu2023, section 2.1: smiles of GENKI-4K, ROC curves"

@@ -8,7 +8,7 @@ import pytest
 from test_figures import check_legible, check_small, levels, svg, words
 
 from fer_lib import augmentation
-from fer_lib.evaluation import roc
+from fer_lib.evaluation import smiles as generalisation
 from fer_lib.figures import lenet, liu2023 as figures
 from fer_lib.settings import ExpansionSettings, LeNetSettings
 from fer_lib.settings.liu2023 import TWELVE_OPERATIONS
@@ -88,7 +88,7 @@ def smiles() -> pd.DataFrame:
     frames = []
     for place, name in enumerate(CLASSIFIERS):
         values = rng.normal(0, 1, 900) + labels * (2 - 0.5 * place)
-        found = roc.smile_scores(values, labels, answers=values > 1, groups=roc.pose_terciles(yaw))
+        found = generalisation.smile_scores(values - 1, labels, generalisation.pose_terciles(yaw))
         frames.append(found.assign(model=name))
     return pd.concat(frames, ignore_index=True)
 
@@ -97,7 +97,7 @@ def curves() -> dict[str, pd.DataFrame]:
     rng = np.random.default_rng(0)
     labels = rng.random(500) < 0.5
     values = {name: rng.normal(0, 1, 500) + labels * (2 - place) for place, name in enumerate(CLASSIFIERS[:2])}
-    return {name: roc.roc_curve(value, labels) for name, value in values.items()}
+    return {name: generalisation.roc_curve(value, labels) for name, value in values.items()}
 
 
 def expanded(face: np.ndarray, settings: ExpansionSettings, **said):
