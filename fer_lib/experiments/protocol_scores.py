@@ -117,7 +117,7 @@ def validated(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
 
 def printed_accuracy() -> float:
     """Read the accuracy that liu2023's Table 3 prints for its own algorithm, as a fraction: 0.986."""
-    return float(published.load("liu2023").set_index("id")["value"]["table3-own"]) / 100
+    return float(published.record("liu2023")["table3-own"].value) / 100
 
 
 def together(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:

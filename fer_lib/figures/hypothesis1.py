@@ -63,7 +63,7 @@ def over_epochs(
             out.
         priors: scores of the model that always answers the training shares: ``split`` (``"validation"``,
             ``"testing"``), ``metric`` and ``value``; None if not measured.
-        printed: model -> split -> the accuracy that the paper prints (``tables.printed_scores``).
+        printed: model -> split -> the accuracy that the paper prints (``published.scores``).
         synthetic: whether to mark the figure as made from generated faces.
     """
     shown = {model: as_runs(frame) for model, frame in histories.items() if frame is not None and len(frame)}

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fer_lib.experiments.protocol_scores import printed_accuracy
 from fer_lib.figures import diagrams
 from fer_lib.figures.diagrams import LayerFacts
 from fer_lib.figures.style import (
@@ -36,7 +37,6 @@ from fer_lib.figures.style import (
 from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, transferred_name
 from fer_lib.tables.liu2023 import NO_PHOTOS
 
-PRINTED_ACCURACY = 0.986
 SUBJECT_NOTE = "Bars: 95 % intervals over subjects (Student's t, jackknife)."
 
 
@@ -124,7 +124,7 @@ def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic:
     kinds = scores["separation"].map(lambda kind: SEPARATIONS.get(kind, kind))
     long = scores.assign(separation=as_levels(kinds), classifier=as_levels(scores["classifier"].map(model_name)))
     names = long["classifier"].cat.categories
-    levels = [(PRINTED_ACCURACY, "as printed"), *([] if chance is None else [(chance, "chance")])]
+    levels = [(printed_accuracy(), "as printed"), *([] if chance is None else [(chance, "chance")])]
     note = f"{SUBJECT_NOTE} Dotted: {' and '.join(f'{100 * level:.1f} % ({words})' for level, words in levels)}."
     title = "Accuracy by what is kept apart between training and test faces"
     figure = new_figure(0.42 * len(names) + 1.3, title, note=note, synthetic=synthetic)

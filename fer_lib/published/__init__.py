@@ -47,10 +47,15 @@ def load(paper: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def scores(paper: str) -> pd.DataFrame:
-    """Tabulate a paper's scores: columns ``model``, ``split``, ``metric``, ``value`` (float), ``unit`` and ``id``."""
-    rows = load(paper).dropna(subset=["model", "split", "metric"]).reset_index(drop=True)
-    return rows[["model", "split", "metric", "value", "unit", "id"]].astype({"value": float})
+def scores(paper: str, model: str, metric: str) -> dict[str, float]:
+    """Look up a paper's ``"loss"`` or ``"accuracy"`` of a model by split, such as ``{"training": 1.71}``.
+
+    Raises:
+        FerError: there is no such paper.
+    """
+    rows = load(paper).dropna(subset=["split"])
+    rows = rows[(rows["model"] == model) & (rows["metric"] == metric)]
+    return dict(zip(rows["split"], rows["value"].astype(float), strict=True))
 
 
 def printed_table(paper: str, table: str) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from fer_lib.report import audit as audit_report, chen2023_claims, chen2023_vari
 from fer_lib.report.audit import PaperAudit
 from fer_lib.report.chen2023_variants import Training
 from fer_lib.tables import chen2023 as chen2023_tables, hypotheses as hypotheses_tables
-from fer_lib.tables.base import Table, over_seeds, printed_scores, weights_note
+from fer_lib.tables.base import Table, over_seeds, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
@@ -82,7 +82,7 @@ class Chen2023:
         means = self._means()
         if not means:
             return not_yet("Both accuracies on the test faces")
-        printed = {model: printed_scores("chen2023", model, "accuracy")["testing"] for model in TRAINED}
+        printed = {model: published.scores("chen2023", model, "accuracy")["testing"] for model in TRAINED}
         measured = {model: means[model] for model in MODEL_NAMES if model in means}
         return self._sourced(figures.glance(measured, printed=printed, synthetic=self.synthetic), *TRAINED)
 
@@ -184,7 +184,7 @@ class Chen2023:
     def hypothesis1_figure(self) -> Figure:
         """Draw both models' two accuracies over the epochs, with the printed ones and those of the class priors."""
         histories = {model: self._histories(model) for model in reversed(TRAINED)}
-        printed = {model: printed_scores("chen2023", model, "accuracy") for model in TRAINED}
+        printed = {model: published.scores("chen2023", model, "accuracy") for model in TRAINED}
         priors = self._means().get("class_priors")
         figure = hypothesis1.over_epochs(histories, priors=priors, printed=printed, synthetic=self.synthetic)
         return self._sourced(figure, *TRAINED)
@@ -222,7 +222,7 @@ class Chen2023:
         """List the printed loss and accuracy of ResNet50 + MLP by split, with the faces that the paper states."""
         sets = {"training": "training_22967", "validation": "validation_5741", "testing": "testing"}
         faces = published.record("chen2023").sets
-        pairs = {metric: printed_scores("chen2023", "resnet50_mlp", metric) for metric in ("loss", "accuracy")}
+        pairs = {metric: published.scores("chen2023", "resnet50_mlp", metric) for metric in ("loss", "accuracy")}
         rows = [
             {"split": split, **{metric: pairs[metric][split] for metric in pairs}, "faces": faces[name].faces}
             for split, name in sets.items()
@@ -234,7 +234,7 @@ class Chen2023:
         history = self._histories(model)
         if history is None:
             return not_yet(f"{MODEL_NAMES[model]}, loss")
-        printed = printed_scores("chen2023", model, "loss")
+        printed = published.scores("chen2023", model, "loss")
         figure = figures.loss_curves(history, published=printed, model=model, synthetic=self.synthetic)
         return self._sourced(figure, model)
 
@@ -243,7 +243,7 @@ class Chen2023:
         history = self._histories(model)
         if history is None:
             return not_yet(f"{MODEL_NAMES[model]}, accuracy")
-        printed = printed_scores("chen2023", model, "accuracy")
+        printed = published.scores("chen2023", model, "accuracy")
         figure = figures.accuracy_curves(history, published=printed, model=model, synthetic=self.synthetic)
         return self._sourced(figure, model)
 

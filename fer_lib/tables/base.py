@@ -215,13 +215,6 @@ def claims(
     return Table(pd.DataFrame(rows), f"{paper}: its claims, and what is found here", synthetic, tuple(notes))
 
 
-def printed_scores(paper: str, model: str, metric: str) -> dict[str, float]:
-    """Look up a paper's ``"loss"`` or ``"accuracy"`` of a model by split, such as ``{"training": 1.71}``."""
-    rows = published.scores(paper)
-    rows = rows[(rows["model"] == model) & (rows["metric"] == metric)]
-    return dict(zip(rows["split"], rows["value"], strict=True))
-
-
 def long_scores(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Stack the scores of several splits, with a first column ``split``."""
     return pd.concat([frame.assign(split=split) for split, frame in scores.items()], ignore_index=True)[

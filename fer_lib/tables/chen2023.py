@@ -10,7 +10,7 @@ import pandas as pd
 from fer_lib import published
 from fer_lib.settings import settings_dict
 from fer_lib.tables import base
-from fer_lib.tables.base import Table, printed_scores
+from fer_lib.tables.base import Table
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, score_cell
 
 SPLITS = ("training", "validation", "testing")
@@ -143,7 +143,7 @@ def readings(found: pd.DataFrame, *, title: str, synthetic: bool = False) -> Tab
                 "its test loss minus the validation loss as trained": f"{tested - validated:+.4f}",
             }
         )
-    printed = {split: printed_scores("chen2023", "resnet50_mlp", "loss")[split] for split in SPLITS[1:]}
+    printed = {split: published.scores("chen2023", "resnet50_mlp", "loss")[split] for split in SPLITS[1:]}
     note = (
         f"Printed: {printed['validation']} in validation and {printed['testing']} in testing, a difference of "
         f"{printed['testing'] - printed['validation']:+.2f}. Grey faces have three equal channels, so that their order "

@@ -9,14 +9,14 @@ from matplotlib.colors import to_rgb
 from test_figures import check_legible, check_small, history, levels, svg, words
 from test_figures_liu2023 import offsets, study
 
+from fer_lib import published
 from fer_lib.experiments import lenet_hypothesis
 from fer_lib.figures import hypotheses as figures, hypothesis1, input_scale
 from fer_lib.published import template
-from fer_lib.tables import base as tables
 from fer_lib.tables.format import MODEL_NAMES
 
 MODELS = ("baseline_cnn", "resnet50_mlp")
-PRINTED = {model: tables.printed_scores("chen2023", model, "accuracy") for model in MODELS}
+PRINTED = {model: published.scores("chen2023", model, "accuracy") for model in MODELS}
 
 
 def epochs(count: int, *seeds: int) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def loss_points(around: float) -> pd.DataFrame:
 
 
 def pairs() -> pd.DataFrame:
-    values = {metric: tables.printed_scores("chen2023", "resnet50_mlp", metric) for metric in ("loss", "accuracy")}
+    values = {metric: published.scores("chen2023", "resnet50_mlp", metric) for metric in ("loss", "accuracy")}
     return pd.DataFrame(
         {"split": list(values["loss"]), **{name: list(cells.values()) for name, cells in values.items()}}
     )

@@ -186,13 +186,6 @@ def test_score_table_has_a_column_a_name_and_readable_metrics():
     assert "loss (nats)" in table.to_markdown()
 
 
-def test_printed_scores_are_the_papers_by_split():
-    printed = tables.printed_scores("chen2023", "resnet50_mlp", "accuracy")
-    assert printed == {"training": 0.858, "validation": 0.8581, "testing": 0.8571}
-    assert tables.printed_scores("chen2023", "baseline_cnn", "loss")["validation"] == 2.11
-    assert tables.printed_scores("chen2023", "class_priors", "loss") == {}
-
-
 def test_table_2_shows_published_scores_exactly_as_printed_and_what_is_missing():
     table = chen2023_tables.table2({}, title="t")
     assert row(table, "Traditional CNN", "published") == CNN_PRINTED
