@@ -170,9 +170,7 @@ class Liu2023:
             rows.append({"CK+, 56 + 14 faces a class": name, "printed (%)": printed} | {
                 f"{said} (%)": cells.get(kind, "–") for kind, said in SEPARATIONS.items()
             })  # fmt: skip
-        return self._table(
-            pd.DataFrame(rows), f"liu2023 at a glance ({self._seed()})", self.model, self._weights_notes()
-        )
+        return Table(pd.DataFrame(rows), f"liu2023 at a glance ({self._seed()})", **self._marks(self.model))
 
     def table3(self) -> Table:
         """Build Table 3 as measured; only the paper's own classifier before notebook 07 has run."""
@@ -242,9 +240,9 @@ class Liu2023:
     def lenet_tables(self) -> list[Table]:
         """Build the LeNet study's tables: Table 4, the batch sizes, Table 5, and the tutorial program's own errors."""
         makers = (lenet_tables.table4, lenet_tables.batch_sizes, lenet_tables.table5)
-        summary, marks = self._lenet_frame("summary"), self._marks(self.lenet, weights=False)
-        own = lenet_tables.tutorial(self._lenet_frame("tutorial"), **marks)
-        return [*(make(summary, **marks) for make in makers), own]
+        summary, synthetic = self._lenet_frame("summary"), self._synthetic(self.lenet)
+        own = lenet_tables.tutorial(self._lenet_frame("tutorial"), synthetic=synthetic)
+        return [*(make(summary, synthetic=synthetic) for make in makers), own]
 
     def claims_table(self) -> Table:
         """Build the table of the paper's claims, each next to its measured values."""
@@ -334,11 +332,8 @@ class Liu2023:
             return Table(pd.DataFrame(), f"liu2023, {name}", notes=("Nothing to show yet: run notebook 04.",))
         return make(self._frame(name), **self._marks(self.model))
 
-    def _table(self, frame: pd.DataFrame, title: str, contents: dict, notes: tuple[str, ...]) -> Table:
-        return Table(frame, title, self._synthetic(contents), notes)
-
-    def _marks(self, contents: dict, *, weights: bool = True) -> dict[str, Any]:
-        return {"synthetic": self._synthetic(contents), "notes": self._weights_notes() if weights else ()}
+    def _marks(self, contents: dict) -> dict[str, Any]:
+        return {"synthetic": self._synthetic(contents), "notes": self._weights_notes()}
 
     def _synthetic(self, contents: dict) -> bool:
         return any(content["synthetic"] for content in contents.values())

@@ -149,20 +149,17 @@ def paired(differences: pd.DataFrame, descriptions: Descriptions, *, reference: 
     return Table(pd.DataFrame(rows), "Each comparator against the reference, face by face", synthetic, (said,))
 
 
-def equal_terms(
-    scores: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = False, notes: Sequence[str] = ()
-) -> Table:
+def equal_terms(scores: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = False) -> Table:
     """Build the table of the comparators that all learnt FER-2013 first, by one recipe and in one budget.
 
     Args:
         scores: ``comparison_scores.equal_terms``; empty if no row learnt FER-2013 first.
         descriptions: the rows' titles and weights.
         synthetic: whether the faces were generated.
-        notes: more sentences under the table.
     """
     title = "On equal terms: every network learnt FER-2013 from nothing, then CK+"
     if scores.empty:
-        return Table(pd.DataFrame(), title, synthetic, ("No row of this run learns FER-2013 first.", *notes))
+        return Table(pd.DataFrame(), title, synthetic, ("No row of this run learns FER-2013 first.",))
     kinds = list(dict.fromkeys(zip(scores["protocol"], scores["separation"], strict=True)))
     reference, rows = scores["reference"].iloc[0], []
     for name in scores["classifier"].unique():
@@ -185,7 +182,7 @@ def equal_terms(
         f"is the accuracy on FER-2013's test faces at that moment. {SUBJECT_NOTE} The last differences are of "
         f"“{column(*kinds[-1])}”, against {descriptions[reference]['title']}; Holm's p: adjusted for this table."
     )
-    return Table(pd.DataFrame(rows), title, synthetic, (said, *notes))
+    return Table(pd.DataFrame(rows), title, synthetic, (said,))
 
 
 def controlled(rows: pd.DataFrame, descriptions: Descriptions, *, synthetic: bool = False) -> Table:

@@ -102,13 +102,12 @@ def hypothesis3(
     return Table(pd.DataFrame(cells), title, synthetic, tuple(said))
 
 
-def class_runs(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def class_runs(runs: pd.DataFrame, *, synthetic: bool = False) -> Table:
     """Count the faces of a class in a row and the classes in a batch, as printed and in our corpora.
 
     Args:
         runs: of :func:`fer_lib.experiments.lenet_hypothesis.class_runs`.
         synthetic: whether the faces were generated.
-        notes: more sentences under the table.
     """
     batch = f"classes in a batch of {runs['batch_size'].iloc[0]}"
     spans = {
@@ -124,7 +123,7 @@ def class_runs(runs: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[s
             batch: spans["batch"],
         }
     )
-    return Table(frame, "liu2023, section 3.2.2: faces of a class in a row", synthetic, (RUNS_NOTE, *notes))
+    return Table(frame, "liu2023, section 3.2.2: faces of a class in a row", synthetic, (RUNS_NOTE,))
 
 
 def _tally_sentences(tally: pd.DataFrame) -> list[str]:

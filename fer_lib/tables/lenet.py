@@ -7,7 +7,6 @@ shows one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -56,7 +55,7 @@ def table2(settings: LeNetSettings) -> Table:
     return Table(pd.DataFrame(rows), "liu2023, Table 2: hyper-parameters", notes=(note,))
 
 
-def table4(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def table4(summary: pd.DataFrame | None, *, synthetic: bool = False) -> Table:
     """Build liu2023's Table 4: the LeNet's errors with different learning rates, printed and measured.
 
     Args:
@@ -64,23 +63,22 @@ def table4(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequ
             ``learning_rate``, ``batch_size``, ``n_kerns``, ``runs``; ``validation``, ``test`` (per cent) and ``epoch``,
             each also with ``_min`` and ``_max``; ``at_chance``. None if nothing has been measured yet.
         synthetic: whether the faces were generated.
-        notes: more sentences under the table.
     """
     printed = published.printed_table(PAPER, "Table 4").set_index("Learning-rate")
     rows = _study_rows(printed, summary, sweep="learning_rate", head="Learning-rate", test_first=True)
     title = "liu2023, Table 4: the LeNet's errors with different learning rates"
-    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE, *notes))
+    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE))
 
 
-def table5(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def table5(summary: pd.DataFrame | None, *, synthetic: bool = False) -> Table:
     """Build liu2023's Table 5: the LeNet's errors with different numbers of feature maps; see :func:`table4`."""
     printed = published.printed_table(PAPER, "Table 5").set_index("n-kerns")
     rows = _study_rows(printed, summary, sweep="n_kerns", head="n-kerns")
     title = "liu2023, Table 5: the LeNet's errors with different numbers of feature maps"
-    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE, *notes))
+    return Table(rows, title, synthetic, (STUDY_NOTE, ORDER_NOTE))
 
 
-def batch_sizes(summary: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def batch_sizes(summary: pd.DataFrame | None, *, synthetic: bool = False) -> Table:
     """Build the table of section 3.2.2's errors with different batch sizes; see :func:`table4`."""
     statements = published.load(PAPER).set_index("id")["value"]
     stuck = statements["section322-validation-error"]
@@ -101,25 +99,20 @@ def batch_sizes(summary: pd.DataFrame | None, *, synthetic: bool = False, notes:
         "The paper explains the error that does not drop by the order of the faces: ten of each class in a row. It "
         "prints 56 training faces of each class elsewhere. The Olivetti faces are ten of each of forty people."
     )
-    return Table(rows, title, synthetic, (STUDY_NOTE, said, *notes))
+    return Table(rows, title, synthetic, (STUDY_NOTE, said))
 
 
-def tutorial(rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def tutorial(rows: pd.DataFrame | None, *, synthetic: bool = False) -> Table:
     """Build the table of the tutorial program's own errors next to the printed ones.
 
     Args:
         rows: of :func:`fer_lib.experiments.lenet_hypothesis.own_against_printed`; None if it was not run.
         synthetic: whether the faces were generated.
-        notes: more sentences under the table.
     """
     title = "liu2023, Tables 4 and 5: the tutorial program from its own initial weights"
     if rows is None:
-        return Table(
-            pd.DataFrame(),
-            title,
-            synthetic,
-            ("Not run: it needs the Olivetti faces, and the profile smoke leaves it out.", *notes),
-        )
+        left_out = "Not run: it needs the Olivetti faces, and the profile smoke leaves it out."
+        return Table(pd.DataFrame(), title, synthetic, (left_out,))
     cells = []
     for (place, setting, arithmetic), own in rows.groupby(["place", "setting", "arithmetic"], sort=False):
         first = own.iloc[0]
@@ -130,30 +123,21 @@ def tutorial(rows: pd.DataFrame | None, *, synthetic: bool = False, notes: Seque
             for each in own.to_dict("records")
         }
         cells.append({**row, "equal": _equal(own)})
-    return Table(pd.DataFrame(cells), title, synthetic, (TUTORIAL_NOTE, *notes))
+    return Table(pd.DataFrame(cells), title, synthetic, (TUTORIAL_NOTE,))
 
 
-def paragraphs(
-    settings: LeNetSettings,
-    *,
-    results: pd.DataFrame | None = None,
-    image_size: int = 48,
-    synthetic: bool = False,
-    notes: Sequence[str] = (),
-) -> Table:
+def paragraphs(settings: LeNetSettings, *, results: pd.DataFrame | None = None, synthetic: bool = False) -> Table:
     """Compare the sentences of sections 3.2.3 (n-epochs) and 3.2.5 (pool-size) with the code.
 
     Args:
         settings: of the LeNet.
         results: the results of ``lenet_study.run``; None if not measured yet.
-        image_size: side of the faces in pixels.
         synthetic: whether the faces were generated.
-        notes: sentences under the table.
     """
     if results is not None:  # a training belongs to several sweeps
         results = results.drop_duplicates(TRAINING)
     height, width = settings.pool_size
-    sizes = [image_size]
+    sizes = [48]
     for _ in settings.n_kerns:
         convolved = sizes[-1] - settings.filter_size + 1
         sizes += [convolved, convolved // height]
@@ -167,7 +151,7 @@ def paragraphs(
         ("Section 3.2.5", "“The size of the face image in this example is 48*48”", f"maps after each step: {way}"),
     ]
     frame = pd.DataFrame(rows, columns=["place", "printed", "here"])
-    return Table(frame, "liu2023, sections 3.2.3 and 3.2.5: n-epochs and pool-size", synthetic, tuple(notes))
+    return Table(frame, "liu2023, sections 3.2.3 and 3.2.5: n-epochs and pool-size", synthetic)
 
 
 def _study_rows(

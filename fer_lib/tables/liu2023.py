@@ -62,13 +62,12 @@ HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the clas
 QUOTED, OWN = "quoted by the paper, not run here yet", "the paper's own"
 
 
-def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def table1(counts: pd.DataFrame, *, synthetic: bool = False) -> Table:
     """Build liu2023's Table 1: the faces of each class, as printed and as drawn here.
 
     Args:
         counts: index: class, such as ``"happy"``; columns ``training`` and ``testing``.
         synthetic: whether the faces were generated.
-        notes: more sentences under the table.
     """
     printed = published.printed_table(PAPER, "Table 1").set_index("row")
     drawn = counts.rename(index=CLASS_NAMES)
@@ -86,7 +85,7 @@ def table1(counts: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
     missing = [name for name in classes if name not in drawn.index or not drawn.loc[name].sum()]
     words = " or ".join(name for name, printed_as in CLASS_NAMES.items() if printed_as in missing)
     said = [f"This release of the corpus has no faces labelled {words}."] if missing else []
-    return Table(pd.DataFrame(rows), "liu2023, Table 1: faces of each class", synthetic, (*said, *notes))
+    return Table(pd.DataFrame(rows), "liu2023, Table 1: faces of each class", synthetic, tuple(said))
 
 
 def expansion(arithmetic: pd.DataFrame) -> Table:
@@ -278,14 +277,13 @@ def fer2013(
     return Table(frame, "liu2023, abstract and section 3.1: accuracy on FER-2013", synthetic, (said, *notes))
 
 
-def misses(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def misses(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -> Table:
     """Count the photos in which MTCNN found a face, for each class and corpus.
 
     Args:
         summaries: short name of a corpus -> ``crops.summary``: index: class and ``"total"``; columns ``photos``,
             ``found``, ``low confidence``, ``no face`` and ``missed`` (a fraction). A corpus of crops has no entry.
         synthetic: whether the photos were generated.
-        notes: sentences under the table.
     """
     parts = []
     for corpus, counts in summaries.items():
@@ -296,8 +294,8 @@ def misses(summaries: Mapping[str, pd.DataFrame], *, synthetic: bool = False, no
     title = "Photos in which MTCNN found a face (liu2023, section 2.1)"
     if not parts:
         said = "No corpus came as photos: those that there are hold face crops already."
-        return Table(pd.DataFrame(columns=["corpus", "class", "photos"]), title, synthetic, (said, *notes))
-    return Table(pd.concat(parts, ignore_index=True), title, synthetic, tuple(notes))
+        return Table(pd.DataFrame(columns=["corpus", "class", "photos"]), title, synthetic, (said,))
+    return Table(pd.concat(parts, ignore_index=True), title, synthetic)
 
 
 def genki4k(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:

@@ -47,13 +47,12 @@ READINGS = {
 }
 
 
-def fits(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def fits(rows: pd.DataFrame, *, synthetic: bool = False) -> Table:
     """Show each classifier's training accuracy next to its test accuracy, and where the search's grid ended.
 
     Args:
         rows: ``protocol_scores.fits``.
         synthetic: whether the faces were generated.
-        notes: more sentences under the table.
     """
     frame = pd.DataFrame(
         {
@@ -77,7 +76,7 @@ def fits(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = 
         "choice lies on an edge of its grid, after the grid was widened as far as the settings allow."
     )
     title = "liu2023, section 2.2.2: training accuracy beside test accuracy, and the search's choices"
-    return Table(frame, title, synthetic, (said, *notes))
+    return Table(frame, title, synthetic, (said,))
 
 
 def variants(
@@ -217,14 +216,13 @@ def readings(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
     return Table(frame, title, synthetic, (said, *notes))
 
 
-def equations(checks: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str] = ()) -> Table:
+def equations(checks: pd.DataFrame, *, synthetic: bool = False) -> Table:
     """Check the paper's equations on a fitted SVM or on a network's graph.
 
     Args:
         checks: ``svm.equations.check``: ``equation`` (such as ``"3, 11"``), ``says``, ``deviation``, ``tolerance``,
             ``holds`` and ``note``.
         synthetic: whether the SVM was fitted to generated faces.
-        notes: sentences under the table.
     """
     rows = []
     for row in checks.itertuples():
@@ -241,7 +239,7 @@ def equations(checks: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[
                 "note": row.note or "–",
             }
         )
-    return Table(pd.DataFrame(rows), "liu2023's equations, checked", synthetic, tuple(notes))
+    return Table(pd.DataFrame(rows), "liu2023's equations, checked", synthetic)
 
 
 def _against_first(rows: pd.DataFrame) -> dict[str, list[str]]:

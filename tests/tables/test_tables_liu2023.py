@@ -166,6 +166,9 @@ MADE = {
     "claims": lambda **s: liu2023_tables.claims({}, **s),
 }
 
+# tables that take no more sentences
+WITHOUT_NOTES = ("fits", "table1", "table4", "table5", "batch_sizes", "tutorial", "misses", "equations", "paragraphs")
+
 
 # --- all of them ------------------------------------------------------------------------------------------------------
 
@@ -182,10 +185,11 @@ def test_every_table_of_measurements_is_tried():
 
 @pytest.mark.parametrize("name", MADE)
 def test_generated_faces_are_said_and_notes_come_along(name):
-    plain, marked = MADE[name](), MADE[name](synthetic=True, notes=["Whose weights."])
+    noted = {} if name in WITHOUT_NOTES else {"notes": ["Whose weights."]}
+    plain, marked = MADE[name](), MADE[name](synthetic=True, **noted)
     assert "SYNTHETIC" not in plain.to_markdown()
     assert marked.heading.startswith("SYNTHETIC")
-    assert marked.notes[-1] == "Whose weights."
+    assert not noted or marked.notes[-1] == "Whose weights."
     assert "liu2023" in plain.title or name in ("separations", "leaks", "svm_softmax")
 
 
