@@ -49,31 +49,29 @@ GLANCE_MARKS = {"categorical": "o", "binary": "s"}
 
 
 @styled
-def model_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
+def model_structure(model: keras.Model) -> Figure:
     """Draw chen2023's Figure 2: the shapes that a face passes through, and the layers of a built model.
 
     Layers, shapes, parameters and trainable parts are read from the model itself, so the figure shows what runs.
 
     Args:
         model: a built Keras model; a network inside it, such as the trunk, is drawn as one layer.
-        synthetic: whether to mark the figure as part of a run on generated faces.
     """
     total = model.count_params()
     trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     note = f"{total:,} parameters, of which {trained:,} train"
     note += "; a batch norm's moving mean and variance never do." if trained < total else "."
     title = _numbered(2, "the structure of the model", model.name)
-    return drawing(lambda ax: diagrams.draw_model(ax, model, width=WIDTH - 0.2), title, note=note, synthetic=synthetic)
+    return drawing(lambda ax: diagrams.draw_model(ax, model, width=WIDTH - 0.2), title, note=note)
 
 
 @styled
-def residual_block(trunk: keras.Model, *, block: str = "conv5_block3", synthetic: bool = False) -> Figure:
+def residual_block(trunk: keras.Model, *, block: str = "conv5_block3") -> Figure:
     """Draw chen2023's Figure 3: a residual block, with its branches followed through the Keras graph.
 
     Args:
         trunk: the ResNet itself, such as ``model.get_layer("resnet50")``.
         block: the block's name; ``"conv5_block3"`` has an identity shortcut, ``"conv2_block1"`` a projection.
-        synthetic: whether to mark the figure as part of a run on generated faces.
 
     Raises:
         FerError: the network has no such block; the message names the nearest.
@@ -83,18 +81,15 @@ def residual_block(trunk: keras.Model, *, block: str = "conv5_block3", synthetic
     shortcut = "a projection" if found.shortcut else "the identity"
     note = f"{convolutions} convolutions on the way of F(x); the shortcut is {shortcut} (He et al. 2016)."
     title = f"chen2023, Figure 3: residual block {block} of {trunk.name}"
-    return drawing(
-        lambda ax: diagrams.draw_residual_block(ax, found, width=WIDTH - 0.2), title, note=note, synthetic=synthetic
-    )
+    return drawing(lambda ax: diagrams.draw_residual_block(ax, found, width=WIDTH - 0.2), title, note=note)
 
 
 @styled
-def mlp_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
+def mlp_structure(model: keras.Model) -> Figure:
     """Draw chen2023's Figure 4: the multi-layer perceptron, from its first batch norm to the softmax.
 
     Args:
         model: the built model of section 2.2; the MLP is everything after its first dense layer.
-        synthetic: whether to mark the figure as part of a run on generated faces.
 
     Raises:
         FerError: the model has fewer than two dense layers.
@@ -102,7 +97,7 @@ def mlp_structure(model: keras.Model, *, synthetic: bool = False) -> Figure:
     _, blocks, _ = diagrams.split_mlp(model)
     note = f"Each of the {len(blocks)} blocks ends with a dense layer: the paper's “completely linked layers”."
     title = _numbered(4, "the multi-layer perceptron", model.name)
-    return drawing(lambda ax: diagrams.draw_mlp(ax, model, width=WIDTH - 0.2), title, note=note, synthetic=synthetic)
+    return drawing(lambda ax: diagrams.draw_mlp(ax, model, width=WIDTH - 0.2), title, note=note)
 
 
 @styled

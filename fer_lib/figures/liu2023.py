@@ -57,9 +57,7 @@ def skip_connection() -> Figure:
         "contribute nothing, x passes unchanged, and so does the gradient on its way back (He et al. 2016)."
     )
     title = "liu2023, Figure 1: skip (shortcut) connection"
-    return drawing(
-        lambda ax: diagrams.draw_residual_block(ax, block, width=WIDTH - 0.2), title, note=note, synthetic=False
-    )
+    return drawing(lambda ax: diagrams.draw_residual_block(ax, block, width=WIDTH - 0.2), title, note=note)
 
 
 @styled
@@ -85,18 +83,15 @@ def expanded_faces(images: np.ndarray, names: Sequence[str], *, synthetic: bool 
 
 
 @styled
-def fine_tuning_curves(
-    history: pd.DataFrame | Mapping | Sequence, *, model: str = "resnet50_softmax", synthetic: bool = False
-) -> Figure:
+def fine_tuning_curves(history: pd.DataFrame | Mapping | Sequence, *, synthetic: bool = False) -> Figure:
     """Draw loss and accuracy over the epochs of fine-tuning (liu2023, section 1: "using expression data").
 
     Args:
         history: as for ``figures.chen2023.loss_curves``, with ``epoch``, ``loss``, ``categorical_accuracy`` and both
             with ``val_``; an empty frame if nothing was fine-tuned.
-        model: a key of ``settings.names.CLASSIFIERS``.
         synthetic: whether to mark the figure as made from generated faces.
     """
-    title = f"liu2023, section 1: fine-tuning of {model_name(model)}"
+    title = f"liu2023, section 1: fine-tuning of {model_name('resnet50_softmax')}"
     if not len(history):
         return absent(title, "Nothing was fine-tuned: the trunk is as it was loaded.", synthetic=synthetic)
     runs = as_runs(history)

@@ -214,10 +214,10 @@ def not_yet(what: str, notebooks: str = "notebooks 03 and 05") -> Figure:
     return absent(f"{what}: not measured yet", f"Run {notebooks} with this profile.")
 
 
-def drawing(draw: Callable[[Axes], float], title: str, *, note: str, synthetic: bool) -> Figure:
-    """Make a figure around a drawing in inches, as high as the drawing needs."""
+def drawing(draw: Callable[[Axes], float], title: str, *, note: str) -> Figure:
+    """Make a figure around a drawing in inches, as high as the drawing needs; it shows no faces and no results."""
     body = draw(Figure().add_axes((0, 0, 1, 1)))  # first only to measure its height
-    figure = new_figure(body, title, note=note, synthetic=synthetic, constrained=False)
+    figure = new_figure(body, title, note=note, constrained=False)
     figure.needs_source = False
     ax = figure.add_axes((0, 0, 1, body / figure.get_figheight()))
     ax.set(xlim=(-0.1, WIDTH - 0.1), ylim=(-body, 0))
