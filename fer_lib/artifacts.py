@@ -216,8 +216,8 @@ class Run:
         self._write(f"{folder}/{name}.csv", text)
         self._write_provenance()
 
-    def save_packed(self, content: pd.DataFrame | Mapping[str, np.ndarray], name: str, *, folder: str) -> None:
-        """Write what is too long for a CSV, such as all answers of a model, to ``<folder>/<name>.npz``.
+    def save_packed(self, content: pd.DataFrame | Mapping[str, np.ndarray], name: str) -> None:
+        """Write what is too long for a CSV, such as all answers of a model, to ``predictions/<name>.npz``.
 
         :func:`fer_lib.utils.packed.read` reads a frame back, ``numpy.load`` arrays by name. Of generated faces, a frame
         has a column ``data``, and arrays come with one named ``SYNTHETIC``.
@@ -228,10 +228,10 @@ class Run:
                 if isinstance(content, pd.DataFrame)
                 else {**content, "SYNTHETIC": np.array(True)}
             )
-        path = self.results / folder / f"{name}.npz"
+        path = self.results / "predictions" / f"{name}.npz"
         with atomic_path(path) as partial:
             packed.write(content, partial)
-        self.artifacts[f"{folder}/{name}.npz"] = file_sha256(path)
+        self.artifacts[f"predictions/{name}.npz"] = file_sha256(path)
         self._write_provenance()
 
     def save_figure(self, figure: Figure, name: str, *, shows: FaceDataset | None = None) -> Figure:

@@ -335,7 +335,7 @@ def test_every_row_of_a_csv_bears_the_mark_and_saving_changes_no_frame(tmp_path)
 def test_arrays_are_kept_without_pickle_and_bear_the_mark(tmp_path, synthetic):
     run = started(tmp_path, faces=some_faces(synthetic=synthetic))
     shares = np.array([[0.25, 0.75]], np.float16)
-    run.save_packed({"testing.vgg16": shares}, "shares", folder="predictions")
+    run.save_packed({"testing.vgg16": shares}, "shares")
     path = run.results / "predictions" / "shares.npz"
     with np.load(path, allow_pickle=False) as kept:
         assert kept.files == ["testing.vgg16", *(["SYNTHETIC"] if synthetic else [])]
@@ -344,7 +344,7 @@ def test_arrays_are_kept_without_pickle_and_bear_the_mark(tmp_path, synthetic):
     listed = read_json(run.results / run.provenance_file)["artifacts"]
     assert listed["predictions/shares.npz"] == file_sha256(path)
     first = path.read_bytes()
-    run.save_packed({"testing.vgg16": shares}, "shares", folder="predictions")
+    run.save_packed({"testing.vgg16": shares}, "shares")
     assert path.read_bytes() == first, "the same arrays give the same file"
 
 
@@ -353,7 +353,7 @@ def test_arrays_are_kept_without_pickle_and_bear_the_mark(tmp_path, synthetic):
 
 def test_a_compact_file_is_marked_and_listed(tmp_path):
     run, frame = started(tmp_path), pd.DataFrame({"face": [0, 1], "happy": [0.125, 0.5]})
-    run.save_packed(frame, "p", folder="predictions")
+    run.save_packed(frame, "p")
     path = run.results / "predictions" / "p.npz"
     pd.testing.assert_frame_equal(packed.read(path).drop(columns="data"), frame, check_dtype=False)
     assert set(packed.read(path)["data"]) == {"SYNTHETIC"}
@@ -361,7 +361,7 @@ def test_a_compact_file_is_marked_and_listed(tmp_path):
     made = read_json(run.results / run.provenance_file)
     assert made["artifacts"]["predictions/p.npz"] == file_sha256(path)
     real = started(tmp_path, faces=some_faces(synthetic=False))
-    real.save_packed(frame, "p", folder="predictions")
+    real.save_packed(frame, "p")
     assert "data" not in packed.read(path)
 
 

@@ -17,7 +17,7 @@ from fer_lib import provenance
 PROJECT = Path(__file__).parents[2]
 REFERENCE = PROJECT / "results" / "reference"
 PROFILES = sorted(path.name for path in REFERENCE.iterdir())
-KINDS = {"save_table": "tables", "save_values": "metrics", "save_figure": "figures"}
+KINDS = {"save_table": "tables", "save_values": "metrics", "save_figure": "figures", "save_packed": "predictions"}
 
 
 def results(profile: str) -> list[str]:
@@ -50,7 +50,7 @@ def patterns() -> set[str]:
     return found
 
 
-SAVES = {*KINDS, "save_rows", "save_packed"}
+SAVES = {*KINDS, "save_rows"}
 
 
 def expression(node: ast.expr, assigned: dict[str, ast.expr]) -> str:
