@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+from pathlib import Path
 
 from fer_lib.cli.common import DIFFERENT, command, say, say_list
 from fer_lib.errors import FerError
@@ -82,6 +83,7 @@ def _runs(arguments: argparse.Namespace) -> None:
 def _audit(arguments: argparse.Namespace) -> None:
     from fer_lib import published
     from fer_lib.audit import engine
+    from fer_lib.provenance import read_values
     from fer_lib.published.reading import read
     from fer_lib.report import audit as audit_report
 
@@ -97,7 +99,7 @@ def _audit(arguments: argparse.Namespace) -> None:
             continue
         root = os.path.join(os.path.expanduser(os.environ.get("FER_OUTPUT", "")), "results")
         if arguments.results:
-            results = audit_report.load_results(arguments.results)
+            results = read_values(Path(arguments.results))
             profile = arguments.results if results else ""
         else:
             profile, results = audit_report.choose_results(record, root)

@@ -7,10 +7,12 @@ All are scikit-learn-style estimators (:class:`fer_lib.comparators.base.Comparat
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from fer_lib.comparators.base import Comparator, read
+from fer_lib.comparators.base import COMPARATOR_FILE, FORMAT, Comparator
 from fer_lib.errors import FerError, nearest
+from fer_lib.utils import bundle
 
 COMPARATORS = {
     "class_priors": "class_priors:ClassPriors",
@@ -62,7 +64,16 @@ def create(name: str, **settings: Any) -> Comparator:
     return kind(**settings)
 
 
-def load(folder: Any) -> Comparator:
-    """Load the comparator that ``Comparator.save`` wrote into a folder; raise FerError if there is none."""
-    name, content, parts = read(folder, known=COMPARATORS)
-    return class_of(name).from_parts(content, parts)
+def load(folder: str | Path) -> Comparator:
+    """Load the comparator that ``Comparator.save`` wrote into a folder.
+
+    Raises:
+        FerError: something is missing, damaged or of another kind; nothing of such a file is run.
+    """
+    content = bundle.read_index(Path(folder), COMPARATOR_FILE)
+    if content.get("format") != FORMAT or content.get("name") not in list(COMPARATORS):
+        raise FerError(
+            f"{folder} contains no comparator of this project (format {content.get('format')!r}, name "
+            f"{content.get('name')!r}); save it again."
+        )
+    return class_of(content["name"]).from_parts(content, bundle.read_parts(Path(folder), COMPARATOR_FILE, content))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -124,7 +124,7 @@ class Comparator(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def from_parts(cls, content: Mapping[str, Any], parts: Mapping[str, Part]) -> Self:
-        """Rebuild a fitted comparator from the result of :func:`read`."""
+        """Rebuild a fitted comparator from what :func:`fer_lib.comparators.load` read."""
         made = cls(**_tuples(content["parameters"]))
         made.classes_ = np.array(content["classes"])
         made.image_shape_ = tuple(content["image_shape"])
@@ -152,22 +152,6 @@ class Comparator(ClassifierMixin, BaseEstimator):
     @abstractmethod
     def _restore(self, parts: Mapping[str, Part]) -> None:
         """Take over the parts that :meth:`_parts` returned."""
-
-
-def read(folder: str | Path, *, known: Iterable[str]) -> tuple[str, dict[str, Any], dict[str, Part]]:
-    """Read a saved comparator's name, description and parts.
-
-    Raises:
-        FerError: something is missing, damaged or of another kind; nothing of such a file is run.
-    """
-    folder = Path(folder)
-    content = bundle.read_index(folder, COMPARATOR_FILE)
-    if content.get("format") != FORMAT or content.get("name") not in list(known):
-        raise FerError(
-            f"{folder} contains no comparator of this project (format {content.get('format')!r}, name "
-            f"{content.get('name')!r}); save it again."
-        )
-    return content["name"], content, bundle.read_parts(folder, COMPARATOR_FILE, content)
 
 
 def from_decisions(values: np.ndarray) -> np.ndarray:

@@ -55,8 +55,6 @@ class CnnAd(Network):
 
     def build(self, settings: RecipeSettings, classes: int) -> keras.Model:
         """Build the uncompiled network; raise FerError if the reading is neither of the two."""
-        if self.reading not in READINGS:
-            raise FerError(f"reading is {self.reading!r}; expected {' or '.join(READINGS)}.")
         plain = BaselineCnnSettings(convolution_filters=self.convolution_filters, normalization_momentum=MOMENTUM)
         return build(plain, reading=self.reading, image_size=self.image_size, classes=classes)
 
@@ -76,10 +74,11 @@ def build(
         classes: the number of classes.
 
     Raises:
-        ValueError: ``reading`` is neither, or the last maps are smaller than 3×3.
+        FerError: ``reading`` is neither.
+        ValueError: the last maps are smaller than 3×3.
     """
     if reading not in READINGS:
-        raise ValueError(f"reading is {reading!r}; it should be one of {READINGS}")
+        raise FerError(f"reading is {reading!r}; expected {' or '.join(READINGS)}.")
     if reading == "augmentation_dropout":
         return baseline_cnn.build(settings, image_size=image_size, classes=classes)
     without = BaselineCnnSettings(

@@ -60,16 +60,17 @@ def score_all(
         "shifted and rotated as in training": (_moved(images, settings, seed), None),
         "reduced to half and enlarged": (_resized(images), None),
     }
-    outputs = {  # both parts at once: a trunk's engine takes as long to start for few faces as for many
-        name: dict(zip(parts, np.split(_predict(model, shown, settings, scaling), ends), strict=True))
-        for name, (shown, scaling) in moved.items()
-    }
+    outputs = {}
+    for name, (shown, scaling) in moved.items():
+        # both parts at once: a trunk's engine takes as long to start for few faces as for many
+        found = training.predict_images(model, shown, settings=settings, scaling=scaling)
+        outputs[name] = dict(zip(parts, np.split(found, ends), strict=True))
     outputs[f"batch norms in training mode, batches of {settings.batch_size}"] = {
         split: with_batch_statistics(model, faces, settings, seed=seed) for split, faces in parts.items()
     }
     with training.best_epoch(model, settings, checkpoints) as kept:
         if kept:
-            best = np.split(_predict(model, images, settings, None), ends)
+            best = np.split(training.predict_images(model, images, settings=settings), ends)
             outputs[BEST_EPOCH] = dict(zip(parts, best, strict=True))
     rows = [
         _rows(name, split, own[split], faces.labels, faces.class_names)
@@ -122,10 +123,6 @@ def with_batch_statistics(
             layer.rate = rate
         model.set_weights(kept)
     return outputs
-
-
-def _predict(model: keras.Model, images: np.ndarray, settings: TrainingSettings, scaling: str | None) -> np.ndarray:
-    return training.predict_images(model, images, settings=settings, scaling=scaling)
 
 
 def _moved(images: np.ndarray, settings: TrainingSettings, seed: int) -> np.ndarray:

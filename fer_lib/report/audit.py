@@ -385,15 +385,6 @@ def _audit_notes(found: Sequence[engine.Finding]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def load_results(folder: str | Path) -> dict[str, Any]:
-    """Read the metrics files of a profile's results, such as ``results/paper``, by name; empty if it has none.
-
-    Raises:
-        FerError: a file was not written by this project.
-    """
-    return read_values(Path(folder))
-
-
 def choose_results(record: Record, root: str | Path) -> tuple[str, dict[str, Any]]:
     """Choose the fullest results with a value that the record quotes: their name and contents.
 
@@ -402,7 +393,7 @@ def choose_results(record: Record, root: str | Path) -> tuple[str, dict[str, Any
     """
     for profile in PROFILES:
         for name, folder in ((profile, Path(root)), (f"reference/{profile}", PROJECT / "results")):
-            results = load_results(folder / name)
+            results = read_values(folder / name)
             if any(_looked_up(part, matching(part.ids, record)[0], results) for part in record.quoted):
                 return name, results
     return "", {}

@@ -154,7 +154,8 @@ class Chen2023:
             )
             if first is None or second is None or not first["label"].equals(second["label"]):
                 continue
-            ours, others = (frame[list(self._class_names(frame))].to_numpy() for frame in (first, second))
+            told = ["face", "label", "data"]
+            ours, others = (frame.drop(columns=told, errors="ignore").to_numpy() for frame in (first, second))
             compared = metrics.compare_paired(ours, others, first["label"].to_numpy(), seed=seed)
             difference = interval(compared["difference"], compared["low"], compared["high"])
             rows.append(
@@ -363,9 +364,6 @@ class Chen2023:
             if (frame := self.run.load_rows(f"{model}_seed{seed}", folder="histories")) is not None
         ]
         return pd.concat(frames, ignore_index=True) if frames else None
-
-    def _class_names(self, predictions: pd.DataFrame) -> list[str]:
-        return [name for name in predictions.columns if name not in ("face", "label", "data")]
 
     def _table(self, frame: pd.DataFrame, title: str) -> Table:
         notes = () if len(frame) else ("Nothing to show yet: run notebooks 03 and 05 with this profile.",)

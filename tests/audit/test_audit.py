@@ -14,6 +14,7 @@ import yaml
 from fer_lib import artifacts, cli, published
 from fer_lib.audit import engine
 from fer_lib.errors import FerError
+from fer_lib.provenance import read_values
 from fer_lib.published import reading, records
 from fer_lib.report import audit as audit_report
 
@@ -93,7 +94,7 @@ def test_every_statement_says_what_of_ours_it_corresponds_to_or_why_nothing(pape
 def test_every_value_that_a_record_names_stands_in_the_committed_results(paper):
     """A misspelt key would read as "not run yet" for ever."""
     record = published.record(paper)
-    quick = audit_report.load_results(PROJECT / "results" / "reference" / "quick")
+    quick = read_values(PROJECT / "results" / "reference" / "quick")
     names = {part.file for part in record.measured}
     assert names - {"{model}"} <= {re.sub(r"_seed\d+$", "", name) for name in quick}
     for statement in record.subjects:
@@ -367,7 +368,7 @@ def test_a_quote_names_the_part_that_was_tested(test_split, counts, named):
 
 
 def test_trained_models_stand_beside_the_printed_pairs_of_loss_and_accuracy():
-    quick = audit_report.load_results(PROJECT / "results" / "reference" / "quick")
+    quick = read_values(PROJECT / "results" / "reference" / "quick")
     rows = audit_report.of(published.record("chen2023"), quick).calibration_table().frame.set_index("model")
     assert len(rows) == 6 + 3
     printed = rows.loc["resnet50_mlp, printed"].set_index("faces")
@@ -412,4 +413,4 @@ def test_the_command_sets_the_named_results_beside_them(capsys, monkeypatch, tmp
 def test_metrics_files_of_a_run_are_read(tmp_path):
     run = artifacts.start("audit", profile="smoke", seed=None, output_dir=tmp_path)
     run.save_values({"faces": 3}, "net")
-    assert audit_report.load_results(tmp_path / "results" / "smoke")["net"]["values"] == {"faces": 3}
+    assert read_values(tmp_path / "results" / "smoke")["net"]["values"] == {"faces": 3}
