@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +19,12 @@ from fer_lib.figures import (
     liu2023 as liu2023_figures,
 )
 from fer_lib.figures.style import not_yet, with_source
+from fer_lib.report.liu2023_claims import OWN, claims, efficiency_claim, gradients_claim, outperforms_claim, own_rows
 from fer_lib.settings import change
-from fer_lib.settings.comparators import EQUAL_REFERENCE
 from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table, weights_note
-from fer_lib.tables.format import SEPARATIONS, p_value, percent, points
+from fer_lib.tables.format import SEPARATIONS, percent
 
-OWN = "resnet50_svm_rbf"
-NAMED_IN_SECTION_31 = ("inception_v4", "vgg16", "resnet50_whole", "resnet50_softmax")
-NAMED_NETWORKS = ("vgg16", "inception_v4", "cnn_ad", "lbp_cnn")
 # the columns of frames that can be empty: without GENKI-4K, or with only one separation
 EMPTY = {
     "genki4k": generalisation.COLUMNS,
@@ -38,109 +35,6 @@ GLANCE = {
     "resnet50_softmax": "ResNet-50 + SoftMax",
     "pixels_svm": "Raw pixels + SVM (RBF)",
 }
-
-
-def own_rows(scores: pd.DataFrame) -> pd.DataFrame:
-    """Select the scores of the paper's own classifier on its 56 + 14 faces a class: one row for each separation."""
-    return scores[(scores["protocol"] == protocols.PER_CLASS) & (scores["classifier"] == OWN)]
-
-
-def claims(
-    scores: pd.DataFrame, differences: pd.DataFrame, whole_test: pd.DataFrame, smiles: pd.DataFrame
-) -> dict[str, str]:
-    """Write the measured values behind each claim, by a key of ``liu2023_tables.CLAIMS``.
-
-    Args:
-        scores: of :func:`fer_lib.experiments.protocol_scores.scores`.
-        differences: of :func:`fer_lib.experiments.protocol_scores.paired`, SVM minus SoftMax.
-        whole_test: of :func:`fer_lib.experiments.protocol_scores.whole_test`, on FER-2013.
-        smiles: of :func:`fer_lib.evaluation.smiles.smile_rows`; empty without GENKI-4K.
-    """
-    own, everyone = own_rows(scores), smiles[smiles["group"] == "all"] if len(smiles) else smiles
-    gains = differences[differences["protocol"] == protocols.PER_CLASS]
-    faces = whole_test[whole_test["model"] == OWN]
-    measured = {
-        "accuracy_ckplus": [f"{percent(row.accuracy, row.low, row.high)} %, {_kind(row)}" for row in own.itertuples()],
-        "accuracy_fer2013": [f"{percent(row.accuracy, row.low, row.high)} %" for row in faces.itertuples()],
-        "svm_gain": [f"{points(row.difference, row.low, row.high)} points, {_kind(row)}" for row in gains.itertuples()],
-        "generalisation": [
-            f"SVM of {row.model}: accuracy {percent(row.accuracy, row.accuracy_low, row.accuracy_high)} %, "
-            f"ROC-AUC {row.auc:.3f} [{row.auc_low:.3f}, {row.auc_high:.3f}]"
-            for row in everyone.itertuples()
-        ],
-    }
-    return {claim: "; ".join(sentences) for claim, sentences in measured.items() if sentences}
-
-
-def gradients_claim(depth: pd.DataFrame) -> str:
-    """Write the sentence on vanishing gradients, from ``depth_study.summary``'s deepest networks.
-
-    Those without batch norm, the case of the paper's argument, if there are any.
-    """
-    plain = ~depth["batch norm"].astype(bool)
-    bare, kind = (depth[plain], "without") if plain.any() else (depth, "with")
-    deepest = bare[bare["layers"] == bare["layers"].max()]
-    parts = [f"{row['network']} {row['first layer, start']:.2g}" for _, row in deepest.iterrows()]
-    layers = deepest["layers"].iloc[0]
-    return f"norm of the first layer's gradient at the start, {layers} layers {kind} batch norm: {', '.join(parts)}"
-
-
-def outperforms_claim(equal: pd.DataFrame, systems: Mapping[str, Mapping[str, str]]) -> str:
-    """Write the sentence on the networks of section 3.1, each after the same training on FER-2013.
-
-    Args:
-        equal: of :func:`fer_lib.experiments.comparison_scores.equal_terms`.
-        systems: the rows' titles.
-
-    Returns:
-        The accuracy with subjects apart of the paper's system and each network's minus it; empty if the paper's system
-        or all of the networks are missing.
-    """
-    if equal.empty or equal["reference"].iloc[0] != EQUAL_REFERENCE:
-        return ""
-    strict = equal[["protocol", "separation"]].iloc[-1]
-    last = equal[(equal[["protocol", "separation"]] == strict).all(axis=1)].set_index("classifier")
-    own = last.loc[EQUAL_REFERENCE]
-    others = last.loc[[name for name in last.index if name.split("-")[0] in NAMED_IN_SECTION_31]]
-    gaps = [
-        f"{systems[name]['title'].removesuffix(', FER-2013 first')} "
-        f"{points(row.difference, row.difference_low, row.difference_high)} points (Holm's p {p_value(row.holm)})"
-        for name, row in others.iterrows()
-    ]
-    where = comparators_tables.column(strict["protocol"], strict["separation"])
-    said = f"after FER-2013, {where}: {percent(own.accuracy, own.low, own.high)} %; against it: {', '.join(gaps)}"
-    return said if gaps else ""
-
-
-def efficiency_claim(sizes: pd.DataFrame, systems: Mapping[str, Mapping[str, str]], speeds: Mapping[str, float]) -> str:
-    """Write the sentence on depth, parameters, multiply-adds and speed against the other networks on CK+.
-
-    Args:
-        sizes: of :func:`fer_lib.experiments.comparison_scores.sizes`.
-        systems: the rows' titles.
-        speeds: faces answered in a second by each row on CK+, as measured.
-
-    Returns:
-        The counts of the paper's system and of the other networks; which of them are shallower with more parameters,
-        and which need no fewer multiply-adds. Empty if there is no other network.
-    """
-    ckplus = sizes[sizes["corpus"] == "CK+"].set_index("system")
-    names = [name for name in ckplus.index if name in NAMED_NETWORKS]
-    if "resnet50_svm" not in ckplus.index or not names:
-        return ""
-    own = ckplus.loc["resnet50_svm"]
-    shallower = [n for n in names if own.depth > ckplus.loc[n].depth and own.parameters < ckplus.loc[n].parameters]
-    slower = [n for n in names if own.multiply_adds <= ckplus.loc[n].multiply_adds]
-    sentences = [f"{systems['resnet50_svm']['title']}: {_counts(own, speeds)}"]
-    sentences += [f"{systems[name]['title']}: {_counts(ckplus.loc[name], speeds)}" for name in names]
-    for said, found in (("shallower with more parameters", shallower), ("no fewer multiply-adds", slower)):
-        sentences.append(f"{said} than it: {', '.join(systems[name]['title'] for name in found) or 'none of them'}")
-    return "; ".join(sentences)
-
-
-def _counts(row: pd.Series, speeds: Mapping[str, float]) -> str:
-    millions = f"{row.parameters / 1e6:,.2f} million parameters, {row.multiply_adds / 1e6:,.1f} million multiply-adds"
-    return f"depth {row.depth:.0f}, {millions}, {speeds[str(row.name)]:,.0f} faces a second"
 
 
 @dataclass(frozen=True)
@@ -383,7 +277,3 @@ def _with_numbers(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
     """Build a frame whose columns of missing numbers only are numbers too; they are read without a type."""
     frame = pd.DataFrame(rows)
     return frame.astype(dict.fromkeys(frame.columns[frame.isna().all()], float))
-
-
-def _kind(row: Any) -> str:
-    return SEPARATIONS[row.separation]

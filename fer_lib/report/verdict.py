@@ -10,7 +10,8 @@ import pandas as pd
 from fer_lib.artifacts import Run
 from fer_lib.report.chen2023 import Chen2023
 from fer_lib.report.compare import compare
-from fer_lib.report.liu2023 import GLANCE, OWN, Liu2023
+from fer_lib.report.liu2023 import GLANCE, Liu2023
+from fer_lib.report.liu2023_claims import OWN
 from fer_lib.settings import PROJECT
 from fer_lib.tables.base import Table
 from fer_lib.tables.format import MODEL_NAMES

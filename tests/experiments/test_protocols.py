@@ -16,7 +16,7 @@ from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.figures import hypotheses as hypotheses_figures
-from fer_lib.report import liu2023 as report_liu2023
+from fer_lib.report import liu2023 as report_liu2023, liu2023_claims
 from fer_lib.settings import CkPlusSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers, grid
 from fer_lib.tables import liu2023 as liu2023_tables, svm as svm_tables
@@ -413,7 +413,7 @@ def test_each_claim_says_what_was_measured_of_it(predictions, people):
     scores = protocol_scores.scores(predictions, people)
     paired = protocol_scores.paired(predictions, people, first="resnet50_svm_rbf", second="resnet50_softmax")
     tested = protocol_scores.whole_test({"resnet50_svm_rbf": np.eye(3)}, np.arange(3))
-    said = report_liu2023.claims(scores, paired, tested, pd.DataFrame())
+    said = liu2023_claims.claims(scores, paired, tested, pd.DataFrame())
     assert set(said) <= set(liu2023_tables.CLAIMS)
     assert said["accuracy_ckplus"].count("%") == 3
     assert "frames at random" in said["accuracy_ckplus"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from fer_lib.experiments.comparison_scores import EQUAL_REFERENCE
-from fer_lib.report import liu2023
+from fer_lib.report import liu2023_claims
 from fer_lib.tables import liu2023 as liu2023_tables
 
 NAMES = ("resnet50_svm", "vgg16", "inception_v4", "cnn_ad", "pixels_svm")
@@ -25,15 +25,15 @@ def equal_terms(reference: str = EQUAL_REFERENCE) -> pd.DataFrame:
 
 
 def test_the_networks_of_section_31_are_told_with_the_strictest_separation():
-    said = liu2023.outperforms_claim(equal_terms(), SYSTEMS)
+    said = liu2023_claims.outperforms_claim(equal_terms(), SYSTEMS)
     assert said == (
         "after FER-2013, subject-independent, folds: 70.00 [60.00, 80.00] %; "
         "against it: VGG16 +5.00 [-5.00, +15.00] points (Holm's p 0.04)"
     )
-    assert liu2023.outperforms_claim(pd.DataFrame(), SYSTEMS) == ""
-    assert liu2023.outperforms_claim(equal_terms(reference="cnn_ad-fer2013"), SYSTEMS) == ""
+    assert liu2023_claims.outperforms_claim(pd.DataFrame(), SYSTEMS) == ""
+    assert liu2023_claims.outperforms_claim(equal_terms(reference="cnn_ad-fer2013"), SYSTEMS) == ""
     alone = equal_terms()
-    assert liu2023.outperforms_claim(alone[alone["classifier"] != "vgg16-fer2013"], SYSTEMS) == ""
+    assert liu2023_claims.outperforms_claim(alone[alone["classifier"] != "vgg16-fer2013"], SYSTEMS) == ""
 
 
 def sizes() -> pd.DataFrame:
@@ -46,16 +46,16 @@ def sizes() -> pd.DataFrame:
 
 
 def test_depth_and_parameters_are_judged_against_every_network():
-    said = liu2023.efficiency_claim(sizes(), SYSTEMS, SPEEDS)
+    said = liu2023_claims.efficiency_claim(sizes(), SYSTEMS, SPEEDS)
     own = "RESNET50_SVM: depth 51, 24.00 million parameters, 300.0 million multiply-adds, 250 faces a second"
     assert said.startswith(own)
     assert said.endswith("shallower with more parameters than it: VGG16; no fewer multiply-adds than it: VGG16")
     small = sizes().query("system != 'vgg16'")
-    assert liu2023.efficiency_claim(small, SYSTEMS, SPEEDS).endswith(
+    assert liu2023_claims.efficiency_claim(small, SYSTEMS, SPEEDS).endswith(
         "shallower with more parameters than it: none of them; no fewer multiply-adds than it: none of them"
     )
-    assert liu2023.efficiency_claim(sizes().query("system == 'resnet50_svm'"), SYSTEMS, SPEEDS) == ""
-    assert liu2023.efficiency_claim(sizes().assign(corpus="FER-2013"), SYSTEMS, SPEEDS) == ""
+    assert liu2023_claims.efficiency_claim(sizes().query("system == 'resnet50_svm'"), SYSTEMS, SPEEDS) == ""
+    assert liu2023_claims.efficiency_claim(sizes().assign(corpus="FER-2013"), SYSTEMS, SPEEDS) == ""
 
 
 def test_both_sentences_are_about_claims_of_the_table():
