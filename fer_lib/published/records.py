@@ -89,14 +89,14 @@ class Experiment:
     """An experiment that tests an explanation.
 
     Attributes:
-        question: the question it answers.
         run: the command that runs it.
         shown: where its result is shown.
+        question: the question it answers, for readers of the record.
     """
 
-    question: str
     run: str
     shown: str
+    question: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
