@@ -136,12 +136,7 @@ def together(predictions: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
         interval (over subjects: all answers about a subject, of all draws and folds, stay together);
         ``_faces`` and ``_wrong``: the number of answers and of wrong answers; ``_holds_printed``: whether the printed
         value lies within the interval.
-
-    Raises:
-        ValueError: the predictions have no column ``part``: they are in an older form, about test faces only.
     """
-    if "part" not in predictions:
-        raise ValueError("the predictions have no column 'part'; expected answers about training faces as well")
     subjects, printed = groups_of(faces, "subjects"), printed_accuracy()
     rows = []
     for key, answers in predictions.groupby(KEYS, sort=False):

@@ -31,8 +31,6 @@ TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
 FORMAT = 1
 PREDICTION_BATCH = 128
 ALIKE = 1e-5  # the largest difference of a score between a network and its saved copy
-#: Settings that saved models may have and that no longer exist; none of them changes what a model answers.
-RETIRED = frozenset({"svm_solver"})
 
 
 @dataclass(frozen=True)
@@ -296,7 +294,7 @@ def _load_folder(folder: Path) -> SavedModel:
         network=parts["trunk"],
         class_names=tuple(content["class_names"]),
         fitted=Fitted(classifier["name"], parts["svm"], classifier["parameters"]),
-        settings={name: value for name, value in content["settings"].items() if name not in RETIRED},
+        settings=content["settings"],
         face_settings=content["face_settings"],
         provenance=content["provenance"],
     )

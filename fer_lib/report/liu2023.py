@@ -115,9 +115,8 @@ class Liu2023:
             "scores": liu2023_tables.separations,
             "leaks": liu2023_tables.leaks,
             "svm_softmax": liu2023_tables.svm_softmax,
+            "together": liu2023_tables.hypothesis2,
         }
-        if self.model and "together" in self._first["values"]:  # older results lack predictions for training faces
-            makers["together"] = liu2023_tables.hypothesis2
         return [self._or_not_yet(make, name) for name, make in makers.items()]
 
     def genki_table(self) -> Table:
@@ -166,7 +165,7 @@ class Liu2023:
 
     def hypothesis2_figure(self) -> Figure:
         """Draw the accuracy on training and test faces together next to that on test faces."""
-        if not self.model or "together" not in self._first["values"]:
+        if not self.model:
             return not_yet("Hypothesis 2, training and test faces together", "notebook 04")
         figure = hypotheses_figures.hypothesis2(self._frame("together"), synthetic=self._synthetic(self.model))
         return self._of_first(figure)
