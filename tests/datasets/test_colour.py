@@ -19,11 +19,7 @@ from fer_lib.utils.pixels import grey, network_input
 
 RGB = DataSettings(channels="rgb")
 
-
-@pytest.fixture(autouse=True)
-def _no_cache_from_outside(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.delenv("FER_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

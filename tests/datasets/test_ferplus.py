@@ -26,11 +26,7 @@ from fer_lib.training import FaceBatches
 COLUMNS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
 OWN = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]  # in the order of CLASS_NAMES
 
-
-@pytest.fixture(autouse=True)
-def _no_cache_from_outside(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.delenv("FER_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,7 @@ from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.settings import CkPlusSettings, DataSettings
 
-
-@pytest.fixture(autouse=True)
-def _no_cache_from_outside(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.delenv("FER_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

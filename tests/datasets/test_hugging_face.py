@@ -22,11 +22,7 @@ ALPHABETICAL = ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "sur
 LABEL = {"angry": 0, "disgusted": 1, "fearful": 2, "happy": 3, "neutral": 6, "sad": 4, "surprised": 5}
 PARTS = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 
-
-@pytest.fixture(autouse=True)
-def _no_cache_from_outside(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("FER_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.delenv("FER_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

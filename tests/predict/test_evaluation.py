@@ -25,10 +25,8 @@ LEVELS = tuple(round(255 * place / 6) for place in range(7))  # of the faces of 
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path):
-    monkeypatch.delenv("FER_OUTPUT", raising=False)
+def _own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
 
 
 def by_brightness(classes=7, sureness=1000.0, activation="softmax", side=8):

@@ -25,11 +25,6 @@ layers = keras.layers
 ALPHABET = "angry,disgust,fear,happy,neutral,sad,surprise"
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-
 def save(activation="softmax", first=(), channels=1, batch=None):
     keras.utils.set_random_seed(1)
     face = keras.Input(batch_shape=(batch, 48, 48, channels))

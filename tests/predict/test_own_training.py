@@ -26,10 +26,8 @@ CLASSES = ("angry", "happy", "pain")
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path):
-    monkeypatch.delenv("FER_OUTPUT", raising=False)
+def _own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
 
 
 def write_album(root, names=("Happiness", "angry", "pain"), faces=10, side=40):

@@ -44,12 +44,6 @@ def made(tmp_path_factory):
     return compact.write(tmp_path_factory.mktemp("own") / "own_network", graph, FACTS)
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path):
-    monkeypatch.delenv("FER_OUTPUT", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
 def unmet(folder):
     """List the conditions of docs/model_card.md that a network in a folder does not meet."""
     card = compact.read_card(folder)

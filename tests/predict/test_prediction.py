@@ -35,10 +35,8 @@ CLASSES = ("dark", "bright", "never seen")
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path):
-    for name in ("FER_CACHE", "FER_OUTPUT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+def _no_cache_from_outside(monkeypatch):
+    monkeypatch.delenv("FER_CACHE", raising=False)
 
 
 class StubModel:

@@ -23,12 +23,6 @@ CLASSES = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
 WEIGHTS = {"origin": "file own.weights.h5", "sha256": "ab"}
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path):
-    monkeypatch.delenv("FER_OUTPUT", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
 def made_by(corpora, *, notebook="04_resnet_svm", seed=0, synthetic=False):
     data = {name: {"fingerprint": name, "synthetic": synthetic} for name in corpora}
     return {

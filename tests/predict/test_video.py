@@ -21,12 +21,6 @@ from fer_lib.predict import photos, video
 RATE = 10  # frames a second
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(monkeypatch, tmp_path):
-    monkeypatch.delenv("FER_OUTPUT", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
 def film(name, levels, shape=(48, 64), code="MJPG"):
     """Write a video of frames that each have one grey level."""
     writer = cv2.VideoWriter(name, cv2.VideoWriter_fourcc(*code), RATE, shape[::-1])
