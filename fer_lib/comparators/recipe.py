@@ -206,7 +206,11 @@ def _dataset(images: np.ndarray, codes: np.ndarray, groups: np.ndarray | None) -
 
 
 def divided(faces: FaceDataset, settings: RecipeSettings, seed: int) -> tuple[FaceDataset, FaceDataset]:
-    """Split the faces for training and early stopping; if none are held out, the latter are a batch of the former."""
+    """Split the faces for training and early stopping; if none are held out, the latter are a batch of the former.
+
+    Raises:
+        FerError: early stopping has no faces, or there are too few faces or subjects to hold any out.
+    """
     share = settings.validation_share
     if settings.early_stopping_patience and not share:
         raise FerError(

@@ -199,6 +199,11 @@ def equal_training_sizes(
 
     The smallest fold sets the number; in the others training faces are left out at random. Separations then differ in
     the rule for what is kept apart, not in the number of training faces. Test faces stay as they are.
+
+    Args:
+        divisions: the folds of each separation; their rows are places in ``labels``.
+        labels: int, shape (N,).
+        seed: seed of the faces that are left out.
     """
     classes = int(labels.max()) + 1
     counts = [np.bincount(labels[fold.train], minlength=classes) for folds in divisions.values() for fold in folds]
@@ -245,7 +250,7 @@ def search_folds(labels: np.ndarray, groups: np.ndarray | None, *, count: int, s
 
 
 def sample(labels: np.ndarray, size: int, *, seed: int) -> np.ndarray:
-    """Sample ``size`` rows, ascending, with each class's share; all rows if there are not more.
+    """Sample ``size`` of the rows of labels (N,), ascending, with each class's share; all rows if there are not more.
 
     Raises:
         FerError: the sample, or what is left of the rows, would be smaller than the number of classes.

@@ -116,7 +116,16 @@ def class_priors(training_labels: np.ndarray, faces: int, *, classes: int = 7) -
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
-    """Count faces per true class (rows) and predicted class (columns)."""
+    """Count faces per true class (rows) and predicted class (columns).
+
+    Args:
+        probabilities: float, shape (N, C).
+        labels: int, shape (N,).
+        class_names: C names.
+
+    Raises:
+        ValueError: the shapes do not fit, there are no faces, or a probability is not a number.
+    """
     _check(probabilities, labels, len(class_names))
     cells = metrics.confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(len(class_names)))
     return pd.DataFrame(
@@ -266,7 +275,7 @@ def mean_over_seeds(
 
 
 def percentiles(values: np.ndarray) -> tuple[float, float]:
-    """Compute the bounds between which 95 % of the resampled values lie."""
+    """Compute the bounds between which 95 % of the resampled values, shape (R,), lie."""
     tail = 100 * (1 - CONFIDENCE) / 2
     return tuple(np.percentile(values, [tail, 100 - tail]))
 

@@ -172,7 +172,12 @@ def roc_auc(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def roc_curve(scores: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Compute the ROC curve: columns ``false_positive_rate`` and ``true_positive_rate``, from (0, 0) to (1, 1)."""
+    """Compute the ROC curve: columns ``false_positive_rate`` and ``true_positive_rate``, from (0, 0) to (1, 1).
+
+    Args:
+        scores: float, shape (N,); a higher score means more certainly positive.
+        labels: bool, shape (N,).
+    """
     false_positives, true_positives, _ = metrics.roc_curve(labels, scores)
     return pd.DataFrame({"false_positive_rate": false_positives, "true_positive_rate": true_positives})
 

@@ -196,7 +196,7 @@ def answers(network: keras.Model, images: np.ndarray, settings: OwnNetworkSettin
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Compute the share of faces whose largest score is that of their class."""
+    """Compute the share of faces whose largest score, of (N, classes), is that of their label, of (N,)."""
     return float((scores.argmax(axis=1) == labels).mean())
 
 

@@ -147,7 +147,11 @@ def serve() -> None:
 
 
 def weights_folder() -> Path:
-    """Find the folder of mtcnn's weights without importing the package, which would import TensorFlow."""
+    """Find the folder of mtcnn's weights without importing the package, which would import TensorFlow.
+
+    Raises:
+        FerError: mtcnn is not installed.
+    """
     found = find_spec("mtcnn")
     if found is None or found.origin is None:
         raise _not_installed("No module named 'mtcnn'")

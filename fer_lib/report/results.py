@@ -103,14 +103,22 @@ class Tables:
         return self._existing(f"tables/{name}.md").read_text(encoding="utf-8")
 
     def said(self, name: str, pattern: str) -> str:
-        """Find a pattern in the notes below a table and return its first group."""
+        """Find a pattern in the notes below a table and return its first group.
+
+        Raises:
+            FerError: there is no such table, or its notes have no such sentence.
+        """
         found = re.search(pattern, self.notes(name))
         if not found:
             raise FerError(f"tables/{name}.md has no sentence like {pattern!r}.")
         return found.group(1)
 
     def cell(self, name: str, column: str, *first: str) -> str:
-        """Find a column's cell in the only row whose first cells begin with ``first``."""
+        """Find a column's cell in the only row whose first cells begin with ``first``.
+
+        Raises:
+            FerError: there is no such table, or not exactly one such row.
+        """
         frame = self.frame(name)
         for place, value in enumerate(first):
             frame = frame[frame.iloc[:, place].str.startswith(value)]

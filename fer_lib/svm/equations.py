@@ -112,6 +112,12 @@ def pair_svm(svc: SVC, features: np.ndarray, labels: np.ndarray, *, pair: tuple[
     scikit-learn keeps one row of alpha·y less than there are classes. For classes i < j, the values of class i's
     support vectors are in row j - 1 and those of class j's in row i.
 
+    Args:
+        svc: a fitted SVC.
+        features: float, shape (N, D): what it was fitted on.
+        labels: int, shape (N,).
+        pair: two of its classes.
+
     Raises:
         ValueError: the pair is not among the SVC's classes, or the faces are not those it was fitted on.
     """

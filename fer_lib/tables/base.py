@@ -242,7 +242,12 @@ def over_seeds(frames: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 
 
 def prediction_rows(faces: FaceDataset, probabilities: np.ndarray) -> pd.DataFrame:
-    """Build a frame with one row for each face: its canonical number, its label and the probability of each class."""
+    """Build a frame with one row for each face: its canonical number, its label and the probability of each class.
+
+    Args:
+        faces: N faces.
+        probabilities: float, shape (N, classes).
+    """
     frame = pd.DataFrame(probabilities, columns=list(faces.class_names))
     frame.insert(0, "label", faces.labels)
     frame.insert(0, "face", np.arange(len(faces)))

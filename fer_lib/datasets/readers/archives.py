@@ -315,7 +315,11 @@ def _is_tar(path: str | Path, opener: Any) -> bool:
 
 
 def refuse_bomb(path: Path, sizes: Iterable[int]) -> None:
-    """Raise FerError if members of these sizes (bytes, as stated) are far larger than an honest archive's."""
+    """Refuse an archive whose members' sizes, in bytes as stated, are far larger than an honest archive's.
+
+    Raises:
+        FerError: they are.
+    """
     most = max(BOMB_RATIO * path.stat().st_size, MEMBER_LIMIT)
     if any(total > most for total in itertools.accumulate(sizes)):
         raise FerError(
