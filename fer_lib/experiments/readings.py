@@ -21,16 +21,14 @@ from sklearn.model_selection import train_test_split
 
 from fer_lib.augmentation import CROPS, expand, view_names
 from fer_lib.backend import keras
-from fer_lib.datasets import corpus
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, groups_of
 from fer_lib.evaluation import clustered
 from fer_lib.experiments import fine_tuning
 from fer_lib.experiments.protocol_scores import printed_accuracy
 from fer_lib.experiments.protocols import PER_CLASS, Division, edge_of, views_accuracy
-from fer_lib.faces import crops
 from fer_lib.models import resnet50_svm
-from fer_lib.settings import DataSettings, ExpansionSettings, ResNet50SvmSettings, change
+from fer_lib.settings import ExpansionSettings, ResNet50SvmSettings, change
 from fer_lib.svm import classifiers as svm
 from fer_lib.utils.files import cached_array, cached_frame
 
@@ -133,23 +131,6 @@ def material(
     return Material(faces, examples, views, pixels)
 
 
-def contempt_faces(every: Mapping[str, Any], data: DataSettings, data_dir: str = "") -> FaceDataset | None:
-    """Load the faces of contempt that CK+'s settings leave out; None if the corpus has none or they are left in.
-
-    Args:
-        every: settings by experiment, of which ``ckplus`` and ``faces`` are used.
-        data: the profile's data settings.
-        data_dir: as for :func:`fer_lib.datasets.corpus.load_ckplus`.
-    """
-    if every["ckplus"].contempt:
-        return None
-    photos = corpus.load_ckplus(change(every["ckplus"], contempt=True), data, data_dir)
-    if CONTEMPT not in photos.class_names:
-        return None
-    own = photos.take(np.flatnonzero(photos.labels == photos.class_names.index(CONTEMPT)))
-    return crops.face_crops(own, every["faces"], already_cropped=isinstance(own, FaceDataset)) if len(own) else None
-
-
 def gather(
     model: keras.Model,
     examples: svm.Examples,
@@ -168,7 +149,7 @@ def gather(
         faces: the same faces.
         found: the divisions.
         every: settings by experiment, of which ``resnet50_svm`` and ``expansion`` are used.
-        contempt: of :func:`contempt_faces`.
+        contempt: of :func:`fer_lib.experiments.contempt.faces`.
         checkpoints: a folder for exactly this model and these faces.
     """
     settings, expanding = every["resnet50_svm"], every["expansion"]

@@ -13,7 +13,7 @@ from fer_lib.datasets import corpus
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import Fold, groups_of
 from fer_lib.datasets.synthetic import writers
-from fer_lib.experiments import protocols, readings
+from fer_lib.experiments import contempt as contempt_photos, protocols, readings
 from fer_lib.models import resnet50_svm
 from fer_lib.settings import CkPlusSettings, DataSettings, ExpansionSettings, FaceSettings, ResNet50SvmSettings
 from fer_lib.svm import classifiers
@@ -172,13 +172,13 @@ def test_faces_of_contempt_are_those_that_the_corpus_leaves_out(tmp_path):
     writers.write_ckplus48(tmp_path / "ckplus", subjects=6)
     data, every = DataSettings(source="folder"), {"ckplus": CkPlusSettings(), "faces": FaceSettings()}
     without = corpus.load_ckplus(every["ckplus"], data, str(tmp_path))
-    contempt = readings.contempt_faces(every, data, str(tmp_path))
+    contempt = contempt_photos.faces(every, data, str(tmp_path))
     assert "contempt" not in without.class_names
     assert len(contempt) > 0
     assert {contempt.class_names[label] for label in contempt.labels} == {"contempt"}
     assert not set(contempt.meta["source"]) & set(without.meta["source"])
     kept = {**every, "ckplus": CkPlusSettings(contempt=True)}
-    assert readings.contempt_faces(kept, data, str(tmp_path)) is None
+    assert contempt_photos.faces(kept, data, str(tmp_path)) is None
 
 
 def test_gathered_features_are_those_of_the_network(people, found, tmp_path, monkeypatch):
