@@ -24,13 +24,13 @@ from fer_lib.errors import FerError
 from fer_lib.experiments.lenet_training import Parts, train
 from fer_lib.faces import crops
 from fer_lib.settings import LeNetSettings, Profile, settings_dict, settings_hash
+from fer_lib.settings.liu2023 import LENET_STUDY_ONLY
 from fer_lib.utils import code_hash, parallel
 from fer_lib.utils.progress import time_left
 
 log = logging.getLogger(__name__)
 
 OLIVETTI_FACES = 10  # of each subject: eight train, one validates, one tests
-STUDY_FIELDS = ("corpora", "olivetti_batch_size", "orders", "learning_rates", "n_kerns_grid", "batch_sizes", "seeds")
 CONFIGURATION = ["order", "learning_rate", "batch_size", "n_kerns"]
 
 
@@ -265,7 +265,7 @@ def _train(training: _Training) -> tuple[dict[str, Any], pd.DataFrame]:
 def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int, threads: str) -> str:
     """Name the folder of one training, after everything that its numbers depend on."""
     # n_epochs stays: a finished training keeps its answers but no weights from which a longer one could continue
-    own = {name: value for name, value in settings_dict(settings).items() if name not in STUDY_FIELDS}
+    own = {name: value for name, value in settings_dict(settings).items() if name not in LENET_STUDY_ONLY}
     key = settings_hash(own, parts.fingerprint, seed, keras.backend.backend(), DEVICES, threads, code_hash.of(train))
     order = "shuffled" if settings.shuffle else "unshuffled"
     maps = "-".join(map(str, settings.n_kerns))

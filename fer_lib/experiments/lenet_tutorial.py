@@ -32,6 +32,7 @@ import pandas as pd
 from fer_lib.errors import FerError
 from fer_lib.experiments.lenet_patience import follow
 from fer_lib.settings import LeNetSettings, settings_dict, settings_hash
+from fer_lib.settings.liu2023 import LENET_STUDY_ONLY
 from fer_lib.utils import code_hash, parallel
 from fer_lib.utils.files import write_text
 
@@ -146,9 +147,6 @@ def run(
 
 RESULTS = ["arithmetic", "sweep", "learning_rate", "batch_size", "n_kerns", "within"]
 RESULTS += ["best_epoch", "validation", "test", "epochs"]
-
-
-STUDY_ONLY = ("corpora", "orders", "learning_rates", "n_kerns_grid", "batch_sizes", "seeds", "olivetti_batch_size")
 
 
 def _jax_is_there() -> bool:
@@ -274,7 +272,7 @@ def _file(checkpoints: str | Path | None, settings: LeNetSettings, parts: Parts,
         return None
     import jax
 
-    own = {**settings_dict(settings), **dict.fromkeys((*STUDY_ONLY, "tutorial"))}
+    own = {name: value for name, value in settings_dict(settings).items() if name not in LENET_STUDY_ONLY}
     key = settings_hash(own, parts.fingerprint, name, jax.__version__, code_hash.of(run))
     where = _configuration(settings)
     maps = "-".join(map(str, settings.n_kerns))

@@ -281,6 +281,22 @@ class LeNetSettings:
     held_out_per_class: Positive = 7
 
 
+LENET_STUDY_ONLY = (
+    "corpora",
+    "olivetti_batch_size",
+    "orders",
+    "learning_rates",
+    "n_kerns_grid",
+    "batch_sizes",
+    "seeds",
+    "tutorial",
+    "tutorial_epochs",
+    "train_per_class",
+    "held_out_per_class",
+)
+"""Fields of :class:`LeNetSettings` that choose trainings and faces; no training of given faces depends on them."""
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DepthStudySettings:
     """Plain against residual networks of equal depth: the vanishing gradient that both papers argue from.

@@ -20,6 +20,7 @@ from fer_lib.errors import FerError
 from fer_lib.experiments import lenet_hypothesis, lenet_patience, lenet_study, lenet_training
 from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings
+from fer_lib.settings.liu2023 import LENET_STUDY_ONLY
 from fer_lib.tables import hypotheses as hypotheses_tables
 from fer_lib.training import set_seed
 from fer_lib.utils import parallel
@@ -539,6 +540,16 @@ def test_other_faces_are_another_training(study, parts):
     assert own(parts, seed=0, threads="all") in {path.name for path in study[0].iterdir()}
     # a worker of one thread ends with other bits than all threads together
     assert own(parts, seed=0, threads="one") not in names
+
+
+def test_the_study_keeps_its_trainings_without_the_tutorial_program(parts):
+    others = {"tutorial": (), "tutorial_epochs": 7, "train_per_class": 5, "held_out_per_class": 1, "seeds": 9}
+    assert set(others) <= set(LENET_STUDY_ONLY)
+    names = {
+        lenet_study._name(lenet_study.rows(settings, "olivetti")[0][1], parts, corpus="olivetti", seed=0, threads="one")
+        for settings in (STUDY, *(replace(STUDY, **{name: value}) for name, value in others.items()))
+    }
+    assert len(names) == 1
 
 
 def test_the_summary_gives_median_range_and_the_share_at_chance():
