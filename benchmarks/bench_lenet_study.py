@@ -42,7 +42,7 @@ def main() -> None:
     processor: dict[str, list[float]] = {"ours": [], "usual": []}
 
     def ours() -> None:
-        _, histories = lenet_study.run(settings, parts, corpus="olivetti")
+        _, histories = lenet_study.run(settings, {"olivetti": parts})
         errors["ours"] = histories.sort_values(["batch_size", "seed", "epoch"])["validation_error"].to_numpy()
 
     def usual() -> None:

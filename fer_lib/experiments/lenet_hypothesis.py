@@ -2,7 +2,7 @@
 
 The errors that the paper prints are compared with those that :mod:`fer_lib.experiments.lenet_study` measures from
 several initial weights on each corpus. This module trains nothing; ``results`` comes from
-:func:`fer_lib.experiments.lenet_study.run_all`.
+:func:`fer_lib.experiments.lenet_study.run`.
 """
 
 from __future__ import annotations

@@ -148,22 +148,16 @@ class _Training:
 
 
 def run(
-    settings: LeNetSettings,
-    parts: Parts,
-    *,
-    corpus: str,
-    checkpoints: str | Path | None = None,
-    jobs: int | None = None,
+    settings: LeNetSettings, parts: dict[str, Parts], *, checkpoints: str | Path | None = None, jobs: int | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train every row of the study on one corpus from ``settings.seeds`` initial weights, each configuration once.
+    """Train every row of the study on each corpus from ``settings.seeds`` initial weights, each configuration once.
 
-    The faces are the same for all rows and seeds. Two seeds of a row differ only in the initial weights (and in the
-    order, if it is shuffled); two rows differ only in the hyper-parameter.
+    A corpus has the same faces for all rows and seeds. Two seeds of a row differ only in the initial weights (and in
+    the order, if it is shuffled); two rows differ only in the hyper-parameter.
 
     Args:
         settings: settings of the study.
-        parts: the faces.
-        corpus: ``"ckplus"`` or ``"olivetti"``; decides the base batch size.
+        parts: the faces of each corpus, by its name, ``"ckplus"`` or ``"olivetti"``, which decides the base batch size.
         checkpoints: a folder in which each training has its own folder, named after its settings, faces, seed, code,
             backend and devices: a finished training is read back, an interrupted one continues. Two processes may share
             it if they train different rows. None saves nothing.
@@ -172,19 +166,13 @@ def run(
             threads. None means one worker per core, or 0 if there is a GPU, which only one process should use.
 
     Returns:
-        The results, one row per sweep, configuration and seed (see :func:`fer_lib.experiments.lenet_training.train`),
-        and the histories, one row per epoch of each training, without its loss, about which the paper says nothing.
+        The results, one row per corpus, sweep, configuration and seed (see
+        :func:`fer_lib.experiments.lenet_training.train`), and the histories, one row per epoch of each training,
+        without its loss, about which the paper says nothing.
 
     Raises:
         FerError: a training fails, or a worker died; finished trainings are kept.
     """
-    return run_all(settings, {corpus: parts}, checkpoints=checkpoints, jobs=jobs)
-
-
-def run_all(
-    settings: LeNetSettings, parts: dict[str, Parts], *, checkpoints: str | Path | None = None, jobs: int | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Call :func:`run` for every corpus together and return all results and histories."""
     if jobs is None:
         jobs = parallel.cores() if all(name.startswith("cpu") for name in DEVICES) else 0
     study = {name: rows(settings, name) for name in parts}

@@ -91,7 +91,7 @@ def hypothesis3(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     Hypothesis 3: the printed errors come from forty classes, as the Olivetti faces are, not from seven expressions.
 
     Args:
-        results: ``lenet_study.run_all``'s results: ``corpus``, ``sweep``, ``order``, the configuration, ``seed``,
+        results: ``lenet_study.run``'s results: ``corpus``, ``sweep``, ``order``, the configuration, ``seed``,
             ``best_validation_error``, ``test_error`` (fractions) and ``classes``.
         synthetic: whether to mark the figure as made from generated faces.
     """

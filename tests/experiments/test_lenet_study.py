@@ -441,7 +441,7 @@ def test_the_rows_are_those_of_the_tables_and_repeated_ones_are_known(corpus, ba
 @pytest.fixture(scope="module")
 def study(parts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    return folder, *lenet_study.run(STUDY, parts, corpus="olivetti", checkpoints=folder, jobs=0)
+    return folder, *lenet_study.run(STUDY, {"olivetti": parts}, checkpoints=folder, jobs=0)
 
 
 def test_each_configuration_is_trained_once_and_stands_in_each_of_its_sweeps(study):
@@ -464,7 +464,7 @@ def test_a_finished_study_costs_nothing_and_gives_the_same_frames(study, parts, 
     folder, results, histories = study
     monkeypatch.setattr(keras.Model, "train_on_batch", lambda *args: pytest.fail("trained again"))
     caplog.set_level(logging.INFO, logger="fer_lib")
-    again, again_histories = lenet_study.run(STUDY, parts, corpus="olivetti", checkpoints=folder, jobs=0)
+    again, again_histories = lenet_study.run(STUDY, {"olivetti": parts}, checkpoints=folder, jobs=0)
     pd.testing.assert_frame_equal(results, again, check_exact=True)
     pd.testing.assert_frame_equal(histories, again_histories, check_exact=True)
     assert not caplog.records
@@ -473,7 +473,7 @@ def test_a_finished_study_costs_nothing_and_gives_the_same_frames(study, parts, 
 def test_more_seeds_or_another_corpus_train_only_what_is_new(study, parts, tmp_path, caplog):
     folder, results, _ = study
     caplog.set_level(logging.INFO, logger="fer_lib")
-    more, _ = lenet_study.run(replace(STUDY, seeds=3), parts, corpus="olivetti", checkpoints=folder, jobs=0)
+    more, _ = lenet_study.run(replace(STUDY, seeds=3), {"olivetti": parts}, checkpoints=folder, jobs=0)
     assert len([record for record in caplog.records if record.message.startswith("lenet olivetti ")]) == 4 * 2
     assert "lenet olivetti 17 of 24: unshuffled" in caplog.text
     assert " left" in caplog.text
@@ -486,14 +486,14 @@ FEW = replace(STUDY, n_epochs=6, learning_rates=(0.1,), n_kerns_grid=(), seeds=1
 def test_an_interrupted_study_goes_on_and_the_number_of_workers_changes_no_bit(parts, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(lenet_study, "_report_progress", interrupt_at("olivetti 3 of 6"))
     with pytest.raises(KeyboardInterrupt):
-        lenet_study.run(FEW, parts, corpus="olivetti", checkpoints=tmp_path, jobs=1)
+        lenet_study.run(FEW, {"olivetti": parts}, checkpoints=tmp_path, jobs=1)
     assert 3 <= len(list(tmp_path.glob("*/row.json"))) < 6
     monkeypatch.undo()
     caplog.set_level(logging.INFO, logger="fer_lib")
-    together = lenet_study.run(FEW, parts, corpus="olivetti", checkpoints=tmp_path, jobs=2)
+    together = lenet_study.run(FEW, {"olivetti": parts}, checkpoints=tmp_path, jobs=2)
     assert "lenet olivetti 6 of 6: " in caplog.text
     assert {path.name for path in tmp_path.glob("*/*")} == {"history.csv", "row.json"}
-    alone = lenet_study.run(FEW, parts, corpus="olivetti", jobs=1)
+    alone = lenet_study.run(FEW, {"olivetti": parts}, jobs=1)
     pd.testing.assert_frame_equal(together[0], alone[0], check_exact=True)
     pd.testing.assert_frame_equal(numbers(together[1]), numbers(alone[1]), check_exact=True)
     assert len(set(together[0]["test_error"])) > 1, "equal errors everywhere would show nothing"
@@ -516,7 +516,7 @@ def test_long_trainings_start_first_and_a_seed_ends_before_the_next(parts, monke
 
     monkeypatch.setattr(parallel, "side_by_side", side_by_side)
     with pytest.raises(KeyboardInterrupt):
-        lenet_study.run_all(STUDY, {"ckplus": parts, "olivetti": parts}, jobs=2)
+        lenet_study.run(STUDY, {"ckplus": parts, "olivetti": parts}, jobs=2)
     assert [each.seed for each in asked] == [0] * 16 + [1] * 16
     assert {each.settings.batch_size for each in asked[:4]} == {4}
     assert {each.corpus for each in asked[:4]} == {"ckplus", "olivetti"}
@@ -528,7 +528,7 @@ def test_a_gpu_is_left_to_one_process(parts, monkeypatch):
     monkeypatch.setattr(parallel, "_pool", lambda jobs: pytest.fail("workers"))
     monkeypatch.setattr(lenet_study, "_train", lambda training: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        lenet_study.run(STUDY, parts, corpus="olivetti")
+        lenet_study.run(STUDY, {"olivetti": parts})
 
 
 def test_other_faces_are_another_training(study, parts):

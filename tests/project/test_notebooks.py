@@ -26,7 +26,7 @@ TRAINS = (
     "pretraining.train(",
     "training.train(",
     "fine_tuning.fine_tune(",
-    "lenet_study.run_all(",
+    "lenet_study.run(",
     "comparison.run_ckplus(",
 )
 SECTIONS = ["Question", "Setup", "Parameters", "Data", "Model", "Train", "Evaluate", "Compare with the paper"]
