@@ -32,4 +32,4 @@ def faces(every: Mapping[str, Any], data: DataSettings, data_dir: str = "") -> F
     if CONTEMPT not in photos.class_names:
         return None
     own = photos.take(np.flatnonzero(photos.labels == photos.class_names.index(CONTEMPT)))
-    return crops.face_crops(own, every["faces"], already_cropped=isinstance(own, FaceDataset)) if len(own) else None
+    return crops.face_crops(own, every["faces"]) if len(own) else None

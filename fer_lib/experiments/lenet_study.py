@@ -92,7 +92,7 @@ def load_parts(settings: LeNetSettings, profile: Profile, data_dir: str = "", *,
     if "ckplus" in settings.corpora:
         photos = corpora.load_ckplus(profile.ckplus, profile.data, data_dir, missing_ok="olivetti" in settings.corpora)
         if len(photos):
-            faces = crops.face_crops(photos, profile.faces, already_cropped=isinstance(photos, FaceDataset))
+            faces = crops.face_crops(photos, profile.faces)
             parts["ckplus"] = ckplus_parts(faces, settings, seed=seed)
     if "olivetti" in settings.corpora:
         olivetti = corpora.load_olivetti(profile.data, data_dir, missing_ok="ckplus" in parts)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -81,29 +79,20 @@ def detect(images: Sequence[np.ndarray], settings: FaceSettings, *, progress: bo
     return found
 
 
-def face_crops(
-    photos: PhotoSet | FaceDataset,
-    settings: FaceSettings,
-    *,
-    cache_beside: str | Path | None = None,
-    already_cropped: bool = False,
-    progress: bool = False,
-) -> FaceDataset:
+def face_crops(photos: PhotoSet | FaceDataset, settings: FaceSettings, *, progress: bool = False) -> FaceDataset:
     """Crop the faces out of a corpus of photos, in grey (liu2023, section 2.1).
 
-    Crops are cached in pieces of ``CHUNK`` photos, under a key of the photos' content, the settings and the detector's
-    weights: a second call reads them back without TensorFlow, and after a kill the next call continues there.
+    Crops are cached next to the photos, in pieces of ``CHUNK`` photos, under a key of the photos' content, the settings
+    and the detector's weights: a second call reads them back without TensorFlow, and after a kill the next call
+    continues there.
 
     Args:
-        photos: a PhotoSet; the images of a FaceDataset are searched in the same way.
+        photos: the photos, or a FaceDataset, whose images are face crops already and which is returned unchanged.
         settings: settings of the crops.
-        cache_beside: file or folder of the corpus, next to which the cache is kept. None means a PhotoSet's own folder;
-            the crops of a FaceDataset are then cached in ``$FER_CACHE`` only.
-        already_cropped: the images of this FaceDataset are face crops: return it unchanged.
         progress: show a progress bar on a terminal.
 
     Returns:
-        A FaceDataset of uint8 (N, size, size) in the order of the photos. Its meta has further columns: ``face_found``
+        Of photos, a FaceDataset of uint8 (N, size, size) in their order. Its meta has further columns: ``face_found``
         (one of ``KINDS``), ``confidence``, ``box_left``, ``box_top``, ``box_width`` and ``box_height`` in pixels of the
         photo (NaN without a face) and ``faces_in_photo`` (faces of ``min_confidence`` or more). ``notes["faces"]``
         contains the rule, the counts and the photos without a face of that confidence, which ``misses="keep"`` takes
@@ -111,14 +100,10 @@ def face_crops(
 
     Raises:
         FerError: every photo is left out, or ``detect`` fails.
-        ValueError: ``already_cropped`` is set for a PhotoSet.
     """
-    if already_cropped:
-        if not isinstance(photos, FaceDataset):
-            raise ValueError(f"already_cropped needs a FaceDataset of face crops, not a {type(photos).__name__}")
+    if isinstance(photos, FaceDataset):
         return photos
-    cache_beside = (cache_beside or getattr(photos, "path", None)) if len(photos) else None
-    chunks = list(_chunks(photos, settings, cache_beside=cache_beside, progress=progress))
+    chunks = list(_chunks(photos, settings, progress=progress))
     facts = pd.concat([chunk.meta[list(_FACTS)] for chunk in chunks], ignore_index=True)
     facts = facts.astype(dict.fromkeys(_FACTS[1:], float) | {"faces_in_photo": int})
     faces = FaceDataset(
@@ -156,27 +141,25 @@ def summaries(*corpora: FaceDataset) -> dict[str, pd.DataFrame]:
     return {faces.corpus: summary(faces) for faces in corpora if "faces" in faces.notes and len(faces)}
 
 
-def _chunks(
-    photos: PhotoSet | FaceDataset, settings: FaceSettings, *, cache_beside: str | Path | None, progress: bool
-) -> Iterator[FaceDataset]:
+def _chunks(photos: PhotoSet, settings: FaceSettings, *, progress: bool) -> Iterator[FaceDataset]:
     """Yield the crops and facts of ``CHUNK`` photos at a time, from the cache if possible."""
-    beside = cache_beside or os.environ.get("FER_CACHE")
-    key = _key(photos, settings) if beside else {}
+    key = _key(photos, settings) if len(photos) else {}
     with bar(photos.corpus, len(photos), progress=progress) as advance:
         for start in range(0, max(1, len(photos)), CHUNK):
             rows = range(start, min(start + CHUNK, len(photos)))
             build = functools.partial(_crop_rows, photos, rows, settings)
-            yield cached(beside, {**key, "rows": [rows.start, rows.stop]}, build) if beside else build()
+            # an absent corpus is in no folder
+            yield cached(photos.path, {**key, "rows": [rows.start, rows.stop]}, build) if len(photos) else build()
             advance(len(rows))
 
 
-def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, object]:
+def _key(photos: PhotoSet, settings: FaceSettings) -> dict[str, object]:
     """Build the cache key of the crops; ``misses`` is not part of it, because left-out photos are cached as well."""
     wanted = settings_dict(settings)
     wanted.pop("misses")
     return {
         "corpus": f"{photos.corpus}-faces",
-        "content": photos.fingerprint if isinstance(photos, FaceDataset) else photos.content_key,
+        "content": photos.content_key,
         "settings": wanted,
         "detector": mtcnn_engine.detector_name(settings.mtcnn_engine),
         "opencv": cv2.__version__,
@@ -184,10 +167,10 @@ def _key(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> dict[str, ob
     }
 
 
-def _crop_rows(photos: PhotoSet | FaceDataset, rows: range, settings: FaceSettings) -> FaceDataset:
+def _crop_rows(photos: PhotoSet, rows: range, settings: FaceSettings) -> FaceDataset:
     """Crop some photos, taking them whole if no face is sure, and note the facts; other meta is empty."""
     crops, facts = [], []
-    read = (photos.images[row] if isinstance(photos, FaceDataset) else photos.photo(row) for row in rows)
+    read = (photos.photo(row) for row in rows)
     # few large photos are in memory at a time
     for pictures in batches(read, lambda picture: picture.shape[0] * picture.shape[1], limit=_HELD_PIXELS):
         for picture, detections in zip(pictures, detect(pictures, settings), strict=True):

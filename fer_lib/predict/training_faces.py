@@ -114,9 +114,7 @@ def _from_corpus(corpus: FaceDataset | PhotoSet, settings: FaceSettings) -> Face
     """Take the training part of a corpus, and crop its faces if it consists of photos."""
     if _TRAINING in set(corpus.meta["split"]):
         corpus = corpus.part(_TRAINING)
-    if isinstance(corpus, PhotoSet):
-        return face_crops(corpus, settings, progress=True)
-    return face_crops(corpus, settings, already_cropped=True)
+    return face_crops(corpus, settings, progress=True)
 
 
 def _from_folders(

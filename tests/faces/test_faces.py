@@ -1,11 +1,14 @@
 """Test face crops: MTCNN on generated faces, the crop's geometry, the rules for misses, the cache."""
 
 import dataclasses
+import hashlib
 import math
 import os
 import random
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,6 +36,7 @@ class Album:
     pictures: list
     meta: pd.DataFrame
     content_key: str
+    path: Path
     class_names: tuple = ("calm", "smile")
     corpus: str = "album"
     synthetic: bool = True
@@ -45,10 +49,17 @@ class Album:
         return self.pictures[i]
 
 
-def album(pictures, content_key="a" * 64):
+@pytest.fixture
+def album(tmp_path):
+    """Make an Album of some images, whose crops are cached in the test's own folder."""
+    return partial(_album, tmp_path)
+
+
+def _album(path, pictures):
     sources = [f"photo{i}" for i in range(len(pictures))]
     meta = pd.DataFrame({"label": [i % 2 for i in range(len(pictures))], "split": "all", "source": sources})
-    return Album(list(pictures), meta, content_key)
+    content = hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()
+    return Album(list(pictures), meta, content, path)
 
 
 def portrait(size=160, *, person=4, roll=0.0, scale=0.8):
@@ -393,7 +404,7 @@ def test_a_whole_photo_keeps_its_proportions():
 # --- a corpus ----------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_of_photos(networks, tmp_path):
+def test_a_folder_of_photos(networks, tmp_path, album):
     writers.write_genki4k(tmp_path / "genki", n=6, seed=3)
     files = sorted((tmp_path / "genki" / "files").glob("*.jpg"))
     pictures = [*(cv2.imread(str(path))[..., ::-1] for path in files), BLANK, BLANK[:1, :1]]
@@ -414,7 +425,7 @@ def test_a_folder_of_photos(networks, tmp_path):
     assert table.loc["calm", "photos"] == 4
 
 
-def test_miss_rules(counted):
+def test_miss_rules(counted, album):
     bright, grey, dark = (np.full((160, 160), level, np.uint8) for level in (200, 120, 20))
     photos = album([bright, grey, dark, bright])
     kept = face_crops(photos, FaceSettings())
@@ -438,7 +449,7 @@ def test_miss_rules(counted):
     assert (len(many["missed"]), many["missed, not listed"]) == (50, 20)
 
 
-def test_photos_are_read_a_few_at_a_time(counted, monkeypatch):
+def test_photos_are_read_a_few_at_a_time(counted, monkeypatch, album):
     monkeypatch.setattr(crops, "_HELD_PIXELS", 2 * 160 * 160)
     face_crops(album([np.full((160, 160), 200, np.uint8)] * 5), FaceSettings())
     assert counted == [2, 2, 1]
@@ -449,39 +460,40 @@ def test_large_pictures_go_through_the_networks_a_few_at_a_time(counted):
     assert counted == [1, 1, 1, 32, 8]
 
 
-def test_a_second_run_costs_nothing(counted, tmp_path, monkeypatch):
+def test_a_second_run_costs_nothing(counted, tmp_path, monkeypatch, album):
     photos = album([np.full((160, 160), level, np.uint8) for level in (200, 120, 20)])
-    first = face_crops(photos, FaceSettings(), cache_beside=tmp_path)
+    first = face_crops(photos, FaceSettings())
     calls = len(counted)
 
     def refuse(*args, **kwargs):
         raise AssertionError("detected again")
 
     monkeypatch.setattr(crops, "detect", refuse)
-    again = face_crops(photos, FaceSettings(), cache_beside=tmp_path)
+    again = face_crops(photos, FaceSettings())
     assert again.fingerprint == first.fingerprint
     pd.testing.assert_frame_equal(again.meta, first.meta)
     assert again.notes == first.notes
-    assert len(face_crops(photos, FaceSettings(misses="drop"), cache_beside=tmp_path)) == 1
+    assert len(face_crops(photos, FaceSettings(misses="drop"))) == 1
     assert len(counted) == calls
-    for other in (album(photos.pictures, "b" * 64), photos):
+    for other in (dataclasses.replace(photos, content_key="b" * 64), photos):
         with pytest.raises(AssertionError, match="detected again"):
-            face_crops(other, FaceSettings(margin=0.3 if other is photos else 0.1), cache_beside=tmp_path)
+            face_crops(other, FaceSettings(margin=0.3 if other is photos else 0.1))
     monkeypatch.setenv("FER_CACHE", str(tmp_path / ".fer-cache"))
-    assert face_crops(photos, FaceSettings()).fingerprint == first.fingerprint
+    elsewhere = dataclasses.replace(photos, path=tmp_path / "elsewhere")
+    assert face_crops(elsewhere, FaceSettings()).fingerprint == first.fingerprint
 
 
-def test_nothing_is_kept_where_nobody_said_where(counted, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    face_crops(album([BLANK]), FaceSettings())
+def test_nothing_is_kept_of_an_absent_corpus(album, tmp_path):
+    empty = face_crops(dataclasses.replace(album([]), path=Path(os.devnull)), FaceSettings())
+    assert len(empty) == 0
     assert not os.listdir(tmp_path)
 
 
-def test_a_killed_run_goes_on_where_it_stopped(counted, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_where_it_stopped(counted, tmp_path, monkeypatch, album):
     monkeypatch.setattr(crops, "CHUNK", 4)
     rng = np.random.default_rng(0)
     photos = album([rng.integers(lowest, 256, (160, 160), dtype=np.uint8) for lowest in range(0, 200, 20)])
-    whole = face_crops(photos, FaceSettings())
+    whole = face_crops(dataclasses.replace(photos, path=tmp_path / "elsewhere" / "photos"), FaceSettings())
     real, searched = crops.detect, []
 
     def interrupted(pictures, settings):
@@ -492,38 +504,28 @@ def test_a_killed_run_goes_on_where_it_stopped(counted, tmp_path, monkeypatch):
 
     monkeypatch.setattr(crops, "detect", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        face_crops(photos, FaceSettings(), cache_beside=tmp_path)
+        face_crops(photos, FaceSettings())
     resumed = []
     monkeypatch.setattr(
         crops, "detect", lambda pictures, settings: resumed.extend(pictures) or real(pictures, settings)
     )
-    result = face_crops(photos, FaceSettings(), cache_beside=tmp_path)
+    result = face_crops(photos, FaceSettings())
     assert len(resumed) == 2
     assert result.fingerprint == whole.fingerprint
     pd.testing.assert_frame_equal(result.meta, whole.meta)
 
 
-def test_a_face_dataset_is_searched_unless_it_is_cropped_already(counted, no_face_dataset):
-    assert face_crops(no_face_dataset, FaceSettings(), already_cropped=True) is no_face_dataset
-    assert not counted
-    result = face_crops(no_face_dataset, FaceSettings(size=32))
-    assert result.images.shape == (3, 32, 32)
-    assert counted == [3]
-    assert result.notes["faces"]["missed"] == ["row 0 (no face)", "row 1 (no face)", "row 2 (no face)"]
-    with pytest.raises(ValueError, match="Album"):
-        face_crops(album([BLANK]), FaceSettings(), already_cropped=True)
-    with pytest.raises(ValueError, match="not from face_crops"):
-        summary(no_face_dataset)
-    assert len(face_crops(no_face_dataset.take([]), FaceSettings())) == 0
-
-
-@pytest.fixture
-def no_face_dataset():
+def test_faces_that_came_cropped_are_not_searched_and_say_so(counted):
     meta = pd.DataFrame({"label": [0, 1, 1], "split": "all"})
-    return FaceDataset(np.zeros((3, 48, 48), np.uint8), meta, ("calm", "smile"), "dark")
+    faces = FaceDataset(np.zeros((3, 48, 48), np.uint8), meta, ("calm", "smile"), "dark")
+    assert face_crops(faces, FaceSettings()) is faces
+    assert not counted
+    assert "faces" not in faces.notes
+    with pytest.raises(ValueError, match="not from face_crops"):
+        summary(faces)
 
 
-def test_a_photo_that_cannot_be_read_stops_the_run(counted, monkeypatch):
+def test_a_photo_that_cannot_be_read_stops_the_run(counted, monkeypatch, album):
     def gone(self, i):
         raise FerError("file0001.jpg is gone; fetch the corpus again.")
 
