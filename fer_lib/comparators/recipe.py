@@ -33,7 +33,7 @@ from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
 from fer_lib.settings.common import STRICT, Fraction
 
 RATE_FROM_WEIGHTS, RATE_FROM_SCRATCH = 0.0001, 0.001
-UNREAD = ("kernel_initializer", "test_scaling")  # settings of chen2023's model that the recipe does not use
+UNREAD = "kernel_initializer"  # a setting of every training that the recipe leaves at its default
 SMALLEST = 32  # pixels: the smallest faces for the networks of keras.applications
 MOMENTUM = 0.9  # of the moving averages of networks from scratch: CK+'s epochs have six steps, too few for 0.99
 
@@ -108,9 +108,8 @@ class Network(Comparator):
 
     def settings(self) -> RecipeSettings:
         """Apply the comparator's and the caller's changes to the recipe; raise FerError, naming a wrong one."""
-        for name in UNREAD:
-            if name in (self.recipe or {}):
-                raise FerError(f"The recipe's {name} would change nothing of {self.title}; leave it out.")
+        if UNREAD in (self.recipe or {}):
+            raise FerError(f"The recipe's {UNREAD} would change nothing of {self.title}; leave it out.")
         scratch = self.weights in ("none", "random_frozen")
         changes = {
             "scaling": "unit" if scratch else self.scaling,

@@ -261,7 +261,9 @@ def test_networks_see_the_pixels_that_their_weights_expect_after_loading_too(tin
 def test_a_recipe_that_cannot_be_meant_is_refused(tiny, faces):
     with pytest.raises(FerError, match="did you mean 'batch_size'"):
         comparators.create("vgg16", recipe={"batchsize": 3}).fit(*faces)
-    with pytest.raises(FerError, match="test_scaling would change nothing of VGG-16"):
+    with pytest.raises(FerError, match="kernel_initializer would change nothing of VGG-16"):
+        comparators.create("vgg16", recipe={"kernel_initializer": "he_normal"}).settings()
+    with pytest.raises(FerError, match="'test_scaling'"):
         comparators.create("vgg16", recipe={"test_scaling": "raw"}).settings()
     with pytest.raises(FerError, match="set validation_share as well"):
         comparators.create("vgg16", weights="none", recipe={"early_stopping_patience": 3}).fit(*faces)

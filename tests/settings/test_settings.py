@@ -302,8 +302,8 @@ def test_settings_are_frozen():
 
 
 def test_testing_scaling_follows_scaling_unless_raw():
-    assert TrainingSettings(scaling="trunk").testing_scaling == "trunk"
-    assert TrainingSettings(scaling="trunk", test_scaling="raw").testing_scaling == "raw"
+    assert BaselineCnnSettings(scaling="trunk").testing_scaling == "trunk"
+    assert ResNet50MlpSettings(scaling="trunk", test_scaling="raw").testing_scaling == "raw"
 
 
 # --- dictionaries and hashes ------------------------------------------------------------------------------------------
