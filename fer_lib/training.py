@@ -106,9 +106,8 @@ class FaceBatches(keras.utils.PyDataset):
         return rng.multinomial(1, shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
     def _augmented(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        names = ("width_shift_range", "height_shift_range", "rotation_range")
-        ranges = {name: getattr(self.settings, name) for name in names}
-        moved = random_affine(images, rng, **ranges) if any(ranges.values()) else images
+        moves = self.settings.moves
+        moved = random_affine(images, rng, **moves) if any(moves.values()) else images
         return random_flips(moved, rng) if getattr(self.settings, "horizontal_flip", False) else moved
 
 
@@ -378,7 +377,7 @@ def _plateaus(history: pd.DataFrame, settings: TrainingSettings) -> int:
 
     The count follows from the history alone, so that a resumed training has the learning rate of an undisturbed one.
     """
-    patience = getattr(settings, "plateau_patience", 0)
+    patience = settings.plateau_patience
     if not patience or history.empty:
         return 0
     best, waited, drops = math.inf, 0, 0

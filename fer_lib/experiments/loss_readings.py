@@ -126,8 +126,7 @@ def with_batch_statistics(
 
 
 def _moved(images: np.ndarray, settings: TrainingSettings, seed: int) -> np.ndarray:
-    names = ("width_shift_range", "height_shift_range", "rotation_range")
-    return random_affine(images, np.random.default_rng(seed), **{name: getattr(settings, name) for name in names})
+    return random_affine(images, np.random.default_rng(seed), **settings.moves)
 
 
 def _resized(images: np.ndarray) -> np.ndarray:

@@ -49,6 +49,12 @@ class TrainingSettings:
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     layers: Literal["keras", "fast"] = "keras"
 
+    @property
+    def moves(self) -> dict[str, float]:
+        """Shifts and rotation by name, as :func:`fer_lib.augmentation.random_affine` takes them."""
+        names = ("width_shift_range", "height_shift_range", "rotation_range")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RawTestSettings(TrainingSettings):
