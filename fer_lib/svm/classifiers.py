@@ -98,7 +98,7 @@ class Fitted:
     """A fitted classifier with the parameters that the search chose.
 
     Attributes:
-        name: a key of ``NAMES``.
+        name: a key of ``NAMES`` or ``VARIANTS``.
         pipeline: the fitted scikit-learn pipeline.
         parameters: those of ``C``, ``nu``, ``gamma``, ``gamma_multiple`` and ``degree`` that the classifier has.
         search: the table of :func:`search`; None if nothing was searched.
@@ -197,7 +197,7 @@ def search(
     are those of a plain SVC. Kernel widths are tried side by side on as many threads as there are cores.
 
     Args:
-        name: a key of ``NAMES`` that has parameters to search.
+        name: one of ``SEARCHED``.
         examples: the faces.
         settings: the grids, the folds and the views.
         components: principal components between scaler and classifier; 0 keeps all features.
@@ -249,7 +249,8 @@ def fit(name: str, examples: Examples, *, settings: ResNet50SvmSettings, compone
     """Search in folds of the faces, then fit on every view of them (on the faces themselves without views).
 
     Args:
-        name: a key of ``NAMES``. ``"pixels_svm"`` (C = 10) and ``"class_priors"`` have no parameters to search.
+        name: a key of ``NAMES`` or ``VARIANTS``. ``"pixels_svm"`` (C = 10) and ``"class_priors"`` have no parameters to
+            search.
         examples: the training faces; for ``"pixels_svm"`` their features are :func:`pixels`.
         settings: the grids and the number of folds of the search.
         components: principal components between scaler and classifier; 0 keeps all features.
@@ -289,7 +290,7 @@ def fit_with(
     An SVM is a plain SVC that :func:`fer_lib.svm.kernel_machine.fit` solved.
 
     Args:
-        name: a key of ``NAMES``.
+        name: a key of ``NAMES`` or ``VARIANTS``.
         examples: the training faces.
         parameters: ``C`` and ``gamma_multiple``, if the classifier has them.
         settings: settings of the classifier.
@@ -360,7 +361,7 @@ def _search_and_fit(
     """Search on ``searched`` if the classifier has parameters to search, then fit on ``examples``."""
     options: dict[str, Any] = {"settings": settings, "components": components, "seed": seed}
     unfitted(name, settings)  # reject an unknown name before computing anything
-    if not name.startswith("resnet50_"):
+    if name not in SEARCHED:
         return fit_with(name, examples, parameters={}, **options)
     parameters, table = search(name, searched, **options)
     return replace(fit_with(name, examples, parameters=parameters, **options), search=table)
