@@ -189,6 +189,8 @@ def train(
         model = store.restore(len(history), build(settings, image_size=sizes[len(history) - 1], **known))
     if model is None:
         history = pd.DataFrame()
+        # The numbers are those of fer_lib.training.set_seed, which is not imported: the checkpoints' key follows all
+        # code that this module imports, and an edit of that one should not discard a pre-training.
         keras.utils.set_random_seed(seed)
         model = build(settings, image_size=sizes[0], **known)
     for epoch in range(len(history), len(sizes)):
