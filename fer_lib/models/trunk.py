@@ -29,7 +29,7 @@ import numpy as np
 from fer_lib.backend import keras
 from fer_lib.errors import FerError
 from fer_lib.models.openvino_graph import convert
-from fer_lib.utils.inference import core, openvino
+from fer_lib.utils.inference import compiled, core, openvino
 from fer_lib.utils.parallel import cores
 from fer_lib.utils.pixels import network_input
 
@@ -248,9 +248,8 @@ class OpenVinoEngine:
         if precision == "bfloat16" and "BF16" not in found.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise _no_bfloat16()
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-        options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": cores()}
         try:
-            self.compiled = found.compile_model(convert(network), "CPU", options)
+            self.compiled = compiled(convert(network), hint=hint, streams=WORKERS)
         except RuntimeError as error:
             if precision == "bfloat16" and NO_KERNEL in str(error):
                 raise _no_bfloat16() from error

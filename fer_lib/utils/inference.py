@@ -39,11 +39,17 @@ def core() -> Any:
     return openvino().Core()
 
 
-def compiled(graph: Any, *, streams: int = 1) -> Any:
-    """Compile a graph (an ``openvino.Model``) for the CPU in float32, which some processors would otherwise round.
+def compiled(graph: Any, *, hint: str = "f32", streams: int = 1) -> Any:
+    """Compile a graph for the CPU.
+
+    Args:
+        graph: an ``openvino.Model``.
+        hint: the precision: ``"f32"``, which some processors would otherwise round, or ``"bf16"``.
+        streams: how many requests are served at the same time.
 
     Raises:
         ImportError: OpenVINO is not installed.
+        RuntimeError: the processor lacks the precision, or the graph cannot be compiled.
     """
-    options = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": cores()}
+    options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": cores()}
     return core().compile_model(graph, "CPU", options)

@@ -209,7 +209,8 @@ def test_bfloat16_needs_a_processor_that_has_it(model, monkeypatch, says):
         def compile_model(self, *_: object) -> None:
             raise RuntimeError("Supported primitive descriptors list is empty")
 
-    monkeypatch.setattr(trunk, "core", OldProcessor)
+    for module in (trunk, inference):
+        monkeypatch.setattr(module, "core", OldProcessor)
     settings = SimpleNamespace(trunk_engine="openvino", trunk_precision="bfloat16")
     with pytest.raises(
         FerError, match=r"bfloat16 needs a processor .* set trunk_precision: float32, or FER_TRUNK=openvino-float32 in"
