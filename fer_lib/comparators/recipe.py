@@ -30,7 +30,7 @@ from fer_lib.models.initial_state import BuiltOnce
 from fer_lib.models.new_head import with_new_head
 from fer_lib.models.trunk import in_batches, one_at_a_time, scaled, split_model
 from fer_lib.settings import WEIGHTS_NAMES, ResNetSettings, change
-from fer_lib.settings.common import STRICT, Fraction
+from fer_lib.settings.common import STRICT, Fraction, TrainableTrunk
 
 RATE_FROM_WEIGHTS, RATE_FROM_SCRATCH = 0.0001, 0.001
 UNREAD = "kernel_initializer"  # a setting of every training that the recipe leaves at its default
@@ -53,9 +53,7 @@ class RecipeSettings(ResNetSettings):
         validation_share: the share of training faces held out for ``early_stopping_patience``; subjects stay together.
     """
 
-    trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
-        "all"
-    )
+    trainable_trunk: TrainableTrunk = "all"
     learning_rate: Annotated[float, Field(gt=0.0)] = RATE_FROM_WEIGHTS
     horizontal_flip: bool = False
     optimizer: Literal["adam", "adamw"] = "adam"

@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,10 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
 from fer_lib.settings import CkPlusSettings, DataSettings
+from fer_lib.settings.common import Separation, SplitMethod
 
-METHODS = ("stratified", "unstratified_ceil", "unstratified_floor", "per_class_floor")
-SEPARATIONS = ("frames", "sequences", "subjects")
+METHODS: tuple[SplitMethod, ...] = get_args(SplitMethod)
+SEPARATIONS: tuple[Separation, ...] = get_args(Separation)
 DRAWS = 1000  # most tries to divide whole groups so that every part has its faces of every class
 
 

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fer_lib.settings.common import STRICT, Fraction, Positive, PositiveFloat
+from fer_lib.settings.common import (
+    STRICT,
+    Fraction,
+    Layers,
+    Positive,
+    PositiveFloat,
+    Precision,
+    TrainableTrunk,
+    TrunkEngine,
+    TrunkPrecision,
+)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -46,8 +56,8 @@ class TrainingSettings:
     early_stopping_patience: Annotated[int, Field(ge=0)] = 0
     plateau_patience: Annotated[int, Field(ge=0)] = 0
     plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    layers: Literal["keras", "fast"] = "keras"
+    precision: Precision = "float32"
+    layers: Layers = "keras"
 
     @property
     def moves(self) -> dict[str, float]:
@@ -86,11 +96,9 @@ class ResNetSettings(TrainingSettings):
             that train have their own ``precision``.
     """
 
-    trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
-        "last_four_layers"
-    )
-    trunk_engine: Literal["keras", "openvino"] = "keras"
-    trunk_precision: Literal["float32", "bfloat16"] = "float32"
+    trainable_trunk: TrainableTrunk = "last_four_layers"
+    trunk_engine: TrunkEngine = "keras"
+    trunk_precision: TrunkPrecision = "float32"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

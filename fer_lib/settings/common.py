@@ -18,6 +18,14 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 
+TrainableTrunk = Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"]
+TrunkEngine = Literal["keras", "openvino"]
+TrunkPrecision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "mixed_bfloat16"]
+Layers = Literal["keras", "fast"]
+SplitMethod = Literal["stratified", "unstratified_ceil", "unstratified_floor", "per_class_floor"]
+Separation = Literal["frames", "sequences", "subjects"]
+
 LATER_SETTINGS = {
     "labels": "fer2013",
     "drop_near_duplicates": False,
@@ -64,5 +72,5 @@ class DataSettings:
     labels: Literal["fer2013", "ferplus", "ferplus_votes", "ferplus8", "ferplus8_votes"] = "fer2013"
     channels: Literal["grey", "rgb"] = "grey"
     test_split: Literal["PrivateTest", "PublicTest"] = "PrivateTest"
-    validation_split: Literal["stratified", "unstratified_ceil", "unstratified_floor", "per_class_floor"] = "stratified"
+    validation_split: SplitMethod = "stratified"
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2

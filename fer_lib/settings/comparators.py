@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fer_lib.settings.common import STRICT, Positive
+from fer_lib.settings.common import STRICT, Positive, Separation, TrunkEngine, TrunkPrecision
 
 Rows = dict[Annotated[str, Field(pattern="^[a-z0-9_]+(-[a-z0-9_]+)?$")], dict[str, Any]]
 FIRST = "fer2013_first"
@@ -104,14 +104,14 @@ class ComparatorSettings:
     """
 
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
-    trunk_engine: Literal["keras", "openvino"] = "keras"
-    trunk_precision: Literal["float32", "bfloat16"] = "float32"
+    trunk_engine: TrunkEngine = "keras"
+    trunk_precision: TrunkPrecision = "float32"
     ckplus_rows: Rows = Field(default_factory=lambda: CKPLUS_ROWS)
     fer2013_rows: Rows = Field(default_factory=lambda: FER2013_ROWS)
     reference: str = "resnet50_svm"
     draws: Positive = 5
     fold_seeds: Annotated[int, Field(ge=0)] = 1
-    separations: tuple[Literal["frames", "sequences", "subjects"], ...] = ("frames", "subjects")
+    separations: tuple[Separation, ...] = ("frames", "subjects")
     epochs: Positive = 60
     fer2013_epochs: Positive = 10
     first_epochs: Positive = 30

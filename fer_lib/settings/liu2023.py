@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fer_lib.settings.chen2023 import ResNetSettings
-from fer_lib.settings.common import STRICT, Positive, PositiveFloat
+from fer_lib.settings.common import STRICT, Positive, PositiveFloat, Separation, TrainableTrunk
 
 TWELVE_OPERATIONS = (
     "original",
@@ -63,7 +63,7 @@ class CkPlusSettings:
     repeats: Positive = 5
     folds: Annotated[int, Field(ge=2)] = 5
     fold_seeds: Positive = 1
-    separations: tuple[Literal["frames", "sequences", "subjects"], ...] = ("frames", "sequences", "subjects")
+    separations: tuple[Separation, ...] = ("frames", "sequences", "subjects")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -168,9 +168,7 @@ class ResNet50SvmSettings(ResNetSettings):
     learning_rate: Annotated[float, Field(gt=0.0)] = 0.0001
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
     fine_tune_on: Literal["fer2013", "nothing"] = "fer2013"
-    trainable_trunk: Literal["last_four_layers", "last_four_weighted", "last_four_convolutions", "all", "nothing"] = (
-        "all"
-    )
+    trainable_trunk: TrainableTrunk = "all"
     pooling: Literal["average", "flatten"] = "average"
     kernels: Annotated[tuple[Literal["rbf", "linear", "poly"], ...], Field(min_length=1)] = ("rbf", "linear", "poly")
     kernels_in_folds: tuple[Literal["rbf", "linear", "poly"], ...] = ("rbf",)

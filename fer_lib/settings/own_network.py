@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fer_lib.settings.common import STRICT, Fraction, Positive, PositiveFloat
+from fer_lib.settings.common import STRICT, Fraction, Layers, Positive, PositiveFloat, Precision
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -69,5 +69,5 @@ class OwnNetworkSettings:
     erased_area: Share = 0.33
     drop_leaks: bool = True
     views: Literal["whole", "mirrored", "ten_crop"] = "mirrored"
-    precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
-    layers: Literal["fast", "keras"] = "fast"
+    precision: Precision = "mixed_bfloat16"
+    layers: Layers = "fast"

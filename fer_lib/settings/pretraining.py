@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from fer_lib.settings.common import STRICT, Fraction, Positive, PositiveFloat
+from fer_lib.settings.common import STRICT, Fraction, Layers, Positive, PositiveFloat, Precision
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -69,5 +69,5 @@ class PretrainingSettings:
     smallest_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
     scaling: Literal["trunk", "unit"] = "trunk"
     ema_momentum: Fraction = 0.0
-    precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
-    layers: Literal["fast", "keras"] = "fast"
+    precision: Precision = "mixed_bfloat16"
+    layers: Layers = "fast"
