@@ -6,7 +6,7 @@ from __future__ import annotations
 TITLES = {"fer2013": "FER-2013", "ckplus": "CK+", "genki4k": "GENKI-4K", "olivetti": "Olivetti faces"}
 
 #: The same, with those of what is no corpus of the papers.
-NAMES = {**TITLES, "synthetic": "generated faces", "colour": "faces in colour"}
+NAMES = {**TITLES, "colour": "faces in colour"}
 
 #: The corpora that `fer-lib data fetch` can download; CK+ comes from its owners only.
 FETCHABLE = ("fer2013", "genki4k", "olivetti")

@@ -16,7 +16,8 @@ from PIL import Image
 from fer_lib import cli
 from fer_lib.backend import keras
 from fer_lib.cli import main
-from fer_lib.datasets.synthetic.faces import generate
+from fer_lib.datasets import fer2013
+from fer_lib.datasets.synthetic import writers
 from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
 from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
@@ -648,7 +649,7 @@ def portrait(size=160, person=4):
 def saved(tmp_path):
     """A tiny trunk and its SVM, fitted on generated faces, under results/ as notebook 04 leaves one."""
     settings = ResNet50SvmSettings(search_folds=2, scaling="unit")
-    generated = generate(140, 3, size=48)
+    generated = fer2013.load(writers.write_fer2013_csv(tmp_path / "faces", n=140, seed=3))
     keras.utils.set_random_seed(0)
     photo = keras.Input((48, 48, 3))
     trunk = keras.Model(photo, keras.layers.Conv2D(6, 5, strides=12)(photo), name=resnet50_svm.TRUNK)

@@ -54,17 +54,17 @@ def write_fer2013_csv(folder: str | Path, *, n: int = 700, seed: int = 0, icml: 
     Args:
         folder: a new or empty folder.
         n: faces in all, at least 42.
-        seed: as for ``generate``; the rows are the faces of ``generate(n, seed)`` in drawing order.
+        seed: 0…2³²-1; the rows are the faces of :func:`fer_lib.datasets.synthetic.faces.draw_corpus`.
         icml: write Kaggle's second variant, ``emotion, Usage, pixels``.
 
     Raises:
         FerError: the folder contains other files, or n or the seed is out of range.
     """
-    images, meta = draw_corpus(n, seed)
+    images, labels, splits = draw_corpus(n, seed)
     folder = begin_folder(folder, f"write_fer2013_csv(n={n}, seed={seed}, icml={icml})")
     digits = [str(level) for level in range(256)]
     lines = ["emotion, Usage, pixels" if icml else "emotion,pixels,Usage"]
-    for image, label, usage in zip(images, meta["label"], meta["split"], strict=True):
+    for image, label, usage in zip(images, labels, splits, strict=True):
         pixels = " ".join([digits[level] for level in image.ravel().tolist()])
         lines.append(f"{label},{usage},{pixels}" if icml else f"{label},{pixels},{usage}")
     return write_text(folder / ("icml_face_data.csv" if icml else "fer2013.csv"), "\n".join(lines) + "\n")
@@ -76,20 +76,20 @@ def write_fer2013_folders(folder: str | Path, *, n: int = 700, seed: int = 0, co
     Args:
         folder: a new or empty folder.
         n: faces in all, at least 42.
-        seed: as for ``generate``.
+        seed: 0…2³²-1.
         colour: write PNG files in colour.
 
     Raises:
         FerError: the folder contains other files, or n or the seed is out of range.
     """
-    images, meta = draw_corpus(n, seed)
+    images, labels, splits = draw_corpus(n, seed)
     call = f"write_fer2013_folders(n={n}, seed={seed}{', colour=True' if colour else ''})"
     folder = begin_folder(folder, call)
     if colour:
         images = coloured(images, seed)[..., ::-1]  # OpenCV writes blue, green, red
     suffix = "png" if colour else "jpg"
     number: dict[str, int] = {}
-    for image, label, usage in zip(images, meta["label"], meta["split"], strict=True):
+    for image, label, usage in zip(images, labels, splits, strict=True):
         number[usage] = number.get(usage, 0) + 1
         place = folder / ("train" if usage == "Training" else "test") / FER2013_CLASSES[label]
         write_image(place / f"{usage}_{number[usage]}.{suffix}", image)
