@@ -14,7 +14,6 @@ from fer_lib.backend import keras
 from fer_lib.comparators.recipe import MOMENTUM, Network, RecipeSettings
 
 layers = keras.layers
-TRAINABLE_PARAMETERS = 42_679_816  # with 1,000 classes; moving averages do not train and come on top
 SMALLEST = 75  # pixels: of 75, 37, 35, 17, 15, 7 and 3 the last stage leaves 1
 BLOCKS = (4, 7, 3)
 

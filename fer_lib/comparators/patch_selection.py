@@ -32,12 +32,10 @@ class Patches:
     Attributes:
         common: numbers of the patches for all expressions, the largest weight first.
         specific: the same for each expression, beyond the common ones.
-        penalty: the multi-task lasso's penalty, as a share of the smallest that leaves every patch out.
     """
 
     common: np.ndarray
     specific: tuple[np.ndarray, ...]
-    penalty: float
 
     @property
     def union(self) -> np.ndarray:
@@ -64,7 +62,7 @@ def select(
     folds = search_folds(codes, groups, count=FOLDS, seed=seed)
     with threadpool_limits(1):
         answers = _standardised(discriminants(histograms, targets, folds=folds))
-        weights, penalty = _common_weights(answers, targets, folds)
+        weights = _common_weights(answers, targets, folds)
         strengths = np.linalg.norm(weights, axis=(1, 2))
         if not strengths.any():
             strengths[:] = 1  # no patch is informative
@@ -72,7 +70,7 @@ def select(
         explained = np.einsum("npc,pct->nt", answers[:, common], weights[common])
         left = targets - targets.mean(axis=0) - explained
         specific = [_specific(answers[:, :, task], left[:, task], common, most[1]) for task in range(left.shape[1])]
-    return Patches(common, tuple(specific), penalty)
+    return Patches(common, tuple(specific))
 
 
 def discriminants(histograms: np.ndarray, targets: np.ndarray, *, folds: Sequence[Fold]) -> np.ndarray:
@@ -94,8 +92,8 @@ def discriminants(histograms: np.ndarray, targets: np.ndarray, *, folds: Sequenc
     return out
 
 
-def _common_weights(answers: np.ndarray, targets: np.ndarray, folds: Sequence[Fold]) -> tuple[np.ndarray, float]:
-    """Fit the multi-task lasso; return its weights, shape (patches, columns, tasks), and its penalty as a share."""
+def _common_weights(answers: np.ndarray, targets: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+    """Fit the multi-task lasso; return its weights, shape (patches, columns, tasks)."""
     columns = answers.reshape(len(answers), -1)
     centred = targets - targets.mean(axis=0)
     largest = np.linalg.norm(columns.T @ centred, axis=1).max() / len(columns)
@@ -106,7 +104,7 @@ def _common_weights(answers: np.ndarray, targets: np.ndarray, folds: Sequence[Fo
     spread = searched.mse_path_.std(axis=1)[errors.argmin()] / np.sqrt(max(1, len(folds) - 1))
     chosen = int(np.flatnonzero(errors <= errors.min() + spread)[0])
     lasso = MultiTaskLasso(alpha=searched.alphas_[chosen], **SOLVER).fit(columns, targets)
-    return lasso.coef_.T.reshape(*answers.shape[1:], -1), PENALTIES[chosen]
+    return lasso.coef_.T.reshape(*answers.shape[1:], -1)
 
 
 def _specific(answers: np.ndarray, left: np.ndarray, common: np.ndarray, most: int) -> np.ndarray:

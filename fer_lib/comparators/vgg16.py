@@ -11,7 +11,6 @@ from fer_lib.models.pretrained import application
 from fer_lib.models.resnet50_mlp import freeze
 
 layers = keras.layers
-TRUNK_PARAMETERS = 14_714_688  # of the thirteen convolutions
 
 
 class Vgg16(Network):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -74,11 +74,6 @@ class PhotoSet:
                 f"{self._source.describe(member)}: {fault.detail}; fetch the corpus again, or load it again with "
                 "skip_bad=True (--skip-bad) to leave the picture out."
             ) from fault
-
-    def photos(self, rows: Iterable[int] | None = None) -> Iterator[np.ndarray]:
-        """Yield the photos of the given rows (default: all), in that order, one at a time in memory."""
-        for i in range(len(self)) if rows is None else rows:
-            yield self.photo(int(i))
 
     @cached_property
     def content_key(self) -> str:

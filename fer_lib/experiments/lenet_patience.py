@@ -14,13 +14,11 @@ class Progress:
 
     Attributes:
         best_epoch: number of the best epoch, from 1; 0 before the first epoch.
-        best_error: the lowest validation error so far; infinite before the first epoch.
         patience: the step, counted from 0, after which training stops.
         out_of_patience: whether training stops before another validation.
     """
 
     best_epoch: int = 0
-    best_error: float = math.inf
     patience: float = math.inf
     out_of_patience: bool = False
 
@@ -43,4 +41,4 @@ def follow(errors: list[float], settings: LeNetSettings, *, steps_per_epoch: int
     reached = bool(errors) and patience <= last_step
     # the next validation is at the end of the next epoch; after a stop before it there is nothing to measure
     before_next = patience <= last_step + steps_per_epoch - 1
-    return Progress(best_epoch, best, patience, reached or before_next)
+    return Progress(best_epoch, patience, reached or before_next)

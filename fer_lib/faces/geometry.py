@@ -125,8 +125,8 @@ def crop_matrix(detection: Detection, settings: FaceSettings) -> np.ndarray:
     return _square_matrix(detection.centre, side, detection.roll if settings.align else 0.0, size=settings.size)
 
 
-def crop(image: np.ndarray, detection: Detection | None, settings: FaceSettings, *, grey: bool = True) -> np.ndarray:
-    """Cut out a face as a square: uint8 (size, size), or (size, size, 3) with ``grey=False``.
+def crop(image: np.ndarray, detection: Detection | None, settings: FaceSettings) -> np.ndarray:
+    """Cut out a face as a square in grey levels (ITU-R 601): uint8 (size, size).
 
     One affine warp makes the crop. Pixels beyond the photo repeat its border; large faces are averaged, not sampled.
 
@@ -134,7 +134,6 @@ def crop(image: np.ndarray, detection: Detection | None, settings: FaceSettings,
         image: uint8, (H, W) or RGB (H, W, 3).
         detection: the face; None takes the whole photo and repeats the border along its shorter side.
         settings: settings of the crops.
-        grey: return grey levels (ITU-R 601) instead of colours; with False a grey photo gets three equal channels.
 
     Raises:
         ValueError: the image has another type or shape.
@@ -145,7 +144,7 @@ def crop(image: np.ndarray, detection: Detection | None, settings: FaceSettings,
         matrix = _square_matrix((width / 2, height / 2), max(height, width), 0.0, size=settings.size)
     else:
         matrix = crop_matrix(detection, settings)
-    return _warp(_as_grey(image) if grey else _as_rgb(image), matrix, settings.size)
+    return _warp(_as_grey(image), matrix, settings.size)
 
 
 def annotate(image: np.ndarray, detection: Detection | None, text: str = "") -> np.ndarray:
