@@ -97,7 +97,7 @@ def fetch(corpus: str = "fer2013", to: str | Path = "data") -> Fetched:
 
 
 def _fetch_fer2013(to: Path) -> Fetched:
-    present = find_corpus(to, "fer2013", missing_ok=True)
+    present = find_corpus(to, "fer2013")
     path = present or _download(to, "fer2013")
     differing = differences(path)
     if differing:
@@ -217,7 +217,7 @@ def _named(error: Exception) -> str:
 
 
 def _fetch_genki4k(to: Path) -> Fetched:
-    present = find_corpus(to, "genki4k", missing_ok=True)
+    present = find_corpus(to, "genki4k")
     target = present or to / "genki4k.tar"
     record = to / f"{target.name}.sha256"
     if present is None:
@@ -278,7 +278,7 @@ def _recorded(target: Path, record: Path) -> str:
 
 
 def _fetch_olivetti(to: Path) -> Fetched:
-    present = find_corpus(to, "olivetti", missing_ok=True)
+    present = find_corpus(to, "olivetti")
     if present is not None:
         return Fetched(present, downloaded=False, verified=None, remarks=("It was already there.",))
     from sklearn import datasets

@@ -166,7 +166,7 @@ def find_all(path: str | Path) -> dict[str, Place]:
     """Find every corpus of a data folder, in the order of ``TITLES``; images for pre-training by their name only."""
     folder = DataFolder(Path(path).expanduser())
     found = {name: place for name in TITLES if (place := folder.find(name, missing_ok=True))}
-    if images := locate.find_corpus(folder.path, IMAGENET, missing_ok=True):
+    if images := locate.find_corpus(folder.path, IMAGENET):
         found[IMAGENET] = Place(images, (images.name,))
     return found
 

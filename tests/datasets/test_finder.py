@@ -163,6 +163,14 @@ def test_an_archive_in_an_archive_is_one_true_sentence(tmp_path, releases, capsy
         assert words in str(caught.value)
 
 
+def test_an_absent_corpus_or_folder_is_named_with_what_is_there(tmp_path):
+    (tmp_path / "ckplus48.zip").touch()
+    with pytest.raises(FerError, match=r"'fer2013' is not in .*ckplus48\.zip.*fer2013\.zip"):
+        finder.find(tmp_path, "fer2013")
+    with pytest.raises(FerError, match="No such data folder"):
+        finder.find(tmp_path / "no", "fer2013")
+
+
 @pytest.mark.parametrize("name", ["faces.npy", "faces.npz", "fer2013.npz", "faces.7z", "faces.rar"])
 def test_arrays_and_unread_archives_are_one_true_sentence(tmp_path, capsys, name):
     path = tmp_path / name

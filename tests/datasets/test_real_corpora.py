@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not os.environ.get("FER_DATA"), reason="FER_DATA
 
 
 def place_of(name):
-    path = find_corpus(os.environ.get("FER_DATA", ""), name, missing_ok=True)
+    path = find_corpus(os.environ.get("FER_DATA", ""), name)
     if path is None:
         pytest.skip(f"the data folder holds no {name}")
     return path

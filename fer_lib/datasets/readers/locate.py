@@ -40,8 +40,8 @@ class Found:
     others: tuple[str, ...] = ()
 
 
-def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) -> Path | None:
-    """Find the entry of a data folder that has a corpus's name, in this order, ignoring case.
+def find_corpus(data_dir: str | Path, name: str) -> Path | None:
+    """Find the entry of a data folder that has a corpus's name, in this order, ignoring case; None without one.
 
     1. the folder ``name`` (if anything visible is in it), 2. ``name`` or ``name.csv``, 3. ``name`` with an archive's
     suffix, 4. ``name`` with another data suffix (``.gif``, ``.mat``, ``.npz``, ``.csv.gz``), 5. a folder whose name
@@ -51,22 +51,13 @@ def find_corpus(data_dir: str | Path, name: str, *, missing_ok: bool = False) ->
     Args:
         data_dir: the data folder.
         name: the corpus's short name, such as ``"fer2013"``.
-        missing_ok: whether an absent corpus (or data folder) gives None rather than an error.
 
     Raises:
-        FerError: the corpus is absent, or two entries of the same rank have its name.
+        FerError: two entries of the same rank have its name.
     """
     data_dir = Path(data_dir)
-    if not data_dir.is_dir():
-        if missing_ok:
-            return None
-        raise no_folder(data_dir, name)
-    ranked = candidates(data_dir, name)
-    if ranked:
-        return best(data_dir, name, ranked)
-    if missing_ok:
-        return None
-    raise absent(data_dir, name)
+    ranked = candidates(data_dir, name) if data_dir.is_dir() else []
+    return best(data_dir, name, ranked) if ranked else None
 
 
 def candidates(folder: Path, name: str) -> list[tuple[int, Path]]:
@@ -136,7 +127,7 @@ def find(
         return Found(target, releases, tuple(item.name for item in packed if contains(item, look)))
     if rank is None:
         archives = archives_in(target)
-    elif named := find_corpus(target, corpus, missing_ok=True):
+    elif named := find_corpus(target, corpus):
         return find(named, corpus, look, expected=expected, rank=rank)
     else:
         archives = [target / name for name in names if not is_picture_name(name) and archive_kind(target / name)]
@@ -200,7 +191,7 @@ def entry(path: str | Path, corpus: str, expected: str, *, exact: bool = False) 
         download = f", or run `fer-lib data fetch {corpus}`" if corpus in FETCHABLE else ""
         raise FerError(f"No such file or folder: {path}; expected {expected}: check the path{download}.")
     if path.is_dir():
-        named = find_corpus(path, corpus, missing_ok=True)
+        named = find_corpus(path, corpus)
         if named is None or (exact and named.name.lower().split(".")[0] != corpus):
             return path
         return entry(named, corpus, expected, exact=exact)
