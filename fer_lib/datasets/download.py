@@ -14,12 +14,11 @@ from fer_lib.utils.files import atomic_path
 from fer_lib.utils.progress import bar
 
 _BLOCK = 2**18
+_TIMEOUT = 30  # seconds without an answer
 _TRIES = 3  # for each address, if the connection breaks off
 
 
-def download(
-    urls: Sequence[str], to: str | Path, *, limit: int, by_hand: str, check: Callable[[Path], None], timeout: float = 30
-) -> str:
+def download(urls: Sequence[str], to: str | Path, *, limit: int, by_hand: str, check: Callable[[Path], None]) -> str:
     """Stream the first address that answers into ``to`` and return that address.
 
     Args:
@@ -28,7 +27,6 @@ def download(
         limit: most bytes that the right file can have.
         by_hand: how to get the file without this function; ends the sentence of an error.
         check: receives the complete file and raises FerError if it is the wrong one.
-        timeout: seconds without an answer.
 
     Raises:
         FerError: no address answers, the answer is a web page, too long or broken off, or ``check`` refuses it. Nothing
@@ -37,7 +35,7 @@ def download(
     refusals = []
     with atomic_path(to) as partial:
         for url in urls:
-            refusal = _refusal(url, partial, limit=limit, by_hand=by_hand, timeout=timeout)
+            refusal = _refusal(url, partial, limit=limit, by_hand=by_hand)
             if not refusal:
                 break
             refusals.append(refusal)
@@ -66,10 +64,10 @@ def _refusal(url: str, to: Path, **how: Any) -> str:
     return refusal
 
 
-def _stream(url: str, to: Path, *, limit: int, by_hand: str, timeout: float) -> None:
+def _stream(url: str, to: Path, *, limit: int, by_hand: str) -> None:
     """Write the answer of ``url``; raise FerError if it is too long, ConnectionError if it breaks off."""
     request = urllib.request.Request(url, headers={"User-Agent": "fer-lib"})
-    with urllib.request.urlopen(request, timeout=timeout) as answer, open(to, "wb") as file:
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer, open(to, "wb") as file:
         stated = answer.headers.get("Content-Length", "")
         total = int(stated) if stated.isdigit() else None
         with bar(Path(url).name, total, unit="B", progress=True) as advance:

@@ -122,7 +122,7 @@ def headline(dataset: FaceDataset) -> dict[str, int]:
     return facts
 
 
-def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -> FaceDataset:
+def drop_leaks(dataset: FaceDataset) -> FaceDataset:
     """Leave out the ``Training`` faces with a picture that is also in a test split.
 
     The test splits stay complete, so that scores remain comparable with published ones. ``notes["leaks_dropped"]``
@@ -131,7 +131,7 @@ def drop_leaks(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -
     Raises:
         FerError: the dataset lacks ``Training`` or one of the test splits.
     """
-    training, tested = _training_and_tested(dataset, test_splits)
+    training, tested = _training_and_tested(dataset, TEST_SPLITS)
     return _without(dataset, training[_equal(dataset, training, tested)], "leaks_dropped")
 
 
@@ -202,7 +202,7 @@ def near_duplicate_faces(dataset: FaceDataset, split: str = "PrivateTest") -> in
     return len(np.union1d(equal, near_duplicates(dataset, [split])["face"]))
 
 
-def drop_near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -> FaceDataset:
+def drop_near_duplicates(dataset: FaceDataset) -> FaceDataset:
     """Leave out the ``Training`` faces that show nearly the same picture as a face of a test split.
 
     Those of equal pictures are among them. ``notes["near_duplicates_dropped"]`` counts the faces left out.
@@ -210,9 +210,9 @@ def drop_near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST
     Raises:
         FerError: the dataset lacks ``Training`` or one of the test splits.
     """
-    training, tested = _training_and_tested(dataset, test_splits)
+    training, tested = _training_and_tested(dataset, TEST_SPLITS)
     equal = training[_equal(dataset, training, tested)]
-    near = near_duplicates(dataset, test_splits)["training face"].to_numpy()
+    near = near_duplicates(dataset)["training face"].to_numpy()
     return _without(dataset, np.union1d(equal, near), "near_duplicates_dropped")
 
 

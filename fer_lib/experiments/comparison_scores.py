@@ -170,8 +170,8 @@ def tested(answers: pd.DataFrame, faces: FaceDataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, reference: str) -> pd.DataFrame:
-    """Score each comparator on the tested faces, one row each: both accuracies and the difference to the reference.
+def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, reference: str) -> pd.DataFrame:
+    """Score each comparator on ``"testing"``: a row each, with both accuracies and the difference to the reference.
 
     Columns: ``system``; ``categorical_accuracy`` and ``binary_accuracy``, each with ``_low`` and ``_high`` (Wilson's
     interval, and a bootstrap over faces); ``macro_f1`` likewise; ``difference``, ``difference_low``,
@@ -179,14 +179,14 @@ def whole_scores(answers: WholeAnswers, faces: FaceDataset, *, asked: str, refer
     (:func:`at_chance`) and ``holm``, adjusted for the systems that are not.
     """
     rows, labels = [], faces.labels
-    first = answers.probabilities[reference][asked]
+    first = answers.probabilities[reference]["testing"]
     for name, found in answers.probabilities.items():
-        scored = metrics.score(found[asked], labels, faces.class_names).set_index("metric")
+        scored = metrics.score(found["testing"], labels, faces.class_names).set_index("metric")
         row: dict[str, Any] = {"system": name}
         for metric in ("categorical_accuracy", "binary_accuracy", "macro_f1"):
             row |= {metric: scored.loc[metric, "value"]}
             row |= {f"{metric}_{bound}": scored.loc[metric, bound] for bound in ("low", "high")}
-        compared = {} if name == reference else metrics.compare_paired(found[asked], first, labels)
+        compared = {} if name == reference else metrics.compare_paired(found["testing"], first, labels)
         names = {"difference": "difference", "low": "difference_low", "high": "difference_high", "p_value": "p_value"}
         row |= {said: compared.get(key, np.nan) for key, said in names.items()}
         rows.append(row | {"at_chance": at_chance(row["categorical_accuracy_low"], labels)})
@@ -231,20 +231,18 @@ def leaders(
     return pd.DataFrame(rows, columns=["corpus", "leader", "runner_up", *columns])
 
 
-def predicted(answers: WholeAnswers, faces: FaceDataset, *, asked: str = "testing") -> pd.DataFrame:
+def predicted(answers: WholeAnswers, faces: FaceDataset) -> pd.DataFrame:
     """Tabulate each face's label and every comparator's answer, one row per face, to be saved."""
-    labels = {"label": faces.labels}
-    return pd.DataFrame(labels | {name: found[asked].argmax(axis=1) for name, found in answers.probabilities.items()})
+    found = {name: each["testing"].argmax(axis=1) for name, each in answers.probabilities.items()}
+    return pd.DataFrame({"label": faces.labels} | found)
 
 
-def smile_margins(
-    answers: WholeAnswers, class_names: tuple[str, ...], *, asked: str = "smiles"
-) -> dict[str, np.ndarray]:
-    """Compute the margin of happy over the best other expression for each tested face, by row name, shape (M,).
+def smile_margins(answers: WholeAnswers, class_names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Compute the margin of happy over the best other expression for each face of ``"smiles"``, by row name, (M,).
 
     Comparators that give every face the same answer are left out, because their margins say nothing.
     """
-    found = {name: each[asked] for name, each in answers.probabilities.items()}
+    found = {name: each["smiles"] for name, each in answers.probabilities.items()}
     margins = {name: generalisation.happy_margins(shares, class_names) for name, shares in found.items() if len(shares)}
     return {name: margin for name, margin in margins.items() if np.ptp(margin) > 0}
 

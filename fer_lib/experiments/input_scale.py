@@ -29,6 +29,8 @@ GIVEN, RANDOM = "given", "random"
 EPSILON = 1e-3
 """Of Keras' batch norm, such as the first of chen2023's head: it adds this to a variance before it divides by it."""
 INPUT = "pixels"
+BOTH_SCALES = ((255.0, False), (1.0, True))
+"""The paper's input and the trunk's own: divisor, and whether ImageNet's means are subtracted."""
 STEM = ("conv1_conv", "conv1_bn", "pool1_pool")
 
 
@@ -88,20 +90,13 @@ def drawn(faces: FaceDataset, size: int, seed: int) -> FaceDataset:
     return faces.take(_rows(len(faces), size, seed))
 
 
-def by_layer(
-    networks: Mapping[str, keras.Model],
-    settings: ResNet50MlpSettings,
-    faces: np.ndarray,
-    *,
-    scales: tuple[tuple[float, bool], ...] = ((255.0, False), (1.0, True)),
-) -> pd.DataFrame:
+def by_layer(networks: Mapping[str, keras.Model], settings: ResNet50MlpSettings, faces: np.ndarray) -> pd.DataFrame:
     """Measure the variation over faces after each block of each trunk, to find where it is lost.
 
     Args:
         networks: name -> a ResNet50 of ``keras.applications`` without top.
         settings: the engine of the trunks.
         faces: uint8 (N, H, W).
-        scales: divisor, and whether ImageNet's means are subtracted; by default the paper's and the trunk's own.
 
     Returns:
         ``trunk``, ``layer`` (in order; the first is the input itself), ``divisor``, ``centred`` and ``variation``.
@@ -113,7 +108,7 @@ def by_layer(
         engine = trunk.engine_of(inner, replace(settings, trunk_precision="float32"))
         names = [INPUT, *(layer.name for layer in blocks)]
         ends = np.cumsum([int(np.prod(layer.output.shape[1:])) for layer in blocks])
-        for divisor, centred in scales:
+        for divisor, centred in BOTH_SCALES:
             shares = _streamed(engine, _pixels(faces, divisor, centred), ends)
             row = {"trunk": name, "divisor": divisor, "centred": centred}
             rows += [{**row, "layer": layer, "variation": share} for layer, share in zip(names, shares, strict=True)]

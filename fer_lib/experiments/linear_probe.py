@@ -19,6 +19,7 @@ from fer_lib.settings import ResNet50SvmSettings, ResNetSettings
 from fer_lib.svm import classifiers
 
 PIXELS = "pixels"
+SCALINGS = ("trunk", "unit")
 PENALTY = 0.01
 """C of every softmax regression; set before any of them was run, so that no features have a better-chosen one."""
 
@@ -29,7 +30,6 @@ def answers(
     learn: FaceDataset,
     test: FaceDataset,
     settings: ResNetSettings,
-    scalings: tuple[str, ...] = ("trunk", "unit"),
 ) -> dict[tuple[str, str], np.ndarray]:
     """Fit a softmax regression on each trunk's pooled features and on raw pixels; compute its test probabilities.
 
@@ -38,10 +38,9 @@ def answers(
         learn: the faces to learn from.
         test: the faces to score.
         settings: engine and precision of the trunks.
-        scalings: scalings of the pixels.
 
     Returns:
-        (name, scaling) -> probabilities, float (N, classes); raw pixels are ``("pixels", "unit")``.
+        (name, scaling of ``SCALINGS``) -> probabilities, float (N, classes); raw pixels are ``("pixels", "unit")``.
     """
     found = {
         (PIXELS, "unit"): regression(classifiers.pixels(learn.images), learn.labels, classifiers.pixels(test.images))
@@ -49,7 +48,7 @@ def answers(
     for name, network in trunks.items():
         pooled = keras.Model(network.inputs, keras.layers.GlobalAveragePooling2D()(network.outputs[0]))
         engine = trunk.engine_of(pooled, settings)
-        for scaling in scalings:
+        for scaling in SCALINGS:
             run = trunk.scaled(engine, scaling)
             features = [
                 trunk.in_batches(run, faces.images, np.empty((len(faces), pooled.output_shape[1]), np.float32))

@@ -98,12 +98,7 @@ def test_drop_leaks_takes_from_training_alone(dataset):
     assert quality.drop_leaks(clean).fingerprint == clean.fingerprint
 
 
-def test_drop_leaks_for_one_test_split(dataset):
-    clean = quality.drop_leaks(dataset, test_splits=("PublicTest",))
-    assert clean.notes["leaks_dropped"] == 2
-    assert quality.leaks(clean).loc["PrivateTest", "Training"] == 1
-
-
-def test_drop_leaks_names_an_unknown_split(dataset):
-    with pytest.raises(FerError, match=r"no split 'PrivatTest' \(did you mean 'PrivateTest'\?\)"):
-        quality.drop_leaks(dataset, test_splits=("PrivatTest",))
+def test_drop_leaks_needs_both_test_splits(dataset):
+    lacking = dataset.take(dataset.meta["split"].to_numpy() != "PublicTest")
+    with pytest.raises(FerError, match="no split 'PublicTest'"):
+        quality.drop_leaks(lacking)

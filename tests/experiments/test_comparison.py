@@ -385,7 +385,7 @@ def test_a_network_is_compared_with_its_control_on_both_corpora(people, monkeypa
 
 
 def test_scores_of_a_whole_corpus_are_paired_and_both_accuracies_told_apart(whole, people):
-    scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    scores = comparison_scores.whole_scores(whole, people.take(range(40)), reference="pixels_svm")
     found = scores.set_index("system")
     assert found.loc["class_priors", "binary_accuracy"] == pytest.approx(2 / 3)
     for name in found.index:
@@ -480,7 +480,7 @@ def test_the_tables_say_what_was_searched_and_what_is_missing(whole, people):
     assert len(sources) == 3
     assert sources["searched for it"].str.contains("lasso").sum() == 1
     assert "common_patches: 3" in set(sources["parameters"])
-    scores = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    scores = comparison_scores.whole_scores(whole, people.take(range(40)), reference="pixels_svm")
     known = comparison_scores.described([*rows(), comparison_rows.Row("fer_package", "fer_package", {})])
     missing = {"fer_package": "It is away."}
     test = people.take(range(40))
@@ -514,7 +514,7 @@ def test_the_figure_has_a_mark_a_comparator_and_a_level_for_the_priors(compared,
     _, answers, costs = compared
     both = comparison_scores.with_own(answers, own_predictions(answers))  # which has no cost here
     scores = protocol_scores.scores(both, people)
-    fer2013 = comparison_scores.whole_scores(whole, people.take(range(40)), asked="testing", reference="pixels_svm")
+    fer2013 = comparison_scores.whole_scores(whole, people.take(range(40)), reference="pixels_svm")
     every = {"CK+": comparison_scores.mean_costs(costs), "FER-2013": comparison_scores.mean_costs(whole.costs)}
     panels = comparison_scores.panels(scores, fer2013, every, comparison_scores.described(rows()))
     assert list(panels) == ["CK+, subjects apart", "FER-2013"]
