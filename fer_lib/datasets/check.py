@@ -212,7 +212,8 @@ def _near(data: FaceDataset) -> dict[str, int]:
     tested = [split for split in parts if split in ("PrivateTest", UNDIVIDED)]
     if data.corpus != "fer2013" or "Training" not in parts or not tested:
         return {}
-    return {f"{tested[0]} near-duplicates in Training": quality.near_duplicate_faces(data, tested[0])}
+    counts = quality.near_duplicate_counts(data, quality.near_duplicates(data, tested[:1]), tested[:1])
+    return {f"{tested[0]} near-duplicates in Training": int(counts.loc[tested[0], "nearly the same"])}
 
 
 def _table(data: FaceDataset | PhotoSet) -> list[str]:

@@ -165,20 +165,23 @@ def near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLI
     return pd.DataFrame(columns)
 
 
-def near_duplicate_counts(dataset: FaceDataset, found: pd.DataFrame) -> pd.DataFrame:
+def near_duplicate_counts(
+    dataset: FaceDataset, found: pd.DataFrame, test_splits: Sequence[str] = TEST_SPLITS
+) -> pd.DataFrame:
     """Count the test faces with the same or nearly the same picture in ``Training``.
 
     Args:
         dataset: the faces.
-        found: their pairs, by :func:`near_duplicates`.
+        found: their pairs, by :func:`near_duplicates` with the same splits.
+        test_splits: the test splits to count.
 
     Returns:
-        One row for each test split among the pairs' splits and the dataset's: ``faces``, ``same picture`` (equal
+        One row for each test split, or one for test parts that are not told apart: ``faces``, ``same picture`` (equal
         pixels), ``nearly the same`` (these included) and ``training faces`` (that ``drop_near_duplicates`` would leave
         out for this split).
     """
     rows = {}
-    for split in dict.fromkeys(split_named(split, dataset.meta["split"]) for split in TEST_SPLITS):
+    for split in dict.fromkeys(split_named(split, dataset.meta["split"]) for split in test_splits):
         training, tested = _training_and_tested(dataset, [split])
         pairs_here = found[found["split"] == split]
         equal, known = (_equal(dataset, *each) for each in ((tested, training), (training, tested)))
@@ -189,17 +192,6 @@ def near_duplicate_counts(dataset: FaceDataset, found: pd.DataFrame) -> pd.DataF
             "training faces": len(np.union1d(training[known], pairs_here["training face"])),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("split")
-
-
-def near_duplicate_faces(dataset: FaceDataset, split: str = "PrivateTest") -> int:
-    """Count the faces of a test split whose picture, or nearly the same picture, is also in ``Training``.
-
-    Raises:
-        FerError: the dataset lacks ``Training`` or the split.
-    """
-    training, tested = _training_and_tested(dataset, [split])
-    equal = tested[_equal(dataset, tested, training)]
-    return len(np.union1d(equal, near_duplicates(dataset, [split])["face"]))
 
 
 def drop_near_duplicates(dataset: FaceDataset) -> FaceDataset:

@@ -92,8 +92,8 @@ def test_pairs_are_listed_counted_and_left_out_of_training(dataset):
         ["PrivateTest", 6, 1, True],
         ["PrivateTest", 7, 1, False],
     ]
-    assert quality.near_duplicate_faces(dataset) == 3  # the blank picture too, which is equal
-    assert quality.near_duplicate_faces(dataset, "PublicTest") == 1
+    near = quality.near_duplicate_counts(dataset, table)["nearly the same"]
+    assert near.to_dict() == {"PublicTest": 1, "PrivateTest": 3}  # the blank picture too, which is equal
     clean = quality.drop_near_duplicates(dataset)
     assert clean.notes["near_duplicates_dropped"] == 3
     assert clean.counts()["total"].to_dict() == {"Training": 1, "PublicTest": 2, "PrivateTest": 4}
@@ -108,7 +108,8 @@ def test_the_counts_of_each_part_are_those_of_the_pairs_and_of_equal_pictures(da
     assert list(counts.index) == [split for split in quality.TEST_SPLITS if split in set(dataset.meta["split"])]
     for split, row in counts.iterrows():
         assert row["faces"] == (dataset.meta["split"] == split).sum()
-        assert row["nearly the same"] == quality.near_duplicate_faces(dataset, split)
+        alone = quality.near_duplicate_counts(dataset, quality.near_duplicates(dataset, [split]), [split])
+        pd.testing.assert_frame_equal(alone, counts.loc[[split]])
         assert row["nearly the same"] >= row["same picture"] == quality.leaks(dataset).loc[split, "Training"]
     assert counts["nearly the same"].sum() > 0
     left = quality.drop_near_duplicates(dataset).notes["near_duplicates_dropped"]

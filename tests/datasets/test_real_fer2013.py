@@ -37,6 +37,6 @@ def test_quality_facts(dataset):
 
 
 def test_near_duplicates(dataset):
-    counts = {split: quality.near_duplicate_faces(dataset, split) for split in quality.TEST_SPLITS}
-    assert counts == {"PublicTest": 709, "PrivateTest": 701}
+    counts = quality.near_duplicate_counts(dataset, quality.near_duplicates(dataset))["nearly the same"]
+    assert counts.to_dict() == {"PublicTest": 709, "PrivateTest": 701}
     assert quality.drop_near_duplicates(dataset).notes["near_duplicates_dropped"] == 2124
