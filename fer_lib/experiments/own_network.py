@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -24,6 +23,7 @@ from fer_lib.settings import OwnNetworkSettings
 from fer_lib.utils import safe_load
 from fer_lib.utils.checkpoints import HISTORY, Checkpoints
 from fer_lib.utils.files import atomic_path
+from fer_lib.utils.padding import filled
 from fer_lib.utils.parallel import cores
 from fer_lib.utils.progress import time_left
 
@@ -188,11 +188,9 @@ def answers(network: keras.Model, images: np.ndarray, settings: OwnNetworkSettin
     """Compute a network's logits, float32 (N, classes), of grey faces, averaged over the views of the settings."""
 
     def run(pixels: np.ndarray) -> np.ndarray:
-        return keras.ops.convert_to_numpy(network.predict_on_batch(pixels))
+        return keras.ops.convert_to_numpy(network.predict_on_batch(filled(pixels)))[: len(pixels)]
 
-    return compact.mean_logits(
-        _filled(run), images, size=settings.crop, views=settings.views, classes=network.output_shape[1]
-    )
+    return compact.mean_logits(run, images, size=settings.crop, views=settings.views, classes=network.output_shape[1])
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -224,16 +222,6 @@ def _load(network: keras.Model, path: Path) -> None:
         raise FerError(
             f"{path.name} in {path.parent} cannot be read ({first_line(error)}); remove that folder and train again."
         ) from None
-
-
-def _filled(run: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """Fill batches up to a power of two, so that a backend compiles for few shapes."""
-
-    def filled(pixels: np.ndarray) -> np.ndarray:
-        missing = (1 << (len(pixels) - 1).bit_length()) - len(pixels)
-        return run(np.concatenate([pixels, np.repeat(pixels[-1:], missing, axis=0)]))[: len(pixels)]
-
-    return filled
 
 
 def _erase(view: np.ndarray, rng: np.random.Generator, largest: float) -> None:

@@ -30,6 +30,7 @@ from fer_lib.backend import keras
 from fer_lib.errors import FerError
 from fer_lib.models.openvino_graph import convert
 from fer_lib.utils.inference import compiled, core, openvino
+from fer_lib.utils.padding import filled
 from fer_lib.utils.parallel import cores
 from fer_lib.utils.pixels import network_input
 
@@ -193,9 +194,7 @@ def in_batches(
 
     def fill(start: int) -> None:
         batch = images[start : start + FACES_A_STEP]
-        missing = FACES_A_STEP - len(batch)
-        padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        found = run(padded)[: len(batch)]
+        found = run(filled(batch, FACES_A_STEP))[: len(batch)]
         if not np.isfinite(found).all():
             raise FerError(
                 f"The network's outputs of the faces from {start:,} on are not finite (NaN or infinity); its weights "

@@ -25,6 +25,7 @@ from fer_lib.predict.networks import ASSUMED, CARD, GIVEN, NETWORK, NETWORK_FILE
 from fer_lib.settings import FaceSettings, ResNet50SvmSettings, change, settings_dict, trunk_from_environment
 from fer_lib.svm.classifiers import NAMES, Fitted, decision
 from fer_lib.utils import bundle
+from fer_lib.utils.padding import filled
 from fer_lib.utils.safe_load import read_network
 
 TRUNK_FILE, SVM_FILE, MODEL_FILE = "trunk.keras", "svm.skops", "model.json"
@@ -128,8 +129,7 @@ def _run(network: keras.Model, reading: Reading, images: np.ndarray) -> np.ndarr
     step = fixed or PREDICTION_BATCH // 2
     for start in range(0, len(images), step):
         batch = images[start : start + step]
-        full = fixed or 1 << (len(batch) - 1).bit_length()
-        padded = np.concatenate([batch, np.repeat(batch[-1:], full - len(batch), axis=0)])
+        padded = filled(batch, fixed)
         try:
             outputs = keras.ops.convert_to_numpy(network.predict_on_batch(reading.pixels(padded)))
         except Exception as error:  # Keras, its layers and its backends each raise their own
