@@ -45,7 +45,7 @@ _PROPOSED = 0.8  # mtcnn's own threshold for the last network
 _FACTS = ("face_found", "confidence", "faces_in_photo", "box_left", "box_top", "box_width", "box_height")
 
 
-def detect(images: Sequence[np.ndarray], settings: FaceSettings, *, progress: bool = False) -> list[list[Detection]]:
+def detect(images: Sequence[np.ndarray], settings: FaceSettings) -> list[list[Detection]]:
     """Detect the faces in each image, highest confidence first (liu2023, section 2.1).
 
     Args:
@@ -53,7 +53,6 @@ def detect(images: Sequence[np.ndarray], settings: FaceSettings, *, progress: bo
             together, which is about ten times as fast as one at a time.
         settings: ``upscale_to`` enlarges small images first; ``min_confidence`` below 0.8 keeps faces of lower
             confidence.
-        progress: show a progress bar on a terminal.
 
     Returns:
         A list per image, in pixels of the image as given.
@@ -67,15 +66,13 @@ def detect(images: Sequence[np.ndarray], settings: FaceSettings, *, progress: bo
     for number, picture in enumerate(pictures):
         alike[searched_shape(picture.shape, settings)].append(number)
     found: list[list[Detection]] = [[] for _ in pictures]
-    with bar("faces", len(pictures), progress=progress) as advance:
-        for shape, numbers in alike.items():
-            step = max(1, min(_BATCH, _BATCH_PIXELS // (shape[0] * shape[1])))
-            for start in range(0, len(numbers), step):
-                batch = numbers[start : start + step]
-                searched = _search([pictures[number] for number in batch], settings)
-                for number, faces in zip(batch, searched, strict=True):
-                    found[number] = faces
-                advance(len(batch))
+    for shape, numbers in alike.items():
+        step = max(1, min(_BATCH, _BATCH_PIXELS // (shape[0] * shape[1])))
+        for start in range(0, len(numbers), step):
+            batch = numbers[start : start + step]
+            searched = _search([pictures[number] for number in batch], settings)
+            for number, faces in zip(batch, searched, strict=True):
+                found[number] = faces
     return found
 
 

@@ -9,7 +9,6 @@ the weights, which is one reason why fine-tuning on FER-2013 is the default.
 from __future__ import annotations
 
 import numpy as np
-from tqdm import tqdm
 
 from fer_lib.backend import keras
 from fer_lib.models.resnet50_mlp import build_trunk
@@ -47,16 +46,13 @@ def trunk_of(model: keras.Model) -> keras.Model:
     return model if model.name == TRUNK else model.get_layer(TRUNK)
 
 
-def features(
-    model: keras.Model, images: np.ndarray, *, settings: ResNet50SvmSettings, progress: bool = False
-) -> np.ndarray:
+def features(model: keras.Model, images: np.ndarray, *, settings: ResNet50SvmSettings) -> np.ndarray:
     """Compute each face's features: the trunk's output, pooled, before the softmax.
 
     Args:
         model: the trunk, or a model that contains it.
         images: uint8, shape (N, H, W), or (N, V, H, W) for V views of each face.
         settings: ``scaling`` of the pixels, ``pooling`` of the features, and the trunk's engine and precision.
-        progress: show a progress bar on a terminal.
 
     Returns:
         float32, shape (N, D) or (N, V, D): D is 2,048 with pooling ``"average"`` and 8,192 with ``"flatten"`` at 48
@@ -66,14 +62,11 @@ def features(
     faces = images.reshape(-1, *images.shape[-2:])
     width = _width(trunk, settings.pooling)
     run = scaled(engine_of(trunk, settings), settings.scaling)
-    hidden = None if progress else True  # None hides the bar if there is no terminal
-    with tqdm(total=len(faces), desc="features", unit="face", disable=hidden) as bar:
-        pooled = in_batches(
-            lambda batch: _pool(run(batch), trunk.output_shape, settings.pooling),
-            faces,
-            np.empty((len(faces), width), np.float32),
-            advance=bar.update,
-        )
+    pooled = in_batches(
+        lambda batch: _pool(run(batch), trunk.output_shape, settings.pooling),
+        faces,
+        np.empty((len(faces), width), np.float32),
+    )
     return pooled.reshape(*images.shape[:-2], width)
 
 

@@ -175,18 +175,11 @@ def scaled(engine: Engine, scaling: str) -> Engine:
     return lambda images: engine(network_input(images, scaling))
 
 
-def in_batches(
-    run: Callable[[np.ndarray], np.ndarray],
-    images: np.ndarray,
-    into: np.ndarray,
-    *,
-    advance: Callable[[int], object] | None = None,
-) -> np.ndarray:
+def in_batches(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, into: np.ndarray) -> np.ndarray:
     """Run a function on images batch by batch, and return ``into`` with one row of its outputs for each image.
 
     ``WORKERS`` batches run at the same time, so ``run`` must be safe for several threads (:func:`one_at_a_time`). The
-    last batch is padded to full size, so that no backend compiles for a second shape. ``advance`` is called with the
-    number of faces of each batch.
+    last batch is padded to full size, so that no backend compiles for a second shape.
 
     Raises:
         FerError: an output is not finite: the weights are damaged, or the pixels far from those of their training.
@@ -201,8 +194,6 @@ def in_batches(
                 "are damaged, or the setting scaling is not the one that they were trained with."
             )
         into[start : start + len(batch)] = found
-        if advance:
-            advance(len(batch))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         for _ in pool.map(fill, range(0, len(images), FACES_A_STEP)):

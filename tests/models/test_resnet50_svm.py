@@ -125,11 +125,6 @@ def test_extraction_leaves_the_moving_averages_alone(tiny):
         np.testing.assert_array_equal(old, new)
 
 
-def test_progress_is_silent_where_there_is_no_terminal(tiny, capsys):
-    resnet50_svm.features(tiny(), faces_of(4, 16, 16), settings=RANDOM, progress=True)
-    assert capsys.readouterr() == ("", "")
-
-
 # --- fine-tuning ------------------------------------------------------------------------------------------------------
 
 

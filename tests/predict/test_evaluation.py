@@ -304,7 +304,7 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(model, tmp_path, ca
 def test_photos_are_searched_only_on_request(model, tmp_path, capsys, monkeypatch):
     calls = []
 
-    def detect(images, settings, *, progress=False):
+    def detect(images, settings):
         calls.append(len(images))
         return [[] for _ in images]
 

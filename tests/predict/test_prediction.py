@@ -95,7 +95,7 @@ def detector(monkeypatch):
     """Replace MTCNN by a stub, and list the number of images and the settings of each call."""
     calls = []
 
-    def detect(images, settings, *, progress=False):
+    def detect(images, settings):
         calls.append((len(images), settings))
         return [squares(image) for image in images]
 

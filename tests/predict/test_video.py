@@ -151,7 +151,7 @@ def test_photos_and_videos_share_a_csv(model, capsys):
 
 
 def test_frames_without_a_face_are_counted_and_not_listed(model, capsys, monkeypatch):
-    def detect(images, settings, *, progress=False):
+    def detect(images, settings):
         point = (10.0, 10.0)
         face = Detection((4.0, 4.0, 20.0, 20.0), 0.99, point, (20.0, 10.0), (15.0, 15.0), (10.0, 20.0), (20.0, 20.0))
         return [[face] if image.mean() > 128 else [] for image in images]
