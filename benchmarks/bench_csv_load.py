@@ -51,7 +51,7 @@ def parsed(path: Path) -> Rows:
 
 def loaded(path: Path, *, cache: bool = False) -> FaceDataset:
     """Load the corpus our way: parse, canonical order and table of labels; accept any counts of faces."""
-    return fer2013.load(path, skip_bad=True, cache=cache, progress=False)
+    return fer2013.load(path, skip_bad=True, cache=cache)
 
 
 def usual(path: Path) -> tuple[np.ndarray, np.ndarray]:

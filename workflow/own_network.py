@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     settings = change(OwnNetworkSettings(), **changes)
     source = {"source": "generated", "generated_faces": options.generated} if options.generated else {}
     data = change(DataSettings(), drop_leaks=settings.drop_leaks, **source)
-    faces = corpus.load_fer2013(data, options.data_dir, progress=True)
+    faces = corpus.load_fer2013(data, options.data_dir)
     out = Path(options.out)
     chosen_on, _ = own_network_scores.divided(faces)
     made_on = provenance.surroundings()

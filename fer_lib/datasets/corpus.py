@@ -28,14 +28,13 @@ GENERATED_SEED = 2013
 FACES_FOR_FIGURES = 1000
 
 
-def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool = False) -> FaceDataset:
+def load_fer2013(settings: DataSettings, data_dir: str = "") -> FaceDataset:
     """Load FER-2013 as the settings ask for it (chen2023, section 2.1).
 
     Args:
         settings: the profile's data settings.
         data_dir: the folder that contains ``fer2013``. If given, it is read whatever the profile's source; ``""`` means
             ``$FER_DATA`` for a profile that reads real data, and generated faces for one that does not.
-        progress: show a progress bar on a terminal.
 
     Raises:
         FerError: no data folder is given, it does not contain FER-2013 or the labels asked for, or the corpus is
@@ -49,7 +48,7 @@ def load_fer2013(settings: DataSettings, data_dir: str = "", *, progress: bool =
     draw = _drawn_colour if colour else _drawn_fer2013
     place = _place("fer2013", settings, data_dir, partial(draw, settings.generated_faces))
     assert place is not None  # a missing corpus is an error here
-    faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, colour=colour, progress=progress))
+    faces = place.remarked(fer2013.load(place.path, skip_bad=settings.skip_bad, colour=colour))
     if settings.labels != "fer2013":
         faces = _with_ferplus(faces, place.path, data_dir or os.environ.get("FER_DATA", ""), labels=settings.labels)
     if settings.drop_leaks:
@@ -85,7 +84,6 @@ def load_ckplus(
         peak_frames=settings.peak_frames,
         contempt=settings.contempt,
         skip_bad=data.skip_bad,
-        progress=False,
     )
 
 
@@ -100,7 +98,7 @@ def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "
     place = _place("genki4k", data, data_dir, partial(_drawn, "genki4k", count, write), missing_ok=True)
     if place is None:
         return _absent("genki4k", genki4k.CLASS_NAMES)
-    return genki4k.load(place.path, skip_bad=data.skip_bad, progress=False)
+    return genki4k.load(place.path, skip_bad=data.skip_bad)
 
 
 def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = False) -> FaceDataset | PhotoSet:
@@ -114,9 +112,7 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
     return _absent("olivetti", ()) if place is None else olivetti.load(place.path)
 
 
-def load_imagenet(
-    settings: PretrainingSettings, data: DataSettings, data_dir: str = "", *, progress: bool = False
-) -> ImageFolders:
+def load_imagenet(settings: PretrainingSettings, data: DataSettings, data_dir: str = "") -> ImageFolders:
     """Load the images for pre-training: Tiny-ImageNet, ImageNet or other folders of classes, or generated patterns.
 
     Args:
@@ -124,7 +120,6 @@ def load_imagenet(
         data: the profile's data settings: generated or real, and how damaged files are treated.
         data_dir: the folder or zip of the images, or the data folder that contains it; ``""`` as for
             :func:`load_fer2013`.
-        progress: show a progress bar on a terminal.
 
     Raises:
         FerError: no data folder is given, it does not contain such images, or they are damaged.
@@ -133,7 +128,7 @@ def load_imagenet(
         train, validation = settings.generated_images, settings.generated_images // 4
         write = partial(patterns.write_image_folders, classes=2, train=train, validation=validation)
         folder = _drawn("imagenet", f"2x{train}+{validation}", write, writer=patterns)
-        return imagenet_folders.load(folder, side=settings.stored_size, progress=False)
+        return imagenet_folders.load(folder, side=settings.stored_size)
     data_dir = data_dir or os.environ.get("FER_DATA", "")
     if not data_dir:
         raise FerError(
@@ -141,7 +136,7 @@ def load_imagenet(
             "that contains tiny-imagenet-200, or to another folder of classes, or use the smoke profile."
         )
     folder = Path(data_dir).expanduser()
-    return imagenet_folders.load(folder, side=settings.stored_size, skip_bad=data.skip_bad, progress=progress)
+    return imagenet_folders.load(folder, side=settings.stored_size, skip_bad=data.skip_bad)
 
 
 def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
@@ -156,7 +151,7 @@ def faces_to_draw(faces: FaceDataset, draw_faces: bool) -> FaceDataset:
         return faces
     colour = faces.images.ndim == 4
     generated = (_drawn_colour if colour else _drawn_fer2013)(FACES_FOR_FIGURES)
-    return fer2013.load(generated, colour=colour, progress=False)
+    return fer2013.load(generated, colour=colour)
 
 
 def _with_ferplus(faces: FaceDataset, path: Path, data_dir: str, *, labels: str) -> FaceDataset:

@@ -70,7 +70,7 @@ def _stream(url: str, to: Path, *, limit: int, by_hand: str) -> None:
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer, open(to, "wb") as file:
         stated = answer.headers.get("Content-Length", "")
         total = int(stated) if stated.isdigit() else None
-        with bar(Path(url).name, total, unit="B", progress=True) as advance:
+        with bar(Path(url).name, total, unit="B") as advance:
             while block := answer.read(_BLOCK):
                 advance(len(block))
                 if file.tell() + len(block) > limit:

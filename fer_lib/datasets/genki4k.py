@@ -70,7 +70,7 @@ class _Label:
     roll: float
 
 
-def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> PhotoSet:
+def load(path: str | Path, *, skip_bad: bool = False) -> PhotoSet:
     """Load GENKI-4K from a folder, an archive (read in place) or a data folder.
 
     Args:
@@ -79,7 +79,6 @@ def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> 
             the official ones, rather than stop. A ``labels.txt`` with more or fewer lines than there are files is
             refused all the same: nobody knows which line is missing, and every later label would belong to another
             photo.
-        progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
         A PhotoSet in the order of the files' numbers, whatever the archive. ``meta`` has ``label`` (1 smiling),
@@ -92,7 +91,7 @@ def load(path: str | Path, *, skip_bad: bool = False, progress: bool = True) -> 
     """
     target = locate.find(path, "genki4k", _releases, expected=_EXPECTED).path
     with open_source(target) as source:
-        return _read(source, _release(source), skip_bad=skip_bad, progress=progress)
+        return _read(source, _release(source), skip_bad=skip_bad)
 
 
 def recognises(source: Source) -> bool:
@@ -153,7 +152,7 @@ def _release(source: Source) -> _Release:
     return releases[0]
 
 
-def _read(source: Source, release: _Release, *, skip_bad: bool, progress: bool) -> PhotoSet:
+def _read(source: Source, release: _Release, *, skip_bad: bool) -> PhotoSet:
     root = release.root
     origin = source.describe(root.rstrip("/")) if root else source.path.name
     text, named = source.text(release.labels), release.labels.removeprefix(root)
@@ -177,7 +176,7 @@ def _read(source: Source, release: _Release, *, skip_bad: bool, progress: bool) 
             labels[number] = _label(line)
         except Fault as fault:
             faults.add(f"{named} {number:09d}", f"{named}, line {number}", fault)
-    sizes = read_photos(source, [members[k] for k in labels], faults, corpus="genki4k", progress=progress)
+    sizes = read_photos(source, [members[k] for k in labels], faults, corpus="genki4k")
     skipped = faults.settle()
     kept = [number for number in labels if members[number] in sizes]
     if not kept:

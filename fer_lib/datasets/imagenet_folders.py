@@ -126,9 +126,7 @@ class ImageFolders:
         return digest.hexdigest()
 
 
-def load(
-    path: str | Path, *, side: int = 64, skip_bad: bool = False, cache: bool = True, progress: bool = True
-) -> ImageFolders:
+def load(path: str | Path, *, side: int = 64, skip_bad: bool = False, cache: bool = True) -> ImageFolders:
     """Load Tiny-ImageNet, or any corpus in folders of classes, from a folder, a zip (read in place) or a data folder.
 
     In a data folder, an entry whose name starts with ``tiny-imagenet`` comes first. The layout is recognised by
@@ -142,7 +140,6 @@ def load(
         cache: read from and write to the parse cache (``.fer-cache`` next to the data, or ``$FER_CACHE``); otherwise
             the pixels are in a temporary file. The key of a cached file consists of the names, sizes and checksums
             (in a folder: times of change) of all pictures.
-        progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
         Both parts, sorted by class and file name. ``notes`` has ``layout``, ``container``, ``side``, ``decoder``,
@@ -166,7 +163,7 @@ def load(
             target,
             {"corpus": CORPUS, "skip_bad": skip_bad, "decoder": _decoder(), "content": _content(source, plan)},
             (side, side, 3),
-            partial(_decode, source, plan, side=side, skip_bad=skip_bad, progress=progress),
+            partial(_decode, source, plan, side=side, skip_bad=skip_bad),
             cache=cache,
         )
         return _result(source, root, plan, found)
@@ -384,7 +381,6 @@ def _decode(
     *,
     side: int,
     skip_bad: bool,
-    progress: bool,
 ) -> dict:
     """Decode all pictures in row order on several threads; give the counts by part and class, and what was left out."""
     faults = Faults(plan.origin, skip_bad, noun="image")
@@ -393,7 +389,7 @@ def _decode(
     bad: set[str] = set()
     total = sum(map(len, plan.members.values()))
     together = batches(source.items(plan.rows()), lambda item: len(item[1]), limit=_BATCH_BYTES, most=_BATCH)
-    with bar(CORPUS, total, progress=progress) as advance:
+    with bar(CORPUS, total) as advance:
         for images, damaged, count in in_order(partial(_decoded, side=side), together):
             append(images)
             for name, fault in damaged:

@@ -96,16 +96,14 @@ class PhotoSet:
         return open_source(self.path)
 
 
-def read_photos(
-    source: Source, members: Iterable[str], faults: Faults, *, corpus: str, progress: bool
-) -> dict[str, tuple[int, int]]:
+def read_photos(source: Source, members: Iterable[str], faults: Faults, *, corpus: str) -> dict[str, tuple[int, int]]:
     """Decode every named picture once and give the (height, width) of those that can be read, by name.
 
     A bad picture is thus found when a corpus is loaded, not hours later, and added to ``faults``.
     """
     sizes: dict[str, tuple[int, int]] = {}
     members = list(members)
-    with bar(corpus, len(members), progress=progress) as advance:
+    with bar(corpus, len(members)) as advance:
         for name, data in source.items(members):
             try:
                 height, width = decode_photo(data).shape[:2]

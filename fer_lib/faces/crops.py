@@ -76,7 +76,7 @@ def detect(images: Sequence[np.ndarray], settings: FaceSettings) -> list[list[De
     return found
 
 
-def face_crops(photos: PhotoSet | FaceDataset, settings: FaceSettings, *, progress: bool = False) -> FaceDataset:
+def face_crops(photos: PhotoSet | FaceDataset, settings: FaceSettings) -> FaceDataset:
     """Crop the faces out of a corpus of photos, in grey (liu2023, section 2.1).
 
     Crops are cached next to the photos, in pieces of ``CHUNK`` photos, under a key of the photos' content, the settings
@@ -86,7 +86,6 @@ def face_crops(photos: PhotoSet | FaceDataset, settings: FaceSettings, *, progre
     Args:
         photos: the photos, or a FaceDataset, whose images are face crops already and which is returned unchanged.
         settings: settings of the crops.
-        progress: show a progress bar on a terminal.
 
     Returns:
         Of photos, a FaceDataset of uint8 (N, size, size) in their order. Its meta has further columns: ``face_found``
@@ -100,7 +99,7 @@ def face_crops(photos: PhotoSet | FaceDataset, settings: FaceSettings, *, progre
     """
     if isinstance(photos, FaceDataset):
         return photos
-    chunks = list(_chunks(photos, settings, progress=progress))
+    chunks = list(_chunks(photos, settings))
     facts = pd.concat([chunk.meta[list(_FACTS)] for chunk in chunks], ignore_index=True)
     facts = facts.astype(dict.fromkeys(_FACTS[1:], float) | {"faces_in_photo": int})
     faces = FaceDataset(
@@ -138,10 +137,10 @@ def summaries(*corpora: FaceDataset) -> dict[str, pd.DataFrame]:
     return {faces.corpus: summary(faces) for faces in corpora if "faces" in faces.notes and len(faces)}
 
 
-def _chunks(photos: PhotoSet, settings: FaceSettings, *, progress: bool) -> Iterator[FaceDataset]:
+def _chunks(photos: PhotoSet, settings: FaceSettings) -> Iterator[FaceDataset]:
     """Yield the crops and facts of ``CHUNK`` photos at a time, from the cache if possible."""
     key = _key(photos, settings) if len(photos) else {}
-    with bar(photos.corpus, len(photos), progress=progress) as advance:
+    with bar(photos.corpus, len(photos)) as advance:
         for start in range(0, max(1, len(photos)), CHUNK):
             rows = range(start, min(start + CHUNK, len(photos)))
             build = functools.partial(_crop_rows, photos, rows, settings)

@@ -114,7 +114,7 @@ def _from_corpus(corpus: FaceDataset | PhotoSet, settings: FaceSettings) -> Face
     """Take the training part of a corpus, and crop its faces if it consists of photos."""
     if _TRAINING in set(corpus.meta["split"]):
         corpus = corpus.part(_TRAINING)
-    return face_crops(corpus, settings, progress=True)
+    return face_crops(corpus, settings)
 
 
 def _from_folders(
@@ -124,7 +124,7 @@ def _from_folders(
     class_names = tuple(sorted({_name(folder) for folder in folders}))
     files = [(photo, class_names.index(_name(folder))) for folder, photos in folders.items() for photo in photos]
     images, rows, left = [], [], Counter[str]()
-    with bar("pictures", len(files), progress=True) as advance:
+    with bar("pictures", len(files)) as advance:
         photos = ((photo_files.read(file), label) for file, label in files)
         for batch in batches(photos, lambda one: one[0].pixels, limit=HELD_PIXELS, most=TOGETHER):
             for (photo, label), face in zip(batch, _faces([one for one, _ in batch], settings, search), strict=True):

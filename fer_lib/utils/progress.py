@@ -20,7 +20,9 @@ def time_left(seconds: float) -> str:
 
 
 @contextmanager
-def bar(name: str, total: int | None, *, unit: str = "pictures", progress: bool) -> Iterator[Callable[[int], object]]:
+def bar(
+    name: str, total: int | None, *, unit: str = "pictures", progress: bool = True
+) -> Iterator[Callable[[int], object]]:
     """Show a progress bar on stderr and yield the function that moves it.
 
     Nothing is shown without a terminal or under ``CI``.
@@ -29,7 +31,7 @@ def bar(name: str, total: int | None, *, unit: str = "pictures", progress: bool)
         name: in front of the bar.
         total: how much there is to do; None where that is unknown.
         unit: what is counted; ``"B"`` is shown as kB, MB and so on.
-        progress: whether to show the bar at all.
+        progress: whether to show the bar at all; a caller that is called for one picture at a time says False.
     """
     shown = progress and sys.stderr.isatty() and not os.environ.get("CI")
     with tqdm(total=total, unit=unit, unit_scale=unit == "B", desc=name, disable=not shown) as moving:

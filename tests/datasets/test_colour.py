@@ -86,7 +86,7 @@ def test_what_has_no_colours_is_refused_in_one_sentence(tmp_path):
 
 
 def test_networks_see_three_channels_and_comparators_say_that_they_do_not(folder):
-    faces = fer2013.load(folder, colour=True, progress=False).part("Training")
+    faces = fer2013.load(folder, colour=True).part("Training")
     settings = BaselineCnnSettings(batch_size=8)
     inputs, _ = FaceBatches(faces, settings, augment_with=(0, 0))[0]
     assert inputs.shape == (8, 48, 48, 3)
@@ -98,9 +98,9 @@ def test_networks_see_three_channels_and_comparators_say_that_they_do_not(folder
     assert (network_input(faces.images[:3], "raw") == faces.images[:3]).all()
     with pytest.raises(FerError, match="comparators read grey faces"):
         pixels_svm.Comparator().fit(faces.images, faces.labels, None)
-    assert quality.near_duplicates(fer2013.load(folder, colour=True, progress=False)).columns[0] == "split"
+    assert quality.near_duplicates(fer2013.load(folder, colour=True)).columns[0] == "split"
 
 
 def test_faces_that_may_be_published_are_in_colour_too(folder):
-    faces = fer2013.load(folder, colour=True, progress=False)
+    faces = fer2013.load(folder, colour=True)
     assert corpus.faces_to_draw(faces, draw_faces=True) is faces

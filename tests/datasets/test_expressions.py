@@ -21,7 +21,7 @@ def test_a_word_means_the_same_everywhere(tmp_path, word):
     face = tmp_path / "CK+48" / word.title() / "S010_004_00000017.png"
     face.parent.mkdir(parents=True)
     face.write_bytes(PICTURE)
-    made = {"skip_bad": True, "contempt": True, "peak_frames": 1, "cache": False, "progress": False}
+    made = {"skip_bad": True, "contempt": True, "peak_frames": 1, "cache": False}
     assert ckplus.load(face.parent.parent, **made).class_names == (name,)
     table = tmp_path / "ckextended.csv"
     table.write_text(f"emotion,pixels,Usage\n{word},{PIXELS},Training\n")
@@ -34,7 +34,7 @@ def test_a_word_means_the_same_everywhere(tmp_path, word):
     folder.mkdir(parents=True)
     (folder / "face.png").write_bytes(PICTURE)
     for path in (table, folder.parent.parent):
-        faces = fer2013.load(path, skip_bad=True, cache=False, progress=False)
+        faces = fer2013.load(path, skip_bad=True, cache=False)
         assert [fer2013.CLASS_NAMES[label] for label in faces.labels] == [name]
 
 

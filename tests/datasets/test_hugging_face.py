@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("release")
     writers.write_fer2013_folders(root / "folders", n=140, seed=1)
-    return fer2013.load(root / "folders", cache=False, progress=False), root / "folders"
+    return fer2013.load(root / "folders", cache=False), root / "folders"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def write_tars(folder, parts, *, names=ALPHABETICAL, shards=2, path="{part}/{sha
 
 def test_webdataset_tars_are_read_like_folders_of_classes(tmp_path, folders, records, capsys):
     write_tars(tmp_path / "fer2013", records)
-    faces = fer2013.load(tmp_path, progress=False)
+    faces = fer2013.load(tmp_path)
     assert faces.notes["layout"] == "webdataset"
     assert faces.fingerprint == folders[0].fingerprint
     assert faces.class_names == CLASS_NAMES
@@ -74,7 +74,7 @@ def test_webdataset_tars_are_read_like_folders_of_classes(tmp_path, folders, rec
     assert cli.main(["data", "check", str(tmp_path)]) == 0
     assert "layout       webdataset" in capsys.readouterr().out
     (tmp_path / "fer2013" / "classnames.txt").write_text("\n".join(reversed(ALPHABETICAL)))
-    assert fer2013.load(tmp_path, progress=False).fingerprint != faces.fingerprint  # other names are another corpus
+    assert fer2013.load(tmp_path).fingerprint != faces.fingerprint  # other names are another corpus
 
 
 def test_bare_tars_in_the_data_folder_are_found_by_their_content(tmp_path, folders, records):
@@ -85,28 +85,28 @@ def test_bare_tars_in_the_data_folder_are_found_by_their_content(tmp_path, folde
 def test_one_tar_is_one_part_and_a_lone_test_part_is_not_called_privatetest(tmp_path, records):
     write_tars(tmp_path, records, shards=1)
     shutil.copy(tmp_path / "train" / "0.tar", tmp_path / "train.tar")
-    training = fer2013.load(tmp_path / "train.tar", skip_bad=True, progress=False)  # with other counts than the corpus
+    training = fer2013.load(tmp_path / "train.tar", skip_bad=True)  # with other counts than the corpus
     assert set(training.meta["split"]) == {"Training"}
     shutil.rmtree(tmp_path / "validation")
     (tmp_path / "train.tar").unlink()
-    assert set(fer2013.load(tmp_path, progress=False).meta["split"]) == {"Training", "Test"}
+    assert set(fer2013.load(tmp_path).meta["split"]) == {"Training", "Test"}
 
 
 def test_tars_without_names_without_labels_or_of_another_corpus_are_said(tmp_path, records):
     write_tars(tmp_path / "fer2013", records, names=())
     with pytest.raises(FerError, match=r"0\.tar has numbers for labels.*put classnames\.txt next to it"):
-        fer2013.load(tmp_path, progress=False)
+        fer2013.load(tmp_path)
     write_tars(tmp_path / "fer2013", records)
     with tarfile.open(tmp_path / "fer2013" / "test" / "0.tar", "a") as tar:
         add(tar, "extra.jpg", records["test"][0][0])
         add(tar, "odd.jpg", records["test"][0][0])
         add(tar, "odd.cls", b"7")
     with pytest.raises(FerError, match=r"the first of 2 faults: 1 missing label, 1 unknown emotion"):
-        fer2013.load(tmp_path, progress=False)
-    assert len(fer2013.load(tmp_path, skip_bad=True, progress=False)) == 140
+        fer2013.load(tmp_path)
+    assert len(fer2013.load(tmp_path, skip_bad=True)) == 140
     write_tars(tmp_path / "other", records, names=("cat", "dog", *ALPHABETICAL[2:]))
     with pytest.raises(FerError, match="is no release of FER-2013"):
-        fer2013.load(tmp_path / "other", progress=False)
+        fer2013.load(tmp_path / "other")
 
 
 def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     (folder / "train-00000-of-00001.parquet").write_bytes(whole)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(FerError, match=r"is Parquet, which pyarrow reads; install it with the extra huggingface"):
-        fer2013.load(tmp_path, progress=False)
+        fer2013.load(tmp_path)
 
 
 def write_parquet(folder, parts, *, named=True, words=False):
@@ -154,11 +154,11 @@ def test_parquet_files_are_read_like_folders_of_classes(tmp_path, folders, recor
 def test_parquet_with_numbers_alone_needs_names_and_a_damaged_file_is_said(tmp_path, folders, records):
     write_parquet(tmp_path / "fer2013", records, named=False)
     with pytest.raises(FerError, match=r"has numbers for labels.*put classnames\.txt next to it"):
-        fer2013.load(tmp_path, progress=False)
+        fer2013.load(tmp_path)
     (tmp_path / "fer2013" / "classnames.txt").write_text("\n".join(ALPHABETICAL))
-    assert fer2013.load(tmp_path, progress=False).fingerprint == folders[0].fingerprint
+    assert fer2013.load(tmp_path).fingerprint == folders[0].fingerprint
     file = tmp_path / "fer2013" / "test-00000-of-00001.parquet"
     whole = file.read_bytes()
     file.write_bytes(whole[:4] + b"\0" * 2000 + whole[2004:])
     with pytest.raises(FerError, match="cannot be read"):
-        fer2013.load(tmp_path, progress=False)
+        fer2013.load(tmp_path)

@@ -60,7 +60,7 @@ def write(root, files):
 
 
 def load(path, **options):
-    return imagenet_folders.load(path, **{"side": 24, "progress": False, **options})
+    return imagenet_folders.load(path, **{"side": 24, **options})
 
 
 def error_of(path, **options):

@@ -19,7 +19,7 @@ from fer_lib.settings import DataSettings, change
 def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generated")
     writers.write_fer2013_csv(folder, n=600, seed=5)
-    return fer2013.load(folder, cache=False, progress=False).images
+    return fer2013.load(folder, cache=False).images
 
 
 def moved(image, *, down=0, right=0, scale=1.0):

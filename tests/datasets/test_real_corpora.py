@@ -63,7 +63,7 @@ def test_genki4k_counts_and_labels_are_the_official_ones():
 
 
 def test_tiny_imagenet_counts_are_the_official_ones():
-    images = imagenet_folders.load(place_of("tiny-imagenet"), progress=False)
+    images = imagenet_folders.load(place_of("tiny-imagenet"))
     assert images.notes["count_deviations"] == {}
     assert images.notes["skipped"] == {}
     assert images.images.shape == (100_000, 64, 64, 3)

@@ -109,7 +109,6 @@ def load(
     contempt: bool = False,
     skip_bad: bool = False,
     cache: bool = True,
-    progress: bool = True,
 ) -> FaceDataset | PhotoSet:
     """Load CK+ from a folder, an archive (read in place), a folder of the owners' zips or a data folder.
 
@@ -123,7 +122,6 @@ def load(
         contempt: keep contempt, as the last class; liu2023 leaves it out, and its sequences with it.
         skip_bad: leave out and count faults, and accept other counts than the official ones, rather than stop.
         cache: read from and write to the parse cache (only for the 48 x 48 release; photos stay where they are).
-        progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
         A PhotoSet of the owners' photos, or a FaceDataset uint8 (N, 48, 48) of the 48 x 48 release or the CSV. Rows are
@@ -147,12 +145,12 @@ def load(
         with ExitStack() as stack:
             pictures = stack.enter_context(open_source(place.pictures))
             labels = stack.enter_context(open_source(place.labels)) if place.labels != place.pictures else pictures
-            return _load_photos(pictures, labels, progress=progress, **options)
+            return _load_photos(pictures, labels, **options)
 
     def build() -> FaceDataset:
         with open_source(place.pictures) as pictures:
             if "faces" in _kinds(pictures):
-                return _load_faces(pictures, progress=progress, **options)
+                return _load_faces(pictures, **options)
             return csv.load(pictures, _table(pictures), contempt=contempt, skip_bad=skip_bad)
 
     if not cache:
@@ -261,9 +259,7 @@ def _table(source: Source) -> str:
 # --- the owners' tree ------------------------------------------------------------------------------------------------
 
 
-def _load_photos(
-    source: Source, labels: Source, *, peak_frames: int, contempt: bool, skip_bad: bool, progress: bool
-) -> PhotoSet:
+def _load_photos(source: Source, labels: Source, *, peak_frames: int, contempt: bool, skip_bad: bool) -> PhotoSet:
     origin = source.path.name
     faults = Faults(origin, skip_bad)
     frames, texts = _frames(source), _texts(labels)
@@ -285,7 +281,7 @@ def _load_photos(
             continue
         for number, (frame, member) in enumerate(pictures.items()):
             chosen.append(_Picture(key[0], "_".join(key), frame, emotion if number else "neutral", member))
-    sizes = read_photos(source, [picture.member for picture in chosen], faults, corpus="ckplus", progress=progress)
+    sizes = read_photos(source, [picture.member for picture in chosen], faults, corpus="ckplus")
     notes["skipped"] = faults.settle()
     kept = sorted(picture for picture in chosen if picture.member in sizes)
     if not kept:
@@ -377,7 +373,7 @@ def _labelled_frame(member: str) -> int | None:
 # --- the 48 x 48 release ---------------------------------------------------------------------------------------------
 
 
-def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: bool, progress: bool) -> FaceDataset:
+def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: bool) -> FaceDataset:
     root, parts = _face_root(source), _face_parts(source)
     origin = source.describe(root.rstrip("/")) if root else source.path.name
     faults = Faults(origin, skip_bad)
@@ -386,7 +382,7 @@ def _load_faces(source: Source, *, peak_frames: int, contempt: bool, skip_bad: b
     chosen = _last(offered, emotions, peak_frames, faults)
     left_out = [picture for picture in chosen if picture.emotion == "contempt" and not contempt]
     chosen = sorted(set(chosen) - set(left_out))
-    images = _decoded(source, root, [picture.member for picture in chosen], faults=faults, progress=progress)
+    images = _decoded(source, root, [picture.member for picture in chosen], faults=faults)
     skipped = faults.settle()
     kept = [picture for picture in chosen if picture.member in images]
     if not kept:
@@ -497,9 +493,9 @@ def _last(
     return chosen
 
 
-def _decoded(source: Source, root: str, members: list[str], *, faults: Faults, progress: bool) -> dict[str, np.ndarray]:
+def _decoded(source: Source, root: str, members: list[str], *, faults: Faults) -> dict[str, np.ndarray]:
     images: dict[str, np.ndarray] = {}
-    with bar("ckplus", len(members), progress=progress) as advance:
+    with bar("ckplus", len(members)) as advance:
         for name, data in source.items(members):
             try:
                 images[name] = decode_face(data)

@@ -92,9 +92,7 @@ class _Layout:
         return self.root.count("/"), _LAYOUT_ORDER.index(self.name)
 
 
-def load(
-    path: str | Path, *, skip_bad: bool = False, colour: bool = False, cache: bool = True, progress: bool = True
-) -> FaceDataset:
+def load(path: str | Path, *, skip_bad: bool = False, colour: bool = False, cache: bool = True) -> FaceDataset:
     """Load any release of FER-2013 from a file, an archive (read in place), a folder or a data folder.
 
     The release is recognised by content. In a folder, an entry named ``fer2013`` comes first (see ``find_corpus``).
@@ -109,7 +107,6 @@ def load(
         colour: read image folders of any corpus of faces in colour that has the seven classes (chen2023's future work):
             RGB, the shorter side resized to 48 pixels and the centre kept. FER-2013's counts are then not expected.
         cache: read from and write to the parse cache (``.fer-cache`` next to the data, or ``$FER_CACHE``).
-        progress: show a progress bar on a terminal; never under ``CI``.
 
     Returns:
         Faces uint8 (N, 48, 48), or (N, 48, 48, 3) in colour, in canonical order; ``meta`` has ``label``, ``split`` and
@@ -128,7 +125,7 @@ def load(
     def build() -> FaceDataset:
         with open_source(target) as source:
             chosen = layout or _choose(source)
-            return _read(source, chosen, skip_bad=skip_bad, colour=colour, progress=progress)
+            return _read(source, chosen, skip_bad=skip_bad, colour=colour)
 
     faces = cached(target, key | _content_key(target, layout), build) if cache else build()
     if not others:
@@ -235,7 +232,7 @@ def _content_key(target: Path, layout: _Layout | None) -> dict[str, object]:
         return {"sha256": digest, "root": layout.root, "marked": locate.marked(source, layout.root)}
 
 
-def _read(source: Source, layout: _Layout, *, skip_bad: bool, colour: bool, progress: bool) -> FaceDataset:
+def _read(source: Source, layout: _Layout, *, skip_bad: bool, colour: bool) -> FaceDataset:
     member = layout.csv or layout.root.rstrip("/")
     origin = source.describe(member) if member else source.path.name
     if colour and layout.tree is None:
@@ -245,7 +242,7 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, colour: bool, prog
         )
     faults = Faults(origin, skip_bad)
     synthetic = locate.marked(source, layout.root)
-    rows = _rows(source, layout, origin, faults, colour=colour, progress=progress)
+    rows = _rows(source, layout, origin, faults, colour=colour)
     skipped = faults.settle()
     if not len(rows.images):
         raise FerError(f"{origin} contains no face that can be read; fetch the corpus again.")
@@ -267,20 +264,20 @@ def _read(source: Source, layout: _Layout, *, skip_bad: bool, colour: bool, prog
     return _dataset(rows, names, notes, synthetic, corpus="colour" if colour else "fer2013")
 
 
-def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, colour: bool, progress: bool) -> Rows:
+def _rows(source: Source, layout: _Layout, origin: str, faults: Faults, *, colour: bool) -> Rows:
     """Read all rows of a layout."""
     if layout.csv:
         rank = 0 if layout.name == _COMPETITION else None
         with (
-            bar("fer2013", source.size(layout.csv), unit="B", progress=progress) as advance,
+            bar("fer2013", source.size(layout.csv), unit="B") as advance,
             source.open(layout.csv) as stream,
         ):
             return read_csv(stream, origin, faults=faults, advance=advance, rank=rank)
     if layout.shards:
-        with bar("fer2013", sum(OFFICIAL_COUNTS.values()), unit="faces", progress=progress) as advance:
+        with bar("fer2013", sum(OFFICIAL_COUNTS.values()), unit="faces") as advance:
             return read_shards(source, layout.shards, faults=faults, advance=advance)
     assert layout.tree is not None  # a layout has a CSV, shards or a tree
-    with bar("fer2013", len(layout.tree.members), unit="faces", progress=progress) as advance:
+    with bar("fer2013", len(layout.tree.members), unit="faces") as advance:
         decode = partial(decode_square, side=SIDE) if colour else decode_face
         return read_tree(source, layout.tree, faults=faults, advance=advance, decode=decode)
 
