@@ -31,7 +31,7 @@ STAMP = $(VENV)/.installed
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo $(PY) -m uv)
 BENCHES := $(patsubst benchmarks/bench_%.py,%,$(sort $(wildcard benchmarks/bench_*.py)))
 # Tests of one process; all other tests run in another, so that two cores halve the time.
-CHAIN := notebooks tests/project tests/audit
+CHAIN := notebooks tests/project tests/audit tests/figures tests/models tests/stress tests/tables
 
 # Python may keep what it has compiled. Container images often forbid that, and then every notebook and every test's
 # process compiles TensorFlow again, for ten seconds.
