@@ -10,10 +10,14 @@ shift 3
 name=$(basename "$executed" .ipynb)
 echo "Notebook: $name"
 # A job may still run after the process that submitted it was killed; a second job of this notebook then waits for it.
-# The system releases the lock when the job and its kernel have ended. Without `flock`, or on a disk without locks, none.
-if command -v flock >/dev/null && exec 9>"$(dirname "$executed")/.$name.lock" && ! flock --nonblock 9; then
-    echo "$name: another job still runs it; waiting for its end." >&2
-    flock 9 || true
+# The system releases the lock when the job ends, however it ends. Without `flock`, or on a disk without locks, none.
+if command -v flock >/dev/null && exec 9>"$(dirname "$executed")/.$name.lock"; then
+    status=0
+    flock --nonblock 9 || status=$?
+    if [ "$status" = 1 ]; then # held by another; any other status means that there are no locks here
+        echo "$name: another job still runs it; waiting for its end." >&2
+        flock 9
+    fi
 fi
 unset JPY_SESSION_NAME # a run that a notebook starts inherits it, and would log no lines
 "$python" -m papermill "$notebook" "$executed.partial.ipynb" --kernel python3 --log-output --no-progress-bar "$@" 2>&1 |
