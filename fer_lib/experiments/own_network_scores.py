@@ -77,7 +77,9 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def divided(faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
-    """Select the faces that choose, PublicTest, and those that are scored once, PrivateTest.
+    """Select PublicTest without pictures of the training part, which chooses, and PrivateTest, which is scored once.
+
+    A network is surer of faces that it learnt than it should be of others, so these would spoil the temperature.
 
     Raises:
         FerError: the corpus does not tell its two test parts apart.
@@ -87,7 +89,8 @@ def divided(faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
             f"This release of FER-2013 has no part {sorted(missing)[0]}; give one whose test parts are told apart, "
             "since one of them chooses the network and the other scores it."
         )
-    return faces.part("PublicTest"), faces.part("PrivateTest")
+    public, private = faces.part("PublicTest"), faces.part("PrivateTest")
+    return public.take(np.flatnonzero(~_learnt(faces, public))), private
 
 
 def export(
@@ -143,8 +146,7 @@ def export(
 def scores(probabilities: np.ndarray, faces: FaceDataset) -> pd.DataFrame:
     """Score probabilities of PrivateTest's faces: all, those whose picture is not in training, nor nearly the same."""
     private = faces.part("PrivateTest")
-    learnt = {face.tobytes() for face in faces.part("Training").images}
-    seen = np.array([face.tobytes() in learnt for face in private.images])
+    seen = _learnt(faces, private)
     positions = np.flatnonzero(faces.meta["split"] == "PrivateTest")
     near = seen | np.isin(positions, quality.near_duplicates(faces, ["PrivateTest"])["face"])
     tables = [
@@ -152,6 +154,12 @@ def scores(probabilities: np.ndarray, faces: FaceDataset) -> pd.DataFrame:
         for part, rows in zip(PARTS, (np.ones_like(seen), ~seen, ~near), strict=True)
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def _learnt(faces: FaceDataset, some: FaceDataset) -> np.ndarray:
+    """Find the faces, bool (N,), whose picture is also in the training part."""
+    learnt = {face.tobytes() for face in faces.part("Training").images}
+    return np.array([face.tobytes() in learnt for face in some.images])
 
 
 def headline(table: pd.DataFrame) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class OwnNetworkSettings:
         rotation: largest rotation in degrees, in ``likelihood`` of the faces.
         likelihood: see ``shift`` and ``rotation``; also the share of faces with an erased rectangle.
         erased_area: largest share of the area that an erased rectangle has; the smallest is a fiftieth.
-        drop_leaks: leave out the training faces whose picture is also in PublicTest or PrivateTest.
+        drop_leaks: leave out the training faces whose picture is also in PublicTest or PrivateTest. Published numbers
+            are of the whole part, so it is learnt whole, and the scores tell the faces apart that are in it.
         views: which parts of a face are averaged in the answer (:data:`fer_lib.models.compact.VIEWS`).
         precision: of the layers in training; weights and loss stay in float32.
         layers: ``"fast"`` trains with :mod:`fer_lib.models.fast_layers`, ``"keras"`` with Keras' own layers.
@@ -67,7 +68,7 @@ class OwnNetworkSettings:
     rotation: Annotated[float, Field(ge=0.0)] = 10.0
     likelihood: Share = 0.5
     erased_area: Share = 0.33
-    drop_leaks: bool = True
+    drop_leaks: bool = False
     views: Literal["whole", "mirrored", "ten_crop"] = "mirrored"
     precision: Precision = "mixed_bfloat16"
     layers: Layers = "fast"
