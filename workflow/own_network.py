@@ -83,10 +83,12 @@ def run(options: argparse.Namespace) -> None:
         with atomic_path(out / name) as partial:
             table.to_csv(partial, index=False)
     print(done.table.to_string(index=False))
+    sizes = ", ".join(f"{value:.4f} with views of {size} pixels" for size, value in done.sizes.items())
+    losses = ", ".join(f"{loss:.4f} with {name}" for name, loss in done.losses.items())
+    print(f"Accuracy on PublicTest: {sizes}; lost there by small storage: {losses}.")
     print(
         f"{done.folder}: {done.storage}, {done.megabytes:.2f} MB, temperature {done.temperature:.3f}, expected "
-        f"calibration error {done.calibration:.4f} ({'calibrated' if done.calibrated else 'NOT calibrated'}); accuracy "
-        f"lost on PublicTest: {', '.join(f'{loss:.4f} with {name}' for name, loss in done.losses.items())}."
+        f"calibration error {done.calibration:.4f} ({'calibrated' if done.calibrated else 'NOT calibrated'})."
     )
 
 

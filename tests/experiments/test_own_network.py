@@ -17,6 +17,7 @@ from fer_lib.datasets import corpus
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.experiments import own_network, own_network_scores
+from fer_lib.experiments.own_network_scores import PARTS
 from fer_lib.models import compact, own_network as networks
 from fer_lib.settings import PROJECT, DataSettings, OwnNetworkSettings, change
 
@@ -189,6 +190,9 @@ def test_the_export_is_scored_on_private_test(trained, faces, tmp_path):
     rows = done.table.set_index(["part", "metric"])["value"]
     assert rows["PrivateTest", "categorical_accuracy"] == pytest.approx(right)
     assert model.scores[0]["value"] == pytest.approx(right)
+    assert [score["measured_on"] for score in model.scores] == [f"FER-2013, {part}" for part in PARTS[:2]]
+    assert model.size == max(done.sizes, key=done.sizes.get)
+    assert list(done.sizes) == [40, 48]
     assert (model.temperature, model.storage) == (done.temperature, done.storage)
     assert done.losses[done.storage] <= own_network_scores.LARGEST_LOSS
     assert done.megabytes < 6
@@ -213,6 +217,31 @@ def test_a_release_without_told_test_parts_chooses_nothing(trained, faces, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_the_views_that_do_best_on_public_test_are_kept(trained, faces, tmp_path, monkeypatch):
+    _, network, _, _ = trained
+    public = faces.part("PublicTest")
+    perfect = np.eye(7, dtype=np.float32)[public.labels]
+
+    def answers(_, images, settings):
+        return perfect if settings.crop == best else np.roll(perfect, 1, axis=1)
+
+    monkeypatch.setattr(own_network_scores, "answers", answers)
+    monkeypatch.setattr(own_network_scores, "LARGEST_LOSS", 1.0)
+    for best in (40, 48):
+        done = own_network_scores.export(tmp_path, network, TINY, faces, face_settings={}, provenance={})
+        assert done.sizes == {40: float(best == 40), 48: float(best == 48)}
+        assert compact.read(tmp_path).size == best
+
+
+def test_faces_that_are_in_training_choose_nothing(faces):
+    training, public = faces.part("Training"), faces.part("PublicTest")
+    images = faces.images.copy()
+    images[np.flatnonzero(faces.meta["split"] == "PublicTest")[:3]] = training.images[0]
+    chosen_on, private = own_network_scores.divided(replace(faces, images=images))
+    assert len(chosen_on) == len(public) - 3
+    assert len(private) == len(faces.part("PrivateTest"))
+
+
 def test_copies_of_training_faces_are_left_out_of_the_other_parts(faces):
     training, private = faces.part("Training"), faces.part("PrivateTest")
     images = faces.images.copy()
@@ -225,7 +254,7 @@ def test_copies_of_training_faces_are_left_out_of_the_other_parts(faces):
     wrong[:5] = np.eye(7)[private.labels[:5]]  # only the copies are answered rightly
     table = own_network_scores.scores(wrong, leaky)
     rows = table[table["metric"] == "categorical_accuracy"]
-    assert rows["part"].tolist() == list(own_network_scores.PARTS)
+    assert rows["part"].tolist() == list(PARTS)
     assert rows["n"].tolist() == [len(private), len(private) - 3, len(private) - 5]
     assert (rows["value"] * rows["n"]).round(6).tolist() == [5, 2, 0]
     assert own_network_scores.headline(table)["n"] == len(private)
