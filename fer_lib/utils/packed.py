@@ -38,9 +38,13 @@ def write(content: pd.DataFrame | Mapping[str, np.ndarray], path: str | Path) ->
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """Read a frame that :func:`write` wrote; words and whole numbers are equal, other numbers to three digits."""
+    """Read a frame that :func:`write` wrote; words and whole numbers are equal, other numbers to three digits.
+
+    These are float64 again: pandas 3.1 says that a longer column of float16 has a standard deviation of 0.
+    """
     with np.load(path, allow_pickle=False) as arrays:
         found = {name: arrays[name] for name in arrays.files}
+    found = {name: one.astype(np.float64) if one.dtype.kind == "f" else one for name, one in found.items()}
     names = [name for name in found if not name.endswith(WORDS)]
     return pd.DataFrame({n: found[n + WORDS][found[n]] if n + WORDS in found else found[n] for n in names})
 

@@ -31,7 +31,12 @@ def test_a_frame_is_read_back(tmp_path):
     for name in ("face", "part", "label", "right"):
         assert after[name].tolist() == before[name].tolist()
     np.testing.assert_allclose(after["value"], before["value"], rtol=1e-3, atol=1e-6)
-    assert (after["value"].dtype, after["label"].dtype, after["face"].dtype) == (np.float16, np.uint8, np.uint16)
+    assert (after["value"].dtype, after["label"].dtype, after["face"].dtype) == (np.float64, np.uint8, np.uint16)
+
+
+def test_a_long_column_keeps_its_standard_deviation(tmp_path):
+    packed.write(frame(70_000), tmp_path / "a.npz")
+    assert packed.read(tmp_path / "a.npz")["value"].std() == pytest.approx(1, abs=0.01)
 
 
 def test_the_same_frame_gives_the_same_small_file(tmp_path):
