@@ -8,6 +8,7 @@ is refused if it cannot be made again from a commit, or if something in it must 
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from fer_lib.errors import FerError
 from fer_lib.utils.files import atomic_path
 
 REFERENCE = Path("results", "reference")
+LEFT_OUT = "This picture is left out of the committed copy; the notebook of seed 0 and figures/reference show its kind."
 
 
 def main(profile="", *names):
@@ -38,7 +40,7 @@ def main(profile="", *names):
     for name, run in made.items():
         copy(results, REFERENCE / profile, name, run)
         print(f"{name}: {len(run['artifacts'])} results")
-    if "08_replication_report" in made:
+    if "08_replication_report" in made and profile == "paper":  # the result; others are tables beside it
         shutil.copyfile(results / "report.html", REFERENCE / profile / "report.html")
 
 
@@ -64,7 +66,10 @@ def notebook(results, name):
 
 
 def copy(results, kept, name, run):
-    """Copy a run's results except SVG figures, its provenance without them, and its notebook."""
+    """Copy a run's results except SVG figures, its provenance without them, and its notebook.
+
+    Only the notebook of the profile's own settings and seed 0 keeps its pictures: those of the others look the same.
+    """
     run["artifacts"] = {file: digest for file, digest in run["artifacts"].items() if not file.endswith(".svg")}
     for file in run["artifacts"]:
         kind, _, rest = file.partition("/")
@@ -72,7 +77,17 @@ def copy(results, kept, name, run):
         put(there / rest, (here / rest).read_bytes())
     put(kept / "provenance" / f"{name}.json", (json.dumps(run, indent=2, ensure_ascii=False) + "\n").encode())
     executed = notebook(results, name)
-    put(kept / "notebooks" / executed.name, executed.read_bytes())
+    content = executed.read_bytes()
+    put(kept / "notebooks" / executed.name, without_pictures(content) if re.search("-|_seed[1-9]", name) else content)
+
+
+def without_pictures(content):
+    """Replace the pictures of an executed notebook by a sentence."""
+    notebook = json.loads(content)
+    for output in (output for cell in notebook["cells"] for output in cell.get("outputs", ())):
+        if any(kind.startswith("image/") for kind in output.get("data", ())):
+            output["data"] = {"text/plain": LEFT_OUT}
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def put(path, content):

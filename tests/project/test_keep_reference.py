@@ -35,7 +35,7 @@ def write_run(folder: Path, name: str, *, cell: str = "seed = 0", **changes) -> 
         path.write_text(file, encoding="utf-8")
         files[file] = hashlib.sha256(file.encode()).hexdigest()
     made = {"run": name, "code": {"commit": "abc", "dirty": False}, "artifacts": files} | changes
-    for kind, content in (("provenance", made), ("notebooks", {"cells": [cell]})):
+    for kind, content in (("provenance", made), ("notebooks", {"cells": [{"source": cell}]})):
         (results / kind).mkdir(parents=True, exist_ok=True)
         notebook = kind == "notebooks"
         path = results / kind / (f"{name.removesuffix('_seed0')}.ipynb" if notebook else f"{name}.json")
@@ -55,6 +55,32 @@ def test_tables_png_figures_notebook_and_provenance_are_copied(keep, tmp_path, c
     for name in ("tables/a.csv", "figures/a.png"):
         assert provenance.made_by(kept, name)["run"] == "01_data_seed0"
     assert capsys.readouterr().out == "01_data_seed0: 2 results\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "pictures"), [("01_a", True), ("03_a_seed0", True), ("03_a_seed1", False), ("03_a-b_seed0", False)]
+)
+def test_one_notebook_of_each_kind_keeps_its_pictures(keep, tmp_path, name, pictures):
+    write_run(tmp_path / "out", name)
+    executed = keep.notebook(tmp_path / "out" / "results" / "paper", name)
+    words, picture = {"data": {"text/plain": "7"}}, {"data": {"image/png": "iVBO", "text/plain": "<Image>"}}
+    executed.write_text(json.dumps({"cells": [{"outputs": [words, picture]}, {"source": ""}]}), encoding="utf-8")
+    keep.main("paper")
+    kept = json.loads((Path("results/reference/paper/notebooks") / executed.name).read_text("utf-8"))
+    assert kept["cells"][1] == {"source": ""}
+    assert kept["cells"][0]["outputs"] == [words, picture if pictures else {"data": {"text/plain": keep.LEFT_OUT}}]
+
+
+@pytest.mark.parametrize("profile", ["paper", "quick"])
+def test_the_report_of_the_result_alone_is_kept(keep, tmp_path, profile):
+    write_run(tmp_path / "out", "08_replication_report")
+    results = tmp_path / "out" / "results"
+    (results / "paper" / "report.html").write_text("<p>", encoding="utf-8")
+    (results / "paper").rename(results / profile)
+    if profile != "paper":
+        (tmp_path / "out" / "figures" / "paper").rename(tmp_path / "out" / "figures" / profile)
+    keep.main(profile)
+    assert Path("results", "reference", profile, "report.html").exists() == (profile == "paper")
 
 
 @pytest.mark.parametrize(
