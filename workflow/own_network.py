@@ -18,6 +18,7 @@ from fer_lib import provenance, training
 from fer_lib.datasets import corpus
 from fer_lib.errors import FerError
 from fer_lib.settings import (
+    CkPlusSettings,
     DataSettings,
     FaceSettings,
     OwnNetworkSettings,
@@ -48,6 +49,7 @@ def main() -> None:
 def run(options: argparse.Namespace) -> None:
     """Train and export."""
     from fer_lib.experiments import own_network, own_network_scores  # imported late: Keras takes seconds
+    from fer_lib.faces import crops
 
     changes = parameters.mapping("--changes", options.changes)
     settings = change(OwnNetworkSettings(), **changes)
@@ -75,11 +77,20 @@ def run(options: argparse.Namespace) -> None:
         "epoch": int(history["val_accuracy"].argmax()) + 1,
         "data": {"fer2013": {"fingerprint": faces.fingerprint, "synthetic": faces.synthetic, "notes": faces.notes}},
     }
-    crops = settings_dict(change(FaceSettings(), size=faces.images.shape[1], mtcnn_engine="openvino"))
+    cropping = change(FaceSettings(), size=faces.images.shape[1], mtcnn_engine="openvino")
+    photos = crops.face_crops(corpus.load_genki4k(CkPlusSettings(), data, options.data_dir), cropping)
+    seen = {"fingerprint": photos.fingerprint, "synthetic": photos.synthetic, "notes": photos.notes}
+    made["scored_on"] = {"genki4k": seen}
     done = own_network_scores.export(
-        out / "own_network", network, settings, faces, face_settings=crops, provenance=made
+        out / "own_network",
+        network,
+        settings,
+        faces,
+        photos=photos,
+        face_settings=settings_dict(cropping),
+        provenance=made,
     )
-    for name, table in {"history.csv": history, "scores.csv": done.table}.items():
+    for name, table in {"history.csv": history, "scores.csv": done.table, "smiles.csv": done.smiles}.items():
         with atomic_path(out / name) as partial:
             table.to_csv(partial, index=False)
     print(done.table.to_string(index=False))

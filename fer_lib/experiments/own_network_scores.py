@@ -15,7 +15,7 @@ from fer_lib.backend import keras
 from fer_lib.datasets import quality
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.errors import FerError
-from fer_lib.evaluation import metrics
+from fer_lib.evaluation import metrics, smiles
 from fer_lib.experiments.own_network import accuracy, answers
 from fer_lib.models import compact, own_network
 from fer_lib.models.openvino_graph import convert
@@ -42,6 +42,7 @@ class Scored:
         storage: ``"int8"``, or ``"float16"`` where int8 lost too much.
         temperature: found on PublicTest.
         table: metrics by :func:`fer_lib.evaluation.metrics.score`, a block for each ``part`` of :data:`PARTS`.
+        smiles: :func:`fer_lib.evaluation.smiles.smile_rows` of GENKI-4K's photos; empty without them.
         calibration: expected calibration error on PrivateTest.
         calibrated: whether it is small enough.
         losses: accuracy on PublicTest that each storage loses, by its name.
@@ -53,6 +54,7 @@ class Scored:
     storage: str
     temperature: float
     table: pd.DataFrame
+    smiles: pd.DataFrame
     calibration: float
     calibrated: bool
     losses: Mapping[str, float]
@@ -98,6 +100,7 @@ def export(
     settings: OwnNetworkSettings,
     faces: FaceDataset,
     *,
+    photos: FaceDataset | None = None,
     face_settings: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> Scored:
@@ -108,6 +111,7 @@ def export(
         network: the trained network.
         settings: its recipe.
         faces: FER-2013 with the parts Training, PublicTest and PrivateTest.
+        photos: GENKI-4K's faces, cropped by ``face_settings``, to score "smile or not"; None or no faces skips that.
         face_settings: how photos are cropped for it, as plain values.
         provenance: where all this comes from, as plain values.
 
@@ -136,16 +140,23 @@ def export(
         if losses[storage] <= LARGEST_LOSS:
             break
     chosen = replace(chosen, temperature=temperature(after, public.labels))
-    found = compact.read(compact.write(folder, graph, chosen)).probabilities(private.images)
-    table = scores(found, faces)
+    written = compact.read(compact.write(folder, graph, chosen))
+    found = written.probabilities(private.images)
+    table, smiling = scores(found, faces), _smiles(written, photos)
     error = metrics.calibration_error(metrics.reliability(found, private.labels))
-    chosen = replace(
-        chosen, scores=tuple(headline(table, part) for part in PARTS[:2]), recall=recall(table), calibration_error=error
-    )
+    chosen = replace(chosen, scores=headlines(table, smiling), recall=recall(table), calibration_error=error)
     compact.write(folder, graph, chosen)
-    size_mb = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
     return Scored(
-        Path(folder), sizes, chosen.storage, chosen.temperature, table, error, chosen.calibrated, losses, size_mb
+        folder=Path(folder),
+        sizes=sizes,
+        storage=chosen.storage,
+        temperature=chosen.temperature,
+        table=table,
+        smiles=smiling,
+        calibration=error,
+        calibrated=chosen.calibrated,
+        losses=losses,
+        megabytes=sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6,
     )
 
 
@@ -179,13 +190,35 @@ def _learnt(faces: FaceDataset, some: FaceDataset) -> np.ndarray:
     return np.array([face.tobytes() in learnt for face in some.images])
 
 
-def headline(table: pd.DataFrame, part: str = PARTS[0]) -> dict[str, Any]:
-    """Give the accuracy on a part of PrivateTest as the plain values of a ``fer_lib.predict.headlines.Headline``."""
-    rows = table[(table["part"] == part) & (table["metric"] == "categorical_accuracy")]
-    row = rows.iloc[0]
+def _smiles(model: compact.Compact, photos: FaceDataset | None) -> pd.DataFrame:
+    if photos is None or not len(photos):
+        return pd.DataFrame(columns=smiles.COLUMNS)
+    margins = smiles.happy_margins(model.probabilities(photos.images), model.class_names)
+    return smiles.smile_rows({"own_network": margins}, photos)
+
+
+def headlines(table: pd.DataFrame, smiling: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """Give the accuracies as the plain values of ``fer_lib.predict.headlines.Headline``.
+
+    Args:
+        table: as of :func:`scores`; all of PrivateTest, and its faces that are not in training, have a headline.
+        smiling: the rows of GENKI-4K's photos; those of all photos have one.
+    """
+    accuracies = table[table["metric"] == "categorical_accuracy"].set_index("part")
+    found = [
+        _headline(f"FER-2013, {part}", "categorical accuracy", *accuracies.loc[part, ["value", "low", "high", "n"]])
+        for part in PARTS[:2]
+    ]
+    for row in smiling[smiling["group"] == "all"].to_dict("records"):
+        ends = (row["accuracy_low"], row["accuracy_high"])
+        found.append(_headline("GENKI-4K", "smile or not, accuracy", row["accuracy"], *ends, row["photos"]))
+    return tuple(found)
+
+
+def _headline(measured_on: str, metric: str, value: float, low: float, high: float, n: int) -> dict[str, Any]:
     name = {"result": "own_network", "model": "own_network", "title": "the project's own network"}
-    values = {"value": float(row["value"]), "low": float(row["low"]), "high": float(row["high"]), "n": int(row["n"])}
-    return {**name, "measured_on": f"FER-2013, {part}", "metric": "categorical accuracy", **values}
+    numbers = {"value": float(value), "low": float(low), "high": float(high), "n": int(n)}
+    return {**name, "measured_on": measured_on, "metric": metric, **numbers}
 
 
 def recall(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:

@@ -15,7 +15,7 @@ import pytest
 from fer_lib.backend import keras
 from fer_lib.datasets import corpus
 from fer_lib.errors import FerError
-from fer_lib.evaluation import metrics
+from fer_lib.evaluation import metrics, smiles
 from fer_lib.experiments import own_network, own_network_scores
 from fer_lib.experiments.own_network_scores import PARTS
 from fer_lib.models import compact, own_network as networks
@@ -257,7 +257,27 @@ def test_copies_of_training_faces_are_left_out_of_the_other_parts(faces):
     assert rows["part"].tolist() == list(PARTS)
     assert rows["n"].tolist() == [len(private), len(private) - 3, len(private) - 5]
     assert (rows["value"] * rows["n"]).round(6).tolist() == [5, 2, 0]
-    assert own_network_scores.headline(table)["n"] == len(private)
+    found = own_network_scores.headlines(table, pd.DataFrame(columns=smiles.COLUMNS))
+    assert [(one["measured_on"], one["n"]) for one in found] == [
+        ("FER-2013, PrivateTest", len(private)),
+        ("FER-2013, PrivateTest without faces that are in training", len(private) - 3),
+    ]
+
+
+def test_photos_that_smile_are_scored_by_their_happy_margin(trained, faces, tmp_path):
+    _, network, _, _ = trained
+    some = faces.part("PrivateTest")
+    photos = replace(
+        some, meta=pd.DataFrame({"label": some.labels == 3, "split": "all", "yaw": 0.1}).astype({"label": int})
+    )
+    done = own_network_scores.export(
+        tmp_path, network, TINY, faces, photos=photos, face_settings={}, provenance={"data": {}}
+    )
+    happy = compact.read(tmp_path).probabilities(some.images).argmax(axis=1) == 3
+    (score,) = [one for one in compact.read_card(tmp_path).scores if one["measured_on"] == "GENKI-4K"]
+    assert (score["value"], score["n"]) == (pytest.approx((happy == (some.labels == 3)).mean()), len(some))
+    assert done.smiles["group"].iloc[0] == "all"
+    assert done.smiles["accuracy"].iloc[0] == score["value"]
 
 
 @pytest.mark.bfloat16
@@ -270,6 +290,9 @@ def test_the_command_trains_and_writes_what_the_package_contains(tmp_path):
     assert "expected calibration error" in " ".join(done.stdout.split())
     model = compact.read_card(tmp_path / "made" / "own_network")
     assert model.provenance["data"]["fer2013"]["synthetic"] is True
+    assert list(model.provenance["data"]) == ["fer2013"]  # what it learnt from
+    assert model.provenance["scored_on"]["genki4k"]["synthetic"] is True
+    assert len(model.scores) == 3
     assert model.provenance["settings"]["width"] == 2
     assert model.provenance["arguments"] == {"generated": 350, "seed": 0, "changes": json.loads(changes)}
     assert str(tmp_path) not in (tmp_path / "made" / "own_network" / compact.CARD).read_text()
