@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 from fer_lib.datasets.catalog import SYNTHETIC_MARK
-from fer_lib.predict import networks
+from fer_lib.predict import networks, packaged
 from fer_lib.predict.photo_files import shown
 from fer_lib.predict.photos import CROP, Prediction, score_words, trained_on
 from fer_lib.utils.files import atomic_path
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and reporting a wrong path does not need it
+    from fer_lib.predict.headlines import Headline
     from fer_lib.predict.networks import Model as SavedModel
 
 _BOX = "box: left, top, width, height"
@@ -49,6 +50,8 @@ def table(predictions: Sequence[Prediction], model: SavedModel, path: str | Path
     logits = model.reading.outputs == networks.LOGITS
     made = "The network gives logits, which softmax has made into probabilities. " if logits else ""
     lines.append(made + _KINDS_OF_SCORE[model.score_kind])
+    if scores := _scores(model):
+        lines += ["How often it is right:", *(f"  {score.sentence()}" for score in scores)]
     if any(one.outcome == CROP for one in predictions):
         lines.append("Photos given as a crop were not searched: the whole photo is the face.")
     return lines
@@ -56,9 +59,16 @@ def table(predictions: Sequence[Prediction], model: SavedModel, path: str | Path
 
 def json_text(predictions: Sequence[Prediction], model: SavedModel, path: str | Path) -> str:
     """Format predictions as a JSON list, one object each, with all scores; classes without training have score null."""
-    origin = {"model": str(path), "trained_on": trained_on(model), "score_kind": model.score_kind}
+    origin: dict[str, Any] = {"model": str(path), "trained_on": trained_on(model), "score_kind": model.score_kind}
     origin |= networks.plain(model.class_names, model.reading)
+    if scores := _scores(model):
+        origin["model_scores"] = [score.plain() for score in scores]
     return json.dumps([_plain(one) | origin for one in predictions], indent=2, allow_nan=False)
+
+
+def _scores(model: SavedModel) -> Sequence[Headline]:
+    """List the scores that a model's own card has; those of a run's models are in its results (``fer-lib models``)."""
+    return model.scores if isinstance(model, packaged.PackagedModel) else ()
 
 
 def problems(predictions: Sequence[Prediction]) -> list[str]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from fer_lib.errors import FerError
 from fer_lib.models import compact
+from fer_lib.predict.headlines import Headline
 from fer_lib.predict.networks import CARD, LOGITS, Model, Reading, check_faces, scores_table
 
 FOLDER = Path(__file__).parent / "own_network"
@@ -41,6 +42,15 @@ class PackagedModel:
     def provenance(self) -> Mapping[str, Any]:
         """Where the network comes from."""
         return self.network.provenance
+
+    @property
+    def scores(self) -> tuple[Headline, ...]:
+        """How good its card says it is.
+
+        Raises:
+            FerError: the card's scores are of another kind.
+        """
+        return scores_of(self.network)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -89,7 +99,21 @@ def load(path: str | Path, *, classes: str | None = None, scaling: str | None = 
     option = "--classes" if classes is not None else "--scaling" if scaling is not None else None
     if option:
         raise FerError(f"Found {option} for the folder {path}, whose {compact.CARD} says it; leave the option out.")
-    return PackagedModel(compact.read(path))
+    model = PackagedModel(compact.read(path))
+    scores_of(model.network)  # before any photo is searched
+    return model
+
+
+def scores_of(network: compact.Compact) -> tuple[Headline, ...]:
+    """Read the scores in a network's card.
+
+    Raises:
+        FerError: they are of another kind.
+    """
+    try:
+        return tuple(Headline(**score) for score in network.scores)
+    except TypeError as error:
+        raise FerError(f"{compact.CARD} has other scores ({error}); install or save the model again.") from None
 
 
 def card() -> compact.Compact | None:

@@ -28,12 +28,12 @@ PATTERNS = ("results/*/models/*", "results/reference/*/models/*")
 #: photos show people that no model was trained on; tests/predict/test_shelf.py compares this order with the reference.
 ORDER = {
     "fer2013": (
-        "it shows people from the web; the reference's SVM taught on it is right for 78.20 % (paper) and 69.10 % "
-        "(quick) of GENKI-4K's photos, smile or not"
+        "it shows people from the web; the reference's SVM taught on it is right for 78.20 % of GENKI-4K's photos, "
+        "smile or not"
     ),
     "ckplus": (
         "it shows some hundred people in a laboratory who posed; the reference's SVM taught on it is right for 69.80 % "
-        "(paper) and 57.80 % (quick) of GENKI-4K's photos"
+        "of GENKI-4K's photos"
     ),
 }
 PACKAGED = "with the package"
@@ -193,8 +193,8 @@ def _packaged() -> Kept | None:
         if card is None:
             return None
         data = _mapping(card.provenance, "data")
-        scores = tuple(Headline(**score) for score in card.scores)
-    except (FerError, TypeError) as error:
+        scores = packaged.scores_of(card)
+    except FerError as error:
         return Kept(packaged.FOLDER, profile=PACKAGED, problem=str(error))
     return Kept(
         packaged.FOLDER,

@@ -113,10 +113,12 @@ def test_it_answers_where_there_is_no_other_model(own, photo, capsys):
     assert (answer["outcome"], answer["score_kind"]) == ("found", "calibrated probability")
     assert answer["class_order"] == list(CLASSES)
     assert answer["trained_on"] == "fer2013"
+    assert [score["value"] for score in answer["model_scores"]] == [0.7]
     assert sum(answer["scores"].values()) == pytest.approx(1, abs=1e-5)
     assert main(["predict", str(photo)]) == 0
     printed = capsys.readouterr().out
     assert "calibrated on faces of its corpus that it did not learn from" in printed
+    assert "  categorical accuracy 70.00 [68.00, 72.00] % on FER-2013, PrivateTest (3,589)" in printed.splitlines()
     assert "softmax has made into probabilities" in printed
 
 
@@ -214,6 +216,17 @@ def test_a_damaged_one_is_named_and_not_used(monkeypatch, made, tmp_path, capsys
     monkeypatch.setattr(packaged, "FOLDER", broken)
     assert main(["models"]) == 0
     assert "is not the file" in " ".join(capsys.readouterr().out.split())
+
+
+def test_scores_of_another_kind_are_one_sentence_before_any_photo_is_searched(monkeypatch, made, tmp_path, capsys):
+    graph = compact.core().read_model(made / compact.GRAPH)
+    other = compact.write(tmp_path / "own_network", graph, replace(FACTS, scores=({"accuracy": 0.7},)))
+    monkeypatch.setattr(packaged, "FOLDER", other)
+    assert main(["predict", "photo.png"]) == 2
+    assert main(["models"]) == 0
+    assert "model.json has other scores" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(FerError, match="has other scores"):
+        packaged.load(other)
 
 
 def test_its_accuracy_is_compared_with_models_of_its_own_corpus_alone():
