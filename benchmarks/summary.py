@@ -1,4 +1,4 @@
-"""Write the numbers of ``benchmarks/results`` into ``docs``: performance and reliability; a test compares them."""
+"""Write the numbers of ``benchmarks/results`` and of the package's network into ``docs``; a test compares them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 import re
 from pathlib import Path
 
+from fer_lib.tables.format import percent
+
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-RELIABILITY = PAGE.with_name("reliability.md")
+RELIABILITY, MODEL_CARD = PAGE.with_name("reliability.md"), PAGE.with_name("model_card.md")
+NETWORK = PAGE.parents[1] / "fer_lib" / "predict" / "own_network"
 
 
 def ratios() -> str:
@@ -75,7 +78,45 @@ def coverage() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"ratios": ratios, "differences": differences, "growth": growth, "coverage": coverage}
+def own_network() -> str:
+    """Make a row for each score in the card of the package's network."""
+    card = json.loads((NETWORK / "model.json").read_text(encoding="utf-8"))
+    lines = ["| measured on | what | % [95 % interval] | faces |", "|---|---|---|---|"]
+    classes = [
+        {"measured_on": card["scores"][0]["measured_on"], "metric": f"recall of {row['class']}", **row}
+        for row in card["recall"]
+    ]
+    for row in [*card["scores"], *classes]:
+        numbers = percent(row["value"], row["low"], row["high"])
+        lines.append(f"| {row['measured_on']} | {row['metric']} | {numbers} | {row['n']:,} |")
+    return "\n".join(lines) + "\n"
+
+
+def packages() -> str:
+    """Make a row for each network that comes with a package, and a sentence on those that have none."""
+    content = json.loads((RESULTS / "packages.json").read_text(encoding="utf-8"))
+    lines = [
+        "| network | right, all | right, without faces of the training part | MB | first answer (s) | faces a second |"
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for row in content["systems"]:
+        cells = [NAMES[row["system"]], f"{100 * row['accuracy']:.2f} % of {row['faces']:,}"]
+        cells.append(f"{100 * row['accuracy_without_training_faces']:.2f} % of {row['faces_without_training_faces']:,}")
+        cells += [f"{row['megabytes']:.2f}", f"{row['first_answer_s']:.2f}", f"{row['faces_a_second']:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", f"Left out: {'; '.join(content['left_out'].values())}."]) + "\n"
+
+
+TABLES = {
+    "ratios": ratios,
+    "differences": differences,
+    "growth": growth,
+    "coverage": coverage,
+    "own_network": own_network,
+    "packages": packages,
+}
+PAGES = (PAGE, RELIABILITY, MODEL_CARD)
+NAMES = {"ours": "this package's", "fer": "`fer`'s"}
 
 
 def filled(page: str) -> str:
@@ -91,7 +132,7 @@ def filled(page: str) -> str:
 
 def main() -> None:
     """Write the tables."""
-    for page in (PAGE, RELIABILITY):
+    for page in PAGES:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
