@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, finder, imagenet_folders, quality
+from fer_lib.datasets import ckplus, fer2013, finder, genki4k, imagenet_folders, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset
 from fer_lib.datasets.fer2013 import ferplus
@@ -265,7 +265,20 @@ def _genki4k_facts(data: PhotoSet) -> list[str]:
     return [
         f"labels           {known} (SHA-256 {data.notes['labels_sha256'][:16]}…)",
         f"photo sizes      {small} to {large} pixels{cropped}",
+        f"repeated photos  {_repeats(genki4k.repeats(data))}",
     ]
+
+
+NEIGHBOURS = 2
+"""Lines of GENKI-4K's labels: a photo so close behind an equal one may be a crop that was written again."""
+
+
+def _repeats(found: pd.DataFrame) -> str:
+    if found.empty:
+        return "none"
+    behind = (found["photo"] - found["former"] <= NEIGHBOURS) & ~found["same_pose"]
+    why = f"; {behind.sum():,} of them stand right behind it with another pose: perhaps its crop, written again"
+    return f"{len(found):,} are equal to an earlier one{why if behind.any() else ''}"
 
 
 _FACTS = {"ckplus": _ckplus_facts, "genki4k": _genki4k_facts}

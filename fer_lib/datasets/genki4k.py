@@ -94,6 +94,26 @@ def load(path: str | Path, *, skip_bad: bool = False) -> PhotoSet:
         return _read(source, _release(source), skip_bad=skip_bad)
 
 
+def repeats(photos: PhotoSet) -> pd.DataFrame:
+    """List the photos whose file equals that of an earlier one.
+
+    In the repacked copy that was counted, most of them follow on the photo that they repeat and have another pose.
+    Whoever cropped it may have written the last crop again where no face was found.
+
+    Returns:
+        One row for each: ``photo`` and ``former`` (positions; ``former`` is the last equal one before it), and
+        ``same_pose``, whether both have the same yaw, pitch and roll, as copies of one photo should.
+    """
+    last: dict[bytes, int] = {}
+    rows = []
+    pose = photos.meta[["yaw", "pitch", "roll"]].to_numpy()
+    for photo, digest in enumerate(photos.digests):
+        if digest in last:
+            rows.append((photo, last[digest], bool((pose[photo] == pose[last[digest]]).all())))
+        last[digest] = photo
+    return pd.DataFrame(rows, columns=["photo", "former", "same_pose"]).astype({"same_pose": bool})
+
+
 def recognises(source: Source) -> bool:
     """Tell whether a source contains GENKI-4K's labels and its ``files``."""
     return bool(_releases(source))

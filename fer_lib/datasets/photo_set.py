@@ -78,11 +78,16 @@ class PhotoSet:
     @cached_property
     def content_key(self) -> str:
         """SHA-256 over each file's content and label, in row order, for the cache of crops: 64 hexadecimal digits."""
-        digests = content_digests(self._source, dict.fromkeys(self.members)) if self.members else {}
         whole = hashlib.sha256(repr(self.class_names).encode())
-        for member, label in zip(self.members, self.labels.tolist(), strict=True):
-            whole.update(digests[member] + label.to_bytes(8, "little", signed=True))
+        for digest, label in zip(self.digests, self.labels.tolist(), strict=True):
+            whole.update(digest + label.to_bytes(8, "little", signed=True))
         return whole.hexdigest()
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """SHA-256 of each photo's file, in row order; equal for copies."""
+        found = content_digests(self._source, dict.fromkeys(self.members)) if self.members else {}
+        return [found[member] for member in self.members]
 
     def take(self, rows: Sequence[int] | np.ndarray) -> PhotoSet:
         """Select the given rows (integer positions or a boolean mask), in that order."""

@@ -56,6 +56,21 @@ def error_of(path, **options):
 # --- the corpus ------------------------------------------------------------------------------------------------------
 
 
+def test_repeats_are_told_from_copies_by_their_pose(tmp_path):
+    files = corpus_files()
+    assert genki4k.repeats(genki4k.load(write(tmp_path / "one", files))).empty
+    lines = files["labels.txt"].decode().splitlines()
+    lines[4] = lines[0]
+    files |= {"files/file0003.jpg": files["files/file0002.jpg"], "files/file0005.jpg": files["files/file0001.jpg"]}
+    files["labels.txt"] = ("\n".join(lines) + "\n").encode()
+    root = write(tmp_path / "two", files)
+    found = genki4k.repeats(genki4k.load(root, skip_bad=True))
+    assert found.to_dict("list") == {"photo": [2, 4], "former": [1, 0], "same_pose": [False, True]}
+    lines, _ = check.report(root, skip_bad=True)
+    (line,) = [line for line in lines if line.startswith("repeated photos")]
+    assert "2 are equal to an earlier one; 1 of them stand right behind it with another pose" in line
+
+
 def test_line_n_belongs_to_file_n(tmp_path):
     photos = genki4k.load(write(tmp_path / "genki", corpus_files()))
     assert isinstance(photos, PhotoSet)

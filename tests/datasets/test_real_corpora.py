@@ -60,6 +60,10 @@ def test_genki4k_counts_and_labels_are_the_official_ones():
     assert photos.labels.tolist() == [1] * 2162 + [0] * 1838  # the smiles come first
     assert photos.meta[["yaw", "pitch", "roll"]].abs().to_numpy().max() < 1
     assert photos.meta["yaw"][0] == pytest.approx(-0.021162)
+    if photos.notes["sizes"]["largest"] == [64, 64]:  # the repacked copy of docs/data_cards.md
+        found = genki4k.repeats(photos)
+        assert len(found) == 129
+        assert ((found["photo"] - found["former"] <= 2) & ~found["same_pose"]).sum() == 116
 
 
 def test_tiny_imagenet_counts_are_the_official_ones():
