@@ -12,6 +12,8 @@ writes all maps; TensorFlow has one fused operation for it. ``benchmarks/bench_w
 * Every second pixel is an average over windows of one pixel: TensorFlow's slices with steps take over ten times as long
   (``findings/every_second_pixel.sh``).
 * Batch norm uses TensorFlow's fused operation in training.
+* In bfloat16 the gradient of a bias is summed in float32; Keras' own layer sums it in bfloat16, which on a CPU leaves a
+  hundredth of it for large maps (``findings/bias_gradient_in_bfloat16.sh``).
 
 Under another backend than TensorFlow, or where TensorFlow has a GPU, the layers compute as Keras' own do.
 """
@@ -85,10 +87,12 @@ class FastConv2D(keras.layers.Conv2D):
             outputs = TINY[inputs.shape[1:3]](inputs, kernel)
         elif self._is_three_by_three() and self._is_small(inputs.shape[1:3]):
             outputs = _three_by_three_of_few(inputs, kernel, self.strides[0])
+        elif self.use_bias and inputs.dtype == tf.bfloat16:
+            outputs = self.convolution_op(inputs, kernel)
         else:
             return super().call(inputs)
         if self.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.cast(self.bias, outputs.dtype))
+            outputs = _shifted(outputs, tf.cast(self.bias, outputs.dtype))
         return self.activation(outputs) if self.activation is not None else outputs
 
     def _is_three_by_three(self) -> bool:
@@ -124,6 +128,20 @@ FAST: dict[type, type[keras.Layer]] = {
     keras.layers.Conv2D: FastConv2D,
     keras.layers.BatchNormalization: FastBatchNormalization,
 }
+
+
+def _shifted(maps: Any, bias: Any) -> Any:
+    """Add a bias (F) to maps (N, H, W, F); its gradient in bfloat16 is summed in float32 and then rounded."""
+
+    @tf.custom_gradient
+    def apply(maps: Any, bias: Any) -> tuple[Any, Callable]:
+        def gradients(of_outputs: Any) -> tuple[Any, Any]:
+            whole = tf.reduce_sum(tf.cast(of_outputs, tf.float32), (0, 1, 2))
+            return of_outputs, tf.cast(whole, of_outputs.dtype)
+
+        return tf.nn.bias_add(maps, bias), gradients
+
+    return apply(maps, bias) if maps.dtype == tf.bfloat16 else tf.nn.bias_add(maps, bias)
 
 
 def _pointwise(maps: Any, kernel: Any) -> Any:

@@ -40,7 +40,8 @@ class TrainingSettings:
             ``plateau_factor``, as Keras' ReduceLROnPlateau does; 0 never changes it.
         plateau_factor: that factor.
         precision: of the layers that train; ``"mixed_bfloat16"``, for a GPU, computes in bfloat16 and keeps weights,
-            loss and softmax in float32.
+            loss and softmax in float32. On a CPU, combine it with ``layers: fast``: Keras' own layers lose nearly all
+            of the gradient of a convolution's bias there (``findings/bias_gradient_in_bfloat16.sh``).
         layers: of a network all of whose layers train: ``"keras"``, Keras' own, or ``"fast"``, the same mathematics
             (:mod:`fer_lib.models.fast_layers`), faster on a CPU. The trained network has Keras' own in any case.
     """

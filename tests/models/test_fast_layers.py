@@ -110,6 +110,22 @@ def test_in_bfloat16_they_are_as_near_to_float32_as_keras_own():
         assert 0 < errors[1] < max(2 * errors[0], 0.01), errors
 
 
+@pytest.mark.bfloat16
+@pytest.mark.parametrize(("size", "side"), [(1, 24), (3, 24), (3, 6), (3, 2), (5, 24)])
+def test_in_bfloat16_the_gradient_of_a_bias_is_that_of_float32(size, side):
+    import tensorflow as tf
+
+    with precision("mixed_bfloat16"):
+        face = keras.Input((side, side, 4))
+        fast = fast_layers.faster(keras.Model(face, layers.Conv2D(8, size, padding="same")(face)))
+    weights = np.random.default_rng(0).random((64, side, side, 8), np.float32)
+    with tf.GradientTape() as tape:
+        outputs = fast(np.zeros((64, side, side, 4), np.float32), training=True)
+        weighed = tf.reduce_sum(tf.cast(outputs, tf.float32) * weights)
+    (found,) = tape.gradient(weighed, [fast.layers[-1].bias.value])
+    np.testing.assert_allclose(np.asarray(found, np.float32), weights.sum(axis=(0, 1, 2)), rtol=0.01)
+
+
 def test_the_copy_has_the_weights_and_gives_them_back(tmp_path):
     face = keras.Input((4, 4, 8))
     x = layers.Add()([layers.Conv2D(8, 1, name="a")(face), face])
