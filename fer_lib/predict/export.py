@@ -7,6 +7,7 @@ three, whatever backend this process uses. The check compares its answers with t
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from fer_lib.predict.networks import NETWORK_FILE
 from fer_lib.predict.photo_files import shown
 from fer_lib.utils import bundle
 from fer_lib.utils.files import file_sha256
+from fer_lib.utils.padding import filled
 
 if TYPE_CHECKING:  # Keras takes seconds to import, and wrong options do not need it
     from fer_lib.predict.models import SavedModel
@@ -173,8 +175,7 @@ def _some_faces(size: tuple[int, int]) -> np.ndarray:
 def _batched(pixels: np.ndarray, fixed: int | None) -> np.ndarray:
     """Divide pixels into the batches that the network takes: (B, batch, H, W, C); the last face fills the last one."""
     size = fixed or 1
-    missing = -len(pixels) % size
-    whole = np.concatenate([pixels, np.repeat(pixels[-1:], missing, axis=0)])
+    whole = filled(pixels, size * math.ceil(len(pixels) / size))
     return whole.reshape(-1, size, *pixels.shape[1:])
 
 
