@@ -53,15 +53,15 @@ def test_generated_faces_are_found_in_the_same_places(pictures):
 
 
 @pytest.mark.skipif(not os.environ.get("FER_DATA"), reason="FER_DATA names no data folder")
-def test_real_faces_are_found_within_a_pixel():
+def test_real_faces_are_found_in_the_same_places():
     try:
         found = corpus.load_genki4k(CkPlusSettings(), DataSettings(source="folder"), os.environ["FER_DATA"])
     except FerError as error:
         pytest.skip(str(error))
-    photos = [found.photo(int(row)) for row in np.linspace(0, len(found) - 1, 200).astype(int)]
+    photos = [found.photo(row) for row in range(len(found))]
     boxes, points, _ = differences(detect(photos, OPENVINO), detect(photos, PACKAGE))
-    assert len(boxes) > 150
-    assert max(boxes.max(), points.max()) <= 1
+    assert len(boxes) > 0.8 * len(photos)
+    assert max(boxes.max(), points.max()) <= 0.1  # of a pixel
 
 
 def test_each_network_answers_as_the_package_s():
