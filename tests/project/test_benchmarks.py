@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from fer_lib.settings import PROJECT
+from fer_lib.tables.format import percent
 
 FOLDER = PROJECT / "benchmarks"
 BENCHMARKS = sorted(path.stem for path in FOLDER.glob("bench_*.py"))
@@ -104,6 +105,23 @@ def test_the_page_on_performance_has_the_committed_numbers(monkeypatch):
     for path in (FOLDER / "results").glob("*.json"):
         for found in json.loads(path.read_text(encoding="utf-8")).get("results", {}).values():
             assert f"**{found['median']:.2f}**" in page
+
+
+def test_the_model_card_has_the_numbers_of_the_network_and_of_other_packages(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import summary
+
+    page = summary.MODEL_CARD.read_text(encoding="utf-8")
+    assert summary.filled(page) == page, "run python benchmarks/summary.py"
+    card = json.loads((summary.NETWORK / "model.json").read_text(encoding="utf-8"))
+    size = sum(file.stat().st_size for file in summary.NETWORK.iterdir()) / 1e6
+    wanted = [f"{size:.2f} MB", f"{card['temperature']:.3f}", f"{card['calibration_error']:.4f}", card["storage"]]
+    wanted.append(f"{card['provenance']['settings']['epochs']} epochs")
+    assert [words for words in wanted if words not in page] == []
+    readme = " ".join((PROJECT / "README.md").read_text(encoding="utf-8").split())
+    ends = ("of PrivateTest's faces", "of those that are not in its training part", "of GENKI-4K's photos")
+    for score, end in zip(card["scores"], ends, strict=True):
+        assert f"for {percent(score['value'], score['low'], score['high'])} % {end}" in readme
 
 
 def test_the_page_on_using_has_the_committed_ratios_of_the_backends():

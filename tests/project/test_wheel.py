@@ -11,7 +11,11 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
+import cv2
 import pytest
+
+from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
+from fer_lib.datasets.synthetic.render import render_faces
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,6 +74,16 @@ def test_the_command_works_from_an_empty_folder(run, installed, tmp_path):
     assert "Table 2" in run(fer_lib, "audit")
     assert "SYNTHETIC" in run(fer_lib, "data", "synth", "generated", "--faces", "70")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["generated"]
+
+
+def test_a_photo_is_answered_from_the_wheel_alone(run, installed, tmp_path):
+    conditions = studio_conditions(1, scale=0.8)
+    face = render_faces(sample_identities(5, 1).take([4]), activations(["happy"], 1.0), conditions=conditions, size=160)
+    cv2.imwrite(str(tmp_path / "photo.png"), cv2.copyMakeBorder(face[0], 30, 50, 10, 30, cv2.BORDER_REPLICATE))
+    (answer,) = json.loads(run(str(installed / "fer-lib"), "predict", "photo.png", "--json"))
+    assert Path(answer["model"]).is_relative_to(installed.parent)
+    assert (answer["outcome"], answer["score_kind"]) == ("found", "calibrated probability")
+    assert answer["model_scores"][0]["measured_on"] == "FER-2013, PrivateTest"
 
 
 def test_a_notebook_writes_into_the_current_folder(run, installed, tmp_path):
