@@ -1,6 +1,7 @@
 """Test the network that comes with the package: when it answers, how, and without TensorFlow; it is tiny here."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from fer_lib.backend import keras
 from fer_lib.cli import main
+from fer_lib.datasets import corpus
 from fer_lib.datasets.synthetic.people import activations, sample_identities, studio_conditions
 from fer_lib.datasets.synthetic.render import render_faces
 from fer_lib.errors import FerError
@@ -19,7 +21,7 @@ from fer_lib.models import compact, openvino_graph
 from fer_lib.predict import packaged, photos
 from fer_lib.predict.headlines import CATEGORICAL, Headline
 from fer_lib.predict.shelf import PACKAGED, Kept, find_model, list_models, ranked, table
-from fer_lib.settings import PROJECT
+from fer_lib.settings import PROJECT, DataSettings
 
 OURS = packaged.FOLDER  # read before a fixture hides it
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -62,6 +64,18 @@ def unmet(folder):
 def test_the_network_of_the_package_meets_its_conditions():
     assert unmet(OURS) == []
     assert packaged.load(OURS).predict(np.zeros((1, 48, 48), np.uint8)).shape == (1, 8)
+
+
+@pytest.mark.skipif(not os.environ.get("FER_DATA"), reason="FER_DATA names no data folder")
+def test_the_network_of_the_package_is_as_good_as_its_card_says():
+    faces = corpus.load_fer2013(DataSettings(source="folder"), os.environ["FER_DATA"])
+    network = compact.read(OURS)
+    if faces.fingerprint != network.provenance["data"]["fer2013"]["fingerprint"]:
+        pytest.skip("this is another copy of FER-2013")
+    private = faces.part("PrivateTest")
+    right = network.probabilities(private.images).argmax(axis=1) == private.labels
+    # another processor may move an answer or two
+    assert right.mean() == pytest.approx(network.scores[0]["value"], abs=0.001)
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,10 @@ def test_the_model_card_has_the_numbers_of_the_network_and_of_other_packages(mon
     card = json.loads((summary.NETWORK / "model.json").read_text(encoding="utf-8"))
     size = sum(file.stat().st_size for file in summary.NETWORK.iterdir()) / 1e6
     wanted = [f"{size:.2f} MB", f"{card['temperature']:.3f}", f"{card['calibration_error']:.4f}", card["storage"]]
-    wanted.append(f"{card['provenance']['settings']['epochs']} epochs")
-    assert [words for words in wanted if words not in page] == []
+    made = card["provenance"]
+    wanted += [f"{made['settings']['epochs']} epochs", f"commit {made['code']['commit'][:7]}, seed {made['seed']}"]
+    wanted.append(f"the best epoch on PublicTest was {made['epoch']}")
+    assert [words for words in wanted if words not in " ".join(page.split())] == []
     readme = " ".join((PROJECT / "README.md").read_text(encoding="utf-8").split())
     ends = ("of PrivateTest's faces", "of those that are not in its training part", "of GENKI-4K's photos")
     for score, end in zip(card["scores"], ends, strict=True):
