@@ -40,7 +40,7 @@ def main(profile="", *names):
     for name, run in made.items():
         copy(results, REFERENCE / profile, name, run)
         print(f"{name}: {len(run['artifacts'])} results")
-    if "08_replication_report" in made and profile == "paper":  # the result; others are tables beside it
+    if "08_replication_report" in made and profile == "paper":  # of any other profile, only tables are kept
         shutil.copyfile(results / "report.html", REFERENCE / profile / "report.html")
 
 

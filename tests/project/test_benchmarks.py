@@ -119,6 +119,11 @@ def test_the_model_card_has_the_numbers_of_the_network_and_of_other_packages(mon
     made = card["provenance"]
     wanted += [f"{made['settings']['epochs']} epochs", f"commit {made['code']['commit'][:7]}, seed {made['seed']}"]
     wanted.append(f"the best epoch on PublicTest was {made['epoch']}")
+    first = json.loads((FOLDER / "results" / "first_answer.json").read_text(encoding="utf-8"))["results"]["wall clock"]
+    wanted += [
+        f"takes {first['ours_seconds']:.1f} seconds from",
+        f"and {first['median']:.1f} times as long by the same",
+    ]
     assert [words for words in wanted if words not in " ".join(page.split())] == []
     readme = " ".join((PROJECT / "README.md").read_text(encoding="utf-8").split())
     ends = ("of PrivateTest's faces", "of those that are not in its training part", "of GENKI-4K's photos")
