@@ -218,9 +218,12 @@ def divided(faces: FaceDataset, settings: RecipeSettings, seed: int) -> tuple[Fa
     if "subject" not in faces.meta:
         return validation_split(faces, seed, fraction=share)
     subjects = faces.meta["subject"].to_numpy()
-    folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, random_state=seed)
+    folds, there = max(2, round(1 / share)), len(np.unique(subjects))
+    if there < folds:  # scikit-learn 1.8 would go on, and hold out no face, or every one
+        raise FerError(f"One in {folds} subjects cannot be held out of {there}; set validation_share to 0.")
+    dividing = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     try:
-        learn, validate = next(folds.split(subjects, faces.labels, subjects))
+        learn, validate = next(dividing.split(subjects, faces.labels, subjects))
     except ValueError as error:
         raise FerError(f"No share of the subjects can be held out ({error}); set validation_share to 0.") from None
     return faces.take(learn), faces.take(validate)

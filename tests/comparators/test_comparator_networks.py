@@ -282,8 +282,10 @@ def test_people_are_kept_apart_where_faces_are_held_out(faces):
     assert not set(learn.meta["subject"]) & set(validate.meta["subject"])
     learn, validate = recipe.divided(recipe._dataset(images, labels - 3, None), held, seed=0)
     assert np.bincount(validate.labels).tolist() == [2, 2, 2]
-    with pytest.raises(FerError, match="set validation_share to 0"):
-        recipe.divided(recipe._dataset(images, labels - 3, np.zeros(24, int)), held, seed=0)
+    for size, there in ((24, 1), (8, 3)):
+        few = recipe._dataset(images, labels - 3, np.arange(24) // size)
+        with pytest.raises(FerError, match=f"held out of {there}; set validation_share to 0"):
+            recipe.divided(few, held, seed=0)
 
 
 def test_training_stops_early_where_faces_are_held_out(tiny, faces):
