@@ -111,6 +111,16 @@ def test_an_upper_bound_is_the_next_minor_version_after_the_locked_one():
     assert {name: f"{each.major}.{each.minor + 1}" for name, each in locked.items()} == bounds
 
 
+@pytest.mark.skipif(not Path(sys.prefix).name.endswith("-lowest"), reason="only of `make test RESOLUTION=lowest`")
+def test_the_lowest_versions_are_the_lower_bounds():
+    """Where one package forbids another's lower bound, uv installs a higher version and says nothing."""
+    asked = sum((PROJECT["optional-dependencies"][extra] for extra in EXTRAS), PROJECT["dependencies"])
+    needs = [(need.name, each) for need in map(Requirement, asked) for each in need.specifier]
+    bounds = {name: each.version.split(".") for name, each in needs if each.operator == ">="}
+    installed = {name: importlib.metadata.version(name).split(".") for name in bounds}
+    assert {name: found for name, found in installed.items() if found[: len(bounds[name])] != bounds[name]} == {}
+
+
 def test_direct_dependencies_are_there_on_every_system_and_python():
     markers = {name: marker for (name, _), (marker, _) in exported().items()}
     names = [Requirement(text).name for text in PROJECT["dependencies"]]
@@ -183,7 +193,7 @@ def test_citation_describes_this_version():
 # --- make, against stand-ins for Python and uv ------------------------------------------------------------------------
 
 STAND_IN = """#!/bin/sh
-printf '[%s]' "${{0##*/}}" "$@" >>'{log}'; printf '\\036' >>'{log}'
+printf '%s\\036' "$(printf '[%s]' "${{0##*/}}" "$@")" >>'{log}' # one write: `make test` has two processes
 case "$*" in
     *version_info*) exit {fits};;
     "-m uv --version") [ -e '{log}.uv' ];;
