@@ -7,6 +7,7 @@ is added to their features, and the paper's own MLP follows. Its control, the sa
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -93,6 +94,10 @@ def attend(maps: keras.KerasTensor) -> keras.KerasTensor:
     height, width, channels = maps.shape[1:]
     positions = layers.Reshape((height * width, channels), name="positions")(maps)
     normed = layers.LayerNormalization(name="attention_norm")(positions)
-    found = layers.MultiHeadAttention(HEADS, KEY_UNITS, name="attention")(normed, normed)
+    # Glorot's limit, for all four kernels; Keras before 3.15 takes a kernel of heads for a convolution's
+    limit = math.sqrt(6 / (channels + HEADS * KEY_UNITS))
+    start = keras.initializers.RandomUniform(-limit, limit)
+    attention = layers.MultiHeadAttention(HEADS, KEY_UNITS, kernel_initializer=start, name="attention")
+    found = attention(normed, normed)
     x = layers.Add(name="attention_add")([positions, found])
     return layers.Reshape((height, width, channels), name="attention_maps")(x)

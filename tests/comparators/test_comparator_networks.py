@@ -143,6 +143,9 @@ def test_attention_stands_between_resnet50_and_the_papers_mlp():
     assert model.get_layer("positions").output.shape == (None, 4, 2048)
     assert model.get_layer("attention").count_params() == 3 * (2048 * 512 + 512) + 512 * 2048 + 2048
     assert model.get_layer("attention_maps").output.shape == (None, 2, 2, 2048)
+    limit = np.sqrt(6 / (2048 + 512))  # Glorot's, in every version of Keras
+    kernels = model.get_layer("attention").get_weights()[::2]
+    np.testing.assert_allclose([np.abs(kernel).max() for kernel in kernels], limit, rtol=1e-4)
 
 
 def mlp_alone() -> keras.Model:
