@@ -1,4 +1,4 @@
-"""Export a whole network to ONNX, LiteRT or OpenVINO with Keras' own ``export``, and check that both answer alike.
+"""Export a whole network to ONNX, LiteRT or OpenVINO by Keras' ``export``, and check that both answer alike.
 
 The conversion runs in a process of its own on the TensorFlow backend, the only one from which Keras exports to all
 three, whatever backend this process uses. The check compares its answers with those of this process.

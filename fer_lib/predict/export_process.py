@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def main(network: str, to: str, file: str) -> int:
         batches = np.load(Path(file).with_name("pixels.npy"), allow_pickle=False)
         loaded = read_network(Path(network))
         loaded(batches[0])  # Keras exports to ONNX only what has been called
-        loaded.export(file, format=to, verbose=False)
+        _export(loaded, Path(file), to)
         run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[to](file)
         outputs = np.concatenate([run(batch) for batch in batches])
         np.save(Path(file).with_name("outputs.npy"), outputs)
@@ -36,6 +37,18 @@ def main(network: str, to: str, file: str) -> int:
         sys.stdout.write(f"\n{type(error).__name__}: {first_line(error)}\n")
         return 1
     return 0
+
+
+def _export(network: Any, file: Path, to: str) -> None:
+    """Write the network; OpenVINO's by way of TensorFlow's format, since Keras' own ends in an error on Python 3.13."""
+    if to != "openvino":
+        network.export(str(file), format=to, verbose=False)
+        return
+    from fer_lib.utils.inference import openvino
+
+    saved = file.with_name("saved_model")
+    network.export(str(saved), format="tf_saved_model", verbose=False)
+    openvino().save_model(openvino().convert_model(saved), file, compress_to_fp16=False)
 
 
 def _without_telemetry() -> None:
