@@ -20,6 +20,7 @@ ran: equal results make this one likely, not certain.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from dataclasses import dataclass, replace
@@ -203,32 +204,53 @@ def _fit(settings: LeNetSettings, arithmetic: Arithmetic, parts: Parts) -> pd.Da
         chosen = jax.nn.log_softmax(logits(weights, x))[jax.numpy.arange(size), y]
         return -chosen.mean()
 
-    def step(weights: list, batch: tuple) -> tuple[list, Any]:
-        loss, gradients = jax.value_and_grad(cost)(weights, *batch)
+    @jax.jit
+    def step(weights: list, x: Any, y: Any) -> tuple[list, Any]:
+        loss, gradients = jax.value_and_grad(cost)(weights, x, y)
         return [each - rate * change for each, change in zip(weights, gradients, strict=True)], loss
 
-    epoch = jax.jit(lambda weights: jax.lax.scan(step, weights, batches))
     answer = jax.jit(lambda weights, x: logits(weights, x).argmax(axis=1))
     history: list[dict[str, float]] = []
     while len(history) < settings.n_epochs and not _out_of_patience(history, settings, steps):
-        parameters, losses = epoch(parameters)
+        losses = []
+        for x, y in zip(*batches, strict=True):
+            parameters, loss = step(parameters, x, y)
+            losses.append(loss)
         wrong = {part: np.asarray(answer(parameters, images[part])) != labels[part] for part in held_out}
         errors = {part: _percent(each[: len(each) // size * size]) for part, each in wrong.items()}
-        history.append({"epoch": len(history) + 1, "loss": float(losses.mean()), **errors})
+        history.append({"epoch": len(history) + 1, "loss": float(np.mean(losses)), **errors})
     return pd.DataFrame(history)
 
 
 def _logits(weights: list, x: Any, pool: tuple[int, int], *, turned: bool) -> Any:
     """Compute the network's logits (N, classes) of faces (N, 1, height, width)."""
-    from jax import lax, numpy as jnp
+    from jax import numpy as jnp
 
+    x = x.transpose(0, 2, 3, 1)
     for filters, biases in (weights[:2], weights[2:4]):
-        x = lax.conv_general_dilated(x, filters[:, :, ::-1, ::-1] if turned else filters, (1, 1), "VALID")
-        count, maps, height, width = x.shape[0], x.shape[1], x.shape[2] // pool[0], x.shape[3] // pool[1]
-        x = x[:, :, : height * pool[0], : width * pool[1]].reshape(count, maps, height, pool[0], width, pool[1])
-        x = jnp.tanh(x.max(axis=(3, 5)) + biases[:, np.newaxis, np.newaxis])
+        x = _pooled_convolution(x, filters[:, :, ::-1, ::-1] if turned else filters, pool)
+        x = jnp.tanh(x + biases)
+    x = x.transpose(0, 3, 1, 2)  # the hidden layer's weights are in the order of maps, rows, columns
     x = jnp.tanh(x.reshape(len(x), -1) @ weights[4] + weights[5])
     return x @ weights[6] + weights[7]
+
+
+def _pooled_convolution(x: Any, filters: Any, pool: tuple[int, int]) -> Any:
+    """Convolve (N, H, W, maps in) with filters (maps out, maps in, size, size), and take the maxima of whole windows.
+
+    The convolution is written as one matrix product, since XLA's own convolution is slow on a CPU, above all in a loop
+    that is part of the compiled program.
+    """
+    from jax import numpy as jnp
+
+    size = filters.shape[-1]
+    count, height, width = len(x), (x.shape[1] - size + 1) // pool[0], (x.shape[2] - size + 1) // pool[1]
+    places = [(row, column) for row in range(size) for column in range(size)]
+    seen = [x[:, row : row + height * pool[0], column : column + width * pool[1]] for row, column in places]
+    kernel = filters.transpose(2, 3, 1, 0).reshape(-1, len(filters))
+    maps = (jnp.concatenate(seen, axis=-1) @ kernel).reshape(count, height, pool[0], width, pool[1], -1)
+    inside = [(row, column) for row in range(pool[0]) for column in range(pool[1])]
+    return functools.reduce(jnp.maximum, [maps[:, :, row, :, column] for row, column in inside])
 
 
 def _pixels(images: np.ndarray, settings: LeNetSettings, dtype: np.dtype) -> np.ndarray:
