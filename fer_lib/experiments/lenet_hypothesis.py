@@ -34,6 +34,7 @@ COLUMNS = [
     *(f"{name}{ending}" for name in ("at_or_below", "at_or_above") for ending in ("", "_share", "_low", "_high")),
     "measured", "inside", "faces", "reachable", "chance", "verdict",
 ]  # fmt: skip
+DRAWS = 10_000
 OWN_COLUMNS = ["place", "setting", "printed_validation", "printed_test", "printed_epoch", "arithmetic", "within"]
 OWN_COLUMNS += ["validation", "test", "best_epoch", "as_printed", "exchanged"]
 
@@ -85,39 +86,51 @@ def against_printed(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def own_against_printed(results: pd.DataFrame) -> pd.DataFrame:
-    """Compare the tutorial program's own results with the printed rows of Tables 4 and 5.
+    """Compare the tutorial program's own results with what Tables 4 and 5 and section 3.2.2 print.
 
     Args:
         results: of :func:`fer_lib.experiments.lenet_tutorial.run`.
 
     Returns:
         One row for each printed row, arithmetic and number of epochs: ``place``, ``setting``; ``printed_validation``,
-        ``printed_test`` (per cent) and ``printed_epoch`` (missing in Table 4); ``arithmetic``, ``within``,
-        ``validation``, ``test``, ``best_epoch``; ``as_printed``: whether both errors are equal, and the epoch where one
-        is printed; ``exchanged``: whether both errors of Table 4 are equal if its two headings are exchanged.
+        ``printed_test`` (per cent; missing in section 3.2.2) and ``printed_epoch`` (missing but in Table 5);
+        ``arithmetic``, ``within``, ``validation``, ``test``, ``best_epoch``; ``as_printed``: whether all that is
+        printed is equal; ``exchanged``: whether both errors of Table 4 are equal if its headings are exchanged.
     """
     found = []
-    for sweep, (table, head) in TABLES.items():
+    for place, sweep, setting, said, epoch in _printed_rows():
         own = results[results["sweep"] == sweep]
+        for row in own[own[sweep].map(_setting) == setting].to_dict("records"):
+            pair = [row["validation"], row["test"]]
+            told = [part for part, value in said.items() if not math.isnan(value)]
+            same = np.allclose([row[part] for part in told], [said[part] for part in told], rtol=0, atol=1e-6)
+            found.append(
+                {
+                    "place": place,
+                    "setting": setting,
+                    **{f"printed_{part}": value for part, value in said.items()},
+                    "printed_epoch": epoch,
+                    **{name: row[name] for name in ("arithmetic", "within", "validation", "test", "best_epoch")},
+                    "as_printed": same and (math.isnan(epoch) or epoch == row["best_epoch"]),
+                    "exchanged": sweep == "learning_rate"
+                    and np.allclose(pair[::-1], [*said.values()], rtol=0, atol=1e-6),
+                }
+            )
+    return pd.DataFrame(found, columns=OWN_COLUMNS)
+
+
+def _printed_rows() -> list[tuple[str, str, str, dict[str, float], float]]:
+    """List the printed rows: place, sweep, setting, both errors in per cent and the epoch; what is missing is NaN."""
+    rows = []
+    for sweep, (table, head) in TABLES.items():
         for number, printed in enumerate(published.printed_table(PAPER, table).to_dict("records"), start=1):
             said = {"validation": float(printed["Validation error"]), "test": float(printed["Test error"])}
             epoch = float(printed["epoch"]) if "epoch" in printed else math.nan
-            for row in own[own[sweep].map(_setting) == printed[head]].to_dict("records"):
-                errors = [row["validation"], row["test"]]
-                same = np.allclose(errors, [*said.values()], rtol=0, atol=1e-6)
-                found.append(
-                    {
-                        "place": f"{table}, row {number}",
-                        "setting": printed[head],
-                        **{f"printed_{part}": value for part, value in said.items()},
-                        "printed_epoch": epoch,
-                        **{name: row[name] for name in ("arithmetic", "within", "validation", "test", "best_epoch")},
-                        "as_printed": same and (math.isnan(epoch) or epoch == row["best_epoch"]),
-                        "exchanged": sweep == "learning_rate"
-                        and np.allclose(errors[::-1], [*said.values()], rtol=0, atol=1e-6),
-                    }
-                )
-    return pd.DataFrame(found, columns=OWN_COLUMNS)
+            rows.append((f"{table}, row {number}", sweep, printed[head], said, epoch))
+    for error in printed_errors().query("sweep == 'batch_size'").to_dict("records"):
+        said = {"validation": float(error["printed"]), "test": math.nan}
+        rows.append((error["place"], "batch_size", error["setting"], said, math.nan))
+    return rows
 
 
 def tally(rows: pd.DataFrame) -> pd.DataFrame:
@@ -125,19 +138,35 @@ def tally(rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``corpus``, ``order``, ``part`` (``"both"`` too), ``printed`` (number of printed errors), ``inside``
     (within the range of the trainings), ``measured`` (the error of at least one training) and ``reachable`` (possible
-    with the number of held-out faces).
+    with the number of held-out faces). And, if the printed errors of each part are exchanged among its rows at
+    random: ``expected``, how many are inside on average, and ``as_many``, the share of draws in which as many or more
+    are.
 
     Args:
         rows: rows from :func:`against_printed`.
     """
     found = []
     for (corpus, order), own in rows.groupby(["corpus", "order"], sort=False):
+        drawn = {part: _exchanged_inside(own[own["part"] == part]) for part in MEASURED}
+        drawn["both"] = np.sum(list(drawn.values()), axis=0)
         for part in (*MEASURED, "both"):
             shown = own if part == "both" else own[own["part"] == part]
             counts = {"inside": shown["inside"], "measured": shown["measured"] > 0, "reachable": shown["reachable"]}
             sums = {name: int(values.sum()) for name, values in counts.items()}
-            found.append({"corpus": corpus, "order": order, "part": part, "printed": len(shown), **sums})
-    return pd.DataFrame(found, columns=["corpus", "order", "part", "printed", "inside", "measured", "reachable"])
+            by_chance = {"expected": drawn[part].mean(), "as_many": (drawn[part] >= sums["inside"]).mean()}
+            found.append({"corpus": corpus, "order": order, "part": part, "printed": len(shown), **sums, **by_chance})
+    columns = ["corpus", "order", "part", "printed", "inside", "measured", "reachable", "expected", "as_many"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _exchanged_inside(rows: pd.DataFrame) -> np.ndarray:
+    """Count how many printed errors are inside when they are exchanged among the rows at random, (``DRAWS``,)."""
+    bounds = [tuple(float(100 * bound) for bound in rounded_from(printed, "%")) for printed in rows["printed"]]
+    inside = np.array(
+        [[row.min <= high and row.max >= low for low, high in bounds] for row in rows.itertuples()], dtype=bool
+    ).reshape(len(rows), len(rows))
+    rng, places = np.random.default_rng(len(rows)), np.arange(len(rows))
+    return np.array([inside[places, rng.permutation(len(rows))].sum() for _ in range(DRAWS)])
 
 
 def class_runs(parts: Mapping[str, Parts]) -> pd.DataFrame:

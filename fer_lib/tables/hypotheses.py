@@ -135,8 +135,10 @@ def _tally_sentences(tally: pd.DataFrame) -> list[str]:
         parts = [f"{row['inside']} of {row['printed']} {part}" for part, row in counts.drop("both").iterrows()]
         sentences.append(
             f"{TITLES.get(corpus, corpus)}, {order}: {both['inside']} of {both['printed']} printed errors lie within "
-            f"the range of the trainings ({', '.join(parts)} errors); {both['reachable']} of {both['printed']} are "
-            "counts of the held-out faces at the printed precision."
+            f"the range of the trainings ({', '.join(parts)} errors). If the printed errors are exchanged among the "
+            f"rows at random, {both['expected']:.1f} do on average, and as many or more in "
+            f"{100 * both['as_many']:.3g} % of the draws. {both['reachable']} of {both['printed']} are counts of the "
+            "held-out faces at the printed precision."
         )
     return sentences
 

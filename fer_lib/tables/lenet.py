@@ -18,6 +18,10 @@ from fer_lib.tables.base import Table
 from fer_lib.tables.format import feature_maps, setting_name
 
 PAPER = "liu2023"
+TUTORIAL = (
+    "train_CNN_olivettifaces.py of github.com/wepe/MachineLearning, in “DeepLearning Tutorials/FaceRecognition_CNN"
+    "(olivettifaces)”, which its author describes at blog.csdn.net/u012162613/article/details/43277187"
+)
 TRAINING = ["corpus", "order", "learning_rate", "batch_size", "n_kerns", "seed"]  # identifies a training
 STUDY_NOTE = (
     "Errors in per cent at the best validation error of each training: the median of the seeds (smallest to largest). "
@@ -29,9 +33,10 @@ ORDER_NOTE = (
     "[20,50], batch size 56, learning rate 0.05) 2.5 and 5 stand in opposite order. Of forty faces, one is 2.5 %."
 )
 TUTORIAL_NOTE = (
-    "Validation error / test error in per cent / best epoch. The program always starts from the same weights; numbers "
-    "differ between arithmetics because rounding decides about single faces. Table 4 prints no epoch. Unturned: the "
-    "filters are not turned by 180 degrees, unlike Theano's."
+    f"The program is {TUTORIAL}. Validation error / test error in per cent / best epoch; only Table 5 prints epochs, "
+    "and section 3.2.2 no test error. The program always starts from the same weights; numbers differ between "
+    "arithmetics because rounding decides about single faces. Unturned: the filters are not turned by 180 degrees, "
+    "unlike Theano's."
 )
 
 
@@ -109,7 +114,7 @@ def tutorial(rows: pd.DataFrame | None, *, synthetic: bool = False) -> Table:
         rows: of :func:`fer_lib.experiments.lenet_hypothesis.own_against_printed`; None if it was not run.
         synthetic: whether the faces were generated.
     """
-    title = "liu2023, Tables 4 and 5: the tutorial program from its own initial weights"
+    title = "liu2023, section 3.2: the tutorial program from its own initial weights"
     if rows is None:
         left_out = "Not run: it needs the Olivetti faces, and the profile smoke leaves it out."
         return Table(pd.DataFrame(), title, synthetic, (left_out,))

@@ -142,3 +142,13 @@ def test_the_printed_rows_are_found_as_printed_or_exchanged():
     assert frame["printed"].tolist() == ["15 / 5 / –", "5 / 5 / 46"]
     assert frame["within 50 epochs"].tolist() == ["5 / 15 / 77", "5 / 5 / 46"]
     assert "Not run: it needs the Olivetti faces" in tables.tutorial(None).notes[0]
+
+
+def test_the_batch_sizes_are_compared_by_their_validation_error_alone():
+    swept = made_up(rate=(97.5, 90, 3), maps=(5, 5, 46)).assign(sweep="batch_size", batch_size=10)
+    rows = lenet_hypothesis.own_against_printed(swept)
+    assert set(rows["place"]) == {"Section 3.2.2"}
+    assert rows["printed_test"].isna().all()
+    assert rows["as_printed"].tolist() == [True, True, False, False]
+    assert not rows["exchanged"].any()
+    assert tables.tutorial(rows.head(2)).frame["printed"].tolist() == ["97.5 / – / –"]
