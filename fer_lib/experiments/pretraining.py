@@ -50,8 +50,9 @@ class PictureBatches(keras.utils.PyDataset):
     ) -> None:
         """Take uint8 images (N, H, W, 3), their labels and, for training, ``augment_with=(seed, epoch)``.
 
-        Training batches are shuffled, and each image is cropped at random and flipped with even chances. Others are
-        resized as a whole. The last training batch is left out if it is not full.
+        Training batches are shuffled, each image is cropped at random and flipped with even chances, and a share
+        ``settings.cutmix`` of them by :func:`cutmix`. Others are resized as a whole. The last training batch is left
+        out if it is not full.
         """
         super().__init__(workers=cores(), use_multiprocessing=False, max_queue_size=8)
         self.images = images
@@ -71,13 +72,16 @@ class PictureBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         size = self.settings.batch_size
         rows = self.order[index * size : (index + 1) * size]
+        targets = _one_hot(self.labels[rows], self.classes)
         if self.augment_with is None:
             pictures = np.stack([_resized(self.images[row], self.image_size) for row in rows])
         else:
             rng = np.random.default_rng([*self.augment_with, index])
             smallest = self.settings.smallest_crop
             pictures = np.stack([random_crop(self.images[row], rng, self.image_size, smallest) for row in rows])
-        return network_input(pictures, self.settings.scaling), _one_hot(self.labels[rows], self.classes)
+            if self.settings.cutmix > 0:
+                pictures, targets = cutmix(pictures, targets, rng, self.settings.cutmix)
+        return network_input(pictures, self.settings.scaling), targets
 
 
 def random_crop(image: np.ndarray, rng: np.random.Generator, image_size: int, smallest: float) -> np.ndarray:
@@ -100,6 +104,35 @@ def random_crop(image: np.ndarray, rng: np.random.Generator, image_size: int, sm
     top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
     part = image[top : top + rows, left : left + columns]
     return _resized(part[:, ::-1] if rng.random() < 0.5 else part, image_size)
+
+
+def cutmix(
+    pictures: np.ndarray, targets: np.ndarray, rng: np.random.Generator, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace a rectangle of some pictures by that of another one, and share the target out by area (Yun et al. 2019).
+
+    The rectangle has the picture's proportions, an area that is uniform between none and all of it, and its centre
+    anywhere; what lies outside is cut off. Unlike theirs, each picture has a rectangle of its own.
+
+    Args:
+        pictures: a batch in random order, shape (N, H, W, 3); the other picture is the one before.
+        targets: the classes' shares, shape (N, classes).
+        rng: random generator.
+        share: the chance of each picture to be changed.
+
+    Returns:
+        Both anew, the second as float32.
+    """
+    height, width = pictures.shape[1:3]
+    mixed, shares = pictures.copy(), targets.astype(np.float32)
+    for index in np.flatnonzero(rng.random(len(pictures)) < share):
+        side, row, column = math.sqrt(rng.random()), rng.random() * height, rng.random() * width
+        top, bottom = (round(min(height, max(0.0, row + half * side * height))) for half in (-0.5, 0.5))
+        left, right = (round(min(width, max(0.0, column + half * side * width))) for half in (-0.5, 0.5))
+        mixed[index, top:bottom, left:right] = pictures[index - 1, top:bottom, left:right]
+        other = (bottom - top) * (right - left) / (height * width)
+        shares[index] = (1 - other) * targets[index] + other * targets[index - 1]
+    return mixed, shares
 
 
 def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps: int) -> keras.Model:
@@ -170,7 +203,7 @@ def train(
         training: images, uint8 (N, H, W, 3), and labels, (N,), from 0; a memory-mapped array will do.
         validation: the same, scored after each epoch at that stage's size.
         classes: number of classes.
-        seed: fixes the initial weights, shuffling, crops and flips.
+        seed: fixes the initial weights, shuffling and augmentation.
         checkpoints: a folder for this run alone, named after settings, data and seed; None keeps nothing.
 
     Returns:

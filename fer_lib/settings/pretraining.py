@@ -46,6 +46,8 @@ class PretrainingSettings:
             left out. With momentum 0.9 it acts like a tenth of its value as an L2 penalty.
         label_smoothing: share of the target that is spread over all classes.
         smallest_crop: smallest share of an image's area that a random crop has; 1 crops nothing.
+        cutmix: share of the training images in which a rectangle is replaced by that of another image, and the target
+            is shared out by area (CutMix, Yun et al. 2019).
         scaling: scaling of the pixels that the weights will expect: ``"trunk"`` as Keras' ImageNet weights, or
             ``"unit"``.
         ema_momentum: momentum of a moving average of the weights, which replaces them at the end; 0 keeps none.
@@ -67,6 +69,7 @@ class PretrainingSettings:
     weight_decay: Fraction = 0.002
     label_smoothing: Fraction = 0.1
     smallest_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
+    cutmix: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     scaling: Literal["trunk", "unit"] = "trunk"
     ema_momentum: Fraction = 0.0
     precision: Precision = "mixed_bfloat16"

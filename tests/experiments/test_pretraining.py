@@ -59,6 +59,27 @@ def test_a_crop_is_a_part_of_the_image_or_its_mirror():
     assert max(shares) > 0.85
 
 
+def test_cutmix_gives_each_class_the_share_of_its_area():
+    pictures = np.stack([np.full((32, 32, 3), value, np.uint8) for value in range(200)])
+    mixed, targets = pretraining.cutmix(pictures, np.eye(200), np.random.default_rng(1), 0.5)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
+    for index in range(200):
+        kept = np.mean(mixed[index, ..., 0] == index)
+        assert targets[index, index] == pytest.approx(kept, abs=1e-6)
+        assert targets[index, index - 1] == pytest.approx(1 - kept, abs=1e-6)
+    changed = (targets.max(axis=1) < 1).mean()
+    assert 0.35 < changed < 0.55
+    assert (pictures == np.arange(200)[:, None, None, None]).all()  # the given ones are as they were
+
+
+def test_without_cutmix_targets_are_single_classes():
+    plain, mixing = batches(augment_with=(0, 1)), batches(augment_with=(0, 1))
+    mixing.settings = fer_settings.change(TINY, cutmix=1.0)
+    assert set(np.unique(plain[0][1])) == {0.0, 1.0}
+    assert ((mixing[0][1] > 0) & (mixing[0][1] < 1)).any()
+    np.testing.assert_allclose(mixing[0][1].sum(axis=1), 1, atol=1e-6)
+
+
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.0), (5, 0.05), (10, 0.1), (55, 0.05), (100, 0.0)])
 def test_the_learning_rate_rises_and_falls(step, expected):
     stages = ({"image_size": 32, "epochs": 10},)
