@@ -79,7 +79,9 @@ def measure(
         engine = trunk.engine_of(network, replace(settings, trunk_precision="float32"))
         for scale in _scales(sizes):
             learned, seen = (_features(engine, network, faces.images, *scale) for faces in (learn, test))
-            answers = linear_probe.regression(_pooled(learned, network), learn.labels, _pooled(seen, network))
+            answers = linear_probe.regression(
+                _pooled(learned, network), learn.labels, _pooled(seen, network), classes=len(test.class_names)
+            )
             row = {"trunk": name, "divisor": scale[0], "centred": scale[1], **spread(seen[few])}
             rows.append({**row, **_probed(answers, test), **_errors(lower.get(scale), seen[few])})
     return pd.DataFrame(rows)

@@ -42,9 +42,9 @@ def answers(
     Returns:
         (name, scaling of ``SCALINGS``) -> probabilities, float (N, classes); raw pixels are ``("pixels", "unit")``.
     """
-    found = {
-        (PIXELS, "unit"): regression(classifiers.pixels(learn.images), learn.labels, classifiers.pixels(test.images))
-    }
+    known = {"classes": len(test.class_names)}
+    pixels = [classifiers.pixels(faces.images) for faces in (learn, test)]
+    found = {(PIXELS, "unit"): regression(pixels[0], learn.labels, pixels[1], **known)}
     for name, network in trunks.items():
         pooled = keras.Model(network.inputs, keras.layers.GlobalAveragePooling2D()(network.outputs[0]))
         engine = trunk.engine_of(pooled, settings)
@@ -54,7 +54,7 @@ def answers(
                 trunk.in_batches(run, faces.images, np.empty((len(faces), pooled.output_shape[1]), np.float32))
                 for faces in (learn, test)
             ]
-            found[name, scaling] = regression(features[0], learn.labels, features[1])
+            found[name, scaling] = regression(features[0], learn.labels, features[1], **known)
     return found
 
 
@@ -83,10 +83,15 @@ def gains(found: Mapping[tuple[str, str], np.ndarray], test: FaceDataset, *, ove
     return pd.DataFrame(rows)
 
 
-def regression(learn: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Fit a softmax regression on features (N, D) and their labels; compute probabilities of ``test``, (M, classes)."""
+def regression(learn: np.ndarray, labels: np.ndarray, test: np.ndarray, *, classes: int) -> np.ndarray:
+    """Fit a softmax regression on features (N, D) and their labels; compute probabilities of ``test``, (M, classes).
+
+    A class without a label to learn from has the probability 0.
+    """
     examples = classifiers.Examples(learn, labels)
     fitted = classifiers.fit_with(
         "resnet50_softmax", examples, parameters={"C": PENALTY}, settings=ResNet50SvmSettings()
     )
-    return np.exp(classifiers.decision(fitted, test))
+    probabilities = np.zeros((len(test), classes))
+    probabilities[:, fitted.classes] = np.exp(classifiers.decision(fitted, test))
+    return probabilities

@@ -66,3 +66,12 @@ def test_gains_are_paired_with_the_same_scaling(found):
     assert over_random.loc[("pretrained", "trunk"), "difference"] == pytest.approx(expected)
     over_pixels = linear_probe.gains(answers, test, over="pixels")
     assert set(over_pixels["features"]) == {"pretrained", "random"}
+
+
+def test_a_class_without_faces_to_learn_from_has_no_probability():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(20, 3)), np.array([0, 2] * 10)
+    probabilities = linear_probe.regression(features, labels, features[:5], classes=4)
+    assert probabilities.shape == (5, 4)
+    assert (probabilities[:, [1, 3]] == 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)

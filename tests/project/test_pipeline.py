@@ -22,13 +22,16 @@ PROJECT = Path(__file__).parents[2]
 TINY = """
 description: The chain in miniature, for tests.
 data: {source: generated, generated_faces: 120}
-resnet50_mlp: {weights: random_frozen, epochs: 2, batch_size: 32}
+input_scale: {divisors: [255], learn_faces: 16, test_faces: 16, faces: 16}
+resnet50_mlp: {weights: random_frozen, trunk_engine: openvino, epochs: 2, batch_size: 32}
 baseline_cnn: {epochs: 1, batch_size: 32, convolution_filters: [4], dense_units: 8}
+public_cnns: {names: [mini_xception], epochs: 1}
 ckplus: {generated_subjects: 6, generated_photos: 8, train_per_class: 3, test_per_class: 1, repeats: 1, folds: 2,
          separations: [frames], three_parts: [2, 1, 1]}
 expansion: {operations: [original, flip], cross_cut: none}
-resnet50_svm: {weights: random_frozen, fine_tune_on: nothing, kernels: [rbf], c_grid: [1], gamma_grid: [1],
-               search_folds: 2, fer2013_components: 8, fer2013_search_faces: 60, variants_fer2013_components: 8}
+resnet50_svm: {weights: random_frozen, trunk_engine: openvino, fine_tune_on: nothing,
+               kernels: [rbf], c_grid: [1], gamma_grid: [1], search_folds: 2, variants: [rbf, nu],
+               fer2013_components: 8, fer2013_search_faces: 60, variants_fer2013_components: 8}
 comparators: {weights: random_frozen, draws: 1, separations: [frames], reference: pixels_svm,
               ckplus_rows: {pixels_svm: {}, cspl_svm: {}}, fer2013_rows: {pixels_svm: {}, class_priors: {}}}
 lenet: {corpora: [ckplus], orders: [unshuffled], n_kerns_grid: [[2, 3]], n_kerns: [2, 3], hidden_units: 8, n_epochs: 1,
