@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fer_lib.evaluation.metrics import wilson
+from fer_lib.settings import ResNet50MlpSettings, settings_dict
 from fer_lib.tables.format import SCORE_NAMES, interval, percent
 
 READ = ("loss", "categorical_accuracy", "binary_accuracy")
@@ -42,8 +43,8 @@ class Training:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Settings of the model."""
-        return self.made["settings"]
+        """Settings of the model; one that is newer than the training has its default, which is what was done before."""
+        return {**settings_dict(ResNet50MlpSettings()), **self.made["settings"]}
 
     @property
     def pretrained(self) -> bool:
@@ -63,8 +64,7 @@ def readings(trainings: Sequence[Training]) -> pd.DataFrame:
         testing = each.scores[each.scores["split"] == "testing"].set_index("metric")
         cells = {SCORE_NAMES[metric]: interval(*testing.loc[metric, ["value", "low", "high"]]) for metric in READ}
         facts = {"scaling": each.settings["scaling"], "trunk": each.made["weights"]["origin"]}
-        # without weights no layer is frozen; results from before there were engines were computed by Keras
-        frozen = "–" if each.whole else each.settings.get("trunk_precision", "float32")
+        frozen = "–" if each.whole else each.settings["trunk_precision"]  # without weights no layer is frozen
         facts |= {"frozen layers in": frozen, "epochs": each.settings["epochs"]}
         varied = {name: each.settings[name] for name in SETTINGS} | ({"trainable_trunk": "all"} if each.whole else {})
         split = each.made["data_settings"]["validation_split"]

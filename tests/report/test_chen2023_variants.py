@@ -70,3 +70,10 @@ def test_what_pre_training_changes_is_said_for_each_pair(trainings):
     )
     assert variants.pretraining_helps(variants.at_equal_epochs(trainings[:1])) == ""
     assert variants.pretraining_helps(pd.DataFrame()) == ""
+
+
+def test_a_setting_that_is_newer_than_a_training_has_its_default(trainings):
+    older = training("random_frozen_seed0", [0.26, 0.30], weights="random_frozen")
+    settings = {name: value for name, value in older.made["settings"].items() if name != "precision"}
+    older = dataclasses.replace(older, made={**older.made, "settings": settings})
+    assert list(variants.at_equal_epochs([trainings[0], older])["training"]) == ["seed0", "random_frozen_seed0"]
