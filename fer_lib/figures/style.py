@@ -189,6 +189,9 @@ def with_source(figure: Figure, words: str) -> Figure:
         axes.set_position((x, 1 - share + y * share, wide, high * share))
     for text in figure.texts:
         text.set_y(1 - share + text.get_position()[1] * share)
+    for legend in figure.legends:
+        x, y, wide, high = legend.get_bbox_to_anchor().transformed(figure.transFigure.inverted()).bounds
+        legend.set_bbox_to_anchor((x, 1 - share + y * share, wide, high * share), transform=figure.transFigure)
     figure.set_size_inches(width, height + added)
     for line, words_of_it in enumerate(lines):
         place = (added - 0.02 - 1.45 * 8 / 72 * line) / (height + added)

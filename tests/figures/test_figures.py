@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
@@ -269,6 +270,20 @@ def test_a_source_line_adds_to_the_lower_end_and_moves_nothing(makers, name):
     assert SOURCE in figure.description
     check_legible(figure)
     assert style.with_source(figure, "Faces: others.").get_figheight() == grown
+
+
+def test_a_source_line_leaves_the_names_below_the_axes_in_their_place():
+    figures = [style.new_figure(3, "Title"), style.new_figure(3, "Title")]
+    for figure in figures:
+        figure.subplots(1, 2)
+        marks = [Line2D([], [], linestyle="none") for _ in range(12)]
+        figure.legend(marks, [f"name {number}" for number in range(12)], loc="outside lower left", ncols=3, fontsize=8)
+        figure.draw_without_rendering()
+    plain, figure = figures
+    style.with_source(figure, SOURCE)
+    check_legible(figure)
+    places = [one.legends[0].get_window_extent().y0 - one.bbox.height for one in (plain, figure)]
+    assert places[0] == pytest.approx(places[1], abs=1)  # from the top
 
 
 @pytest.mark.parametrize("name", ["model", "identity", "mlp"])
