@@ -46,7 +46,8 @@ def main(profile="", *names):
 
 def fault_of(run, executed):
     """Say why a run may not be committed; empty if it may."""
-    if not run["code"]["commit"] or run["code"]["dirty"] is not False:
+    codes = [run["code"], run.get("scored_again", run)["code"]]
+    if any(not code["commit"] or code["dirty"] is not False for code in codes):
         return "its code is no commit"
     real = [name for name, shown in run.get("shows", {}).items() if shown["synthetic"] is not True]
     if real:

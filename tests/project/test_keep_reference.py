@@ -89,6 +89,7 @@ def test_the_report_of_the_result_alone_is_kept(keep, tmp_path, profile):
         ({"code": {"commit": "abc", "dirty": True}}, "its code is no commit"),
         ({"code": {"commit": "", "dirty": False}}, "its code is no commit"),
         ({"code": {"commit": "abc", "dirty": None}}, "its code is no commit"),
+        ({"scored_again": {"code": {"commit": "abc", "dirty": True}}}, "its code is no commit"),
         ({"shows": {"a": {"synthetic": False}}}, "real people's faces are in a; run it with DRAW_FACES=no"),
         ({"shows": {"a": {"synthetic": "yes"}}}, "real people's faces are in a"),
         ({"cell": "data_dir = '{data}'"}, "its notebook names .*data; give folders by the environment"),

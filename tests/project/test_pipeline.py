@@ -169,6 +169,32 @@ def test_every_table_and_figure_of_liu2023_is_there_with_its_provenance(finished
     assert (results / "models" / "ckplus_svm_seed1" / "svm.skops").is_file()
 
 
+def test_scores_are_computed_again_from_the_saved_answers_alone(finished, tmp_path):
+    project, _ = finished
+    for kind in ("results", "figures"):
+        shutil.copytree(project / kind / "tiny", tmp_path / kind / "tiny")
+    results, command = tmp_path / "results" / "tiny", [sys.executable, "workflow/score_again.py", "tiny"]
+    given = {"cwd": project, "env": environment(project) | {"FER_OUTPUT": str(tmp_path)}}
+    done = subprocess.run(command, capture_output=True, text=True, **given)
+    assert done.returncode == 0, done.stderr
+    assert "07_comparators_seed1: scores, against, fer2013, tested, leaders, panels from" in done.stdout
+    again = [path for path in results.rglob("*.*") if path.parent.name in ("tables", "metrics")]
+    assert len(again) > 50
+    for path in again:  # by the same code, so to the same bytes
+        assert path.read_bytes() == (project / "results" / "tiny" / path.relative_to(results)).read_bytes(), path.name
+    made = json.loads((results / "provenance" / "04_resnet_svm_seed1.json").read_text(encoding="utf-8"))
+    assert made["scored_again"]["answers"] == made["artifacts"]["predictions/liu2023_ckplus_seed1.csv"]
+    assert "scored_again" not in provenance.made_by(
+        project / "results" / "tiny", "tables/liu2023_separations_seed1.csv"
+    )
+    assert "computed again" in (results / "notebooks" / "04_resnet_svm_seed1.ipynb").read_text(encoding="utf-8")
+    answers = results / "predictions" / "liu2023_ckplus_seed1.csv"
+    answers.write_text(answers.read_text(encoding="utf-8").replace(",1,", ",2,", 1), encoding="utf-8")
+    done = subprocess.run(command, capture_output=True, text=True, **given)
+    assert done.returncode == 2
+    assert "is no longer what 04_resnet_svm_seed1 wrote" in done.stderr
+
+
 @pytest.mark.parametrize("csv", [False, True])
 def test_a_data_folder_without_some_corpora_leaves_their_notebooks_out(tmp_path, csv):
     writers.write_fer2013_csv(tmp_path / "data" / "fer2013", n=60, seed=5)
