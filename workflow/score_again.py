@@ -94,7 +94,12 @@ def own(run, people, answers, values):
     run.save_table(tables.svm_softmax(paired, synthetic=synthetic, notes=note), f"liu2023_svm_softmax_seed{seed}")
     figure = figures.separations(scores, chance=protocols.chance(people), synthetic=synthetic)
     run.save_figure(figure, f"liu2023_separations_seed{seed}")
-    return {"scores": scores, "leaks": leaks, "svm_softmax": paired}
+    together = pd.DataFrame(values["together"]).merge(scores[[*protocol_scores.KEYS, "low", "high"]])
+    together["testing_low"], together["testing_high"] = together.pop("low"), together.pop("high")
+    inside = together["testing_low"].le(together["printed"]) & together["printed"].le(together["testing_high"])
+    together = together.assign(testing_holds_printed=inside, kept=True)
+    run.save_table(tables.hypothesis2(together, synthetic=synthetic, notes=note), f"liu2023_hypothesis2_seed{seed}")
+    return {"scores": scores, "leaks": leaks, "svm_softmax": paired, "together": together}
 
 
 def compared(run, people, answers, values):

@@ -19,7 +19,15 @@ from fer_lib.figures import (
     liu2023 as liu2023_figures,
 )
 from fer_lib.figures.style import not_yet, with_source
-from fer_lib.report.liu2023_claims import OWN, claims, efficiency_claim, gradients_claim, outperforms_claim, own_rows
+from fer_lib.report.liu2023_claims import (
+    OWN,
+    claims,
+    efficiency_claim,
+    fer2013_gain,
+    gradients_claim,
+    outperforms_claim,
+    own_rows,
+)
 from fer_lib.settings import change
 from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
 from fer_lib.tables.base import Table, weights_note
@@ -145,8 +153,10 @@ class Liu2023:
             measured = claims(*frames)
         if self.lenet:
             measured["gradients"] = gradients_claim(self._lenet_frame("depth"))
-        if self.compared and "sizes" in self._compared_values:
-            values = self._compared_values
+        values = self._compared_values if self.compared else {}
+        if gain := fer2013_gain(pd.DataFrame(values["fer2013"]), values["reference"]) if values else "":
+            measured["svm_gain"] = "; ".join(filter(None, [measured.get("svm_gain"), gain]))
+        if "sizes" in values:
             equal, sizes = _with_numbers(values["equal_terms"]), pd.DataFrame(values["sizes"])
             said = {
                 "outperforms": outperforms_claim(equal, values["systems"]),

@@ -49,6 +49,24 @@ def claims(
     return {claim: "; ".join(sentences) for claim, sentences in measured.items() if sentences}
 
 
+def fer2013_gain(whole: pd.DataFrame, reference: str) -> str:
+    """Write how much better the SVM is than SoftMax on FER-2013, on the same features of the frozen trunk.
+
+    Args:
+        whole: of :func:`fer_lib.experiments.comparison_scores.whole_scores`.
+        reference: the row that the differences are against.
+
+    Returns:
+        A sentence; empty if the reference is not the SVM, or SoftMax was not run.
+    """
+    row = whole[whole["system"] == "resnet50_softmax"]
+    if reference != "resnet50_svm" or row.empty:
+        return ""
+    gap, low, high = (-float(row[f"difference{end}"].iloc[0]) for end in ("", "_high", "_low"))
+    p = p_value(float(row["p_value"].iloc[0]))
+    return f"{points(gap, low, high)} points on FER-2013, on the same features (McNemar's p {p})"
+
+
 def gradients_claim(depth: pd.DataFrame) -> str:
     """Write the sentence on vanishing gradients, from ``depth_study.summary``'s deepest networks.
 

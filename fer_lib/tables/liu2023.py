@@ -57,6 +57,10 @@ PAIRED_NOTE = (
     "interval excludes 0 exactly if p is below 0.05."
 )
 NO_PHOTOS = "Not measured: the data folder holds no GENKI-4K."
+KEPT_NOTE = (
+    "These scores were computed again from saved answers, which are of test faces alone. The intervals of training "
+    "faces and of both together are the run's own: a bootstrap over subjects, which is too narrow if they are few."
+)
 HOLM_NOTE = "Holm's p: adjusted for all the comparisons of this table; the brackets are not."
 HYPOTHESIS2 = ("resnet50_svm_rbf", "resnet50_softmax", "pixels_svm")  # the classifiers that hypothesis 2 is tested with
 QUOTED, OWN = "quoted by the paper, not run here yet", "the paper's own"
@@ -211,7 +215,8 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False, notes: Seque
     Args:
         together: ``protocol_scores.together``: ``protocol``, ``separation``, ``classifier``, ``printed``, and for
             ``training``, ``testing`` and ``together`` the accuracy, with ``_low``, ``_high``, ``_faces``, ``_wrong``
-            and ``_holds_printed``. Classifiers that are not in ``HYPOTHESIS2`` are left out.
+            and ``_holds_printed``. Classifiers that are not in ``HYPOTHESIS2`` are left out. A column ``kept`` marks
+            frames of which the test faces alone were scored again (``workflow/score_again.py``).
         synthetic: whether the faces were generated.
         notes: more sentences under the table.
     """
@@ -236,7 +241,7 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False, notes: Seque
         f"right, the interval is Wilson's for as many answers as there are people. {_seven_wrong()}"
     )
     title = "Hypothesis 2: is liu2023's 98.60 % of training and test pictures together?"
-    return Table(frame, title, synthetic, (said, *notes))
+    return Table(frame, title, synthetic, (said, *([KEPT_NOTE] if "kept" in together else []), *notes))
 
 
 def fer2013(

@@ -36,6 +36,16 @@ def test_the_networks_of_section_31_are_told_with_the_strictest_separation():
     assert liu2023_claims.outperforms_claim(alone[alone["classifier"] != "vgg16-fer2013"], SYSTEMS) == ""
 
 
+def test_the_svms_gain_on_fer2013_is_told_the_papers_way_round():
+    row = {"difference": -0.013, "difference_low": -0.023, "difference_high": -0.004, "p_value": 0.0104}
+    own = {"difference": None, "difference_low": None, "difference_high": None, "p_value": None}
+    whole = pd.DataFrame([{"system": "resnet50_svm", **own}, {"system": "resnet50_softmax", **row}])
+    said = liu2023_claims.fer2013_gain(whole, "resnet50_svm")
+    assert said == "+1.30 [+0.40, +2.30] points on FER-2013, on the same features (McNemar's p 0.01)"
+    assert liu2023_claims.fer2013_gain(whole, "pixels_svm") == ""
+    assert liu2023_claims.fer2013_gain(whole.head(1), "resnet50_svm") == ""
+
+
 def sizes() -> pd.DataFrame:
     counts = {"resnet50_svm": (51, 24e6, 300e6), "vgg16": (16, 34e6, 700e6), "cnn_ad": (8, 1e6, 100e6)}
     rows = [
