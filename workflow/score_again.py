@@ -3,9 +3,9 @@
     FER_DATA=FOLDER .venv/bin/python workflow/score_again.py PROFILE
 
 It is for runs whose networks are gone, such as those of weights that were not kept. In ``results/PROFILE`` it rewrites
-what notebooks 04 and 07 have computed from the answers about test faces: tables, values and figures. Scores on training
-faces, whose answers older runs did not save, and the notebooks' own outputs stay as they are. The provenance keeps the
-run's commit and says under ``scored_again`` which code computed the scores, and from which file.
+the tables and values that notebooks 04 and 07 have computed from the answers about test faces; notebook 08 draws them.
+Scores on training faces, whose answers older runs did not save, and the notebooks' own outputs stay as they are. The
+provenance keeps the run's commit and says under ``scored_again`` which code computed the scores, and from which file.
 """
 
 import json
@@ -23,10 +23,9 @@ from fer_lib import artifacts, provenance
 from fer_lib.datasets import corpus
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.experiments import comparison_scores, protocol_scores, protocols
+from fer_lib.experiments import comparison_scores, protocol_scores
 from fer_lib.experiments.comparison import WholeAnswers
 from fer_lib.faces import crops
-from fer_lib.figures import comparators as comparators_figures, liu2023 as figures
 from fer_lib.tables import comparators as comparators_tables, liu2023 as tables
 from fer_lib.tables.base import weights_note
 from fer_lib.utils.files import write_text
@@ -66,7 +65,7 @@ def main(profile=""):
                 raise FerError(f"{path.stem} was run on other faces of CK+ than those of $FER_DATA.")
             run = Again(
                 notebook, first.profile, settings, made["seed"], first.results, first.figures,
-                facts={"data": dict(made["data"]), "weights": made["weights"]}, artifacts=dict(made["artifacts"]),
+                facts={"data": made["data"], "weights": made["weights"]}, artifacts=dict(made["artifacts"]),
                 made=made, answers=f"predictions/{kind}_ckplus_seed{made['seed']}.csv",
             )  # fmt: skip
             if provenance.made_by(run.results, run.answers) is None:
@@ -85,15 +84,12 @@ def main(profile=""):
 
 def own(run, people, answers, values):
     """Score notebook 04's classifiers on CK+."""
-    run.facts["data"].pop("genki4k", None)  # the figure's last line names the faces that it is made of
     note, seed, synthetic = [weights_note(run.facts["weights"], model="ResNet-50")], run.seed, run.synthetic
     scores, leaks = protocol_scores.scores(answers, people), protocol_scores.leaks(answers, people)
     paired = protocol_scores.paired(answers, people, first="resnet50_svm_rbf", second="resnet50_softmax")
     run.save_table(tables.separations(scores, synthetic=synthetic, notes=note), f"liu2023_separations_seed{seed}")
     run.save_table(tables.leaks(leaks, synthetic=synthetic), f"liu2023_leaks_seed{seed}")
     run.save_table(tables.svm_softmax(paired, synthetic=synthetic, notes=note), f"liu2023_svm_softmax_seed{seed}")
-    figure = figures.separations(scores, chance=protocols.chance(people), synthetic=synthetic)
-    run.save_figure(figure, f"liu2023_separations_seed{seed}")
     together = pd.DataFrame(values["together"]).merge(scores[[*protocol_scores.KEYS, "low", "high"]])
     together["testing_low"], together["testing_high"] = together.pop("low"), together.pop("high")
     inside = together["testing_low"].le(together["printed"]) & together["printed"].le(together["testing_high"])
@@ -105,9 +101,8 @@ def own(run, people, answers, values):
 def compared(run, people, answers, values):
     """Score notebook 07's comparators; on FER-2013 only Holm's p changes, of other families."""
     seed, reference, descriptions = run.seed, values["reference"], values["systems"]
-    told = pd.read_csv(run.results / f"predictions/comparators_fer2013_seed{seed}.csv").drop(
-        columns="data", errors="ignore"
-    )
+    told = pd.read_csv(run.results / f"predictions/comparators_fer2013_seed{seed}.csv")
+    told = told.drop(columns="data", errors="ignore")
     labels = told.pop("label").to_numpy()
     fer = pd.DataFrame(values["fer2013"])
     fer["at_chance"] = [comparison_scores.at_chance(low, labels) for low in fer["categorical_accuracy_low"]]
@@ -126,15 +121,10 @@ def compared(run, people, answers, values):
     table = comparators_tables.paired(differences, descriptions, reference=reference, synthetic=run.synthetic)
     run.save_table(table, f"comparators_paired_seed{seed}")
     panels = {said: pd.DataFrame(rows) for said, rows in values["panels"].items()}
-    strict = scores[
-        (scores["protocol"] == scores["protocol"].iloc[-1]) & (scores["separation"] == scores["separation"].iloc[-1])
-    ]
     on_ckplus = next(said for said in panels if said.startswith("CK+"))
-    bounds = strict.set_index("classifier")
+    bounds = scores.drop_duplicates("classifier", keep="last").set_index("classifier")  # of the strictest separation
     for end in ("low", "high"):
         panels[on_ckplus][end] = panels[on_ckplus]["system"].map(bounds[end])
-    figure = comparators_figures.costs(panels, descriptions, synthetic=run.synthetic)
-    run.save_figure(figure, f"comparators_cost_seed{seed}")
     shown = {said: artifacts.records(frame) for said, frame in panels.items()}
     new = {"scores": scores, "against": differences, "fer2013": fer, "tested": tested, "leaders": leaders}
     return {**new, "panels": shown}
