@@ -21,6 +21,7 @@ from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.published import template
 from fer_lib.settings import PROJECT
+from fer_lib.tables.format import percent, points
 from fer_lib.utils.files import write_text
 
 REFERENCE = PROJECT / "results" / "reference" / "paper"
@@ -92,7 +93,7 @@ class Tables:
 
     def frame(self, name: str) -> pd.DataFrame:
         """Read ``tables/<name>.csv``."""
-        return pd.read_csv(self._existing(f"tables/{name}.csv"), dtype=str, keep_default_na=False)
+        return pd.read_csv(self.existing(f"tables/{name}.csv"), dtype=str, keep_default_na=False)
 
     def rows(self, name: str) -> list[list[str]]:
         """Read the rows of ``tables/<name>.csv``."""
@@ -100,7 +101,7 @@ class Tables:
 
     def notes(self, name: str) -> str:
         """Read ``tables/<name>.md``, which has the notes below the table."""
-        return self._existing(f"tables/{name}.md").read_text(encoding="utf-8")
+        return self.existing(f"tables/{name}.md").read_text(encoding="utf-8")
 
     def said(self, name: str, pattern: str) -> str:
         """Find a pattern in the notes below a table and return its first group.
@@ -126,19 +127,20 @@ class Tables:
             raise FerError(f"tables/{name}.csv: {len(frame)} rows begin with {', '.join(first)}; expected one.")
         return str(frame[column].iloc[0])
 
-    def score(self, name: str, metric: str) -> float:
-        """Read a score on the test faces from ``metrics/<name>.json``."""
-        content = json.loads(self._existing(f"metrics/{name}.json").read_text(encoding="utf-8"))
+    def score(self, name: str, metric: str, *, split: str = "testing") -> float:
+        """Read a score on the test faces, or on another split, from ``metrics/<name>.json``."""
+        content = json.loads(self.existing(f"metrics/{name}.json").read_text(encoding="utf-8"))
         scores = content["values"]["scores"]
-        return float(next(row["value"] for row in scores if (row["split"], row["metric"]) == ("testing", metric)))
+        return float(next(row["value"] for row in scores if (row["split"], row["metric"]) == (split, metric)))
 
     def losses(self, name: str) -> np.ndarray:
         """Compute each test face's cross-entropy from ``predictions/<name>_testing.csv``, shape (N,)."""
-        frame = pd.read_csv(self._existing(f"predictions/{name}_testing.csv"))
+        frame = pd.read_csv(self.existing(f"predictions/{name}_testing.csv"))
         shares = frame.drop(columns=["face", "label", "data"], errors="ignore").to_numpy()
         return metrics.cross_entropies(shares, frame["label"].to_numpy())
 
-    def _existing(self, name: str) -> Path:
+    def existing(self, name: str) -> Path:
+        """Return the path of a result that exists."""
         path = self._results / name
         if not path.is_file():
             raise FerError(f"No such file: {path}; the page is made of a complete run of the profile paper.")
@@ -186,6 +188,10 @@ def _chen2023(tables: Tables) -> dict[str, str]:
     def measured(column: str) -> str:
         return estimate(tables.cell("chen2023_table2", column, cnn, "measured, categorical"))
 
+    def measured_with_interval(column: str) -> str:
+        return tables.cell("chen2023_table2", column, cnn, "measured, categorical")
+
+    trained = [tables.score(f"baseline_cnn_seed{seed}", "categorical_accuracy", split="training") for seed in range(3)]
     return {
         "weights_file": WEIGHTS_FILE,
         "weights_digest": tables.said("chen2023_glance", rf"file {re.escape(WEIGHTS_FILE)}, SHA-256 (\w+…)"),
@@ -198,11 +204,40 @@ def _chen2023(tables: Tables) -> dict[str, str]:
         "cnn_training": measured("Training accuracy"),
         "cnn_validation": measured("Validation accuracy"),
         "cnn_testing": measured("Testing accuracy"),
-        "cnn_loss": f"{float(measured('Training loss')):.2f}",
+        "cnn_validation_loss": measured_with_interval("Validation loss"),
+        "cnn_testing_loss": measured_with_interval("Testing loss"),
+        "cnn_training_low": f"{min(trained):.4f}",
+        "cnn_training_high": f"{max(trained):.4f}",
+        **_hypothesis1(tables),
         **_template(),
         "seeds_interval": "is that of the mean over seeds and faces"
         if "mean over seeds and faces" in tables.notes("chen2023_table2")
         else "spans the intervals of all three",
+    }
+
+
+def _hypothesis1(tables: Tables) -> dict[str, str]:
+    """Compare the three printed accuracies of ResNet50 + MLP with those measured, and with epochs of the same loss."""
+    frame = tables.frame("chen2023_hypothesis1").set_index("split")
+    near = {part: f"their {part} accuracy" for part in ("binary", "categorical")}
+    gaps: dict[str, list[float]] = {part: [] for part in near}
+    for _, row in frame.iterrows():
+        for part, column in near.items():
+            gaps[part] += [abs(float(end) - float(row["accuracy, printed"])) for end in row[column].split(" to ")]
+    needed = "more sure-right than sure-wrong, for the printed"
+    columns = ["loss, printed", "accuracy, printed", "binary, measured", *near.values()]
+    head = ["faces", "loss,<br>printed", "accuracy,<br>printed", "binary,<br>measured"]
+    head += [f"{part}, at<br>this loss" for part in near]
+    losses, faces = tables.losses("resnet50_mlp_seed0"), frame["faces"].str.replace(",", "").astype(int)
+    error = losses.std(ddof=1) * np.sqrt(1 / faces["validation"] + 1 / faces["testing"])
+    return {
+        "chen2023_hypothesis1": table(head, frame.reset_index()[["split", *columns]].to_numpy().tolist()),
+        "trainings": COUNTS[len(tables.frame("chen2023_variants"))],
+        "binary_gap": f"{np.ceil(max(gaps['binary']) * 1e4) / 1e4:.4f}",
+        "categorical_gap": f"{np.floor(min(gaps['categorical']) * 100) / 100:.2f}",
+        "sure_training": frame.loc["training", needed],
+        "sure_training_own": frame.loc["training", "measured"],
+        "losses_error": f"{error:.4f}",
     }
 
 
@@ -265,6 +300,9 @@ def _liu2023(tables: Tables) -> dict[str, str]:
         "pixels_short": f"{float(estimate(score(PIXELS, folds, 'frames at random'))):.1f}",
         "pixels_both": both(PIXELS),
         "svm_both": both(OWN),
+        "svm_training": tables.cell("liu2023_hypothesis2_seed0", "training faces (%)", OWN, drawn, "frames at random"),
+        **_edge(tables),
+        **_gain_on_fer2013(tables),
         "gain_low": ordered[0],
         "gain_high": ordered[-1],
         "gain_sure": COUNTS[sum(not _includes_zero(each) for each in gains)],
@@ -278,6 +316,20 @@ def _liu2023(tables: Tables) -> dict[str, str]:
         "genki_fer2013_auc": smiles(area, "FER-2013"),
         "genki_always": tables.said("liu2023_genki4k_seed0", r"is right for ([\d.]+) %"),
     }
+
+
+def _edge(tables: Tables) -> dict[str, str]:
+    """Count the fits of the paper's SVM, and those whose C is the largest that was searched."""
+    answers = pd.read_csv(tables.existing("predictions/liu2023_ckplus_seed0.csv"))
+    own = answers[answers["classifier"] == "resnet50_svm_rbf"]
+    chosen = own.drop_duplicates(["protocol", "separation", "draw", "fold"])["C"].astype(float)
+    return {"svm_edge": str((chosen == chosen.max()).sum()), "svm_fits": str(len(chosen))}
+
+
+def _gain_on_fer2013(tables: Tables) -> dict[str, str]:
+    said = tables.cell("liu2023_claims", "measured", "SVM “about 1% better than” SoftMax")
+    gain, p = re.findall(r"(\S+ \[\S+ \S+\]) points on FER-2013, .*McNemar's p ([\d.]+)\)", said)[0]
+    return {"gain_fer2013": gain, "gain_fer2013_p": p}
 
 
 def _includes_zero(text: str) -> bool:
@@ -299,11 +351,14 @@ def _table3(tables: Tables) -> dict[str, str]:
         return tables.cell(name, "subject-independent", comparator)
 
     tuned = next(row for row in tables.rows(name) if row[0].startswith("ResNet-50 + SVM as in notebook 04"))
-    lead = re.search(r"(minus the second, [^.]*[\d.]+ points, p [<\d. ]+\d)", tables.notes(name))
+    lead, gap = re.search(
+        r"has the highest accuracy, but (.*?); (minus the second, .*? points, p [<\d. ]*\d)", tables.notes(name)
+    ).groups()
     counted = "all rows that are not at chance" if "At chance" in tables.notes(name) else "all rows"
     return {
         "liu2023_table3": table(head, rows),
-        "lead": f" ({lead[1]})" if lead else "; whether it leads was not tested",
+        "lead": f"but {lead} ({gap})",
+        "strict_tested": tables.said(name, r"“subject-independent”: (?:\d+ draws?), \d+ answers about (.*?)\)"),
         "family": counted,
         "tuning_gain": tuned[4],
         "tuning_p": tuned[5],
@@ -328,6 +383,22 @@ def _fer2013(tables: Tables) -> dict[str, str]:
         "cnn_ad": tables.cell(name, accuracy, "CNN + AD"),
         "package": tables.cell(name, accuracy, "network of the package fer"),
         "attention": tables.cell(name, accuracy, "ResNet50 + self-attention"),
+        "vgg16": tables.cell(name, accuracy, "VGG-16"),
+        **_attention(tables),
+    }
+
+
+def _attention(tables: Tables) -> dict[str, str]:
+    """Compare self-attention, face by face, with the nearest network without it."""
+    answers = pd.read_csv(tables.existing("predictions/comparators_fer2013_seed0.csv"))
+    other = pd.read_csv(tables.existing("predictions/resnet50_mlp-trunk_scaling_seed0_testing.csv"))
+    labels = answers["label"].to_numpy()
+    shares = other.drop(columns=["face", "label", "data"], errors="ignore").to_numpy()
+    attended = np.eye(shares.shape[1])[answers["resnet50_attention"]]
+    compared = metrics.compare_paired(attended, shares, labels)
+    return {
+        "without_attention": percent((shares.argmax(axis=1) == labels).mean()),
+        "attention_gain": points(*(compared[name] for name in ("difference", "low", "high"))),
     }
 
 

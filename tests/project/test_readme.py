@@ -173,6 +173,8 @@ def test_the_verdicts_are_those_of_the_committed_tables():
     glance = {row[0]: row for row in rows("chen2023_glance")}
     network, cnn = glance["ResNet50 + MLP"], glance["Traditional CNN"]
     priors = next(row for name, row in glance.items() if name.startswith("Class priors"))
+    head, *body = rows("chen2023_hypothesis1")
+    hypothesis1 = {row[0]: dict(zip(head, row, strict=True)) for row in body}
     quotes = {row[1]: first(row[2]) for row in rows("liu2023_quotes")[1:]}
     headlines = {row[0]: row for row in rows("liu2023_audit_headlines")}
     logs = template.logs()
@@ -183,6 +185,16 @@ def test_the_verdicts_are_those_of_the_committed_tables():
         "names only {:.1f} % of": 100 * first(network[2]),
         '"happy": {:.1f} %)': 100 * first(priors[2]),
         "may compare two metrics": abs(first(cnn[2]) - float(cnn[1])) < 0.03,
+        "0.8580 in training and 0.8581 in validation, are above what our model has": all(
+            float(hypothesis1[split]["accuracy, printed"]) == printed > first(hypothesis1[split]["binary, measured"])
+            for split, printed in (("training", 0.8580), ("validation", 0.8581))
+        ),
+        "near our binary accuracies, far from the categorical ones": all(
+            abs(float(end) - float(row["accuracy, printed"])) < 0.005
+            for row in hypothesis1.values()
+            for end in row["their binary accuracy"].split(" to ")
+        )
+        and all(float(row["their categorical accuracy"].split(" to ")[1]) < 0.4 for row in hypothesis1.values()),
         "names {:.1f} % of the faces correctly if no subject": quotes["CK+, five folds, people kept apart"],
         "with frames at random, our model names {:.1f} %": quotes["CK+, five folds, frames at random"],
         "reach {:.1f} %.": quotes["the same faces without a network, raw pixels + SVM"],
@@ -221,6 +233,29 @@ def test_the_page_of_results_says_in_words_what_its_tables_show():
     assert first(next(row for row in table3 if row[0].startswith("raw pixels"))[2]) >= 94  # "among them"
     on_fer2013 = {row[0]: row for row in rows("comparators_fer2013_seed0")}
     assert float(on_fer2013["ResNet50 + self-attention + MLP"][5]) > 0.05  # "no more than the SVM on the frozen trunk"
+    tuned = next(row for row in rows("liu2023_fer2013_seed0") if row[0].startswith("ResNet-50 + SVM"))
+    bounds = [re.findall(r"\d+\.\d+", each)[1:] for each in (on_fer2013["VGG-16 + SoftMax"][1], tuned[1])]
+    assert float(bounds[0][0]) < float(bounds[1][1])  # "the two are not told apart"
+    hypothesis1 = {row[0]: row for row in rows("chen2023_hypothesis1")}
+    for split, inside in (
+        ("training", False),
+        ("validation", False),
+        ("testing", True),
+    ):  # "only that of the test faces"
+        measured = re.findall(r"0\.\d+", hypothesis1[split][3])
+        low, high = measured[2:] if len(measured) == 4 else [measured[0]] * 2
+        assert (float(low) <= float(hypothesis1[split][2]) <= float(high)) == inside
+    cnn = {row[1]: row for row in rows("chen2023_table2") if row[0] == "Traditional CNN"}
+    for column in (4, 6):  # losses: "are above ours"
+        high = float(re.findall(r"\d+\.\d+", cnn["measured, categorical"][column])[2])
+        assert float(cnn["published"][column]) > high
+    page = " ".join(results.page().split())
+    assert float(cnn["published"][3]) > float(re.search(r"all three seeds' [\d.]+ to (0\.\d+)", page)[1])
+    apart, error = re.search(r"are ([\d.]+) nats apart.*? standard error of ([\d.]+) nats", page).groups()
+    assert float(hypothesis1["testing"][1]) - float(hypothesis1["validation"][1]) == pytest.approx(float(apart))
+    assert float(apart) > 9 * float(error)  # "probably treated otherwise"
+    low, high = re.search(r"trunk is \S+ \[(\S+), (\S+)\] points ahead", page).groups()
+    assert 0 < float(low) < 1 < float(high)  # "there these runs support the paper's "about 1 %""
     made = provenance.made_by(TABLES.parent, "tables/comparators_fer2013_seed0.csv")
     given = made["settings"]["comparators"]
     assert given["fer2013_rows"]["resnet50_modern"]["epochs"] == 50
