@@ -157,9 +157,17 @@ def _name_pairs(
 
 def _loss_handles(names: Sequence[str]) -> dict[str, Line2D]:
     looks = zip(names, colors(names), markers(names), strict=True)
-    handles = {name: Line2D([], [], linestyle="none", marker=marker, color=color) for name, color, marker in looks}
+    handles = {
+        _said(name): Line2D([], [], linestyle="none", marker=marker, color=color) for name, color, marker in looks
+    }
     handles["printed"] = Line2D([], [], linestyle="none", marker="D", markerfacecolor="white", markeredgecolor=INK)
     return handles | {"public copies": Line2D([], [], linestyle="none", marker="*", markersize=9, color=INK)}
+
+
+def _said(training: str) -> str:
+    """Name a training in words: ``"trunk_scaling_seed0"`` becomes "trunk scaling, seed 0"."""
+    variant, _, seed = training.rpartition("seed")
+    return f"{variant.strip('_').replace('_', ' ') or 'as printed'}, seed {seed}"
 
 
 def _accuracy_panel(ax: Axes, runs: pd.DataFrame) -> None:

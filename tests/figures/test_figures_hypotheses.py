@@ -300,5 +300,6 @@ def test_losses_far_from_the_printed_ones_widen_the_axis(drawn):
 
 
 def test_a_figure_without_trainings_says_what_to_run():
+    assert {"as printed, seed 0", "trunk scaling, seed 0"} <= set(words(drawn["loss"]).splitlines())
     empty = hypothesis1.over_loss(loss_points(1.7).iloc[:0], template.logs(), printed=pairs())
     assert "notebook 03" in words(empty)
