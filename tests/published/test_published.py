@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from fer_lib import published
 from fer_lib.errors import FerError
-from fer_lib.settings import LeNetSettings, ResNet50MlpSettings
+from fer_lib.settings import PROJECT, LeNetSettings, ResNet50MlpSettings
 
 PAPERS = ("chen2023", "liu2023")
 TABLE_1 = {
@@ -258,3 +259,18 @@ def test_an_unknown_paper_names_the_nearest(asked, near):
         published.load(asked)
     assert (f"did you mean '{near}'?" in str(error.value)) is bool(near)
     assert "the papers are ['chen2023', 'liu2023'" in str(error.value)
+
+
+def test_a_binary_cross_entropy_near_guessing_is_far_from_the_printed_losses():
+    text = " ".join((PROJECT / "docs" / "decisions.md").read_text(encoding="utf-8").split())
+    said = re.search(
+        r"class shares has a binary cross-entropy of ([\d.]+) nats, answering 1/7 for each class ([\d.]+)", text
+    )
+    counts = np.array([3995, 436, 4097, 7215, 4830, 3171, 4965])  # FER-2013's training part
+    for shares, value in zip((counts / counts.sum(), np.full(7, 1 / 7)), said.groups(), strict=True):
+        true = counts / counts.sum()
+        assert -(true * np.log(shares) + (1 - true) * np.log(1 - shares)).mean() == pytest.approx(
+            float(value), abs=0.005
+        )
+    printed = published.scores("chen2023", "resnet50_mlp", "loss")
+    assert (min(printed.values()), max(printed.values())) == (1.68, 1.78)
