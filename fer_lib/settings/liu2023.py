@@ -214,7 +214,8 @@ class LeNetSettings:
     """liu2023's LeNet and its hyper-parameter study (sections 2.2 and 3.2, Tables 2, 4 and 5).
 
     Hidden size, stopping rule, initial classifier and the order of the faces are not printed. The defaults are those of
-    a public tutorial program on the Olivetti faces that shares the paper's words and many of its settings.
+    a public tutorial program on the Olivetti faces, ``train_CNN_olivettifaces.py`` of github.com/wepe/MachineLearning,
+    that shares the paper's words and many of its settings.
 
     Command: ``papermill notebooks/06_lenet_study.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
 
