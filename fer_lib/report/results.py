@@ -57,6 +57,7 @@ READINGS = {
     "random_frozen_seed0": "random trunk, frozen",
     "trunk_scaling_seed0": "trunk's own scaling",
 }
+SWEPT = {"Table 4": "rate", "Table 5": "maps", "Section 3.2.2": "batches of"}
 OWN, PIXELS = "ResNet-50 + SVM (RBF)", "pixels + SVM (RBF)"
 COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
@@ -409,22 +410,47 @@ def _lenet(tables: Tables) -> dict[str, str]:
         printed = frame[size, "printed"].replace(" and ", f"{BREAK}and ")
         rows.append([size, printed, *(frame[size, kind] for kind in kinds)])
 
-    def at_rate(column: str) -> str:
-        return tables.cell("liu2023_table4", column, "0.05", "Olivetti faces, unshuffled")
-
     def within(kind: str) -> str:
         return tables.said("liu2023_hypothesis3", rf"{re.escape(kind)}: (\d+ of \d+) printed errors lie within")
+
+    def chance(pattern: str) -> str:
+        return tables.said("liu2023_hypothesis3", rf"Olivetti faces, unshuffled: \d+ of [^\n]*?{pattern}")
 
     return {
         "liu2023_batch_sizes": table(
             ["batch size", "printed", *(kind.replace(", ", f",{BREAK}") for kind in kinds)], rows
         ),
+        "liu2023_tutorial": _tutorial(tables),
         "chance_20": tables.cell("liu2023_batch_sizes", "at chance", "20", "Olivetti faces, unshuffled"),
-        "rate_validation": at_rate("Validation error (%)"),
-        "rate_test": at_rate("Test error (%)"),
         "within_olivetti": within("Olivetti faces, unshuffled"),
+        "by_chance": chance(r"([\d.]+) do on average"),
+        "as_many": chance(r"as many or more in ([\d.]+) % of the draws"),
+        "shuffled_tests": COUNTS[
+            int(tables.said("liu2023_hypothesis3", r"Olivetti faces, shuffled: .*? (\d+) of 6 test errors\)"))
+        ],
+        "printed_batch": tables.said(
+            "liu2023_hypothesis3",
+            r"Olivetti faces, unshuffled, with the printed batches .*?: (validation .*? %, test .*? %)\.",
+        ),
         "within_ckplus": within("CK+, unshuffled"),
     }
+
+
+def _tutorial(tables: Tables) -> str:
+    """Build the table of the tutorial program's errors: a row for each printed row, a column for each arithmetic."""
+    frame = tables.frame("liu2023_tutorial")
+    kinds = list(dict.fromkeys(frame["arithmetic"]))
+    within = [column for column in frame if column.startswith("within ")]
+    rows = []
+    for (place, setting, printed), own in frame.groupby(["place", "setting", "printed"], sort=False):
+        found = own.set_index("arithmetic")
+        cells = []
+        for kind in kinds:  # both numbers of epochs, where they differ
+            each = list(dict.fromkeys(found.loc[kind, within]))
+            cells.append(BREAK.join(each))
+        rows.append([f"{place}:{BREAK}{SWEPT[place.split(',')[0]]} {setting}", printed, *cells])
+    head = ["place", "printed", *(kind.replace("_", f",{BREAK}") for kind in kinds)]
+    return table(head, rows)
 
 
 def _audits(tables: Tables) -> dict[str, str]:

@@ -267,6 +267,27 @@ def test_the_page_of_results_says_in_words_what_its_tables_show():
             assert abs(first(errors[size, f"{corpus}, unshuffled"]) - guessing) <= 2.5
         assert first(errors["1", f"{corpus}, shuffled"]) == guessing
         assert {first(errors[size, f"{corpus}, shuffled"]) for size in ("5", "10", "20")} <= {2.4, 2.5}
+    own = [dict(zip(rows("liu2023_tutorial")[0], row, strict=True)) for row in rows("liu2023_tutorial")[1:]]
+    for row in own:  # validation / test / epoch
+        for name in ("printed", "within 50 epochs", "within 200 epochs"):
+            row[name] = [float(part.replace("–", "nan")) for part in row[name].split(" / ")]
+        row["found"] = [row["within 50 epochs"], row["within 200 epochs"]]
+    stuck = [row for row in own if row["place"] == "Section 3.2.2" and "unturned" not in row["arithmetic"]]
+    assert len(stuck) == 10  # "for all five, in both arithmetics of the program itself"
+    assert all(found[0] == row["printed"][0] == 97.5 for row in stuck for found in row["found"])
+    for number in (1, 2, 3):  # "at an epoch that is at most four from the printed one"
+        fifth = [row for row in own if row["place"] == f"Table 5, row {number}"]
+        near = [found for row in fifth for found in row["found"] if found[:2] == row["printed"][:2]]
+        assert min(abs(found[2] - fifth[0]["printed"][2]) for found in near) <= 4
+        fourth = [row for row in own if row["place"] == f"Table 4, row {number}"]
+        exchanged = [found[1::-1] == row["printed"][:2] for row in fourth for found in row["found"]]
+        assert any(exchanged) == (number > 1)  # "if its two headings are exchanged"
+        assert not any(found[:2] == row["printed"][:2] for row in fourth for found in row["found"])
+    second = [row for row in own if row["place"] == "Table 4, row 2"]
+    assert not any(row["found"][0][1::-1] == row["printed"][:2] for row in second)  # "within 200 epochs, not 50"
+    assert not any(82.4 in found for row in own for found in row["found"])
+    largest = next(row for row in own if row["setting"] == "[20,50]" and row["arithmetic"] == "float32")
+    assert largest["found"][1][0] > 50  # "diverges"
     misses = {row[1]: row[6] for row in rows("liu2023_hypothesis2_seed0")[1:] if row[0].startswith("pixels")}
     assert set(misses) == {"56 + 14 faces a class", "folds"}
 
