@@ -219,7 +219,8 @@ class LeNetSettings:
 
     Command: ``papermill notebooks/06_lenet_study.ipynb out.ipynb -p profile paper -p data_dir <folder>``.
 
-    Cost: 210 short trainings with both orders of the faces, one to two hours on two CPU cores.
+    Cost: 210 short trainings with both orders of the faces, one to two hours on two CPU cores; and 44 of the tutorial
+    program, an hour and a half beside other work.
 
     Expected: at learning rate 0.05 the paper prints errors of 2.5 % and 5 %; Tables 4 and 5 name test and validation in
     opposite order. Measured, unshuffled, medians of five seeds (``results/reference/paper/tables/liu2023_table4.md``):
