@@ -299,7 +299,10 @@ def test_losses_far_from_the_printed_ones_widen_the_axis(drawn):
     assert drawn["loss of few"].axes[0].get_xlim()[1] > 2.2
 
 
-def test_a_figure_without_trainings_says_what_to_run():
+def test_trainings_are_named_in_words(drawn):
     assert {"as printed, seed 0", "trunk scaling, seed 0"} <= set(words(drawn["loss"]).splitlines())
+
+
+def test_a_figure_without_trainings_says_what_to_run():
     empty = hypothesis1.over_loss(loss_points(1.7).iloc[:0], template.logs(), printed=pairs())
     assert "notebook 03" in words(empty)
