@@ -121,7 +121,7 @@ def cutmix(
         share: the chance of each picture to be changed.
 
     Returns:
-        Both anew, the second as float32.
+        New pictures and new targets; the targets are float32.
     """
     height, width = pictures.shape[1:3]
     mixed, shares = pictures.copy(), targets.astype(np.float32)
