@@ -21,7 +21,7 @@ from fer_lib import provenance
 from fer_lib.datasets.synthetic import writers
 from fer_lib.errors import FerError
 from fer_lib.published import template
-from fer_lib.report import results
+from fer_lib.report import results, results_cells
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -306,9 +306,12 @@ def test_bfloat16_is_compared_with_float32_face_by_face():
 
 
 def test_a_table_that_is_wider_than_github_shows_is_an_error():
-    assert results.table(["a", "b"], [["x", "0.5 [0.1, 0.9]"]]) == "| a | b |\n| --- | --- |\n| x | 0.5<br>[0.1, 0.9] |"
+    assert (
+        results_cells.table(["a", "b"], [["x", "0.5 [0.1, 0.9]"]])
+        == "| a | b |\n| --- | --- |\n| x | 0.5<br>[0.1, 0.9] |"
+    )
     with pytest.raises(FerError, match=r"\d+ pixels wide"):
-        results.table(["a"], [["x" * 120]])
+        results_cells.table(["a"], [["x" * 120]])
     with pytest.raises(FerError, match="No such file"):
         results.page(PROJECT / "docs")
 

@@ -1,0 +1,122 @@
+"""Fill the part of docs/results.md on chen2023 from the reference tables."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from scipy import stats
+
+from fer_lib.published import template
+from fer_lib.report.results_cells import COUNTS, WEIGHTS_FILE, Tables, estimate, share, table
+
+READINGS = {
+    "seed0": "as printed, seed 0",
+    "seed1": "as printed, seed 1",
+    "seed2": "as printed, seed 2",
+    "float32_trunk_seed0": "frozen layers in float32",
+    "from_scratch_seed0": "whole trunk trained",
+    "random_frozen_seed0": "random trunk, frozen",
+    "trunk_scaling_seed0": "trunk's own scaling",
+}
+
+
+def values(tables: Tables) -> dict[str, str]:
+    """Give every measured value of chen2023's part by its name in ``results.md``."""
+    return _own(tables) | _variants(tables)
+
+
+def _own(tables: Tables) -> dict[str, str]:
+    head = ["test faces", "accuracy,<br>printed", "categorical<br>accuracy", "binary<br>accuracy"]
+    head += ["loss,<br>printed", "loss"]
+    network, cnn, priors = "ResNet50 + MLP", "Traditional CNN", "Class priors"
+    categorical, binary = "categorical accuracy, measured", "binary accuracy, measured"
+
+    def glance(column: str, model: str) -> str:
+        return estimate(tables.cell("chen2023_glance", column, model))
+
+    def measured(column: str) -> str:
+        return estimate(tables.cell("chen2023_table2", column, cnn, "measured, categorical"))
+
+    def measured_with_interval(column: str) -> str:
+        return tables.cell("chen2023_table2", column, cnn, "measured, categorical")
+
+    trained = [tables.score(f"baseline_cnn_seed{seed}", "categorical_accuracy", split="training") for seed in range(3)]
+    return {
+        "weights_file": WEIGHTS_FILE,
+        "weights_digest": tables.said("chen2023_glance", rf"file {re.escape(WEIGHTS_FILE)}, SHA-256 (\w+…)"),
+        "chen2023_glance": table(head, tables.rows("chen2023_glance")),
+        "network_printed": glance("accuracy, printed", network),
+        "network_binary": glance(binary, network),
+        "network_share": share(glance(categorical, network)),
+        "priors_share": share(glance(categorical, priors)),
+        "cnn_printed": glance("accuracy, printed", cnn),
+        "cnn_training": measured("Training accuracy"),
+        "cnn_validation": measured("Validation accuracy"),
+        "cnn_testing": measured("Testing accuracy"),
+        "cnn_validation_loss": measured_with_interval("Validation loss"),
+        "cnn_testing_loss": measured_with_interval("Testing loss"),
+        "cnn_training_low": f"{min(trained):.4f}",
+        "cnn_training_high": f"{max(trained):.4f}",
+        **_hypothesis1(tables),
+        **_template(),
+        "seeds_interval": "is that of the mean over seeds and faces"
+        if "mean over seeds and faces" in tables.notes("chen2023_table2")
+        else "spans the intervals of all three",
+    }
+
+
+def _hypothesis1(tables: Tables) -> dict[str, str]:
+    """Compare the three printed accuracies of ResNet50 + MLP with those measured, and with epochs of the same loss."""
+    frame = tables.frame("chen2023_hypothesis1").set_index("split")
+    near = {part: f"their {part} accuracy" for part in ("binary", "categorical")}
+    gaps: dict[str, list[float]] = {part: [] for part in near}
+    for _, row in frame.iterrows():
+        for part, column in near.items():
+            gaps[part] += [abs(float(end) - float(row["accuracy, printed"])) for end in row[column].split(" to ")]
+    needed = "more sure-right than sure-wrong, for the printed"
+    columns = ["loss, printed", "accuracy, printed", "binary, measured", *near.values()]
+    head = ["faces", "loss,<br>printed", "accuracy,<br>printed", "binary,<br>measured"]
+    head += [f"{part}, at<br>this loss" for part in near]
+    losses, faces = tables.losses("resnet50_mlp_seed0"), frame["faces"].str.replace(",", "").astype(int)
+    error = losses.std(ddof=1) * np.sqrt(1 / faces["validation"] + 1 / faces["testing"])
+    return {
+        "chen2023_hypothesis1": table(head, frame.reset_index()[["split", *columns]].to_numpy().tolist()),
+        "trainings": COUNTS[len(tables.frame("chen2023_variants"))],
+        "binary_gap": f"{np.ceil(max(gaps['binary']) * 1e4) / 1e4:.4f}",
+        "categorical_gap": f"{np.floor(min(gaps['categorical']) * 100) / 100:.2f}",
+        "sure_training": frame.loc["training", needed],
+        "sure_training_own": frame.loc["training", "measured"],
+        "losses_error": f"{error:.4f}",
+    }
+
+
+def _template() -> dict[str, str]:
+    """Give the last epoch of the public log that prints both accuracies, on its validation faces."""
+    logs = template.logs()
+    row = logs[(logs["part"] == "validation") & logs["categorical_accuracy"].notna()].iloc[0]
+    names = {"loss": "loss", "binary": "binary_accuracy", "categorical": "categorical_accuracy"}
+    return {f"template_{said}": f"{row[name]:.4f}" for said, name in names.items()}
+
+
+def _variants(tables: Tables) -> dict[str, str]:
+    columns = ["training", "trunk", "epochs", "loss (nats)", "categorical accuracy", "binary accuracy"]
+    rows = tables.frame("chen2023_variants")[columns].to_numpy().tolist()
+    head = ["training", "weights", "epochs", "loss", "categorical<br>accuracy", "binary<br>accuracy"]
+    apart = tables.losses("resnet50_mlp-float32_trunk_seed0") - tables.losses("resnet50_mlp_seed0")
+    error = float(apart.std(ddof=1) / np.sqrt(len(apart)))
+    reach = stats.norm.ppf(0.975) * error
+    ends = apart.mean() - reach, apart.mean() + reach
+
+    def variant(column: str, name: str) -> str:
+        return estimate(tables.cell("chen2023_variants", column, name))
+
+    return {
+        "chen2023_variants": table(head, [[READINGS.get(row[0], row[0]), *row[1:]] for row in rows]),
+        "float32_loss": variant("loss (nats)", "float32_trunk_seed0"),
+        "bfloat16_loss": variant("loss (nats)", "seed0"),
+        "float32_accuracy": variant("categorical accuracy", "float32_trunk_seed0"),
+        "bfloat16_accuracy": variant("categorical accuracy", "seed0"),
+        "float32_apart": f"{apart.mean():+.4f} nats [{ends[0]:+.4f}, {ends[1]:+.4f}], standard error {error:.4f}",
+        "float32_told": "cannot be told from" if ends[0] <= 0 <= ends[1] else "differs from",
+    }
