@@ -38,7 +38,7 @@ NOTICE = (
 
 @dataclass
 class Again(artifacts.Run):
-    """A finished run whose results are computed again: ``made`` is its provenance, ``source_file`` its answers."""
+    """A finished run that is scored again: ``made`` is its provenance, ``answers`` the file of its answers."""
 
     made: dict = field(default_factory=dict)
     answers: str = ""
