@@ -152,6 +152,8 @@ def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps
         trunk = getattr(keras.applications, settings.network)(
             include_top=False, weights=None, input_shape=(image_size, image_size, 3), name="trunk"
         )
+        if settings.identity_start:
+            _start_as_identity(trunk)
         trunk = faster(trunk) if settings.layers == "fast" else trunk
         picture = keras.Input((image_size, image_size, 3), name="picture")
         pooled = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(trunk(picture))
@@ -170,6 +172,7 @@ def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps
         momentum=settings.momentum,
         nesterov=settings.momentum > 0,
         weight_decay=settings.weight_decay or None,
+        global_clipnorm=settings.largest_gradient or None,
         use_ema=settings.ema_momentum > 0,
         ema_momentum=settings.ema_momentum or 0.99,
     )
@@ -259,6 +262,13 @@ def plain_trunk(model: keras.Model, settings: PretrainingSettings) -> keras.Mode
         )
     plain.set_weights(model.get_layer("trunk").get_weights())
     return plain
+
+
+def _start_as_identity(trunk: keras.Model) -> None:
+    """Set the scale of each residual block's last batch norm to 0."""
+    for layer in trunk.layers:
+        if layer.name.endswith("_3_bn"):
+            layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 
 def _one_epoch(

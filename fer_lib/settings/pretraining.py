@@ -48,6 +48,10 @@ class PretrainingSettings:
         smallest_crop: smallest share of an image's area that a random crop has; 1 crops nothing.
         cutmix: share of the training images in which a rectangle is replaced by that of another image, and the target
             is shared out by area (CutMix, Yun et al. 2019).
+        largest_gradient: the largest norm of a step's gradient over all weights together; a larger gradient is scaled
+            down to it, so that one step cannot undo many (Pascanu et al. 2013). 0 scales none.
+        identity_start: start the last batch norm of each residual block with a scale of 0, so that each block starts as
+            the identity (Goyal et al. 2017). VGG-16 has no such blocks and starts the same either way.
         scaling: scaling of the pixels that the weights will expect: ``"trunk"`` as Keras' ImageNet weights, or
             ``"unit"``.
         ema_momentum: momentum of a moving average of the weights, which replaces them at the end; 0 keeps none.
@@ -70,6 +74,8 @@ class PretrainingSettings:
     label_smoothing: Fraction = 0.1
     smallest_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
     cutmix: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    largest_gradient: Annotated[float, Field(ge=0.0)] = 0.0
+    identity_start: bool = False
     scaling: Literal["trunk", "unit"] = "trunk"
     ema_momentum: Fraction = 0.0
     precision: Precision = "mixed_bfloat16"

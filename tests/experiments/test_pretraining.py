@@ -89,6 +89,33 @@ def test_the_learning_rate_rises_and_falls(step, expected):
     assert float(model.optimizer.learning_rate) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(("largest", "expected"), [(0.0, 5.0), (1.0, 1.0), (6.0, 5.0)])
+def test_a_large_gradient_is_scaled_down(largest, expected):
+    settings = fer_settings.change(
+        TINY, largest_gradient=largest, learning_rate=1.0, warmup_epochs=0, momentum=0.0, weight_decay=0.0
+    )
+    model = pretraining.build(settings, classes=3, image_size=32, steps=10)
+    before = [np.array(v) for v in model.trainable_variables]
+    gradients = [np.zeros_like(v) for v in before]
+    gradients[-1][:2] = 3.0, 4.0
+    gradients = [keras.ops.convert_to_tensor(each) for each in gradients]
+    model.optimizer.apply(gradients, model.trainable_variables)
+    moved = [np.array(v) - old for v, old in zip(model.trainable_variables, before, strict=True)]
+    np.testing.assert_allclose(moved[-1], [-0.6 * expected, -0.8 * expected, 0.0], rtol=1e-5)
+    assert not any(each.any() for each in moved[:-1])
+
+
+@pytest.mark.parametrize("layers", ["fast", "keras"])
+def test_blocks_can_start_as_the_identity(layers):
+    settings = fer_settings.change(TINY, network="ResNet50", identity_start=True, layers=layers)
+    trunk = pretraining.build(settings, classes=3, image_size=32, steps=10).get_layer("trunk")
+    scales = {layer.name: np.array(layer.gamma) for layer in trunk.layers if layer.name.endswith("_bn")}
+    started = {name for name, scale in scales.items() if (scale == 0).all()}
+    assert started == {name for name in scales if name.endswith("_3_bn")}
+    assert len(started) == 16
+    assert all((scale == 1).all() for name, scale in scales.items() if name not in started)
+
+
 def test_only_kernels_decay():
     model = pretraining.build(TINY, classes=3, image_size=32, steps=10)
     decays = {v.path: model.optimizer._use_weight_decay(v) for v in model.trainable_variables}
