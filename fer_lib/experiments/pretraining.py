@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -145,8 +145,8 @@ def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps
         steps: steps of the whole training, over which the learning rate falls to zero.
 
     Returns:
-        A model of three layers: input, trunk (as ``keras.applications`` builds it without top, or its fast copy) and,
-        after global average pooling, a dense layer of ``classes`` logits.
+        A model of the input, the trunk (as ``keras.applications`` builds it without top, or its fast copy), global
+        average pooling, a batch norm if ``head_scale`` asks for one, and a dense layer of ``classes`` logits.
     """
     with precision(settings.precision):
         trunk = getattr(keras.applications, settings.network)(
@@ -157,6 +157,11 @@ def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps
         trunk = faster(trunk) if settings.layers == "fast" else trunk
         picture = keras.Input((image_size, image_size, 3), name="picture")
         pooled = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(trunk(picture))
+        if settings.head_scale > 0:
+            scale = keras.initializers.Constant(settings.head_scale)
+            pooled = keras.layers.BatchNormalization(
+                center=False, gamma_initializer=scale, name="norm", dtype="float32"
+            )(pooled)
         # zeros: the first steps would otherwise go into unlearning random logits
         logits = keras.layers.Dense(classes, kernel_initializer="zeros", name="logits", dtype="float32")(pooled)
         model = keras.Model(picture, logits, name="pretraining")
@@ -167,15 +172,16 @@ def build(settings: PretrainingSettings, *, classes: int, image_size: int, steps
         warmup_target=settings.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.SGD(
-        rate,
-        momentum=settings.momentum,
-        nesterov=settings.momentum > 0,
-        weight_decay=settings.weight_decay or None,
-        global_clipnorm=settings.largest_gradient or None,
-        use_ema=settings.ema_momentum > 0,
-        ema_momentum=settings.ema_momentum or 0.99,
-    )
+    common: dict[str, Any] = {
+        "weight_decay": settings.weight_decay or None,
+        "global_clipnorm": settings.largest_gradient or None,
+        "use_ema": settings.ema_momentum > 0,
+        "ema_momentum": settings.ema_momentum or 0.99,
+    }
+    if settings.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, beta_1=settings.momentum, beta_2=0.99, **common)
+    else:
+        optimizer = keras.optimizers.SGD(rate, momentum=settings.momentum, nesterov=settings.momentum > 0, **common)
     kernels = [weight for weight in model.trainable_variables if len(weight.shape) > 1]
     optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if all(v is not k for k in kernels)])
     model.compile(

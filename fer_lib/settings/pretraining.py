@@ -38,12 +38,13 @@ class PretrainingSettings:
         network: its name in ``keras.applications``.
         stages: passes at each size, one stage after another; a small size first is several times cheaper.
         batch_size: images in one step.
-        learning_rate: the highest of stochastic gradient descent with Nesterov momentum. It rises from 0 in
-            ``warmup_epochs`` and falls to 0 along a half cosine.
+        optimizer: ``"sgd"``, stochastic gradient descent with Nesterov momentum, or ``"adamw"``.
+        learning_rate: the highest of the optimizer. It rises from 0 in ``warmup_epochs`` and falls to 0 along a half
+            cosine.
         warmup_epochs: passes in which the learning rate rises.
-        momentum: of the descent.
+        momentum: of the descent; of AdamW the first of its two, beside 0.99 for the squares.
         weight_decay: share of each kernel that a step takes off, times the learning rate; biases and batch norms are
-            left out. With momentum 0.9 it acts like a tenth of its value as an L2 penalty.
+            left out. With SGD and momentum 0.9 it acts like a tenth of its value as an L2 penalty.
         label_smoothing: share of the target that is spread over all classes.
         smallest_crop: smallest share of an image's area that a random crop has; 1 crops nothing.
         cutmix: share of the training images in which a rectangle is replaced by that of another image, and the target
@@ -52,6 +53,9 @@ class PretrainingSettings:
             down to it, so that one step cannot undo many (Pascanu et al. 2013). 0 scales none.
         identity_start: start the last batch norm of each residual block with a scale of 0, so that each block starts as
             the identity (Goyal et al. 2017). VGG-16 has no such blocks and starts the same either way.
+        head_scale: the scale with which a batch norm between the pooled features and the classifier starts; 0 leaves it
+            out. Pooled features of a residual network are long and alike, so that each step of the classifier follows
+            which classes its batch happened to have more of.
         scaling: scaling of the pixels that the weights will expect: ``"trunk"`` as Keras' ImageNet weights, or
             ``"unit"``.
         ema_momentum: momentum of a moving average of the weights, which replaces them at the end; 0 keeps none.
@@ -67,6 +71,7 @@ class PretrainingSettings:
         PretrainingStage(image_size=48, epochs=16),
     )
     batch_size: Positive = 256
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: PositiveFloat = 0.05
     warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
     momentum: Fraction = 0.9
@@ -76,6 +81,7 @@ class PretrainingSettings:
     cutmix: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     largest_gradient: Annotated[float, Field(ge=0.0)] = 0.0
     identity_start: bool = False
+    head_scale: Annotated[float, Field(ge=0.0)] = 0.0
     scaling: Literal["trunk", "unit"] = "trunk"
     ema_momentum: Fraction = 0.0
     precision: Precision = "mixed_bfloat16"

@@ -116,11 +116,35 @@ def test_blocks_can_start_as_the_identity(layers):
     assert all((scale == 1).all() for name, scale in scales.items() if name not in started)
 
 
-def test_only_kernels_decay():
-    model = pretraining.build(TINY, classes=3, image_size=32, steps=10)
+def test_the_head_can_start_from_normed_features():
+    settings = fer_settings.change(TINY, head_scale=0.3)
+    model = pretraining.build(settings, classes=3, image_size=32, steps=10)
+    features = np.abs(np.random.default_rng(0).normal(5, 1, (64, 512))).astype(np.float32)
+    normed = np.array(model.get_layer("norm")(features, training=True))
+    np.testing.assert_allclose(normed.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(normed.std(axis=0), 0.3, rtol=0.01)
+    assert [layer.name for layer in model.layers] == ["picture", "trunk", "pool", "norm", "logits"]
+
+
+def test_adamw_takes_the_same_schedule_and_bounds():
+    settings = fer_settings.change(
+        TINY, optimizer="adamw", momentum=0.8, weight_decay=0.05, largest_gradient=5.0, ema_momentum=0.9
+    )
+    stated = pretraining.build(settings, classes=3, image_size=32, steps=100).optimizer.get_config()
+    assert stated["name"] == "adam_w"
+    expected = {"beta_1": 0.8, "beta_2": 0.99, "weight_decay": 0.05, "global_clipnorm": 5.0, "ema_momentum": 0.9}
+    assert {name: stated[name] for name in expected} == pytest.approx(expected)
+    assert stated["use_ema"]
+    assert stated["learning_rate"]["config"]["warmup_target"] == settings.learning_rate
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_only_kernels_decay(optimizer):
+    settings = fer_settings.change(TINY, optimizer=optimizer, head_scale=0.3)
+    model = pretraining.build(settings, classes=3, image_size=32, steps=10)
     decays = {v.path: model.optimizer._use_weight_decay(v) for v in model.trainable_variables}
     assert {path.rsplit("/", 1)[1] for path, decayed in decays.items() if decayed} == {"kernel"}
-    assert {path.rsplit("/", 1)[1] for path, decayed in decays.items() if not decayed} == {"bias"}
+    assert {path.rsplit("/", 1)[1] for path, decayed in decays.items() if not decayed} == {"bias", "gamma"}
 
 
 def test_a_killed_run_continues_to_the_same_weights(tmp_path, monkeypatch):
