@@ -30,13 +30,13 @@ class Trained:
         history: of :func:`fer_lib.training.train`.
         scores: ``"training"`` (the running means of the last epoch), ``"validation"`` and ``"testing"`` -> the frame of
             :func:`fer_lib.evaluation.metrics.score`.
-        testing: the probabilities of the test faces, float32, shape (N, C).
+        answers: ``"validation"`` and ``"testing"`` -> the probabilities of that part's N faces, float32, (N, C).
         parameters: of the network as it was trained.
     """
 
     history: pd.DataFrame
     scores: dict[str, pd.DataFrame]
-    testing: np.ndarray
+    answers: dict[str, np.ndarray]
     parameters: int
 
 
@@ -79,7 +79,7 @@ def run(
         seen = {part: training.predict(model, parts[part], settings=own) for part in ("validation", "testing")}
         scores = {part: metrics.score(seen[part], parts[part].labels, parts[part].class_names) for part in seen}
         scores = {"training": metrics.history_scores(history), **scores}
-        found[name] = Trained(history, scores, seen["testing"], model.count_params())
+        found[name] = Trained(history, scores, seen, model.count_params())
         log.info("comparator %s is trained", name)
         del model
         keras.utils.clear_session()

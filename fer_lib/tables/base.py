@@ -252,3 +252,20 @@ def prediction_rows(faces: FaceDataset, probabilities: np.ndarray) -> pd.DataFra
     frame.insert(0, "label", faces.labels)
     frame.insert(0, "face", np.arange(len(faces)))
     return frame
+
+
+def answers(outputs: Mapping[str, tuple[FaceDataset, np.ndarray]]) -> pd.DataFrame:
+    """Stack the predictions of several parts, to be packed: :func:`prediction_rows` after ``part`` and ``predicted``.
+
+    ``predicted`` is the position of the largest probability. Rounding to float16 could exchange two that are close.
+
+    Args:
+        outputs: part -> its N faces and their probabilities, float, shape (N, classes).
+    """
+    frames = []
+    for part, (faces, probabilities) in outputs.items():
+        frame = prediction_rows(faces, probabilities)
+        frame.insert(2, "predicted", probabilities.argmax(axis=1))
+        frame.insert(0, "part", part)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)

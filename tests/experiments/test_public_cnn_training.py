@@ -41,8 +41,8 @@ def test_it_is_trained_by_the_settings_of_the_traditional_cnn_and_found_again(tr
     mine = found["mini_xception"]
     assert len(mine.history) == 2
     assert mine.parameters == networks.build("mini_xception").count_params()
-    assert mine.testing.shape == (28, 7)
-    expected = metrics.score(mine.testing, parts["testing"].labels, CLASSES)
+    assert mine.answers["testing"].shape == (28, 7)
+    expected = metrics.score(mine.answers["testing"], parts["testing"].labels, CLASSES)
     pd.testing.assert_frame_equal(mine.scores["testing"], expected)
     assert list(mine.scores) == ["training", "validation", "testing"]
     seen = []
@@ -50,7 +50,7 @@ def test_it_is_trained_by_the_settings_of_the_traditional_cnn_and_found_again(tr
     monkeypatch.setattr(training, "train", lambda build, own, **rest: seen.append(own) or real(build, own, **rest))
     monkeypatch.setattr(training.FaceBatches, "_augmented", lambda *_: pytest.fail("it was trained again"))
     again = public_cnns.run(chosen, settings, parts, seed=1, checkpoints=folder)["mini_xception"]
-    np.testing.assert_allclose(again.testing, mine.testing, atol=1e-6)
+    np.testing.assert_allclose(again.answers["testing"], mine.answers["testing"], atol=1e-6)
     assert (seen[0].batch_size, seen[0].epochs, seen[0].rotation_range) == (14, 2, 0.0)
 
 

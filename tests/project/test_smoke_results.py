@@ -25,6 +25,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.evaluation import metrics
 from fer_lib.models import baseline_cnn
 from fer_lib.settings import load_profile
+from fer_lib.utils import packed
 
 PROJECT = Path(__file__).parents[2]
 SEED = 0
@@ -210,10 +211,22 @@ def test_every_comparators_probabilities_are_kept_and_agree_with_its_answers(res
         assert (found[np.arange(len(own)), own["predicted"]] >= found.max(axis=1) - 0.001).all()
 
 
+@pytest.mark.parametrize("model", ["baseline_cnn", "resnet50_mlp"])
+def test_the_answers_to_learnt_faces_give_the_accuracies_of_the_table(results, model):
+    answers = packed.read(results / "predictions" / f"{model}_seed{SEED}_learnt.npz")
+    rows = pd.DataFrame(read(results, model)["values"]["scores"]).set_index(["split", "metric"])["value"]
+    right = (answers["label"] == answers["predicted"]).groupby(answers["part"]).mean()
+    assert set(answers["data"]) == {"SYNTHETIC"}
+    assert right["training"] == pytest.approx(rows["training, evaluated", "categorical_accuracy"], abs=1e-9)
+    assert right["validation"] == pytest.approx(rows["validation", "categorical_accuracy"], abs=1e-9)
+
+
 def test_a_public_cnn_stands_next_to_the_traditional_cnn(results):
     values = read(results, "public_cnns")["values"]
     assert list(values["scores"]) == ["baseline_cnn", "mini_xception"]
     assert values["counts"]["mini_xception"] == {"parameters": 58_567, "epochs": 1}
+    with np.load(results / "predictions" / f"public_cnns_seed{SEED}.npz", allow_pickle=False) as kept:
+        assert set(kept) == {"validation.mini_xception", "testing.mini_xception", "SYNTHETIC"}
     text = (results / "tables" / f"public_cnns_seed{SEED}.md").read_text(encoding="utf-8")
     assert "SYNTHETIC" in text
     assert "github.com/oarriaga/face_classification" in text

@@ -19,6 +19,7 @@ from fer_lib.tables import (
 )
 from fer_lib.tables.base import Table
 from fer_lib.tables.format import MODEL_NAMES
+from fer_lib.utils import packed
 
 SPLITS = ("training", "validation", "testing")
 # chen2023, Table 2, as printed: loss and accuracy of training, validation and testing
@@ -158,6 +159,17 @@ def test_prediction_rows_hold_face_label_and_outputs_in_order():
     assert list(frame.columns) == ["face", "label", "angry", "happy", "sad"]
     assert frame[["face", "label"]].to_numpy().tolist() == [[0, 2], [1, 1]]
     np.testing.assert_array_equal(frame[["angry", "happy", "sad"]], outputs)
+
+
+def test_packed_answers_name_the_part_and_keep_the_prediction(tmp_path):
+    close = np.array([[0.40001, 0.40002, 0.19997], [0.1, 0.6, 0.3]])
+    frame = tables.answers({"training": (faces([2, 1]), close), "validation": (faces([0]), close[1:])})
+    packed.write(frame, tmp_path / "a.npz")
+    again = packed.read(tmp_path / "a.npz")
+    assert list(again.columns) == ["part", "face", "label", "predicted", "angry", "happy", "sad"]
+    assert again["part"].to_list() == ["training", "training", "validation"]
+    assert again[["face", "label", "predicted"]].to_numpy().tolist() == [[0, 2, 1], [1, 1, 1], [0, 0, 1]]
+    assert again["angry"][0] == again["happy"][0]  # rounded to the same number; the prediction still tells them apart
 
 
 def test_sureness_table_shows_enough_decimals_to_tell_from_six_sevenths():
