@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
+from fer_lib import training
 from fer_lib.augmentation import random_affine
 from fer_lib.comparators import pixels_svm
 from fer_lib.datasets import corpus, fer2013, quality
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.fer2013 import CLASS_NAMES
 from fer_lib.datasets.synthetic import writers
 from fer_lib.datasets.synthetic.colours import coloured
 from fer_lib.errors import FerError
+from fer_lib.models import baseline_cnn
 from fer_lib.settings import BaselineCnnSettings, DataSettings
 from fer_lib.training import FaceBatches
 from fer_lib.utils.pixels import grey, network_input
@@ -99,6 +106,35 @@ def test_networks_see_three_channels_and_comparators_say_that_they_do_not(folder
     with pytest.raises(FerError, match="comparators read grey faces"):
         pixels_svm.Comparator().fit(faces.images, faces.labels, None)
     assert quality.near_duplicates(fer2013.load(folder, colour=True)).columns[0] == "split"
+
+
+def test_a_network_learns_what_only_the_colours_tell():
+    rng, labels = np.random.default_rng(0), np.arange(140) % 7
+    angles = 2 * np.pi * labels / 7
+    blue, red = 60 * np.sin(angles), 40 * np.cos(angles)
+    tint = np.stack([red, -(0.299 * red + 0.114 * blue) / 0.587, blue], axis=1)  # changes no brightness
+    images = (rng.integers(90, 160, (140, 48, 48, 1)) + tint[:, None, None, :].round()).astype(np.uint8)
+    meta = pd.DataFrame({"label": labels, "split": "Training"})
+    coloured_faces = FaceDataset(images, meta, CLASS_NAMES, "tinted", synthetic=True)
+    grey_faces = replace(coloured_faces, images=grey(images))
+    settings = BaselineCnnSettings(
+        epochs=12,
+        batch_size=14,
+        convolution_filters=(8, 8),
+        dense_units=16,
+        learning_rate=0.01,
+        normalization_momentum=0.8,
+    )
+    right = {}
+    for name, faces in {"colour": coloured_faces, "grey": grey_faces}.items():
+        build = partial(baseline_cnn.build, settings)
+        model, _ = training.train(
+            build, settings, training=faces.take(range(70)), validation=faces.take(range(70, 140))
+        )
+        outputs = training.predict(model, faces.take(range(70, 140)), settings=settings)
+        right[name] = (outputs.argmax(axis=1) == labels[70:]).mean()
+    assert right["colour"] > 0.9
+    assert right["grey"] < 0.35
 
 
 def test_faces_that_may_be_published_are_in_colour_too(folder):
