@@ -58,6 +58,7 @@ def _own(tables: Tables) -> dict[str, str]:
         "cnn_testing_loss": measured_with_interval("Testing loss"),
         "cnn_training_low": f"{min(trained):.4f}",
         "cnn_training_high": f"{max(trained):.4f}",
+        "raw_loss": tables.cell("chen2023_raw_testing", "loss (nats)", network, "testing, raw"),
         **_hypothesis1(tables),
         **_template(),
         "seeds_interval": "is that of the mean over seeds and faces"
@@ -92,11 +93,14 @@ def _hypothesis1(tables: Tables) -> dict[str, str]:
 
 
 def _template() -> dict[str, str]:
-    """Give the last epoch of the public log that prints both accuracies, on its validation faces."""
+    """Give the last epochs of the public logs on their validation faces, first of that with both accuracies."""
     logs = template.logs()
-    row = logs[(logs["part"] == "validation") & logs["categorical_accuracy"].notna()].iloc[0]
+    logs = logs[logs["part"] == "validation"]
+    both, other = (logs[logs["categorical_accuracy"].notna() == told].iloc[0] for told in (True, False))
     names = {"loss": "loss", "binary": "binary_accuracy", "categorical": "categorical_accuracy"}
-    return {f"template_{said}": f"{row[name]:.4f}" for said, name in names.items()}
+    return {f"template_{said}": f"{both[name]:.4f}" for said, name in names.items()} | {
+        "template_other_loss": f"{other['loss']:.4f}"
+    }
 
 
 def _variants(tables: Tables) -> dict[str, str]:

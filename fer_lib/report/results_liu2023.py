@@ -112,6 +112,7 @@ def _table3(tables: Tables) -> dict[str, str]:
         "tuning_says": "does not confirm" if float(tuned[5].strip("< ")) >= 0.05 else "confirms",
         "high_count": COUNTS[high],
         "cspl_apart": apart_of("CSPL + SVM"),
+        "cspl_interval": "[" + apart_of("CSPL + SVM").split("[")[1],
         "own_apart": apart_of("ResNet-50 + SVM as in notebook 04"),
         "untuned_apart": next(row[3] for row in rows if row[0] == OWN),
     }
