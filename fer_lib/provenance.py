@@ -75,7 +75,7 @@ def made_by(results: Path, name: str) -> dict[str, Any] | None:
     kind, _, rest = name.partition("/")
     path = figures_of(results) / rest if kind == "figures" else results / name
     digest = file_sha256(path) if path.is_file() else None
-    for file in sorted((results / FOLDER).glob("*.json")):
+    for file in sorted((results / FOLDER).glob("[!.]*.json")):
         made = _read(str(file), file.stat().st_mtime_ns)
         if digest and made.get("artifacts", {}).get(name) == digest:
             return made
@@ -89,7 +89,7 @@ def read_values(results: Path) -> dict[str, dict[str, Any]]:
         FerError: a file was not written by this project.
     """
     found = {}
-    for path in sorted((results / "metrics").glob("*.json")):
+    for path in sorted((results / "metrics").glob("[!.]*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             wanted = {key: content[key] for key in ("name", "synthetic", "values")}

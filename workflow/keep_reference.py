@@ -26,7 +26,7 @@ LEFT_OUT = "This picture is left out of the committed copy; the notebook of seed
 def main(profile="", *names):
     """Check every run that is asked for, then copy them all."""
     results = Path(os.environ.get("FER_OUTPUT", "")).expanduser() / "results" / profile
-    runs = {path.stem: path for path in sorted((results / "provenance").glob("*.json"))}
+    runs = {path.stem: path for path in sorted((results / "provenance").glob("[!.]*.json"))}
     if not profile or not runs:
         raise FerError(f"No runs in {results / 'provenance'}; give the name of a profile that has run.")
     for name in names:

@@ -108,7 +108,7 @@ def _facts(one: ResultsFolder) -> list[str]:
 
 def _described(folder: Path) -> ResultsFolder:
     made, problems = [], []
-    for file in sorted((folder / provenance.FOLDER).glob("*.json")):
+    for file in sorted((folder / provenance.FOLDER).glob("[!.]*.json")):
         try:
             made.append({"run": file.stem, **bundle.read_json(file)})
         except FerError as error:

@@ -123,3 +123,13 @@ def test_the_reference_is_read_as_it_is_committed():
     assert not paper.problems
     measured = {(one.model, one.measured_on): one for one in paper.scores}
     assert measured["fer2013_svm_seed0", "GENKI-4K"].text() == "78.20 [76.89, 79.45] %"
+
+
+def test_a_half_written_file_is_no_result(capsys):
+    ran()
+    for part in ("metrics", "provenance"):  # SIGKILL leaves such a file, and another process may see one for a moment
+        Path("results", "quick", part, ".partial-x.json").touch()
+    assert main(["runs"]) == 0
+    out, _ = capsys.readouterr()
+    assert "problem" not in out
+    assert "62.00" in out
