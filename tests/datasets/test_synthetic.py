@@ -1,6 +1,8 @@
 """Test the synthetic faces: reproducible bytes, expressions as FACS describes them, every corpus' own format."""
 
+import errno
 import hashlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -313,3 +315,13 @@ def test_mtcnn_finds_the_faces():
     faces = draw_faces(MIXED * 3, 12, size=160)
     found = [len(detector.detect_faces(cv2.cvtColor(face, cv2.COLOR_GRAY2RGB))) for face in faces]
     assert np.mean(np.array(found) == 1) >= 0.95
+
+
+def test_a_full_disk_leaves_no_cut_picture(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FerError, match="No space left"):
+        writers.write_image(tmp_path / "face.png", np.zeros((48, 48), np.uint8))
+    assert list(tmp_path.iterdir()) == []

@@ -305,8 +305,10 @@ def begin_folder(folder: str | Path, call: str, *, noun: str = "faces") -> Path:
 
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write a picture, whole or not at all; a JPEG with quality 95."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == ".jpg" else []
+    _, content = cv2.imencode(path.suffix, image, options)  # imwrite would not tell of a full disk
     with atomic_path(path) as partial:
-        cv2.imwrite(str(partial), image, [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == ".jpg" else [])
+        partial.write_bytes(content.tobytes())
 
 
 def _sitting(room: Conditions) -> Conditions:
