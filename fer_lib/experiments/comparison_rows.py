@@ -70,8 +70,8 @@ def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int
         seed: seed of every comparator.
 
     Raises:
-        FerError: there is no such comparator or parameter, a row that cannot learn FER-2013 first should do so, or
-            ``settings.reference`` is not a row or is optional.
+        FerError: there is no such comparator or parameter, a row that cannot learn FER-2013 first should do so, two
+            rows would learn it differently under one name, or ``settings.reference`` is not a row or is optional.
     """
     found: dict[str, Row] = {}
     for name, changes in given.items():
@@ -85,6 +85,13 @@ def rows_of(given: Rows, settings: ComparatorSettings, *, epochs: int, seed: int
         known = comparators.create(comparator, **parameters).get_params()  # raises if a parameter does not exist
         same = settings_hash({"comparator": comparator, "first": first and first.parameters, **known})
         found.setdefault(same, Row(name, comparator, parameters, first))
+    firsts: dict[str, Row] = {}
+    for row in found.values():
+        if row.first and firsts.setdefault(row.first.name, row.first).key != row.first.key:
+            raise FerError(
+                f"Two rows would learn FER-2013 first as {row.first.name}, with different parameters ({row.name} and "
+                "another); give both the same, or put one into another profile."
+            )
     names = [row.name for row in found.values()]
     if settings.reference not in names:
         hint = nearest(settings.reference, names)

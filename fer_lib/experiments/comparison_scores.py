@@ -14,6 +14,7 @@ import pandas as pd
 from fer_lib.comparators.base import Comparator
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of
+from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics, smiles as generalisation
 from fer_lib.experiments import protocol_scores, protocols
 from fer_lib.experiments.comparison import COST, COUNTED, WholeAnswers
@@ -281,6 +282,9 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         ``title``: ends with an asterisk if the comparator is in the style of a source that gives too few details.
         ``weights``: the data of its network's pretraining; "no network" if it has none, "none, frozen at random" if its
         trunk keeps its random initial weights; FER-2013 and the budget if it learnt that first.
+
+    Raises:
+        FerError: two rows of one name have other titles or weights.
     """
     found = {protocols.OWN: OWN_SYSTEM}
     for row in rows:
@@ -289,7 +293,12 @@ def described(rows: Sequence[Row]) -> dict[str, dict[str, str]]:
         words = [APART.get(apart, apart)] if apart and apart != FER2013 else []
         words += ["FER-2013 first"] if row.first else []
         title = ", ".join([f"{comparator.title}{style}", *words])
-        found[row.name] = {"title": title, "weights": _seen(row, comparator)}
+        described = {"title": title, "weights": _seen(row, comparator)}
+        if found.setdefault(row.name, described) != described:
+            raise FerError(
+                f"The row {row.name} has other weights on FER-2013 than on CK+; distinguish the two by a hyphen and a "
+                f"word, such as {row.name}-other."
+            )
     return found
 
 

@@ -104,6 +104,18 @@ def test_a_row_that_learns_fer2013_first_does_so_from_nothing_in_the_shared_budg
         rows({"pixels_svm": {"fer2013_first": True}})
 
 
+def test_rows_of_one_name_that_differ_are_refused():
+    given = {"pixels_svm": {}, "cnn_ad-fer2013": {"fer2013_first": True}}
+    given |= {"cnn_ad-wide": {"fer2013_first": True, "convolution_filters": [8]}}
+    with pytest.raises(FerError, match=r"Two rows would learn FER-2013 first as cnn_ad-first, .* \(cnn_ad-wide and"):
+        rows(given)
+    ckplus = rows({"pixels_svm": {}, "resnet50_svm": {}})
+    fer2013 = rows({"pixels_svm": {}, "resnet50_svm": {"weights": "random_frozen"}})
+    assert comparison_scores.described([*ckplus, *ckplus])
+    with pytest.raises(FerError, match="The row resnet50_svm has other weights on FER-2013 than on CK"):
+        comparison_scores.described([*ckplus, *fer2013])
+
+
 def test_the_file_of_a_row_changes_with_what_it_learns_first():
     def key(**changes):
         given = {"pixels_svm": {}, "cnn_ad-fer2013": {"fer2013_first": changes.pop("first", True)}}
