@@ -243,11 +243,7 @@ def _train_all(trainings: list[_Training], *, jobs: int) -> list[tuple[dict[str,
 
 
 def _train(training: _Training) -> tuple[dict[str, Any], pd.DataFrame]:
-    result = train(training.settings, training.parts, seed=training.seed, checkpoints=training.folder)
-    # remove the weights of a finished training: those of two hundred trainings would take fifteen gigabytes
-    for weights in training.folder.glob("*.weights.h5") if training.folder is not None else ():
-        weights.unlink()
-    return result
+    return train(training.settings, training.parts, seed=training.seed, checkpoints=training.folder)
 
 
 def _name(settings: LeNetSettings, parts: Parts, *, corpus: str, seed: int, threads: str) -> str:

@@ -33,7 +33,7 @@ from fer_lib.models import lenet
 from fer_lib.settings import LeNetSettings, settings_hash
 from fer_lib.training import set_seed
 from fer_lib.utils.checkpoints import HISTORY, Checkpoints
-from fer_lib.utils.files import atomic_path, write_text
+from fer_lib.utils.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +75,8 @@ def train(
         settings: settings of this training: its ``learning_rate``, ``batch_size``, ``n_kerns`` and ``shuffle``.
         parts: the faces.
         seed: of the initial weights, and of the order of the faces where they are shuffled.
-        checkpoints: a folder for this training alone; None keeps nothing. It contains ``history.csv``, the weights at
-            the best validation error (``best-NNN.weights.h5``) and after the last epoch (``epoch-NNN.weights.h5``), and
-            ``row.json`` when the training is over.
+        checkpoints: a folder for this training alone; None keeps nothing. It contains ``history.csv``, while it
+            trains the weights after the last epoch (``epoch-NNN.weights.h5``), and ``row.json`` when it is over.
 
     Returns:
         The row: the configuration, ``best_epoch``, ``best_validation_error``, ``test_error`` (at the best validation),
@@ -113,39 +112,14 @@ def _fit(
     if history and not store.restore(len(history), model):
         model, history = _model(settings, parts, seed=seed), []
     epochs = _Epochs(model, settings, parts, seed=seed)
-    best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
-    best: tuple[int, list[np.ndarray]] = (best_epoch, [])
     saved = time.monotonic()
     while not _stopped(history, settings, epochs.steps):
         history = [*history, epochs.train(len(history) + 1)]
-        best_epoch = follow(_errors(history), settings, steps_per_epoch=epochs.steps).best_epoch
-        if store.folder and best_epoch == len(history):
-            best = (best_epoch, model.get_weights())
         if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
-            _save(store, model, history, best)
+            store.save(model, {HISTORY: pd.DataFrame(history)})
             saved = time.monotonic()
-    _save(store, model, history, best)
+    store.save(None, {HISTORY: pd.DataFrame(history)})  # two hundred trainings' weights would take gigabytes
     return history
-
-
-def _save(
-    store: Checkpoints, model: keras.Model, history: list[dict[str, float]], best: tuple[int, list[np.ndarray]]
-) -> None:
-    """Write the weights of the best epoch, unless they are there, then those of the last epoch and the history."""
-    if store.folder is None:
-        return
-    best_epoch, best_weights = best
-    kept = store.folder / f"best-{best_epoch:03d}.weights.h5"
-    if best_weights and not kept.is_file():
-        now = model.get_weights()
-        model.set_weights(best_weights)
-        with atomic_path(kept) as partial:
-            model.save_weights(partial)
-        model.set_weights(now)
-    store.save(model, {HISTORY: pd.DataFrame(history)})
-    for old in store.folder.glob("best-*.weights.h5"):
-        if old != kept:
-            old.unlink()
 
 
 class _Epochs:
