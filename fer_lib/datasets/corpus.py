@@ -79,11 +79,8 @@ def load_ckplus(
     place = _place("ckplus", data, data_dir, partial(_drawn, "ckplus", count, write), missing_ok=missing_ok)
     if place is None:
         return _absent("ckplus", fer2013.CLASS_NAMES)
-    return ckplus.load(
-        place.path,
-        peak_frames=settings.peak_frames,
-        contempt=settings.contempt,
-        skip_bad=data.skip_bad,
+    return place.remarked(
+        ckplus.load(place.path, peak_frames=settings.peak_frames, contempt=settings.contempt, skip_bad=data.skip_bad)
     )
 
 
@@ -98,7 +95,7 @@ def load_genki4k(settings: CkPlusSettings, data: DataSettings, data_dir: str = "
     place = _place("genki4k", data, data_dir, partial(_drawn, "genki4k", count, write), missing_ok=True)
     if place is None:
         return _absent("genki4k", genki4k.CLASS_NAMES)
-    return genki4k.load(place.path, skip_bad=data.skip_bad)
+    return place.remarked(genki4k.load(place.path, skip_bad=data.skip_bad))
 
 
 def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = False) -> FaceDataset | PhotoSet:
@@ -109,7 +106,9 @@ def load_olivetti(data: DataSettings, data_dir: str = "", *, missing_ok: bool = 
     """
     write = partial(writers.write_olivetti, people=40, seed=400)
     place = _place("olivetti", data, data_dir, partial(_drawn, "olivetti", 40, write), missing_ok=missing_ok)
-    return _absent("olivetti", ()) if place is None else olivetti.load(place.path)
+    if place is None:
+        return _absent("olivetti", ())
+    return place.remarked(olivetti.load(place.path, skip_bad=data.skip_bad))
 
 
 def load_imagenet(settings: PretrainingSettings, data: DataSettings, data_dir: str = "") -> ImageFolders:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fer_lib.errors import FerError
+from fer_lib.errors import FerError, one_line
 from fer_lib.utils.files import atomic_path
 from fer_lib.utils.progress import bar
 
@@ -64,6 +64,14 @@ def _refusal(url: str, to: Path, **how: Any) -> str:
     return refusal
 
 
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """Read the next block; raise ConnectionError whichever of its many errors a broken connection gives."""
+    try:
+        return answer.read(_BLOCK)
+    except OSError as error:
+        raise ConnectionError(one_line(error)) from error
+
+
 def _stream(url: str, to: Path, *, limit: int, by_hand: str) -> None:
     """Write the answer of ``url``; raise FerError if it is too long, ConnectionError if it breaks off."""
     request = urllib.request.Request(url, headers={"User-Agent": "fer-lib"})
@@ -71,7 +79,7 @@ def _stream(url: str, to: Path, *, limit: int, by_hand: str) -> None:
         stated = answer.headers.get("Content-Length", "")
         total = int(stated) if stated.isdigit() else None
         with bar(Path(url).name, total, unit="B") as advance:
-            while block := answer.read(_BLOCK):
+            while block := _read(answer):
                 advance(len(block))
                 if file.tell() + len(block) > limit:
                     most = f"{limit / 2**20:,.0f} MiB"

@@ -196,7 +196,7 @@ def _download(to: Path, corpus: str) -> Path:
         copied = Path(partial) / corpus
         shutil.copytree(downloaded, copied, ignore=shutil.ignore_patterns(".*", "__MACOSX"))
         if target.exists():
-            target.rmdir()  # only an empty folder can be here: find_corpus sees any other
+            target.rename(Path(partial) / "hidden")  # it has hidden files at most: find_corpus sees any other
         copied.rename(target)
     return target
 

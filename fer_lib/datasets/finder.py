@@ -119,9 +119,13 @@ class DataFolder:
         for entry in self._entries:
             if entry == chosen or name not in MODULES or (_named_after(entry) not in (None, name)):
                 continue
-            if entry not in named and (entry.is_dir() or archive_kind(entry) == "tar"):
+            try:
+                tar = entry.is_file() and archive_kind(entry) == "tar"
+            except FerError:  # a file that cannot be opened is no reason to stop where another one is chosen
                 continue
-            if (entry.is_file() and archive_kind(entry) == "tar") or _holds(entry, name):
+            if entry not in named and (entry.is_dir() or tar):
+                continue
+            if tar or _holds(entry, name):
                 yield entry.name
 
     @cached_property

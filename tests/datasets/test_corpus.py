@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -121,3 +122,16 @@ def test_a_missing_corpus_is_empty_or_an_error(tmp_path):
     for name in ("fer2013", "ckplus", "olivetti"):
         with pytest.raises(FerError, match=f"'{name}' is not in"):
             LOADS[name](str(tmp_path))
+
+
+def test_what_is_accepted_and_what_is_found_besides_holds_for_every_corpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    writers.write_olivetti(tmp_path / "olivetti", people=2, seed=1)
+    shutil.copytree(tmp_path / "olivetti", tmp_path / "olivetti-copy")
+    faces = LOADS["olivetti"](str(tmp_path))
+    assert "olivetti-copy" in " ".join(faces.notes["remarks"])
+    seen = []
+    load = corpus.olivetti.load
+    monkeypatch.setattr(corpus.olivetti, "load", lambda path, **options: seen.append(options) or load(path, **options))
+    corpus.load_olivetti(DataSettings(source="folder", skip_bad=True), str(tmp_path))
+    assert seen == [{"skip_bad": True}]

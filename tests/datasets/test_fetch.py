@@ -2,9 +2,11 @@
 
 import contextlib
 import hashlib
+import http.client
 import http.server
 import io
 import json
+import ssl
 import tarfile
 import threading
 import urllib.error
@@ -95,6 +97,14 @@ def test_what_is_there_is_not_downloaded_again(tmp_path, release, kaggle):
     again = fetch("fer2013", tmp_path / "data")
     assert (again.downloaded, again.verified) == (False, True)
     assert len(asked) == 1
+
+
+def test_a_folder_of_hidden_files_is_replaced(tmp_path, release, kaggle):
+    kaggle(release)
+    (tmp_path / "data" / "fer2013" / ".fer-cache").mkdir(parents=True)
+    fetch("fer2013", tmp_path / "data")
+    assert files_of(tmp_path / "data" / "fer2013") == files_of(release)
+    assert [entry.name for entry in (tmp_path / "data").iterdir()] == ["fer2013"]
 
 
 def test_a_csv_that_is_there_is_left_alone(tmp_path, release, kaggle):
@@ -317,6 +327,20 @@ def test_a_download_that_breaks_off_is_tried_again(tmp_path, server):
     )
     assert fetch("genki4k", tmp_path / "data").path.read_bytes() == whole
     assert len(server.asked) == 5
+
+
+def test_a_broken_encryption_is_tried_again_and_named(tmp_path, server, monkeypatch):
+    server.answers["/genki4k.tar"] = (200, genki_archive(), None)
+    read = http.client.HTTPResponse.read
+
+    def broken(answer, *args):
+        raise ssl.SSLError(1, "record layer failure")
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", broken)
+    assert "record layer failure" in genki_message(tmp_path)
+    assert len(server.asked) == 3
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read)
+    assert fetch("genki4k", tmp_path / "data").path.read_bytes() == genki_archive()
 
 
 def test_no_network_says_what_to_do_by_hand(tmp_path, monkeypatch):

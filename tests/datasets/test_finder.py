@@ -237,6 +237,20 @@ def test_ckplus_in_train_and_test_is_not_fer2013(tmp_path, releases):
     assert finder.find(data, "ckplus").entries == ("faces.zip",)
 
 
+def test_a_file_that_cannot_be_opened_is_no_other_copy(tmp_path, releases, monkeypatch):
+    shutil.copy(releases / "csv" / "fer2013.csv", tmp_path)
+    (tmp_path / "private.bin").write_bytes(b"secret")
+    kind = finder.archive_kind
+
+    def refused(path):
+        if path.name == "private.bin":
+            raise FerError("private.bin cannot be read (Permission denied).")
+        return kind(path)
+
+    monkeypatch.setattr(finder, "archive_kind", refused)
+    assert finder.find(tmp_path, "fer2013").others == ()
+
+
 def test_a_broken_archive_next_to_a_corpus_does_not_hide_it(tmp_path, releases, capsys):
     writers.write_genki4k(tmp_path / "g", n=8, seed=1)
     pack(tmp_path / "data.zip", tmp_path / "g")
