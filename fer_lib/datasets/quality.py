@@ -135,6 +135,16 @@ def drop_leaks(dataset: FaceDataset) -> FaceDataset:
     return _without(dataset, training[_equal(dataset, training, tested)], "leaks_dropped")
 
 
+def also_in_training(dataset: FaceDataset, split: str) -> np.ndarray:
+    """Mark the faces of a split, bool (N,), whose very picture is also a ``Training`` face.
+
+    Raises:
+        FerError: the dataset lacks ``Training`` or the split.
+    """
+    training, tested = _training_and_tested(dataset, [split])
+    return _equal(dataset, tested, training)
+
+
 def near_duplicates(dataset: FaceDataset, test_splits: Sequence[str] = TEST_SPLITS) -> pd.DataFrame:
     """List the pairs of a test face and a ``Training`` face that show nearly the same picture.
 

@@ -91,7 +91,7 @@ def divided(faces: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
             "since one of them chooses the network and the other scores it."
         )
     public, private = faces.part("PublicTest"), faces.part("PrivateTest")
-    return public.take(np.flatnonzero(~_learnt(faces, public))), private
+    return public.take(np.flatnonzero(~quality.also_in_training(faces, "PublicTest"))), private
 
 
 def export(
@@ -163,7 +163,7 @@ def export(
 def scores(probabilities: np.ndarray, faces: FaceDataset) -> pd.DataFrame:
     """Score probabilities of PrivateTest's faces: all, those whose picture is not in training, nor nearly the same."""
     private = faces.part("PrivateTest")
-    seen = _learnt(faces, private)
+    seen = quality.also_in_training(faces, "PrivateTest")
     positions = np.flatnonzero(faces.meta["split"] == "PrivateTest")
     near = seen | np.isin(positions, quality.near_duplicates(faces, ["PrivateTest"])["face"])
     tables = [
@@ -182,12 +182,6 @@ def _with_views_of(network: keras.Model, settings: OwnNetworkSettings, size: int
     copy = own_network.build(other, classes=network.output_shape[1])
     copy.set_weights(network.get_weights())
     return copy
-
-
-def _learnt(faces: FaceDataset, some: FaceDataset) -> np.ndarray:
-    """Find the faces, bool (N,), whose picture is also in the training part."""
-    learnt = {face.tobytes() for face in faces.part("Training").images}
-    return np.array([face.tobytes() in learnt for face in some.images])
 
 
 def _smiles(model: compact.Compact, photos: FaceDataset | None) -> pd.DataFrame:
