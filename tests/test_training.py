@@ -131,6 +131,17 @@ def test_a_damaged_checkpoint_starts_anew_and_says_so(undisturbed, tmp_path, cap
     pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
 
 
+def test_a_checkpoint_with_a_flipped_bit_starts_anew(undisturbed, tmp_path, caplog):
+    run(change(TINY, epochs=1), checkpoints=tmp_path)
+    path = tmp_path / "epoch-001.keras"
+    data = bytearray(path.read_bytes())
+    data[data.index(b'"class_name"')] ^= 1  # in the description, which the file keeps uncompressed, with a checksum
+    path.write_bytes(data)
+    _, history = run(checkpoints=tmp_path)
+    assert "starts again" in caplog.text
+    pd.testing.assert_frame_equal(numbers(history), numbers(undisturbed[1]), check_exact=True)
+
+
 def test_fewer_epochs_than_the_checkpoint_holds_are_trained_anew(undisturbed, tmp_path):
     run(checkpoints=tmp_path)
     _, history = run(change(TINY, epochs=1), checkpoints=tmp_path)

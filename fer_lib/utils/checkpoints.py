@@ -78,7 +78,7 @@ class Checkpoints:
                 model = keras.saving.load_model(file, safe_mode=True)
             else:
                 load_weights(model, file)
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # Keras, zipfile and h5py each raise their own for a damaged file
             self._warn(error)
             return None
         log.info("resumed after %s %d", self.state.partition("-")[0], rows)

@@ -81,9 +81,13 @@ def _without_type_checking(tree: ast.AST) -> Iterator[ast.AST]:
 
 @functools.cache
 def _meaning(path: Path) -> str:
-    """Write a module's code from its syntax tree, which has no comments, without docstrings."""
+    """Write a module's code from its syntax tree, which has no comments, without docstrings, those of values too."""
     tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, _DOCUMENTED):
+            node.body = [each for each in node.body if not _is_text(each)] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -65,6 +65,7 @@ def package(tmp_path, monkeypatch):
         ("sub/net.py", '"""A network."""', '"""Another text."""'),
         ("sub/net.py", '"""List them."""', '"""List the layers."""'),
         ("sub/rates.py", "RATE = 0.5", "RATE  =  0.50  # a half"),
+        ("sub/rates.py", "RATE = 0.5", 'RATE = 0.5\n"""Steps a second."""'),
         ("typed.py", "TYPED = 1", "TYPED = 2"),  # imported for type checkers alone
         ("table.py", "WIDTH = 3", "WIDTH = 4"),  # imports the entry, and is not imported by it
     ],
