@@ -109,7 +109,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         elif done:
             say(*answers.table(done, model, path))
         sys.stdout.flush()
-        if arguments.csv:
+        if arguments.csv and done:  # an earlier table is not replaced by a heading alone
             answers.write_csv(done, model, arguments.csv)
         sys.stderr.write("".join(f"fer-lib: {sentence}\n" for sentence in answers.problems(done)))
     return USER_ERROR if any(one.failed for one in done) else MISSED if answers.unanswered(done) else 0

@@ -97,7 +97,7 @@ def check_request(to: str, source: str | Path, out: str | Path | None) -> Path:
                 f"The package {package} is not installed, and the export to {wanted.title} needs it; install it with "
                 f"`pip install {package}`, or export to another format."
             )
-    target = Path(out).expanduser() if out else Path(f"{Path(source).stem}{wanted.suffixes[0]}")
+    target = Path(out).expanduser() if out else Path(f"{source.resolve().stem}{wanted.suffixes[0]}")
     if target.suffix.lower() != wanted.suffixes[0]:
         raise FerError(
             f"Found --out {shown(target)}; a file of {wanted.title} ends in {wanted.suffixes[0]}: give it such a name."
@@ -129,7 +129,8 @@ def export(model: SavedModel, source: str | Path, to: str, target: Path) -> Expo
             f"{shown(source)} is a trunk with an SVM, and Keras exports only whole networks; give a .keras file of a "
             "network that gives a score for each class."
         )
-    source = Path(source, NETWORK_FILE) if Path(source).is_dir() else Path(source)
+    source = Path(source).expanduser()
+    source = source / NETWORK_FILE if source.is_dir() else source
     faces = _some_faces(model.image_size)
     expected = model.predict(faces)[list(model.class_names)].to_numpy()
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fer_lib import comparators
 from fer_lib.comparators.base import Comparator
 from fer_lib.comparators.recipe import Network
 from fer_lib.datasets.face_dataset import FaceDataset
@@ -57,10 +58,14 @@ def keeper(
             )
             if not alike:
                 log.warning("the model saved in %s answers otherwise than the trained one", folder.name)
-        elif comparator is None and not _renew(folder, row, provenance):
+        elif comparator is None and _is_network(row) and not _renew(folder, row, provenance):
             log.warning("no model of %s is kept: its answers are from an earlier run", row.name)
 
     return keep
+
+
+def _is_network(row: Row) -> bool:
+    return issubclass(comparators.class_of(row.comparator), Network)
 
 
 def _renew(folder: Path, row: Row, provenance: Mapping[str, Any]) -> bool:

@@ -102,12 +102,20 @@ def _corpus(path: Path) -> tuple[str, Place] | tuple[None, None]:
 
 
 def picture_folders(path: Path) -> dict[Path, list[Path]]:
-    """Find the subfolders that contain pictures, with these; none if the subfolders are parts of a corpus."""
+    """Find the subfolders that contain pictures, with these; none if the subfolders are parts of a corpus.
+
+    Raises:
+        FerError: a subfolder has its pictures one or more folders deeper.
+    """
     folders = sorted(entry for entry in path.iterdir() if visible(entry.name) and entry.is_dir())
     if any(folder.name.lower() in SPLIT_RANKS for folder in folders):
         return {}
     found = {folder: photo_files.find_photos([folder]) for folder in folders}
-    return {folder: photos for folder, photos in found.items() if photos != [folder]}
+    direct = {folder: photos for folder, photos in found.items() if photos != [folder]}
+    for folder in found.keys() - direct.keys() if direct else ():
+        if photo_files.find_photos([folder], recursive=True) != [folder]:
+            raise FerError(f"The pictures of {shown(folder)} are in subfolders; move them into the folder itself.")
+    return direct
 
 
 def _from_folders(path: Path, folders: dict[Path, list[Path]], known: Sequence[str], *, search: bool) -> Labelled:

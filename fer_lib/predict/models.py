@@ -285,10 +285,9 @@ def load(path: str | Path, *, classes: str | None = None, scaling: str | None = 
 
 def _load_folder(folder: Path) -> SavedModel:
     content = _content(folder)
-    if NETWORK_FILE in content["sha256"]:
-        parts = bundle.read_parts(folder, MODEL_FILE, content)
-        return _whole(parts[Path(NETWORK_FILE).stem], folder / NETWORK_FILE, _card(folder / MODEL_FILE))
     parts = bundle.read_parts(folder, MODEL_FILE, content)
+    if NETWORK_FILE in content["sha256"]:
+        return _whole(parts[Path(NETWORK_FILE).stem], folder / NETWORK_FILE, _card(folder / MODEL_FILE))
     classifier = content["classifier"]
     model = SavedModel(
         network=parts["trunk"],

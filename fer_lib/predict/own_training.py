@@ -158,7 +158,7 @@ def _earlier(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
         return None  # it stopped before its first epoch ended, perhaps for want of weights
     if unfinished.is_file():
         found, kind = bundle.read_json(unfinished), "an unfinished training"
-    elif card.is_file() and isinstance(content := bundle.read_json(card), dict) and "training" in content:
+    elif card.is_file() and "training" in (content := bundle.read_json(card)):
         found, kind = content["training"], "a model that was trained"
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FerError(f"{shown(folder)} contains something else than a training; name a new folder with --out.")

@@ -111,6 +111,7 @@ def read(path: Path) -> Photo:
         if advice := _unreadable(path, data):
             return refused(advice)
         picture = _decoded(data)
+        width, height = _upright_size(data)
     except FileNotFoundError:
         return refused("no such file; check the path")
     except OSError as error:
@@ -121,7 +122,6 @@ def read(path: Path) -> Photo:
         return refused(f"{fault.detail}; give another photo")
     except Exception as error:  # decoders of rare kinds raise anything; one photo must not stop the others
         return refused(f"the picture cannot be decoded ({first_line(error)}); save it as JPEG with another program")
-    width, height = _upright_size(data)
     # large photos were reduced by the same factor in both directions
     return Photo(path, picture, ratio=max(width, height) / max(picture.shape[:2]), size=(width, height))
 

@@ -219,7 +219,7 @@ def _is_of_training(card: Path) -> bool:
     except FerError:  # a file of that name in a folder of any kind
         return False
     finished = not card.with_name(REQUEST).exists()
-    return finished and isinstance(content, Mapping) and {"training", "held_out"} <= set(content)
+    return finished and {"training", "held_out"} <= set(content)
 
 
 def _described(path: Path, *, trained: bool = False) -> Kept:

@@ -324,6 +324,7 @@ def test_photos_are_searched_only_on_request(model, tmp_path, capsys, monkeypatc
         (lambda root: root.mkdir(), [], "no folder with pictures for each class"),
         (lambda root: write(root / "hapy", [0]), [], "hapy is no class of the model"),
         (lambda root: write(root / "hapy", [0]), [], "did you mean 'happy'?"),
+        (lambda root: (write(root / "sad", [0]), write(root / "happy" / "new", [0])), [], "happy are in subfolders"),
         (lambda root: album(root), ["--split", "PrivateTest"], "Found --split PrivateTest for"),
         (lambda root: write_csv(root / "a.csv", ["Training"]), ["--split", "Test"], "the splits here are Training"),
         (lambda root: write_csv(root / "a.csv", ["Training"]), ["--find-faces"], "Found --find-faces for FER-2013"),

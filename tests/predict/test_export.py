@@ -202,3 +202,12 @@ def test_wrong_options_import_no_network():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"keras", "tensorflow", "jax"} & set(done.stdout.split())
     assert "ends in .tflite" in done.stderr
+
+
+def test_a_model_in_the_current_or_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda _: True)
+    (tmp_path / "own_model").mkdir()
+    monkeypatch.chdir(tmp_path / "own_model")
+    assert export.check_request("onnx", ".", None).name == "own_model.onnx"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert export.check_request("onnx", "~/own_model", None).name == "own_model.onnx"

@@ -105,6 +105,7 @@ def test_a_model_that_is_gone_is_missed_aloud(run, learn, tmp_path, caplog):
     caplog.clear()
     compare(run, learn, tmp_path / "checkpoints")
     assert "no model of cnn_ad is kept: its answers are from an earlier run" in caplog.text
+    assert caplog.text.count("no model of") == 1  # others are never kept
 
 
 def test_the_default_is_the_best_network_for_unknown_people(run, learn, tmp_path):

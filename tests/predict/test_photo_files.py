@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -151,3 +153,13 @@ def test_the_size_is_that_of_the_upright_photo(tmp_path):
     assert photo.size == (3000, 4001)
     assert photo.picture.shape[0] == 2048
     assert photo.ratio == pytest.approx(4001 / 2048)
+
+
+def test_a_damaged_description_of_sixteen_bits_is_named(tmp_path):
+    data = encoded("PNG", (grey().astype(np.uint16) * 257))
+    body = b"eXIf" + b"garbage that is no TIFF"
+    end = data.index(b"IEND") - 4
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "a.png").write_bytes(data[:end] + chunk + data[end:])
+    photo = read(tmp_path / "a.png")
+    assert photo.picture is not None or photo.problem.startswith(f"{tmp_path / 'a.png'}: the picture cannot be decoded")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -594,6 +595,9 @@ def test_an_interrupted_run_shows_what_it_has(stub, capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert [one["file"] for one in json.loads(out)] == ["a.png"]
     assert "interrupted" in err
+    Path("old.csv").write_text("an earlier table")
+    assert main(["predict", "b.png", "--model", "m", "--csv", "old.csv"]) == cli.INTERRUPTED
+    assert Path("old.csv").read_text() == "an earlier table"  # not replaced by a heading alone
 
 
 def test_the_model_that_was_used_is_named_and_a_missing_one_told(stub, capsys, monkeypatch, tmp_path):
