@@ -112,7 +112,7 @@ def picture_folders(path: Path) -> dict[Path, list[Path]]:
         return {}
     found = {folder: photo_files.find_photos([folder]) for folder in folders}
     direct = {folder: photos for folder, photos in found.items() if photos != [folder]}
-    for folder in found.keys() - direct.keys() if direct else ():
+    for folder in [folder for folder in found if direct and folder not in direct]:
         if photo_files.find_photos([folder], recursive=True) != [folder]:
             raise FerError(f"The pictures of {shown(folder)} are in subfolders; move them into the folder itself.")
     return direct
