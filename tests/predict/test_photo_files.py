@@ -162,4 +162,5 @@ def test_a_damaged_description_of_sixteen_bits_is_named(tmp_path):
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     (tmp_path / "a.png").write_bytes(data[:end] + chunk + data[end:])
     photo = read(tmp_path / "a.png")
-    assert photo.picture is not None or photo.problem.startswith(f"{tmp_path / 'a.png'}: the picture cannot be decoded")
+    assert photo.picture is None
+    assert photo.problem.startswith(f"{tmp_path / 'a.png'}: the picture cannot be decoded (not a TIFF file")
