@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from fer_lib.figures.style import (
     INK,
@@ -35,7 +36,7 @@ LOSSES = (1.55, 1.9)  # nats; the printed ones are 1.68 to 1.78, the class prior
 NEAR = (0.8545, 0.8665)  # binary accuracies of these losses
 # where the words of a printed pair are, in points from its mark, and which of their sides is there
 PAIR_LABELS: dict[str, dict[str, tuple[tuple[float, float], Literal["left", "center", "right"]]]] = {
-    "binary": {"training": ((8, 2), "left"), "validation": ((-8, 2), "right"), "testing": ((0, -14), "center")},
+    "binary": {"training": ((6, 16), "left"), "validation": ((-8, 2), "right"), "testing": ((0, -14), "center")},
     "categorical": {
         "training": ((0, 13), "center"),
         "validation": ((-8, -12), "center"),
@@ -80,7 +81,8 @@ def over_epochs(
         for ax in (left, right):
             ax.hlines((UNSURE, LOWEST), 0, 1, transform=ax.get_yaxis_transform(), color=SOFT, linewidth=1, zorder=1)
         for level, color in levels.values():
-            left.axhline(level, color=color, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
+            if color != INK:
+                left.axhline(level, color=color, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
         left.set_title(model_name(model), loc="left", pad=8 if place else 40, weight="bold")  # room for the legend
     legend_across(grid[0, 0], columns=2, handles=_accuracy_handles())
     return figure
@@ -106,13 +108,19 @@ def over_loss(epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame
     note = (
         "Each mark is one epoch of one training of ResNet50 + MLP: filled in validation, hollow in training. Diamonds: "
         "the pairs as printed in Table 2. Stars: public copies of a similar notebook, with ImageNet's weights. The "
-        "line is 6/7, the binary accuracy of a model that is never more than 50 % sure. Left: the axis that tells the "
-        "printed values apart; right: the whole scale."
+        "line is 6/7, the binary accuracy of a model that is never more than 50 % sure."
     )
+    few = epochs["loss"].between(*LOSSES).mean() < 0.2  # trainings of a few epochs, far from the printed losses
+    if not few:
+        inside = epochs["loss"].between(*LOSSES)
+        near = inside & epochs["binary_accuracy"].between(*NEAR)
+        note += (
+            f" The left axis is {round(1 / (NEAR[1] - NEAR[0]))} times finer than the right one. Outside the panels: "
+            f"{(~near).sum()} marks left, {(~inside).sum()} right."
+        )
     title = "Hypothesis 1: which accuracy comes with the printed losses?"
     figure = new_figure(4.2, title, note=note, synthetic=synthetic)
     panels = figure.subplots(1, 2)
-    few = epochs["loss"].between(*LOSSES).mean() < 0.2  # trainings of a few epochs, far from the printed losses
     for ax, kind in zip(panels, ("binary", "categorical"), strict=True):
         _loss_panel(ax, epochs, logs, kind, printed)
         if not few:
@@ -130,15 +138,18 @@ def _loss_panel(ax: Axes, epochs: pd.DataFrame, logs: pd.DataFrame, kind: str, p
     """Draw the epochs, the logs and the printed pairs of one accuracy over the loss."""
     column = f"{kind}_accuracy"
     names = list(epochs["training"].unique())
-    for name, color, marker in zip(names, colors(names), markers(names), strict=True):
+    looks = list(zip(names, colors(names), markers(names), strict=True))
+    looks.sort(key=lambda look: look[0].startswith("seed"))  # the paper's own reading above its variants
+    for name, color, marker in looks:
         for part, fill in (("training", "none"), ("validation", color)):
             own = epochs[(epochs["training"] == name) & (epochs["part"] == part)]
             look: dict[str, Any] = {"s": 14, "facecolors": fill, "edgecolors": color, "linewidths": 0.7, "alpha": 0.8}
             ax.scatter(own["loss"], own[column], marker=marker, **look)
     ax.scatter(logs["loss"], logs[column], marker="*", s=70, color=INK, zorder=3)
-    ax.axhline(UNSURE, color=SOFT, linewidth=1, zorder=1, label="_level")
+    if kind == "binary":
+        ax.axhline(UNSURE, color=SOFT, linewidth=1, zorder=1, label="_level")
     ax.scatter(printed["loss"], printed["accuracy"], marker="D", s=42, facecolors="white", edgecolors=INK, zorder=4)
-    ax.set(xlabel="loss (nats)", ylabel="")
+    ax.set(xlabel="loss (nats)", ylabel="share of yes/no decisions" if kind == "binary" else "share of faces")
 
 
 def _name_pairs(
@@ -146,12 +157,13 @@ def _name_pairs(
     printed: pd.DataFrame,
     places: Mapping[str, tuple[tuple[float, float], Literal["left", "center", "right"]]],
 ) -> None:
-    """Write split and accuracy next to each printed pair."""
+    """Write split and accuracy next to each printed pair, over the marks but hiding few of them."""
+    halo = [withStroke(linewidth=2.5, foreground="white")]
     for row in printed.itertuples():
         place, side = places[row.split]
         ax.annotate(
             f"{row.split} {row.accuracy:.4f}", (row.loss, row.accuracy), xytext=place, textcoords="offset points",
-            ha=side, va="center", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3}, zorder=5,
+            ha=side, va="center", fontsize=8, path_effects=halo, zorder=5,
         )  # fmt: skip
 
 
@@ -195,8 +207,10 @@ def _printed_panel(ax: Axes, printed: Mapping[str, float], *, levels: Mapping[st
         edgecolors=INK, linewidths=1.3, zorder=3,
     )  # fmt: skip
     for split, place in places.items():
+        below = any(0.005 < level - printed[split] < 0.1 for level, _ in levels.values())  # a level runs just above
         ax.annotate(
-            f"{printed[split]:.4f}", (place, printed[split]), xytext=(0, 7), textcoords="offset points", ha="center",
+            f"{printed[split]:.4f}", (place, printed[split]), xytext=(0, -14 if below else 7),
+            textcoords="offset points", ha="center",
             fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )  # fmt: skip
     ax.update_datalim([(0, 0), (0, 1)])  # every panel has the whole scale
@@ -230,9 +244,9 @@ def _accuracy_note(shown: Mapping[str, pd.DataFrame]) -> str:
     seeds = {model_name(model): runs["seed"].nunique() for model, runs in shown.items()}
     said = f" Mean and range of the seeds: {', '.join(f'{name} {count}' for name, count in seeds.items())}."
     return (
-        "Diamonds: accuracies as printed. Dotted: a model that always answers the training shares (priors). 6/7: the "
-        "binary accuracy of any model that is never more than 50 % sure; 5/7: the lowest that a softmax over seven "
-        f"classes can have. {curve_note(one[one['seed'] == one['seed'].iloc[0]])}"
+        "Diamonds: accuracies as printed. Coloured and dotted: a model that always answers the training shares "
+        "(priors). 6/7: the binary accuracy of any model that is never more than 50 % sure; 5/7: the lowest that a "
+        f"softmax over seven classes can have. {curve_note(one[one['seed'] == one['seed'].iloc[0]])}"
         f"{said if max(seeds.values()) > 1 else ''}"
     )
 

@@ -192,9 +192,10 @@ class Chen2023:
 
     def hypothesis1_curve_figure(self) -> Figure:
         """Draw both accuracies over the loss: every epoch of ResNet50 + MLP's trainings, and the printed pairs."""
-        return hypothesis1.over_loss(
+        figure = hypothesis1.over_loss(
             self.epochs(), template.logs(), printed=self._printed_pairs(), synthetic=self.synthetic
         )
+        return with_source(figure, self.run.source("resnet50_mlp*"))
 
     def hypothesis1_table(self) -> Table:
         """Build the table of the three printed accuracies, those measured, and what would reach the printed ones."""
