@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from fer_lib import provenance
 from fer_lib.datasets import imagenet_folders
 from fer_lib.datasets.catalog import NAMES, SYNTHETIC_MARK
-from fer_lib.datasets.face_dataset import FaceDataset
+from fer_lib.datasets.face_dataset import FaceDataset, split_named
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.figures import drawn
@@ -264,7 +264,7 @@ class Run:
                 them, what this run itself has used.
         """
         if not names:
-            return in_words([{"seed": self.seed, **self.facts}])
+            return in_words([{"seed": self.seed, "data_settings": settings_dict(self.settings.data), **self.facts}])
         read = self.facts.get("made_from", {})
         return in_words([read[name] for name in read if any(fnmatchcase(name, each) for each in names)])
 
@@ -377,12 +377,14 @@ def in_words(made: Sequence[Mapping[str, Any]]) -> str:
     """Say in one sentence which faces, seeds and weights results come from, as a figure's last line.
 
     Args:
-        made: for each run its ``data``, ``seed`` and ``weights``, as in its provenance.
+        made: for each run its ``data``, ``data_settings``, ``settings``, ``seed`` and ``weights``, as in its
+            provenance.
     """
-    facts = {corpus: one for run in made for corpus, one in (run.get("data") or {}).items()}
+    facts = {
+        corpus: one | {"parts": _parts(one, run)} for run in made for corpus, one in (run.get("data") or {}).items()
+    }
     faces = [
-        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, "
-        + " + ".join(f"{count:,} {part}" for part, count in one.get("counts", {}).items())
+        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, {one['parts']}"
         for corpus, one in facts.items()
     ]
     seeds = sorted({run["seed"] for run in made if run.get("seed") is not None})
@@ -394,6 +396,17 @@ def in_words(made: Sequence[Mapping[str, Any]]) -> str:
     if weights:
         words.append(f"weights of the trunk: {', '.join(weights)}")
     return ". ".join(word[0].upper() + word[1:] for word in words) + "." if words else ""
+
+
+def _parts(corpus: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """List a corpus's parts with their sizes; of a network of chen2023 those that it learns and is tested on."""
+    counts, data = corpus.get("counts", {}), run.get("data_settings") or {}
+    tested = split_named(str(data.get("test_split")), counts)
+    learns = "test_scaling" in (run.get("settings") or {}) and "validation_fraction" in data
+    if learns and {"Training", tested} <= set(counts):
+        share = f"{100 * data['validation_fraction']:g} % of it for validation"
+        return f"{counts['Training']:,} Training ({share}) + {counts[tested]:,} {tested}"
+    return " + ".join(f"{count:,} {part}" for part, count in counts.items())
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

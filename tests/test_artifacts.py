@@ -440,6 +440,9 @@ def test_a_figure_names_its_faces_seed_and_weights(tmp_path):
         "Faces: FER-2013 (SYNTHETIC), 42 Training + 28 PrivateTest. Seed 3. "
         "Weights of the trunk: none: trained from scratch."
     )
+    run.uses(settings=run.settings.resnet50_mlp)
+    assert "42 Training (20 % of it for validation) + 28 PrivateTest. Seed 3." in run.source()
+    run.facts.pop("settings")
     counts = pd.DataFrame({"happy": [42, 28], "total": [42, 28]}, index=["Training", "PrivateTest"])
     assert run.save_figure(class_counts(counts), "counts").source == run.source() == wanted
 

@@ -197,7 +197,7 @@ def with_source(figure: Figure, words: str) -> Figure:
         place = (added - 0.02 - 1.45 * 8 / 72 * line) / (height + added)
         figure.text(0.1 / width, place, words_of_it, fontsize=8, color=SOFT, va="top")
     figure.source = words
-    figure.description += f". {words}"
+    figure.description = f"{figure.description.rstrip('.')}. {words}"
     return figure
 
 
