@@ -115,8 +115,8 @@ def over_loss(epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame
         inside = epochs["loss"].between(*LOSSES)
         near = inside & epochs["binary_accuracy"].between(*NEAR)
         note += (
-            f" The left axis is {round(1 / (NEAR[1] - NEAR[0]))} times finer than the right one. Outside the panels: "
-            f"{(~near).sum()} marks left, {(~inside).sum()} right."
+            f" The left axis is {round(1 / (NEAR[1] - NEAR[0]))} times finer than the right one. {(~near).sum()} marks "
+            f"are outside the left panel, {(~inside).sum()} outside the right one."
         )
     title = "Hypothesis 1: which accuracy comes with the printed losses?"
     figure = new_figure(4.2, title, note=note, synthetic=synthetic)
