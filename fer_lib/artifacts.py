@@ -19,13 +19,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from fer_lib import provenance
-from fer_lib.datasets import imagenet_folders
-from fer_lib.datasets.catalog import NAMES, SYNTHETIC_MARK
-from fer_lib.datasets.face_dataset import FaceDataset, split_named
+from fer_lib.datasets.catalog import SYNTHETIC_MARK
+from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.figures import drawn
-from fer_lib.figures.style import figure_png, with_source
+from fer_lib.figures.source import sourced
+from fer_lib.figures.style import figure_png
 from fer_lib.models.weights_file import as_expected
 from fer_lib.settings import (
     PRETRAIN,
@@ -149,13 +149,7 @@ class Run:
         ``settings`` is one experiment's dataclass, or several by name.
         """
         if faces is not None:
-            self.facts.setdefault("data", {})[faces.corpus] = {
-                "fingerprint": faces.fingerprint,
-                "counts": faces.counts()["total"].to_dict(),
-                "synthetic": faces.synthetic,
-                "notes": faces.notes,
-                **({"crops": crops_of(faces)} if isinstance(faces, FaceDataset) else {}),
-            }
+            self.facts.setdefault("data", {})[faces.corpus] = _described(faces)
         if settings is not None:
             self.facts["settings"] = settings_dict(settings)
             self.facts["settings_hash"] = settings_hash(self.facts["settings"])
@@ -241,7 +235,7 @@ class Run:
         contains digests of the drawn data (:mod:`fer_lib.figures.drawn`). ``shows`` are the faces that the figure
         shows, if any; the provenance then says whether they are generated.
         """
-        with_source(figure, self.source())
+        self.sourced(figure, shows=shows)
         with atomic_path(self.figures / f"{name}.png") as partial:
             text = {"Provenance": self.provenance_file, **drawn.digests(figure)}
             partial.write_bytes(figure_png(figure, dpi=FIGURE_DPI, text=text))
@@ -256,17 +250,24 @@ class Run:
         self._write_provenance()
         return figure
 
-    def source(self, *names: str) -> str:
-        """Say in one sentence which faces, seeds and weights this run's results come from.
+    def sourced(self, figure: Figure, *names: str, shows: FaceDataset | None = None) -> Figure:
+        """Write below a figure which faces, seeds and weights it comes from, if it does not say so yet; return it.
 
         Args:
+            figure: the figure; its ``corpora`` and ``seeds`` are named, if it has any.
             *names: patterns of the names of results that the report has read, such as ``"resnet50_mlp_seed*"``; without
-                them, what this run itself has used.
+                them, what this run itself has used is named.
+            shows: the faces that the figure shows, if any; they are named in place of those that the run has used.
         """
-        if not names:
-            return in_words([{"seed": self.seed, "data_settings": settings_dict(self.settings.data), **self.facts}])
-        read = self.facts.get("made_from", {})
-        return in_words([read[name] for name in read if any(fnmatchcase(name, each) for each in names)])
+        if names:
+            read = self.facts.get("made_from", {})
+            made = [read[name] for name in read if any(fnmatchcase(name, each) for each in names)]
+        else:
+            data_settings = settings_dict(self.settings.data)
+            made = [{"seed": self.seed, "variant": self.variant, "data_settings": data_settings, **self.facts}]
+        if shows is not None:
+            made = [run | {"data": {shows.corpus: _described(shows)}} for run in made]
+        return sourced(figure, made)
 
     def load_values(self, pattern: str) -> dict[str, dict[str, Any]]:
         """Read the metrics that match, such as ``"resnet50_mlp_seed*"``, and their provenance, sorted by name."""
@@ -275,7 +276,8 @@ class Run:
 
     def reads(self, name: str, made: Mapping[str, Any]) -> None:
         """Record that this run's results are made from ``metrics/<name>.json``; ``made`` is that file's provenance."""
-        facts = {key: made.get(key) for key in ("seed", "data", "data_settings", "settings", "weights", "code")}
+        known = ("seed", "data", "data_settings", "settings", "weights", "engine", "code")
+        facts = {key: made.get(key) for key in known}
         digest = {"sha256": file_sha256(self.results / "metrics" / f"{name}.json")}
         self.facts.setdefault("made_from", {})[name] = digest | facts
 
@@ -373,42 +375,6 @@ def start(
     return Run(notebook, name, settings, seed, root / "results" / name, root / "figures" / name, variant)
 
 
-def in_words(made: Sequence[Mapping[str, Any]]) -> str:
-    """Say in one sentence which faces, seeds and weights results come from, as a figure's last line.
-
-    Args:
-        made: for each run its ``data``, ``data_settings``, ``settings``, ``seed`` and ``weights``, as in its
-            provenance.
-    """
-    facts = {
-        corpus: one | {"parts": _parts(one, run)} for run in made for corpus, one in (run.get("data") or {}).items()
-    }
-    faces = [
-        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, {one['parts']}"
-        for corpus, one in facts.items()
-    ]
-    seeds = sorted({run["seed"] for run in made if run.get("seed") is not None})
-    shown = "Images" if set(facts) <= {imagenet_folders.CORPUS, imagenet_folders.FOLDERS} else "Faces"
-    words = [f"{shown}: {'; '.join(faces)}"] if faces else []
-    if seeds:
-        words.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
-    weights = sorted({run["weights"]["origin"] for run in made if run.get("weights")})
-    if weights:
-        words.append(f"weights of the trunk: {', '.join(weights)}")
-    return ". ".join(word[0].upper() + word[1:] for word in words) + "." if words else ""
-
-
-def _parts(corpus: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """List a corpus's parts with their sizes; of a network of chen2023 those that it learns and is tested on."""
-    counts, data = corpus.get("counts", {}), run.get("data_settings") or {}
-    tested = split_named(str(data.get("test_split")), counts)
-    learns = "test_scaling" in (run.get("settings") or {}) and "validation_fraction" in data
-    if learns and {"Training", tested} <= set(counts):
-        share = f"{100 * data['validation_fraction']:g} % of it for validation"
-        return f"{counts['Training']:,} Training ({share}) + {counts[tested]:,} {tested}"
-    return " + ".join(f"{count:,} {part}" for part, count in counts.items())
-
-
 def plain(values: dict[str, Any]) -> dict[str, Any]:
     """Convert every frame among the values to a list of rows; a confusion matrix keeps its index as a column."""
     rows = {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
@@ -419,6 +385,17 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Convert a frame's rows to dictionaries that JSON can store; a missing number becomes None."""
     return json.loads(frame.to_json(orient="records", double_precision=15))
+
+
+def _described(faces: Corpus) -> dict[str, Any]:
+    """List the facts about a corpus that the provenance records."""
+    return {
+        "fingerprint": faces.fingerprint,
+        "counts": faces.counts()["total"].to_dict(),
+        "synthetic": faces.synthetic,
+        "notes": faces.notes,
+        **({"crops": crops_of(faces)} if isinstance(faces, FaceDataset) else {}),
+    }
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics as evaluation
 from fer_lib.experiments import public_cnns
+from fer_lib.figures import source as source_line, style
 from fer_lib.figures.faces import class_counts
 from fer_lib.models import pretrained, weights_file
 from fer_lib.report import chen2023 as report
@@ -434,17 +435,44 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
 
 def test_a_figure_names_its_faces_seed_and_weights(tmp_path):
     run = artifacts.start("03_resnet50_mlp", seed=3, output_dir=str(tmp_path))
-    assert run.source() == "Seed 3."
+
+    def source(figure=None, **options):
+        return run.sourced(figure or style.new_figure(1, "F"), **options).source
+
+    assert source() == "Seed 3."
     run.uses(faces=some_faces(), weights={"origin": "none: trained from scratch"})
     wanted = (
         "Faces: FER-2013 (SYNTHETIC), 42 Training + 28 PrivateTest. Seed 3. "
         "Weights of the trunk: none: trained from scratch."
     )
     run.uses(settings=run.settings.resnet50_mlp)
-    assert "42 Training (20 % of it for validation) + 28 PrivateTest. Seed 3." in run.source()
+    assert "42 Training (20 % of it for validation) + 28 PrivateTest. Seed 3." in source()
+    run.facts["settings"] = {"resnet50_svm": {"fine_tune_on": "fer2013"}}
+    assert source().endswith("none: trained from scratch (fine-tuned on FER-2013).")
+    run.facts["settings"] = {"resnet50_svm": {"fine_tune_on": "nothing"}}
+    assert source() == wanted
     run.facts.pop("settings")
     counts = pd.DataFrame({"happy": [42, 28], "total": [42, 28]}, index=["Training", "PrivateTest"])
-    assert run.save_figure(class_counts(counts), "counts").source == run.source() == wanted
+    assert run.save_figure(class_counts(counts), "counts").source == source() == wanted
+    run.variant = "from_scratch"
+    assert "Seed 3. Variant from_scratch. Weights" in source()
+
+
+def test_a_figure_names_the_corpora_and_seeds_that_it_shows(tmp_path):
+    run = artifacts.start("06_lenet_study", seed=0, output_dir=str(tmp_path))
+    for corpus in ("ckplus", "olivetti", "fer2013"):
+        run.uses(faces=dataclasses.replace(some_faces(), corpus=corpus))
+    figure = style.new_figure(1, "F")
+    figure.corpora, figure.seeds = ("ckplus", "olivetti"), (0, 1, 2)
+    faces = "CK+ (SYNTHETIC), 42 Training + 28 PrivateTest; Olivetti faces (SYNTHETIC), 42 Training + 28 PrivateTest"
+    assert run.sourced(figure).source == f"Faces: {faces}. Seeds 0, 1, 2."
+
+
+def test_a_figure_of_generated_faces_names_these_and_not_the_runs(tmp_path):
+    run = artifacts.start("01_data_exploration", seed=0, output_dir=str(tmp_path))
+    run.uses(faces=dataclasses.replace(some_faces(), corpus="ckplus", synthetic=False))
+    saved = run.save_figure(style.new_figure(1, "F"), "f", shows=some_faces())
+    assert saved.source == "Faces: FER-2013 (SYNTHETIC), 42 Training + 28 PrivateTest. Seed 0."
 
 
 def test_a_reports_figure_names_the_seeds_of_the_results_it_shows():
@@ -455,12 +483,19 @@ def test_a_reports_figure_names_the_seeds_of_the_results_it_shows():
         for model, weights in {"resnet50_mlp": {"origin": "file a.h5"}, "baseline_cnn": None}.items()
         for seed in (1, 10)
     }
-    assert run.source("baseline_cnn_seed*") == "Faces: FER-2013, 28,709 Training. Seeds 1, 10."
+
+    def source(*names):
+        return run.sourced(style.new_figure(1, "F"), *names).source
+
+    assert source("baseline_cnn_seed*") == "Faces: FER-2013, 28,709 Training. Seeds 1, 10."
+    for name, backend in (("resnet50_mlp_seed1", "jax"), ("resnet50_mlp_seed10", "tensorflow")):
+        run.facts["made_from"][name]["engine"] = {"backend": backend}
+    assert "Seeds 1, 10. Trained on 2 backends: jax, tensorflow. Weights" in source("resnet50_mlp*")
     made = {"seed": 0, "data": {"tiny-imagenet": {"counts": {"training": 9}}}}
-    assert artifacts.in_words([made]) == "Images: tiny-imagenet, 9 training. Seed 0."
+    assert source_line.in_words([made]) == "Images: tiny-imagenet, 9 training. Seed 0."
     whole = "Faces: FER-2013, 28,709 Training. Seed 1. Weights of the trunk: file a.h5."
-    assert run.source("resnet50_mlp_seed1") == whole
-    assert run.source("nothing*") == ""
+    assert source("resnet50_mlp_seed1") == whole
+    assert source("nothing*") == ""
 
 
 # --- whole files or nothing -------------------------------------------------------------------------------------------

@@ -47,10 +47,12 @@ def costs(panels: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, syn
     numbers = {name: str(number) for number, name in enumerate(names, start=1)}
     note = (
         "Bars: 95 % intervals (CK+: over subjects; FER-2013: Wilson's). Dotted: class priors. Costs were "
-        "measured where this was run, among whatever else ran there: less than a factor of two means little."
+        "measured where this was run, among whatever else ran there: less than a factor of two means little. "
+        "*: in the style of the system that the paper names."
     )
     lines = (len(names) + 2) // 3
     figure = new_figure(2.9 * len(panels) + 0.17 * (lines + 1) + 0.1, TITLE, note=note, synthetic=synthetic)
+    figure.corpora = ("ckplus", "fer2013")
     grid = figure.subplots(len(panels), len(COSTS), squeeze=False, sharex="col", sharey="row")
     for row, (said, frame) in zip(grid, panels.items(), strict=True):
         for ax, (cost, label) in zip(row, COSTS.items(), strict=True):

@@ -29,6 +29,7 @@ from fer_lib.figures.style import (
     model_name,
     new_figure,
     not_yet,
+    seeds_of,
     styled,
 )
 from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, percent, setting_name
@@ -66,6 +67,7 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
         "cent. Training + test together: of the divisions with frames at random."
     )
     figure = new_figure(len(protocols) * (0.64 * len(names) + 0.4) + 0.9, title, note=note, synthetic=synthetic)
+    figure.corpora = ("ckplus",)
     panels = figure.subplots(len(protocols), 1, sharex=True, squeeze=False)[:, 0]
     priors = together[(together["classifier"] == "class_priors") & (together["separation"] == "frames")]
     chances = priors.set_index("protocol")["testing"].to_dict()
@@ -76,7 +78,6 @@ def hypothesis2(together: pd.DataFrame, *, synthetic: bool = False) -> Figure:
             ax.axvline(chances[protocol], zorder=1.5, label="_level", **CHANCE)
         ax.set(xlim=(0, 1.02), xlabel="", ylabel="")
         ax.set_title(PROTOCOLS.get(protocol, protocol), loc="left", weight="bold", pad=6)
-    panels[0].set_title(panels[0].get_title(loc="left"), loc="left", weight="bold", pad=38)
     panels[-1].set_xlabel("accuracy (share of faces)")
     lines = {f"{percent(printed)} % as printed": Line2D([], [], **PRINTED)}
     lines |= {"chance: the most frequent class": Line2D([], [], **CHANCE)} if chances else {}
@@ -107,6 +108,7 @@ def hypothesis3(results: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     )
     title = "Hypothesis 3: liu2023's printed errors (section 3.2) among those measured"
     figure = new_figure((0.31 * len(lines) + 0.42) * count + 0.6, title, note=note, synthetic=synthetic)
+    figure.corpora, figure.seeds = tuple(results["corpus"].unique()), seeds_of(results)
     grid = figure.subplots(count, 2, sharex=True, sharey=True, squeeze=False)
     for column, group in enumerate((tables, sizes)):
         for ax, (row, printed) in zip(grid[:, column], group, strict=False):
@@ -138,10 +140,11 @@ def hypothesis4(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) 
     heights = [len(rows) for rows in shown.values()]
     title = "Hypothesis 4: what to quote instead of the printed accuracies"
     figure = new_figure(0.42 * sum(heights) + 0.55 * len(shown) + 0.5, title, note=note, synthetic=synthetic)
+    figure.corpora = ("fer2013", "ckplus")
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for ax, (paper, rows) in zip(panels, shown.items(), strict=True):
         _quotes_panel(ax, rows)
-        ax.set_title(paper, loc="left", weight="bold", pad=24 if ax is panels[0] else 6)
+        ax.set_title(paper, loc="left", weight="bold", pad=6)
     panels[-1].set_xlabel("accuracy (%)")
     measured = Line2D([], [], linestyle="none", marker="o", color=PALETTE[0])
     printed = Line2D([], [], linestyle="none", marker="D", markerfacecolor="white", markeredgecolor=INK)
@@ -189,10 +192,9 @@ def _parts_panel(ax: Axes, points: pd.DataFrame) -> None:
     kinds = len(points["kind"].cat.categories)
     places = points["classifier"].cat.codes + 0.2 * (points["kind"].cat.codes - (kinds - 1) / 2)  # dodged as marks
     for row, place in zip(points.itertuples(), places, strict=True):
-        color = colors(points["kind"].cat.categories)[points["kind"].cat.categories.get_loc(row.kind)]
         ax.annotate(
             percent(row.accuracy), (1.015, place), xycoords=("axes fraction", "data"), va="center",
-            fontsize=8, color=color, annotation_clip=False,
+            fontsize=8, annotation_clip=False,
         )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def over_epochs(
         for level, color in levels.values():
             if color != INK:
                 left.axhline(level, color=color, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
-        left.set_title(model_name(model), loc="left", pad=8 if place else 40, weight="bold")  # room for the legend
+        left.set_title(model_name(model), loc="left", pad=8, weight="bold")
     legend_across(grid[0, 0], columns=2, handles=_accuracy_handles())
     return figure
 
@@ -126,7 +126,7 @@ def over_loss(epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame
         if not few:
             ax.set_xlim(LOSSES)
             _name_pairs(ax, printed, PAIR_LABELS[kind])
-        ax.set_title(f"{kind} accuracy", loc="left", weight="bold", pad=8 + 13 * -(-(len(names) + 2) // 4))
+        ax.set_title(f"{kind} accuracy", loc="left", weight="bold", pad=8)
     if not few:
         panels[0].set_ylim(NEAR)
     panels[1].set_ylim(0, 1)

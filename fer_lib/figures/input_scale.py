@@ -43,7 +43,7 @@ def input_scale(found: pd.DataFrame, layers: pd.DataFrame, *, synthetic: bool = 
     panels = [figure.add_subplot(grid[0, place]) for place in range(len(MEASURES))]
     for ax, (column, label) in zip(panels, MEASURES.items(), strict=True):
         _scale_panel(ax, found, column, names)
-        ax.set_title(label, loc="left", pad=24)
+        ax.set_title(label, loc="left", pad=8)
     _layers_panel(figure.add_subplot(grid[1, :]), layers, names)
     legend_across(panels[0], columns=4, handles=_handles(names))
     return figure

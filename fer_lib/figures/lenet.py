@@ -23,6 +23,7 @@ from fer_lib.figures.style import (
     colors,
     legend_across,
     new_figure,
+    seeds_of,
     styled,
 )
 from fer_lib.settings import LeNetSettings
@@ -31,6 +32,13 @@ from fer_lib.tables.hypotheses import SWEEPS
 
 PART_COLORS = {"validation": PALETTE[0], "test": PALETTE[1]}
 NETWORK_COLORS = {"plain": PALETTE[1], "residual": PALETTE[0]}
+NETWORK_WIDTHS = {"plain": 1.0, "residual": 2.4}  # points
+NETWORK_LOOK: dict[str, Any] = {
+    "hue": "network",
+    "palette": NETWORK_COLORS,
+    "size": "network",
+    "sizes": NETWORK_WIDTHS,
+}
 ORDER_MARKERS = ("o", "^")
 PRINTED: dict[str, Any] = {
     "marker": "D",
@@ -41,7 +49,7 @@ PRINTED: dict[str, Any] = {
     "zorder": 3,
 }
 SMOOTHED = 15  # steps
-APART = 1.4  # points of error between lines that would hide one another
+WIDEST = 4.5  # points of the first of several lines, which would otherwise hide one another
 DASHES = ("", (4, 1.5), (1, 1), (6, 1.5, 1, 1.5), (2, 1), (8, 2), (3, 1, 1, 1, 1, 1))
 
 
@@ -61,13 +69,14 @@ def lenet_against_printed(results: pd.DataFrame, *, synthetic: bool = False) -> 
     )
     title = "liu2023, Tables 4 and 5 and section 3.2.2: errors printed and measured"
     figure = new_figure(2.2 * len(SWEEPS) + 0.5, title, note=note, synthetic=synthetic)
+    figure.corpora, figure.seeds = tuple(corpora), seeds_of(results)
     grid = figure.subplots(len(SWEEPS), len(corpora), sharey=True, squeeze=False)
     for row, sweep in zip(grid, SWEEPS, strict=True):
         for ax, corpus in zip(row, corpora, strict=True):
             part = results[(results["corpus"] == corpus) & (results["sweep"] == sweep)]
             _study_panel(ax, part, sweep=sweep, orders=orders)
     for ax, corpus in zip(grid[0], corpora, strict=True):
-        ax.set_title(CORPUS_NAMES.get(corpus, corpus), loc="left", pad=44, weight="bold")
+        ax.set_title(CORPUS_NAMES.get(corpus, corpus), loc="left", weight="bold")
     for ax in grid[:, 0]:
         ax.set_ylabel("error (%)")
     legend_across(grid[0, 0], columns=1 + len(orders), handles=_study_handles(orders))
@@ -86,30 +95,30 @@ def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = No
     """
     columns = list(histories[["corpus", "order"]].drop_duplicates().itertuples(index=False, name=None))
     note = (
-        "Median and range of the seeds; a training that has stopped counts on with its last error. Lines are moved "
-        f"apart by {APART:g} points each, in the legend's order, so that equal errors do not hide one another."
+        "Median and range of the seeds; a training that has stopped counts on with its last error. The wider of two "
+        "lines is the lower one, so that equal errors do not hide one another."
     )
     title = "liu2023, section 3.2: validation error over epochs"
     figure = new_figure(1.9 * len(SWEEPS) + 0.9, title, note=note, synthetic=synthetic)
+    figure.corpora, figure.seeds = tuple(histories["corpus"].unique()), seeds_of(histories)
     heights = [1.6 if sweep == "batch_size" else 1.0 for sweep in SWEEPS]
     grid = figure.subplots(
         len(SWEEPS), len(columns), sharex=True, sharey=True, squeeze=False, height_ratios=heights
     )  # fmt: skip
     for row, (sweep, words) in zip(grid, SWEEPS.items(), strict=True):
         part = _sweep_rows(histories, settings or LeNetSettings(), sweep=sweep)
-        part = _carried_on(part.assign(key=[setting_name(value) for value in part[sweep]]))
+        part = part.assign(key=[setting_name(value) for value in part[sweep]])
+        part = _carried_on(part, epochs=int(histories["epoch"].max()))
         keys = _in_order(part["key"])
-        middle = (len(keys) - 1) / 2
-        aside = part["key"].map({key: APART * (middle - place) for place, key in enumerate(keys)})
-        part = part.assign(validation_error=part["validation_error"] + aside)
+        widths = dict(zip(keys, np.linspace(WIDEST, 1.1, len(keys)), strict=True))
         for ax, (corpus, order) in zip(row, columns, strict=True):
             shown = part[(part["corpus"] == corpus) & (part["order"] == order)]
             sns.lineplot(
                 shown, x="epoch", y="validation_error", hue="key", hue_order=keys, palette=colors(keys),
-                style="key", style_order=keys, dashes=DASHES[: len(keys)],
-                estimator="median", errorbar=("pi", 100), linewidth=1.2, legend=ax is row[-1], ax=ax,
+                style="key", style_order=keys, dashes=DASHES[: len(keys)], size="key", size_order=keys, sizes=widths,
+                estimator="median", errorbar=("pi", 100), legend=ax is row[-1], ax=ax,
             )  # fmt: skip
-            ax.set(ylim=(-APART * 3, 100 + APART * 3), ylabel="", xlabel="epoch")
+            ax.set(ylim=(-4, 104), ylabel="", xlabel="epoch")
         row[0].set_ylabel("error (%)")
         row[-1].legend(title=words, loc="center left", bbox_to_anchor=(1.02, 0.5), borderaxespad=0.0)
     for ax, (corpus, order) in zip(grid[0], columns, strict=True):
@@ -129,26 +138,32 @@ def gradient_norms(gradients: pd.DataFrame, losses: pd.DataFrame, *, synthetic: 
     """
     kinds = list(gradients[["layers", "batch_norm"]].drop_duplicates().itertuples(index=False, name=None))
     kinds.sort(key=lambda kind: (not kind[1], kind[0]))
-    note = "Solid: at the first step, dashed: at the last. Layer 1 is nearest the face. A norm of zero is not drawn."
+    note = (
+        "Wide: residual, narrow: plain. Solid: at the first step, dashed: at the last. Layer 1 is nearest the face. A "
+        "norm of zero is not drawn."
+    )
     note += f" Loss: median of {SMOOTHED} steps; a single step's loss reaches {losses['loss'].max():.3g} nats."
     smooth = losses.groupby(["network", "layers", "batch_norm"])["loss"].transform(_smoothed)
     losses, top_loss = losses.assign(loss=smooth), 1.1 * smooth.quantile(0.99)
     title = "liu2023, section 2.2.1: gradients of plain and residual networks of equal depth"
     figure = new_figure(5.0, title, note=note, synthetic=synthetic)
+    figure.corpora = ("fer2013",)
     top, bottom = figure.subplots(2, len(kinds), sharey="row", squeeze=False)
     for place, (layers, batch_norm) in enumerate(kinds):
         norms, falls = (
             frame[(frame["layers"] == layers) & (frame["batch_norm"] == batch_norm)] for frame in (gradients, losses)
         )
         _norms_panel(top[place], norms)
-        look = {"hue": "network", "palette": NETWORK_COLORS, "legend": False}
+        look = {**NETWORK_LOOK, "legend": False}
         sns.lineplot(falls, x="step", y="loss", errorbar=("pi", 100), ax=bottom[place], **look)
         bottom[place].set(xlabel="step", ylabel="", ylim=(0.97 * smooth.min(), min(top_loss, 1.03 * smooth.max())))
         words = "batch norm" if batch_norm else "no batch norm"
-        top[place].set_title(f"{layers} layers,\n{words}", loc="left", pad=24, weight="bold", fontsize=9)
+        top[place].set_title(f"{layers} layers,\n{words}", loc="left", weight="bold", fontsize=9)
     top[0].set_ylabel("norm of the layer's gradient")
     bottom[0].set_ylabel("cross-entropy (nats)")
-    lines = {name: Line2D([], [], color=color) for name, color in NETWORK_COLORS.items()}
+    lines = {
+        name: Line2D([], [], color=color, linewidth=NETWORK_WIDTHS[name]) for name, color in NETWORK_COLORS.items()
+    }
     lines |= {"first step": Line2D([], [], color=SOFT), "last step": Line2D([], [], color=SOFT, dashes=(4, 1.5))}
     legend_across(top[0], columns=4, handles=lines)
     return figure
@@ -166,11 +181,12 @@ def _sweep_rows(frame: pd.DataFrame, settings: LeNetSettings, *, sweep: str) -> 
     return frame[np.all([same for name, same in at_base.items() if name != sweep], axis=0)]
 
 
-def _carried_on(histories: pd.DataFrame) -> pd.DataFrame:
-    """Make all trainings of a row equally long by repeating their last error; errors are in per cent."""
+def _carried_on(histories: pd.DataFrame, *, epochs: int) -> pd.DataFrame:
+    """Make all trainings as long as the longest by repeating their last error; errors are in per cent."""
     parts = []
     for (corpus, order, key), row in histories.groupby(["corpus", "order", "key"], sort=False):
-        wide = row.pivot_table(index="epoch", columns="seed", values="validation_error").ffill()
+        wide = row.pivot_table(index="epoch", columns="seed", values="validation_error")
+        wide = wide.reindex(pd.RangeIndex(wide.index.min(), epochs + 1, name="epoch")).ffill()
         parts.append((100 * wide).reset_index().melt("epoch", value_name="validation_error"))
         parts[-1] = parts[-1].assign(corpus=corpus, order=order, key=key)
     return pd.concat(parts, ignore_index=True)
@@ -256,7 +272,7 @@ def _norms_panel(ax: Axes, norms: pd.DataFrame) -> None:
     shown = norms[norms["step"].isin(ends) & (norms["gradient_norm"] > 0)]
     sns.lineplot(
         shown.assign(when=np.where(shown["step"] == ends[0], "first", "last")), x="layer", y="gradient_norm",
-        hue="network", palette=NETWORK_COLORS, style="when", style_order=["first", "last"], dashes=["", (4, 1.5)],
-        errorbar=("pi", 100), linewidth=1.3, legend=False, ax=ax,
+        style="when", style_order=["first", "last"], dashes=["", (4, 1.5)], errorbar=("pi", 100), legend=False, ax=ax,
+        **NETWORK_LOOK,
     )  # fmt: skip
     ax.set(yscale="log", xlabel="layer", ylabel="")

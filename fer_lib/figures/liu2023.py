@@ -5,6 +5,7 @@ With ``synthetic=True`` the title area says SYNTHETIC. The title has a figure nu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ from fer_lib.figures.style import (
 from fer_lib.tables.format import PROTOCOLS, SEPARATIONS, transferred_name
 from fer_lib.tables.liu2023 import NO_PHOTOS
 
+LINES = ("-", "--", "-.", (0, (1, 1)))
 SUBJECT_NOTE = "Bars: 95 % intervals over subjects (Student's t, jackknife)."
 
 
@@ -123,6 +125,7 @@ def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic:
     note = f"{SUBJECT_NOTE} Dotted: {' and '.join(f'{100 * level:.1f} % ({words})' for level, words in levels)}."
     title = "Accuracy by what is kept apart between training and test faces"
     figure = new_figure(0.42 * len(names) + 1.3, title, note=note, synthetic=synthetic)
+    figure.corpora = ("ckplus",)
     panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
     for ax, protocol in zip(panels, protocols, strict=True):
         draw_intervals(ax, long[long["protocol"] == protocol], "accuracy", rows="classifier", hue="separation")
@@ -131,7 +134,7 @@ def separations(scores: pd.DataFrame, *, chance: float | None = None, synthetic:
                 continue  # the folds' classes differ in size, so guessing has another level there: the class priors
             ax.axvline(level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5, label="_level")
         ax.set(xlim=(0, 1.02), xlabel="accuracy (share of test faces)", ylabel="")
-        ax.set_title(PROTOCOLS.get(protocol, protocol), loc="left", pad=24, weight="bold")
+        ax.set_title(PROTOCOLS.get(protocol, protocol), loc="left", weight="bold")
     legend_across(panels[0], columns=3)
     return figure
 
@@ -153,11 +156,12 @@ def roc_curves(curves: Mapping[str, pd.DataFrame], *, synthetic: bool = False) -
         names[key] = f"{transferred_name(key)} (area {area:.3f})"
     note = "On the diagonal a model knows no more than a coin."
     figure = new_figure(4.4 + 0.2 * len(names), title, note=note, width=5.5, synthetic=synthetic)
+    figure.corpora = ("genki4k",)
     ax = figure.subplots()
     ax.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
-    for (key, curve), color in zip(curves.items(), colors(names), strict=True):
+    for (key, curve), color, dashes in zip(curves.items(), colors(names), itertools.cycle(LINES)):
         rates = curve["false_positive_rate"], curve["true_positive_rate"]
-        ax.plot(*rates, color=color, label=names[key], drawstyle="steps-post")
+        ax.plot(*rates, color=color, linestyle=dashes, label=names[key], drawstyle="steps-post")
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set(xlabel="share of other photos taken for smiles", ylabel="share of smiles found")
     legend_above(ax, columns=1)
@@ -169,18 +173,20 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     """Draw accuracy and area under the ROC curve on GENKI-4K, over all photos and by groups such as pose.
 
     Args:
-        rows: ``evaluation.smiles.smile_rows``: ``model``, ``group``; ``accuracy`` and ``auc``, each with ``_low`` and
-            ``_high``.
+        rows: ``evaluation.smiles.smile_rows``: ``model``, ``group``, ``photos``; ``accuracy`` and ``auc``, each with
+            ``_low`` and ``_high``.
         synthetic: whether to mark the figure as made from generated photos.
     """
     title = "liu2023, section 2.1: smiles of GENKI-4K, all photos and by group"
     if not len(rows):
         return absent(title, NO_PHOTOS, synthetic=synthetic)
-    long = rows.assign(model=as_levels(rows["model"].map(transferred_name)), group=as_levels(rows["group"].astype(str)))
+    groups = rows["group"].astype(str) + rows["photos"].map("\n(photos: {:,})".format)
+    long = rows.assign(model=as_levels(rows["model"].map(transferred_name)), group=as_levels(groups))
     groups, names = (long[column].cat.categories for column in ("group", "model"))
     note = "Bars: 95 % intervals over photos (accuracy: Wilson, area: DeLong). Dotted: a coin's area."
     body = len(groups) * (0.28 + 0.12 * len(names)) + 1.2
     figure = new_figure(body, title, note=note, synthetic=synthetic)
+    figure.corpora = ("genki4k",)
     panels = figure.subplots(1, 2, sharey=True)
     words = {"accuracy": "accuracy (share of photos)", "auc": "area under the ROC curve"}
     for ax, (measure, label) in zip(panels, words.items(), strict=True):
@@ -188,7 +194,6 @@ def genki_by_pose(rows: pd.DataFrame, *, synthetic: bool = False) -> Figure:
         draw_intervals(ax, shown, measure, rows="group", hue="model")
         ax.set(xlabel=label, ylabel="")
     panels[1].axvline(0.5, color=SOFT, linewidth=1, linestyle=":")
-    panels[0].set_title(" ", pad=14 * -(-len(names) // 3) - 8)  # room for the legend
     legend_across(panels[0], columns=3)
     return figure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fer_lib.datasets import imagenet_folders
 from fer_lib.figures.style import GRID, SOFT, draw_curves, legend_above, new_figure, styled
 
 CUT = 1.2  # of the highest training loss: a validation loss above it would flatten all the rest
@@ -32,6 +33,7 @@ def curves(history: pd.DataFrame, *, classes: int, synthetic: bool = False) -> F
         note += f" Losses above {highest:.1f} nats, of passes with a high rate, are cut off."
     title = f"Pre-training on {classes} classes at {stages} pixels"
     figure = new_figure(3.3, title, note=note, synthetic=synthetic)
+    figure.corpora = (imagenet_folders.CORPUS, imagenet_folders.FOLDERS)
     labels = {"loss": "cross-entropy (nats)", "top1": "top-1 accuracy", "top5": "top-5 accuracy"}
     for ax, (metric, label) in zip(figure.subplots(1, 3), labels.items(), strict=True):
         draw_curves(ax, history, metric)

@@ -66,11 +66,16 @@ class PaperFigure(Figure):
 
     Attributes:
         description: the text above the axes, as alternative text for readers who cannot see the figure.
+        corpora: the corpora whose faces its values are of, in the line that :func:`with_source` adds; empty means all
+            that the run has used.
+        seeds: likewise, where one run trains from several seeds; empty means the run's own.
         needs_source: whether :func:`with_source` adds a line; False for diagrams and for figures without results.
         source: that line, once it is there.
     """
 
     description = ""
+    corpora: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
     needs_source = True
     source = ""
 
@@ -305,22 +310,29 @@ def legend_above(ax: Axes, *, columns: int) -> None:
 
 
 def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | None = None) -> None:
-    """Put one legend above a row of axes; it may extend over several of them, and their own legends are removed.
+    """Put one legend above all axes and their titles, in place of the axes' own legends.
 
     Args:
-        ax: the first axes of the row; the ``pad`` of its title should leave room for the legend.
+        ax: axes of the figure.
         columns: entries per line.
         handles: label -> handle; None means those of ``ax``.
     """
+    figure = ax.figure
+    assert isinstance(figure, Figure)
     known, labels = ax.get_legend_handles_labels()
     shown = handles or dict(zip(labels, known, strict=True))
-    for other in ax.figure.axes:
+    for other in figure.axes:
         if former := other.get_legend():
             former.remove()
-    legend = ax.legend(
-        shown.values(), shown.keys(), loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2
-    )
-    legend.set_in_layout(False)
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    left, bottom, width, height = engine.get()["rect"]
+    legend = figure.legend(
+        shown.values(), shown.keys(), loc="upper left", bbox_to_anchor=(left, bottom, width, height), ncols=columns,
+        borderaxespad=0.2,
+    )  # fmt: skip
+    own = legend.get_window_extent().height / figure.bbox.height
+    engine.set(rect=(left, bottom, width, height - own))
 
 
 def as_levels(names: pd.Series) -> pd.Categorical:
@@ -351,6 +363,11 @@ def as_runs(history: pd.DataFrame | Mapping | Sequence) -> pd.DataFrame:
         return history if "seed" in history else history.assign(seed=0)
     named = history.items() if isinstance(history, Mapping) else enumerate(history)
     return pd.concat([run.assign(seed=seed) for seed, run in named], ignore_index=True)
+
+
+def seeds_of(rows: pd.DataFrame) -> tuple[int, ...]:
+    """List the seeds in a frame's column ``seed``."""
+    return tuple(sorted(int(seed) for seed in rows["seed"].unique()))
 
 
 def curve_note(runs: pd.DataFrame) -> str:

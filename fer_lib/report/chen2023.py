@@ -15,7 +15,7 @@ from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures, hypothesis1
-from fer_lib.figures.style import not_yet, with_source
+from fer_lib.figures.style import not_yet
 from fer_lib.provenance import same_faces
 from fer_lib.published import template
 from fer_lib.report import audit as audit_report, chen2023_claims, chen2023_variants
@@ -195,7 +195,7 @@ class Chen2023:
         figure = hypothesis1.over_loss(
             self.epochs(), template.logs(), printed=self._printed_pairs(), synthetic=self.synthetic
         )
-        return with_source(figure, self.run.source("resnet50_mlp*"))
+        return self.run.sourced(figure, "resnet50_mlp*")
 
     def hypothesis1_table(self) -> Table:
         """Build the table of the three printed accuracies, those measured, and what would reach the printed ones."""
@@ -270,12 +270,12 @@ class Chen2023:
 
     def _sourced(self, figure: Figure, *models: str) -> Figure:
         """Add the line that names the faces, seeds and weights of the models' results."""
-        return with_source(figure, self.run.source(*(f"{model}_seed*" for model in models)))
+        return self.run.sourced(figure, *(f"{model}_seed*" for model in models))
 
     def _first_seeds(self, figure: Figure) -> Figure:
         """Add the line on the faces, seed and weights of each model's first seed."""
         firsts = [f"{model}_seed{min(frames)}" for model, frames in self.scores.items() if frames and model in TRAINED]
-        return with_source(figure, self.run.source(*firsts))
+        return self.run.sourced(figure, *firsts)
 
     def _means(self) -> dict[str, pd.DataFrame]:
         """Combine each model's scores over all seeds; leave out models without scores.
@@ -371,10 +371,11 @@ class Chen2023:
         return Table(frame, title, self.synthetic, notes)
 
 
-def quotes_figure(*audits: PaperAudit) -> Figure:
+def quotes_figure(run: Run, *audits: PaperAudit) -> Figure:
     """Draw the numbers to quote next to those that each paper prints (hypothesis 4: an honest reading of each)."""
     quotes = {each.record.paper: each.quotes_frame() for each in audits}
-    return hypotheses_figures.hypothesis4(quotes, synthetic=any(each.synthetic for each in audits))
+    figure = hypotheses_figures.hypothesis4(quotes, synthetic=any(each.synthetic for each in audits))
+    return run.sourced(figure, *(f"{model}_seed*" for model in (*TRAINED, "resnet50_svm")))
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Chen2023:

@@ -18,7 +18,7 @@ from fer_lib.figures import (
     hypotheses as hypotheses_figures,
     liu2023 as liu2023_figures,
 )
-from fer_lib.figures.style import not_yet, with_source
+from fer_lib.figures.style import not_yet
 from fer_lib.report.liu2023_claims import (
     OWN,
     claims,
@@ -115,7 +115,7 @@ class Liu2023:
         found = self._compared_values if self.compared else {}
         panels = {said: pd.DataFrame(rows) for said, rows in found.get("panels", {}).items()}
         figure = comparators_figures.costs(panels, found.get("systems", {}), synthetic=self._synthetic(self.compared))
-        return with_source(figure, self.run.source("comparators_seed*"))
+        return self.run.sourced(figure, "comparators_seed*")
 
     def ckplus_tables(self) -> list[Table]:
         """Build CK+'s tables: every classifier and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""
@@ -186,11 +186,11 @@ class Liu2023:
         if results is None or not self.lenet:
             return not_yet("Hypothesis 3, forty people or seven expressions", "notebook 06")
         figure = hypotheses_figures.hypothesis3(results, synthetic=self._synthetic(self.lenet))
-        return with_source(figure, self.run.source("lenet_study_seed*"))
+        return self.run.sourced(figure, "lenet_study_seed*")
 
     def _of_first(self, figure: Figure) -> Figure:
         """Add the line on the faces, seed and weights of notebook 04's lowest seed."""
-        return with_source(figure, self.run.source(f"resnet50_svm_seed{min(self.model)}"))
+        return self.run.sourced(figure, f"resnet50_svm_seed{min(self.model)}")
 
     def _frame(self, name: str) -> pd.DataFrame:
         """Read a frame of notebook 04's lowest seed; one seed is enough, as it makes several draws by itself."""

@@ -1,0 +1,78 @@
+"""The last line of a figure: which faces, seeds and weights it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from fer_lib.datasets import imagenet_folders
+from fer_lib.datasets.catalog import NAMES
+from fer_lib.datasets.face_dataset import split_named
+from fer_lib.figures.style import PaperFigure, with_source
+
+
+def sourced(figure: Figure, made: Sequence[Mapping[str, Any]]) -> Figure:
+    """Write below a figure what :func:`in_words` says of the runs, with the figure's own corpora and seeds."""
+    if not isinstance(figure, PaperFigure):
+        return figure
+    return with_source(figure, in_words(made, corpora=figure.corpora, seeds=figure.seeds))
+
+
+def in_words(made: Sequence[Mapping[str, Any]], *, corpora: Sequence[str] = (), seeds: Sequence[int] = ()) -> str:
+    """Say in one sentence which faces, seeds and weights results come from, as a figure's last line.
+
+    Args:
+        made: for each run its ``data``, ``data_settings``, ``settings``, ``seed``, ``variant``, ``weights`` and
+            ``engine``, as in its provenance.
+        corpora: the corpora to name; empty means all that the runs have used.
+        seeds: the seeds to name; empty means those of the runs.
+    """
+    facts = {
+        corpus: one | {"parts": _parts(one, run)}
+        for run in made
+        for corpus, one in (run.get("data") or {}).items()
+        if not corpora or corpus in corpora
+    }
+    faces = [
+        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, {one['parts']}"
+        for corpus, one in facts.items()
+    ]
+    seeds = sorted(set(seeds) or {run["seed"] for run in made if run.get("seed") is not None})
+    shown = "Images" if set(facts) <= {imagenet_folders.CORPUS, imagenet_folders.FOLDERS} else "Faces"
+    words = [f"{shown}: {'; '.join(faces)}"] if faces else []
+    if seeds:
+        words.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
+    words += [f"variant {run['variant']}" for run in made if run.get("variant")]
+    backends = sorted({run["engine"]["backend"] for run in made if run.get("engine")})
+    if len(backends) > 1:
+        words.append(f"trained on {len(backends)} backends: {', '.join(backends)}")
+    weights = sorted({_trunk(run) for run in made if run.get("weights")})
+    if weights:
+        words.append(f"weights of the trunk: {'; '.join(weights)}")
+    return ". ".join(word[0].upper() + word[1:] for word in words) + "." if words else ""
+
+
+def _trunk(run: Mapping[str, Any]) -> str:
+    """Name the origin of a run's trunk, and the corpus that it was fine-tuned on apart from the run's own task."""
+    tuned_on = next((one["fine_tune_on"] for one in _sections(run) if "fine_tune_on" in one), "nothing")
+    tuned = "" if tuned_on == "nothing" else f" (fine-tuned on {NAMES.get(tuned_on, tuned_on)})"
+    return f"{run['weights']['origin']}{tuned}"
+
+
+def _sections(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List a run's settings and those of each of its experiments."""
+    settings = run.get("settings") or {}
+    return [settings, *(one for one in settings.values() if isinstance(one, Mapping))]
+
+
+def _parts(corpus: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """List a corpus's parts with their sizes; of a network of chen2023 those that it learns and is tested on."""
+    counts, data = corpus.get("counts", {}), run.get("data_settings") or {}
+    tested = split_named(str(data.get("test_split")), counts)
+    learns = "test_scaling" in (run.get("settings") or {}) and "validation_fraction" in data
+    if learns and {"Training", tested} <= set(counts):
+        share = f"{100 * data['validation_fraction']:g} % of it for validation"
+        return f"{counts['Training']:,} Training ({share}) + {counts[tested]:,} {tested}"
+    return " + ".join(f"{count:,} {part}" for part, count in counts.items())
