@@ -67,21 +67,21 @@ class PretrainingSettings:
     stored_size: Annotated[int, Field(ge=32, le=1024)] = 64
     network: Literal["ResNet50", "VGG16"] = "ResNet50"
     stages: Annotated[tuple[PretrainingStage, ...], Field(min_length=1)] = (
-        PretrainingStage(image_size=32, epochs=24),
+        PretrainingStage(image_size=32, epochs=20),
         PretrainingStage(image_size=48, epochs=16),
     )
     batch_size: Positive = 256
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: PositiveFloat = 0.05
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: PositiveFloat = 0.001
     warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
     momentum: Fraction = 0.9
-    weight_decay: Fraction = 0.002
+    weight_decay: Fraction = 0.05
     label_smoothing: Fraction = 0.1
-    smallest_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
-    cutmix: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    largest_gradient: Annotated[float, Field(ge=0.0)] = 0.0
-    identity_start: bool = False
-    head_scale: Annotated[float, Field(ge=0.0)] = 0.0
+    smallest_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 0.2
+    cutmix: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    largest_gradient: Annotated[float, Field(ge=0.0)] = 5.0
+    identity_start: bool = True
+    head_scale: Annotated[float, Field(ge=0.0)] = 0.3
     scaling: Literal["trunk", "unit"] = "trunk"
     ema_momentum: Fraction = 0.0
     precision: Precision = "mixed_bfloat16"

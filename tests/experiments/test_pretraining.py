@@ -13,8 +13,15 @@ from fer_lib.settings import PretrainingSettings
 
 STAGES = ({"image_size": 32, "epochs": 2}, {"image_size": 40, "epochs": 1})
 # VGG16 is traced in a few seconds, ResNet50 in half a minute; the training code is the same
+PLAIN = {"optimizer": "sgd", "cutmix": 0.0, "largest_gradient": 0.0, "identity_start": False, "head_scale": 0.0}
 TINY = fer_settings.change(
-    PretrainingSettings(), network="VGG16", stages=STAGES, batch_size=8, learning_rate=0.001, precision="float32"
+    PretrainingSettings(),
+    network="VGG16",
+    stages=STAGES,
+    batch_size=8,
+    learning_rate=0.001,
+    precision="float32",
+    **PLAIN,
 )
 rng = np.random.default_rng(0)
 LABELS = np.arange(20) % 3
