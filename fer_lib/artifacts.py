@@ -24,7 +24,7 @@ from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.imagenet_folders import ImageFolders
 from fer_lib.errors import FerError
 from fer_lib.figures import drawn
-from fer_lib.figures.source import sourced
+from fer_lib.figures.source import add_source
 from fer_lib.figures.style import figure_png
 from fer_lib.models.weights_file import as_expected
 from fer_lib.settings import (
@@ -233,7 +233,7 @@ class Run:
 
         A last line in the figure names its faces, seeds and weights, and both files name their provenance; the PNG also
         contains digests of the drawn data (:mod:`fer_lib.figures.drawn`). ``shows`` are the faces that the figure
-        shows, if any; the provenance then says whether they are generated.
+        shows, if any: the line names them, and the provenance says whether they are generated.
         """
         self.sourced(figure, shows=shows)
         with atomic_path(self.figures / f"{name}.png") as partial:
@@ -267,7 +267,7 @@ class Run:
             made = [{"seed": self.seed, "variant": self.variant, "data_settings": data_settings, **self.facts}]
         if shows is not None:
             made = [run | {"data": {shows.corpus: _described(shows)}} for run in made]
-        return sourced(figure, made)
+        return add_source(figure, made)
 
     def load_values(self, pattern: str) -> dict[str, dict[str, Any]]:
         """Read the metrics that match, such as ``"resnet50_mlp_seed*"``, and their provenance, sorted by name."""

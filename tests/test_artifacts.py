@@ -449,8 +449,14 @@ def test_a_figure_names_its_faces_seed_and_weights(tmp_path):
     assert "42 Training (20 % of it for validation) + 28 PrivateTest. Seed 3." in source()
     run.facts["settings"] = {"resnet50_svm": {"fine_tune_on": "fer2013"}}
     assert source().endswith("none: trained from scratch (fine-tuned on FER-2013).")
-    run.facts["settings"] = {"resnet50_svm": {"fine_tune_on": "nothing"}}
-    assert source() == wanted
+    for own, said in (
+        ({"epochs": 10, "trainable_trunk": "last_four_layers"}, " (last layers fine-tuned on FER-2013)"),
+        ({"epochs": 0}, ""),
+        ({"trainable_trunk": "nothing"}, ""),
+        ({"fine_tune_on": "nothing"}, ""),
+    ):
+        run.facts["settings"] = {"resnet50_svm": {"fine_tune_on": "fer2013", **own}}
+        assert source() == wanted.removesuffix(".") + said + "."
     run.facts.pop("settings")
     counts = pd.DataFrame({"happy": [42, 28], "total": [42, 28]}, index=["Training", "PrivateTest"])
     assert run.save_figure(class_counts(counts), "counts").source == source() == wanted
@@ -459,13 +465,16 @@ def test_a_figure_names_its_faces_seed_and_weights(tmp_path):
 
 
 def test_a_figure_names_the_corpora_and_seeds_that_it_shows(tmp_path):
-    run = artifacts.start("06_lenet_study", seed=0, output_dir=str(tmp_path))
+    run = artifacts.start("06_lenet_study", seed=3, output_dir=str(tmp_path))
     for corpus in ("ckplus", "olivetti", "fer2013"):
         run.uses(faces=dataclasses.replace(some_faces(), corpus=corpus))
     figure = style.new_figure(1, "F")
     figure.corpora, figure.seeds = ("ckplus", "olivetti"), (0, 1, 2)
     faces = "CK+ (SYNTHETIC), 42 Training + 28 PrivateTest; Olivetti faces (SYNTHETIC), 42 Training + 28 PrivateTest"
-    assert run.sourced(figure).source == f"Faces: {faces}. Seeds 0, 1, 2."
+    assert run.sourced(figure).source == f"Faces: {faces}. Seed 3; trainings from seeds 0, 1, 2."
+    other = style.new_figure(1, "F")
+    other.corpora = ("genki4k",)  # not among the run's: all are named
+    assert run.sourced(other).source == f"Faces: {faces}; FER-2013 (SYNTHETIC), 42 Training + 28 PrivateTest. Seed 3."
 
 
 def test_a_figure_of_generated_faces_names_these_and_not_the_runs(tmp_path):

@@ -50,9 +50,9 @@ class PictureBatches(keras.utils.PyDataset):
     ) -> None:
         """Take uint8 images (N, H, W, 3), their labels and, for training, ``augment_with=(seed, epoch)``.
 
-        Training batches are shuffled, each image is cropped at random and flipped with even chances, and a share
-        ``settings.cutmix`` of them by :func:`cutmix`. Others are resized as a whole. The last training batch is left
-        out if it is not full.
+        Training batches are shuffled, each image is cropped at random and flipped with even chances, and with
+        the chance ``settings.cutmix`` it is changed by :func:`cutmix`. Others are resized as a whole. The last training
+        batch is left out if it is not full.
         """
         super().__init__(workers=cores(), use_multiprocessing=False, max_queue_size=8)
         self.images = images

@@ -140,7 +140,6 @@ def hypothesis4(quotes: Mapping[str, pd.DataFrame], *, synthetic: bool = False) 
     heights = [len(rows) for rows in shown.values()]
     title = "Hypothesis 4: what to quote instead of the printed accuracies"
     figure = new_figure(0.42 * sum(heights) + 0.55 * len(shown) + 0.5, title, note=note, synthetic=synthetic)
-    figure.corpora = ("fer2013", "ckplus")
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for ax, (paper, rows) in zip(panels, shown.items(), strict=True):
         _quotes_panel(ax, rows)

@@ -49,7 +49,7 @@ PRINTED: dict[str, Any] = {
     "zorder": 3,
 }
 SMOOTHED = 15  # steps
-WIDEST = 4.5  # points of the first of several lines, which would otherwise hide one another
+WIDEST, NARROWEST = 4.5, 1.1  # points of the first and the last of lines that could hide one another
 DASHES = ("", (4, 1.5), (1, 1), (6, 1.5, 1, 1.5), (2, 1), (8, 2), (3, 1, 1, 1, 1, 1))
 
 
@@ -59,7 +59,7 @@ def lenet_against_printed(results: pd.DataFrame, *, synthetic: bool = False) -> 
 
     Args:
         results: of ``lenet_study.run`` for one or several corpora: ``corpus``, ``sweep``, ``order``,
-            the configuration, ``best_validation_error`` and ``test_error`` (fractions), ``classes``.
+            the configuration, ``seed``, ``best_validation_error`` and ``test_error`` (fractions), ``classes``.
         synthetic: whether to mark the figure as made from generated faces.
     """
     corpora, orders = list(results["corpus"].unique()), list(results["order"].unique())
@@ -95,8 +95,8 @@ def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = No
     """
     columns = list(histories[["corpus", "order"]].drop_duplicates().itertuples(index=False, name=None))
     note = (
-        "Median and range of the seeds; a training that has stopped counts on with its last error. The wider of two "
-        "lines is the lower one, so that equal errors do not hide one another."
+        "Median and range over the seeds; a training that has stopped keeps its last error. Earlier lines of a legend "
+        "are wider and lie under later ones, so that equal errors stay visible."
     )
     title = "liu2023, section 3.2: validation error over epochs"
     figure = new_figure(1.9 * len(SWEEPS) + 0.9, title, note=note, synthetic=synthetic)
@@ -110,7 +110,7 @@ def lenet_curves(histories: pd.DataFrame, *, settings: LeNetSettings | None = No
         part = part.assign(key=[setting_name(value) for value in part[sweep]])
         part = _carried_on(part, epochs=int(histories["epoch"].max()))
         keys = _in_order(part["key"])
-        widths = dict(zip(keys, np.linspace(WIDEST, 1.1, len(keys)), strict=True))
+        widths = dict(zip(keys, np.linspace(WIDEST, NARROWEST, len(keys)), strict=True))
         for ax, (corpus, order) in zip(row, columns, strict=True):
             shown = part[(part["corpus"] == corpus) & (part["order"] == order)]
             sns.lineplot(

@@ -98,6 +98,7 @@ def fine_tuning_curves(history: pd.DataFrame | Mapping | Sequence, *, synthetic:
         return absent(title, "Nothing was fine-tuned: the trunk is as it was loaded.", synthetic=synthetic)
     runs = as_runs(history)
     figure = new_figure(3.3, title, note=curve_note(runs), synthetic=synthetic)
+    figure.corpora = ("fer2013",)
     panels = figure.subplots(1, 2)
     labels = {"loss": "cross-entropy (nats)", "categorical_accuracy": "categorical accuracy (share of faces)"}
     for ax, (metric, label) in zip(panels, labels.items(), strict=True):

@@ -26,8 +26,8 @@ def curves(history: pd.DataFrame, *, classes: int, synthetic: bool = False) -> F
     sizes = history["image_size"].drop_duplicates()
     stages = " then ".join(f"{size}" for size in sizes)
     note = (
-        "Training: running mean over the epoch, of random crops and with label smoothing; validation: whole images, "
-        "after the epoch. A vertical line: larger images from here on."
+        "Training: running mean over the epoch, of augmented images; validation: whole images, after the epoch. A "
+        "vertical line: larger images from here on."
     )
     if history["val_loss"].max() > highest:
         note += f" Losses above {highest:.1f} nats, of passes with a high rate, are cut off."

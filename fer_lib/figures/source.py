@@ -13,7 +13,7 @@ from fer_lib.datasets.face_dataset import split_named
 from fer_lib.figures.style import PaperFigure, with_source
 
 
-def sourced(figure: Figure, made: Sequence[Mapping[str, Any]]) -> Figure:
+def add_source(figure: Figure, made: Sequence[Mapping[str, Any]]) -> Figure:
     """Write below a figure what :func:`in_words` says of the runs, with the figure's own corpora and seeds."""
     if not isinstance(figure, PaperFigure):
         return figure
@@ -24,27 +24,23 @@ def in_words(made: Sequence[Mapping[str, Any]], *, corpora: Sequence[str] = (), 
     """Say in one sentence which faces, seeds and weights results come from, as a figure's last line.
 
     Args:
-        made: for each run its ``data``, ``data_settings``, ``settings``, ``seed``, ``variant``, ``weights`` and
-            ``engine``, as in its provenance.
-        corpora: the corpora to name; empty means all that the runs have used.
-        seeds: the seeds to name; empty means those of the runs.
+        made: for each run its ``data``, ``data_settings``, ``settings``, ``seed``, ``weights`` and ``engine``, as in
+            its provenance, and its ``variant``, if it is one.
+        corpora: the corpora to name; empty, or none that the runs have used, means all that they have used.
+        seeds: the seeds of single trainings, if one run has several.
     """
-    facts = {
-        corpus: one | {"parts": _parts(one, run)}
-        for run in made
-        for corpus, one in (run.get("data") or {}).items()
-        if not corpora or corpus in corpora
-    }
-    faces = [
-        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, {one['parts']}"
-        for corpus, one in facts.items()
-    ]
-    seeds = sorted(set(seeds) or {run["seed"] for run in made if run.get("seed") is not None})
-    shown = "Images" if set(facts) <= {imagenet_folders.CORPUS, imagenet_folders.FOLDERS} else "Faces"
+    used = [(corpus, one, run) for run in made for corpus, one in (run.get("data") or {}).items()]
+    named = [each for each in used if each[0] in corpora] or used
+    faces = dict.fromkeys(
+        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, {_parts(one, run)}"
+        for corpus, one, run in named
+    )
+    shown = "Images" if {each[0] for each in named} <= {imagenet_folders.CORPUS, imagenet_folders.FOLDERS} else "Faces"
     words = [f"{shown}: {'; '.join(faces)}"] if faces else []
-    if seeds:
-        words.append(f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
-    words += [f"variant {run['variant']}" for run in made if run.get("variant")]
+    if own := sorted({run["seed"] for run in made if run.get("seed") is not None}):
+        trained = f"; trainings from seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else ""
+        words.append(f"seed{'s' if len(own) > 1 else ''} {', '.join(map(str, own))}{trained}")
+    words += dict.fromkeys(f"variant {run['variant']}" for run in made if run.get("variant"))
     backends = sorted({run["engine"]["backend"] for run in made if run.get("engine")})
     if len(backends) > 1:
         words.append(f"trained on {len(backends)} backends: {', '.join(backends)}")
@@ -55,10 +51,13 @@ def in_words(made: Sequence[Mapping[str, Any]], *, corpora: Sequence[str] = (), 
 
 
 def _trunk(run: Mapping[str, Any]) -> str:
-    """Name the origin of a run's trunk, and the corpus that it was fine-tuned on apart from the run's own task."""
-    tuned_on = next((one["fine_tune_on"] for one in _sections(run) if "fine_tune_on" in one), "nothing")
-    tuned = "" if tuned_on == "nothing" else f" (fine-tuned on {NAMES.get(tuned_on, tuned_on)})"
-    return f"{run['weights']['origin']}{tuned}"
+    """Name the origin of a run's trunk, and the corpus on which it was fine-tuned before the run's own task."""
+    asked = next((one for one in _sections(run) if "fine_tune_on" in one), {})
+    layers = asked.get("trainable_trunk", "all")
+    if "nothing" in (asked.get("fine_tune_on", "nothing"), layers) or not asked.get("epochs", 1):
+        return run["weights"]["origin"]
+    tuned = "fine-tuned" if layers == "all" else "last layers fine-tuned"
+    return f"{run['weights']['origin']} ({tuned} on {NAMES.get(asked['fine_tune_on'], asked['fine_tune_on'])})"
 
 
 def _sections(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -66,9 +66,9 @@ class PaperFigure(Figure):
 
     Attributes:
         description: the text above the axes, as alternative text for readers who cannot see the figure.
-        corpora: the corpora whose faces its values are of, in the line that :func:`with_source` adds; empty means all
-            that the run has used.
-        seeds: likewise, where one run trains from several seeds; empty means the run's own.
+        corpora: the corpora to name in the last line (:mod:`fer_lib.figures.source`); empty names all that the run has
+            used.
+        seeds: the seeds of single trainings to name there, if one run has several.
         needs_source: whether :func:`with_source` adds a line; False for diagrams and for figures without results.
         source: that line, once it is there.
     """
@@ -310,10 +310,10 @@ def legend_above(ax: Axes, *, columns: int) -> None:
 
 
 def legend_across(ax: Axes, *, columns: int, handles: Mapping[str, Artist] | None = None) -> None:
-    """Put one legend above all axes and their titles, in place of the axes' own legends.
+    """Put one legend above all axes and their titles, in place of the axes' own legends; axes shrink by its height.
 
     Args:
-        ax: axes of the figure.
+        ax: any axes of a figure with constrained layout.
         columns: entries per line.
         handles: label -> handle; None means those of ``ax``.
     """

@@ -43,8 +43,8 @@ def application(network: str, weights: str, *, image_size: int = 48) -> keras.Mo
         raise FerError(
             f"ImageNet's weights could not be downloaded ({first_line(error)}); connect to the network once, or give "
             "a weights file (weights=<file>), make a substitute from Tiny-ImageNet by notebook 00 (weights=pretrain: "
-            "some four hours on two CPU cores with AMX, under one on a GPU, both by estimates; it names 39 % of that "
-            "corpus's images rightly), or train without them (weights=none)."
+            "three to four hours on two CPU cores with AMX, under one on a GPU by an estimate; it names 42 % of that "
+            "corpus's validation images rightly), or train without them (weights=none)."
         ) from None
     if weights not in WEIGHTS_NAMES:
         load_trunk_weights(trunk, weights, network=network)

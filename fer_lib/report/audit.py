@@ -161,7 +161,8 @@ class PaperAudit:
     def quotes_frame(self) -> pd.DataFrame:
         """Build a frame of the values to quote: ``name``, ``printed``, ``value``, ``low``, … in per cent.
 
-        Results that were not run and values that are no shares are left out.
+        ``results`` lists the results that a value comes from. Results that were not run and values that are no shares
+        are left out.
         """
         rows = []
         for part in self.record.quoted:
@@ -171,8 +172,10 @@ class PaperAudit:
                 printed = np.nan
                 if isinstance(subject, Statement) and subject.unit in SCALES:
                     printed = 100 * float(subject.value) / SCALES[subject.unit]
-                rows.append({"name": self._named(part), "printed": printed, **found._asdict()})
-        return pd.DataFrame(rows, columns=["name", "printed", *_Estimate._fields])
+                pattern = _file_pattern(part, subject)
+                names = [name for name in self.results if re.fullmatch(pattern, name)]
+                rows.append({"name": self._named(part), "printed": printed, **found._asdict(), "results": names})
+        return pd.DataFrame(rows, columns=["name", "printed", *_Estimate._fields, "results"])
 
     def _named(self, part: Quoted) -> str:
         """Name a value to quote; ``{test part}`` in its name becomes the part of FER-2013 that was tested."""

@@ -15,7 +15,8 @@ from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures, hypothesis1
-from fer_lib.figures.style import not_yet
+from fer_lib.figures.source import in_words
+from fer_lib.figures.style import not_yet, with_source
 from fer_lib.provenance import same_faces
 from fer_lib.published import template
 from fer_lib.report import audit as audit_report, chen2023_claims, chen2023_variants
@@ -26,6 +27,7 @@ from fer_lib.tables.base import Table, over_seeds, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
+CORPORA = {"chen2023": ("fer2013",), "liu2023": ("ckplus", "fer2013")}  # of the values to quote that have a printed one
 OVER_BOTH = "95 % intervals of the mean over seeds and faces"
 REPEATS_NOTE = (
     "Seeds are repeats of one comparison, so that no p is adjusted. That the models differ with every seed is as sure "
@@ -371,11 +373,17 @@ class Chen2023:
         return Table(frame, title, self.synthetic, notes)
 
 
-def quotes_figure(run: Run, *audits: PaperAudit) -> Figure:
+def quotes_figure(*audits: PaperAudit) -> Figure:
     """Draw the numbers to quote next to those that each paper prints (hypothesis 4: an honest reading of each)."""
     quotes = {each.record.paper: each.quotes_frame() for each in audits}
     figure = hypotheses_figures.hypothesis4(quotes, synthetic=any(each.synthetic for each in audits))
-    return run.sourced(figure, *(f"{model}_seed*" for model in (*TRAINED, "resnet50_svm")))
+    words = []
+    for each in audits:
+        drawn = quotes[each.record.paper].dropna(subset=["printed"])
+        names = dict.fromkeys(name for row in drawn["results"] for name in row)
+        if said := in_words([each.results[name]["provenance"] for name in names], corpora=CORPORA[each.record.paper]):
+            words.append(f"For {each.record.paper}, {said[0].lower()}{said[1:]}")
+    return with_source(figure, " ".join(words))
 
 
 def gather(run: Run, seeds: Sequence[int] = ()) -> Chen2023:

@@ -115,7 +115,7 @@ class Liu2023:
         found = self._compared_values if self.compared else {}
         panels = {said: pd.DataFrame(rows) for said, rows in found.get("panels", {}).items()}
         figure = comparators_figures.costs(panels, found.get("systems", {}), synthetic=self._synthetic(self.compared))
-        return self.run.sourced(figure, "comparators_seed*")
+        return self.run.sourced(figure, f"comparators_seed{min(self.compared, default='*')}")
 
     def ckplus_tables(self) -> list[Table]:
         """Build CK+'s tables: every classifier and separation, the leaks, SVM minus SoftMax, and hypothesis 2."""

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from fer_lib.artifacts import Run
 from fer_lib.figures import pretraining as figures
-from fer_lib.figures.source import sourced
+from fer_lib.figures.source import add_source
 from fer_lib.tables import pretraining as tables
 from fer_lib.tables.base import Table
 
@@ -20,7 +20,7 @@ def shown(run: Run) -> list[Figure | Table]:
         history = run.load_rows(name, folder="histories")
         if history is not None:
             curves = figures.curves(history, classes=values["classes"], synthetic=synthetic)
-            parts.append(sourced(curves, [content["provenance"]]))
+            parts.append(add_source(curves, [content["provenance"]]))
         parts.append(tables.accuracy(values["accuracy"], classes=values["classes"], synthetic=synthetic))
         probed = (pd.DataFrame(values[part]) for part in ("linear_probe", "gains"))
         parts.append(tables.linear_probe(*probed, synthetic=synthetic))

@@ -42,7 +42,7 @@ class PretrainingSettings:
         learning_rate: the highest of the optimizer. It rises from 0 in ``warmup_epochs`` and falls to 0 along a half
             cosine.
         warmup_epochs: passes in which the learning rate rises.
-        momentum: of the descent; of AdamW the first of its two, beside 0.99 for the squares.
+        momentum: of SGD; of AdamW it is β₁, and β₂ is 0.99.
         weight_decay: share of each kernel that a step takes off, times the learning rate; biases and batch norms are
             left out. With SGD and momentum 0.9 it acts like a tenth of its value as an L2 penalty.
         label_smoothing: share of the target that is spread over all classes.
@@ -54,8 +54,8 @@ class PretrainingSettings:
         identity_start: start the last batch norm of each residual block with a scale of 0, so that each block starts as
             the identity (Goyal et al. 2017). VGG-16 has no such blocks and starts the same either way.
         head_scale: the scale with which a batch norm between the pooled features and the classifier starts; 0 leaves it
-            out. Pooled features of a residual network are long and alike, so that each step of the classifier follows
-            which classes its batch happened to have more of.
+            out. Pooled features of a residual network have large norms and are nearly the same for all images, so that
+            each step of the classifier follows which classes its batch happened to have more of.
         scaling: scaling of the pixels that the weights will expect: ``"trunk"`` as Keras' ImageNet weights, or
             ``"unit"``.
         ema_momentum: momentum of a moving average of the weights, which replaces them at the end; 0 keeps none.
