@@ -37,6 +37,7 @@ COLUMNS = [
 DRAWS = 10_000
 OWN_COLUMNS = ["place", "setting", "printed_validation", "printed_test", "printed_epoch", "arithmetic", "within"]
 OWN_COLUMNS += ["validation", "test", "best_epoch", "as_printed", "exchanged"]
+OWN_COLUMNS += ["last_epoch", "last_validation", "last_test", "last_as_printed"]
 
 
 def printed_errors() -> pd.DataFrame:
@@ -85,23 +86,32 @@ def against_printed(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def own_against_printed(results: pd.DataFrame) -> pd.DataFrame:
+def own_against_printed(results: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
     """Compare the tutorial program's own results with what Tables 4 and 5 and section 3.2.2 print.
 
     Args:
         results: of :func:`fer_lib.experiments.lenet_tutorial.run`.
+        histories: of the same call.
 
     Returns:
         One row for each printed row, arithmetic and number of epochs: ``place``, ``setting``; ``printed_validation``,
         ``printed_test`` (per cent; missing in section 3.2.2) and ``printed_epoch`` (missing but in Table 5);
         ``arithmetic``, ``within``, ``validation``, ``test``, ``best_epoch``; ``as_printed``: whether all that is
-        printed is equal; ``exchanged``: whether both errors of Table 4 are equal if its headings are exchanged.
+        printed is equal; ``exchanged``: whether both errors of Table 4 are equal if its headings are exchanged;
+        ``last_epoch``: the last epoch that the training has within that number, ``last_validation`` and ``last_test``
+        there, and ``last_as_printed``: whether both errors of Table 4 are equal there. Table 5 prints the epoch of its
+        errors, so that they are of the best one.
     """
     found = []
+    trained = ["arithmetic", "learning_rate", "batch_size", "n_kerns"]
+    runs = dict(iter(histories.groupby(trained)))
     for place, sweep, setting, said, epoch in _printed_rows():
         own = results[results["sweep"] == sweep]
         for row in own[own[sweep].map(_setting) == setting].to_dict("records"):
             pair = [row["validation"], row["test"]]
+            history = runs[tuple(row[name] for name in trained)]
+            last = history[history["epoch"] <= row["within"]].iloc[-1]
+            ends = [last["validation"], last["test"]]
             told = [part for part, value in said.items() if not math.isnan(value)]
             same = np.allclose([row[part] for part in told], [said[part] for part in told], rtol=0, atol=1e-6)
             found.append(
@@ -114,6 +124,9 @@ def own_against_printed(results: pd.DataFrame) -> pd.DataFrame:
                     "as_printed": same and (math.isnan(epoch) or epoch == row["best_epoch"]),
                     "exchanged": sweep == "learning_rate"
                     and np.allclose(pair[::-1], [*said.values()], rtol=0, atol=1e-6),
+                    **dict(zip(("last_epoch", "last_validation", "last_test"), [last["epoch"], *ends], strict=True)),
+                    "last_as_printed": sweep == "learning_rate"
+                    and np.allclose(ends, [*said.values()], rtol=0, atol=1e-6),
                 }
             )
     return pd.DataFrame(found, columns=OWN_COLUMNS)
@@ -214,6 +227,28 @@ def printed_batch(results: pd.DataFrame) -> str:
             f"{TITLES.get(corpus, corpus)}, {order}, with the printed batches of {size} in place of "
             f"{_setting(used[corpus])}, learning rate {rate}: {', '.join(spans)}."
         )
+    return " ".join(sentences)
+
+
+def printed_epochs(results: pd.DataFrame) -> str:
+    """Describe where Table 5's epochs lie among the trainings' best ones; empty without trainings."""
+    table, head = TABLES["n_kerns"]
+    printed = published.printed_table(PAPER, table).set_index(head)["epoch"].astype(int)
+    sentences = []
+    for (corpus, order), own in results[results["sweep"] == "n_kerns"].groupby(["corpus", "order"], sort=False):
+        epochs = own.groupby(own["n_kerns"].map(_setting))["best_epoch"]
+        found = {setting: epochs.get_group(setting) for setting in printed.index if setting in epochs.groups}
+        parts = [
+            f"{printed[setting]} (theirs {_span(each)}; {int((each <= printed[setting]).sum())} at or below it, "
+            f"{int((each >= printed[setting]).sum())} at or above it)"
+            for setting, each in found.items()
+        ]
+        if parts:
+            runs = max(len(each) for each in found.values())
+            name = f"{TITLES.get(corpus, corpus)}, {order}"
+            sentences.append(
+                f"{table}'s epochs, and the best epochs of {runs} trainings on {name}: {', '.join(parts)}."
+            )
     return " ".join(sentences)
 
 

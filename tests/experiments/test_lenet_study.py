@@ -744,6 +744,15 @@ def test_the_printed_batch_size_is_said_where_another_was_used():
     assert lenet_hypothesis.printed_batch(pd.concat(own)) == ""
 
 
+def test_the_printed_epochs_are_placed_among_those_of_the_trainings():
+    swept = trainings([(2, 4), (1, 4)], sweep="n_kerns").assign(best_epoch=[27, 36])
+    assert lenet_hypothesis.printed_epochs(swept) == (
+        "Table 5's epochs, and the best epochs of 2 trainings on Olivetti faces, unshuffled: "
+        "36 (theirs 27 to 36; 2 at or below it, 1 at or above it)."
+    )
+    assert lenet_hypothesis.printed_epochs(trainings([(2, 4)])) == ""
+
+
 def test_the_tables_say_all_this():
     rows = placed(trainings([(2, 4), (1, 4)]), trainings([(35, 35)], corpus="ckplus"))
     table = hypotheses_tables.hypothesis3(rows, lenet_hypothesis.tally(rows), synthetic=True, notes=["", "More."])

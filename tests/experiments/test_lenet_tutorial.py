@@ -124,14 +124,26 @@ def made_up(**errors: tuple[float, float, float]) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def ending(results: pd.DataFrame, validation: float = 20, test: float = 20) -> pd.DataFrame:
+    """Histories of 60 epochs that are these errors at epoch 50 and others elsewhere."""
+    trained = results[["arithmetic", "learning_rate", "batch_size", "n_kerns"]].drop_duplicates()
+    epochs = pd.DataFrame({"epoch": range(1, 61), "validation": 30.0, "test": 30.0})
+    epochs.loc[49, ["validation", "test"]] = validation, test
+    return trained.merge(epochs, how="cross")
+
+
+def compared(results: pd.DataFrame, **ends: float) -> pd.DataFrame:
+    return lenet_hypothesis.own_against_printed(results, ending(results, **ends))
+
+
 def test_the_printed_rows_are_found_as_printed_or_exchanged():
     printed = published.printed_table("liu2023", "Table 4").set_index("Learning-rate").loc["0.01"]
     assert (printed["Validation error"], printed["Test error"]) == ("15", "5")
-    rows = lenet_hypothesis.own_against_printed(made_up(rate=(5, 15, 77), maps=(5, 5, 46)))
+    rows = compared(made_up(rate=(5, 15, 77), maps=(5, 5, 46)))
     assert rows["place"].unique().tolist() == ["Table 4, row 2", "Table 5, row 2"]
     assert rows["as_printed"].tolist() == [False, False, True, True]
     assert rows["exchanged"].tolist() == [True, True, False, False]
-    other = lenet_hypothesis.own_against_printed(made_up(rate=(15, 5, 77), maps=(5, 5, 45)))
+    other = compared(made_up(rate=(15, 5, 77), maps=(5, 5, 45)))
     assert other["as_printed"].tolist() == [True, True, False, False]
     assert not other["exchanged"].any()
     frame = tables.tutorial(rows).frame
@@ -141,12 +153,26 @@ def test_the_printed_rows_are_found_as_printed_or_exchanged():
     ]
     assert frame["printed"].tolist() == ["15 / 5 / –", "5 / 5 / 46"]
     assert frame["within 50 epochs"].tolist() == ["5 / 15 / 77", "5 / 5 / 46"]
+    assert frame["after 50 epochs"].tolist() == ["20 / 20 / 50"] * 2
     assert "Not run: it needs the Olivetti faces" in tables.tutorial(None).notes[0]
+
+
+def test_the_last_epoch_is_another_reading_of_table_4_alone():
+    rows = compared(made_up(rate=(5, 15, 17), maps=(2.5, 5, 36)), validation=15, test=5)
+    assert rows["last_epoch"].tolist() == [50, 60] * 2
+    assert rows["last_as_printed"].tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]  # after 200 epochs, epoch 60 has other errors
+    said = tables.tutorial(rows).frame["equal"]
+    assert said.iloc[0] == "with Table 4's headings exchanged, within 50 and 200; as printed, after 50"
 
 
 def test_the_batch_sizes_are_compared_by_their_validation_error_alone():
     swept = made_up(rate=(97.5, 90, 3), maps=(5, 5, 46)).assign(sweep="batch_size", batch_size=10)
-    rows = lenet_hypothesis.own_against_printed(swept)
+    rows = compared(swept)
     assert set(rows["place"]) == {"Section 3.2.2"}
     assert rows["printed_test"].isna().all()
     assert rows["as_printed"].tolist() == [True, True, False, False]
