@@ -67,11 +67,12 @@ def _sections(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _parts(corpus: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """List a corpus's parts with their sizes; of a network of chen2023 those that it learns and is tested on."""
+    """List a corpus's parts with their sizes; of FER-2013, those that a run with a model learns and is tested on."""
     counts, data = corpus.get("counts", {}), run.get("data_settings") or {}
     tested = split_named(str(data.get("test_split")), counts)
-    learns = "test_scaling" in (run.get("settings") or {}) and "validation_fraction" in data
-    if learns and {"Training", tested} <= set(counts):
-        share = f"{100 * data['validation_fraction']:g} % of it for validation"
-        return f"{counts['Training']:,} Training ({share}) + {counts[tested]:,} {tested}"
-    return " + ".join(f"{count:,} {part}" for part, count in counts.items())
+    shares = {}
+    if run.get("settings") and {"Training", tested} <= set(counts):
+        counts = {part: counts[part] for part in ("Training", tested)}
+        if "validation_fraction" in data and any("test_scaling" in one for one in _sections(run)):
+            shares["Training"] = f" ({100 * data['validation_fraction']:g} % of it for validation)"
+    return " + ".join(f"{count:,} {part}{shares.get(part, '')}" for part, count in counts.items())
