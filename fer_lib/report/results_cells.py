@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fer_lib import provenance
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
 
@@ -34,6 +36,7 @@ SHORT = {
     "reference": "–",
 }
 COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+COUNTS += ["eleven", "twelve", *(f"{each}teen" for each in ("thir", "four", "fif", "six", "seven", "eigh", "nine"))]
 
 
 class Tables:
@@ -89,6 +92,15 @@ class Tables:
         frame = pd.read_csv(self.existing(f"predictions/{name}_testing.csv"))
         shares = frame.drop(columns=["face", "label", "data"], errors="ignore").to_numpy()
         return metrics.cross_entropies(shares, frame["label"].to_numpy())
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """Read the settings in the provenance of ``metrics/<name>.json``.
+
+        Raises:
+            FerError: there is no such file.
+        """
+        self.existing(f"metrics/{name}.json")
+        return (provenance.made_by(self._results, f"metrics/{name}.json") or {})["settings"]
 
     def existing(self, name: str) -> Path:
         """Return the path of a result that exists."""

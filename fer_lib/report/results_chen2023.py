@@ -11,14 +11,25 @@ from fer_lib.published import template
 from fer_lib.report.results_cells import COUNTS, WEIGHTS_FILE, Tables, estimate, share, table
 
 READINGS = {
-    "seed0": "as printed, seed 0",
-    "seed1": "as printed, seed 1",
-    "seed2": "as printed, seed 2",
-    "float32_trunk_seed0": "frozen layers in float32",
-    "from_scratch_seed0": "whole trunk trained",
-    "random_frozen_seed0": "random trunk, frozen",
-    "trunk_scaling_seed0": "trunk's own scaling",
+    "float32_trunk": "frozen layers in float32",
+    "bfloat16_trunk": "frozen layers in bfloat16",
+    "from_scratch": "all layers trained",
+    "from_scratch_trunk_scaling": "all layers, own scaling",
+    "random_frozen": "random trunk, frozen",
+    "random_frozen_trunk_scaling": "frozen, own scaling",
+    "trunk_scaling": "trunk's own scaling",
+    "whole_trunk": "all layers trained",
+    "whole_trunk_trunk_scaling": "all layers, own scaling",
+    "template": "as in the public notebook",
+    "he_uniform": "head from he_uniform",
+    "last_four_weighted": "last 4 with weights",
+    "last_four_convolutions": "last 4 convolutions",
+    "rate_0_01": "learning rate 0.01",
+    "rate_0_0001": "learning rate 0.0001",
+    "split_at_random": "8:2 at random",
+    "split_by_class": "8:2 by class, floored",
 }
+PRECISIONS = ("float32", "bfloat16")
 
 
 def values(tables: Tables) -> dict[str, str]:
@@ -107,7 +118,10 @@ def _variants(tables: Tables) -> dict[str, str]:
     columns = ["training", "trunk", "epochs", "loss (nats)", "categorical accuracy", "binary accuracy"]
     rows = tables.frame("chen2023_variants")[columns].to_numpy().tolist()
     head = ["training", "weights", "epochs", "loss", "categorical<br>accuracy", "binary<br>accuracy"]
-    apart = tables.losses("resnet50_mlp-float32_trunk_seed0") - tables.losses("resnet50_mlp_seed0")
+    own = tables.settings("resnet50_mlp_seed0")["trunk_precision"]
+    names = {each: "seed0" if each == own else f"{each}_trunk_seed0" for each in PRECISIONS}
+    files = ["resnet50_mlp_seed0" if names[each] == "seed0" else f"resnet50_mlp-{names[each]}" for each in PRECISIONS]
+    apart = tables.losses(files[0]) - tables.losses(files[1])
     error = float(apart.std(ddof=1) / np.sqrt(len(apart)))
     reach = stats.norm.ppf(0.975) * error
     ends = apart.mean() - reach, apart.mean() + reach
@@ -116,11 +130,15 @@ def _variants(tables: Tables) -> dict[str, str]:
         return estimate(tables.cell("chen2023_variants", column, name))
 
     return {
-        "chen2023_variants": table(head, [[READINGS.get(row[0], row[0]), *row[1:]] for row in rows]),
-        "float32_loss": variant("loss (nats)", "float32_trunk_seed0"),
-        "bfloat16_loss": variant("loss (nats)", "seed0"),
-        "float32_accuracy": variant("categorical accuracy", "float32_trunk_seed0"),
-        "bfloat16_accuracy": variant("categorical accuracy", "seed0"),
+        "chen2023_variants": table(head, [[_reading(row[0]), *row[1:]] for row in rows]),
+        **{f"{each}_loss": variant("loss (nats)", name) for each, name in names.items()},
+        **{f"{each}_accuracy": variant("categorical accuracy", name) for each, name in names.items()},
         "float32_apart": f"{apart.mean():+.4f} nats [{ends[0]:+.4f}, {ends[1]:+.4f}], standard error {error:.4f}",
         "float32_told": "cannot be told from" if ends[0] <= 0 <= ends[1] else "differs from",
     }
+
+
+def _reading(training: str) -> str:
+    """Name a row of the variants' table: ``"as printed, seed 1"``, ``"trunk's own scaling"``."""
+    name, _, seed = training.rpartition("seed")
+    return READINGS.get(name.rstrip("_"), name.rstrip("_")) if name else f"as printed, seed {seed}"

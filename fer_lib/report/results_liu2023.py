@@ -169,6 +169,7 @@ def _lenet(tables: Tables) -> dict[str, str]:
             ["batch size", "printed", *(kind.replace(", ", f",{BREAK}") for kind in kinds)], rows
         ),
         "liu2023_tutorial": _tutorial(tables),
+        **_last_epoch(tables),
         "chance_20": tables.cell("liu2023_batch_sizes", "at chance", "20", "Olivetti faces, unshuffled"),
         "within_olivetti": within("Olivetti faces, unshuffled"),
         "by_chance": chance(r"([\d.]+) do on average"),
@@ -199,3 +200,14 @@ def _tutorial(tables: Tables) -> str:
         rows.append([f"{place}:{BREAK}{SWEPT[place.split(',')[0]]} {setting}", printed, *cells])
     head = ["place", "printed", *(kind.replace("_", f",{BREAK}") for kind in kinds)]
     return table(head, rows)
+
+
+def _last_epoch(tables: Tables) -> dict[str, str]:
+    """Give the tutorial program's errors after fifty epochs, in float64, for the last two rows of Table 4."""
+    epochs = pd.read_csv(tables.existing("histories/lenet_tutorial_epochs.csv"))
+    at = epochs[(epochs["arithmetic"] == "float64") & (epochs["batch_size"] == 40) & (epochs["epoch"] == 50)]
+    at = at[at["n_kerns"] == "[20,50]"].set_index("learning_rate")
+    rates = {"third": 0.05, "second": 0.01}
+    return {
+        f"tutorial_{row}_last": "{validation:g} and {test:g} %".format(**at.loc[rate]) for row, rate in rates.items()
+    }

@@ -295,6 +295,12 @@ def test_the_page_of_results_says_in_words_what_its_tables_show():
     second = [row for row in own if row["place"] == "Table 4, row 2"]
     assert not any(row["found"][0][1::-1] == row["printed"][:2] for row in second)  # "within 200 epochs, not 50"
     assert not any(82.4 in found for row in own for found in row["found"])
+    third = next(row for row in own if row["place"] == "Table 4, row 3")["printed"]
+    epochs = pd.read_csv(TABLES.parent / "histories" / "lenet_tutorial_epochs.csv")
+    epochs = epochs[(epochs["epoch"] == 50) & (epochs["arithmetic"] == "float64") & (epochs["n_kerns"] == "[20,50]")]
+    ends = epochs[epochs["batch_size"] == 40].set_index("learning_rate")[["validation", "test"]]
+    assert ends.loc[0.05].tolist() == third[:2]  # "Table 4's third row as printed"
+    assert not set(ends.loc[0.01]) & set(second[0]["printed"][:2])  # "But then the second row has"
     largest = next(row for row in own if row["setting"] == "[20,50]" and row["arithmetic"] == "float32")
     assert largest["found"][1][0] > 50  # "diverges"
     misses = {row[1]: row[6] for row in rows("liu2023_hypothesis2_seed0")[1:] if row[0].startswith("pixels")}
@@ -309,9 +315,11 @@ def test_bfloat16_is_compared_with_float32_face_by_face():
     assert (apart - low, high - apart) == pytest.approx((1.96 * error, 1.96 * error), abs=2e-4)
     assert words == ("cannot be told from" if low <= 0 <= high else "differs from")
     values = provenance.read_values(TABLES.parent)
-    for name in ("_seed0", "_seed1", "_seed2", "-float32_trunk_seed0"):
-        used = values[f"resnet50_mlp{name}"]["provenance"]["settings"]["trunk_precision"]
-        assert used == ("float32" if "float32" in name else "bfloat16")
+    precisions = {name: made["provenance"]["settings"].get("trunk_precision") for name, made in values.items()}
+    own = {precisions[f"resnet50_mlp_seed{seed}"] for seed in range(3)}
+    assert len(own) == 1
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[own.pop()]
+    assert precisions[f"resnet50_mlp-{other}_trunk_seed0"] == other
 
 
 def test_a_table_that_is_wider_than_github_shows_is_an_error():
