@@ -17,15 +17,16 @@ from fer_lib.tables.input_scale import scale_name
 DASHES = {False: "", True: (4, 1.5)}
 MARKERS = {False: "o", True: "s"}
 MEASURES = {
-    "variation": "variation of the features (%)",
-    "accuracy": "accuracy of a linear probe (%)",
-    "sure": "its answers above 0.5 (%)",
+    "variation": "variation of\nthe features (%)",
+    "after_batch_norm": "left after the\nbatch norm (%)",
+    "accuracy": "accuracy of a\nlinear probe (%)",
+    "sure": "its answers\nabove 0.5 (%)",
 }
 
 
 @styled
 def input_scale(found: pd.DataFrame, layers: pd.DataFrame, *, synthetic: bool = False) -> Figure:
-    """Draw the features' variation and a linear probe over the scale of the input, and the variation layer by layer.
+    """Draw features, batch norm and linear probe over the scale of the input, and the variation layer by layer.
 
     Args:
         found: of :func:`fer_lib.experiments.input_scale.measure`.
@@ -34,8 +35,9 @@ def input_scale(found: pd.DataFrame, layers: pd.DataFrame, *, synthetic: bool = 
     """
     names = list(found["trunk"].unique())
     note = (
-        "Variation: deviations from the mean over faces, as a share of the norm. chen2023 divides pixels by 255; the "
-        "weights were trained on the scale 1 with ImageNet's mean subtracted. Bars: 95 % intervals."
+        "Variation: deviations from the mean over faces, as a share of the norm. Batch norm: the head's first layer, "
+        "whose epsilon of 0.001 takes what varies less; the probe standardises the features itself. chen2023 divides "
+        "pixels by 255; the weights were trained on the scale 1 with ImageNet's mean subtracted. Bars: 95 % intervals."
     )
     title = "What a frozen ResNet50 keeps of the differences between faces"
     figure = new_figure(5.2, title, note=note, synthetic=synthetic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,12 @@ from fer_lib import published
 from fer_lib.artifacts import Run
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.figures import chen2023 as figures, hypotheses as hypotheses_figures, hypothesis1
+from fer_lib.figures import (
+    chen2023 as figures,
+    hypotheses as hypotheses_figures,
+    hypothesis1,
+    input_scale as scale_figures,
+)
 from fer_lib.figures.source import in_words
 from fer_lib.figures.style import not_yet, with_source
 from fer_lib.provenance import same_faces
@@ -22,12 +28,18 @@ from fer_lib.published import template
 from fer_lib.report import audit as audit_report, chen2023_claims, chen2023_variants
 from fer_lib.report.audit import PaperAudit
 from fer_lib.report.chen2023_variants import Training
-from fer_lib.tables import chen2023 as chen2023_tables, hypotheses as hypotheses_tables
+from fer_lib.tables import (
+    chen2023 as chen2023_tables,
+    hypotheses as hypotheses_tables,
+    input_scale as scale_tables,
+    public_cnns as public_tables,
+)
 from fer_lib.tables.base import Table, over_seeds, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
 CORPORA = {"chen2023": ("fer2013",), "liu2023": ("ckplus", "fer2013")}  # of the values to quote that have a printed one
+SCALE = "chen2023_input_scale"  # of notebook 02
 OVER_BOTH = "95 % intervals of the mean over seeds and faces"
 REPEATS_NOTE = (
     "Seeds are repeats of one comparison, so that no p is adjusted. That the models differ with every seed is as sure "
@@ -105,17 +117,48 @@ class Chen2023:
                     rows.append({"model": MODEL_NAMES[model], "faces": split, **cells})
         return self._table(pd.DataFrame(rows), "Validation, test, and test on raw pixels")
 
-    def readings_table(self) -> Table:
-        """Build the table of losses under other readings of how the test faces were treated: the mean over seeds."""
+    def readings(self) -> list[Table]:
+        """Build the table of losses under other readings of how the test faces were treated: the mean over seeds.
+
+        It is the list's only element; the list is empty for results without such readings.
+        """
         found = [
             pd.DataFrame(kept["readings"]).assign(seed=seed)
             for seed in self.scores["resnet50_mlp"]
             if "readings" in (kept := self.values[f"resnet50_mlp_seed{seed}"]["values"])
         ]
-        title = "How were the test faces treated? Readings of the printed losses"
         if not found:
-            return self._table(pd.DataFrame(columns=["reading"]), title)
-        return chen2023_tables.readings(pd.concat(found, ignore_index=True), title=title, synthetic=self.synthetic)
+            return []
+        title = "How were the test faces treated? Readings of the printed losses"
+        rows = pd.concat(found, ignore_index=True)
+        return [chen2023_tables.readings(rows, title=title, synthetic=self.synthetic)]
+
+    def public_cnns(self) -> list[Table]:
+        """Build a table of the public CNNs next to the traditional CNN for each seed; an empty list without them."""
+        found = []
+        for name, content in self.values.items():
+            if re.fullmatch(r"public_cnns_seed\d+", name):
+                values, made = content["values"], content["provenance"]
+                frames = {model: pd.DataFrame(rows) for model, rows in values["scores"].items()}
+                scores = {model: dict(iter(frame.groupby("split"))) for model, frame in frames.items()}
+                table = public_tables.compared(scores, values["counts"], synthetic=content["synthetic"])
+                found.append(replace(table, title=f"{table.title} (seed {made['seed']})"))
+                self.run.reads(name, made)
+        return found
+
+    def input_scale(self) -> list[Figure | Table]:
+        """Show what the trunk keeps of its input as the pixels' scale changes; an empty list before notebook 02."""
+        if (content := self.values.get(SCALE)) is None:
+            return []
+        scaled, layers = (pd.DataFrame(content["values"][part]) for part in ("scales", "layers"))
+        synthetic, made = content["synthetic"], content["provenance"]
+        self.run.reads(SCALE, made)
+        figure = self.run.sourced(scale_figures.input_scale(scaled, layers, synthetic=synthetic), SCALE)
+        return [
+            figure,
+            scale_tables.scales(scaled, synthetic=synthetic, notes=[weights_note(made["weights"])]),
+            scale_tables.layers(layers, synthetic=synthetic),
+        ]
 
     def variants_table(self) -> Table:
         """Build the table of test scores of the paper's own reading and of each variant: one row for each training."""

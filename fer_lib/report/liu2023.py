@@ -28,8 +28,13 @@ from fer_lib.report.liu2023_claims import (
     outperforms_claim,
     own_rows,
 )
-from fer_lib.settings import change
-from fer_lib.tables import comparators as comparators_tables, lenet as lenet_tables, liu2023 as liu2023_tables
+from fer_lib.settings import ResNet50SvmSettings, change
+from fer_lib.tables import (
+    comparators as comparators_tables,
+    lenet as lenet_tables,
+    liu2023 as liu2023_tables,
+    svm as svm_tables,
+)
 from fer_lib.tables.base import Table, weights_note
 from fer_lib.tables.format import SEPARATIONS, percent
 
@@ -125,18 +130,29 @@ class Liu2023:
             "svm_softmax": liu2023_tables.svm_softmax,
             "together": liu2023_tables.hypothesis2,
         }
-        return [self._or_not_yet(make, name) for name, make in makers.items()]
+        return [*(self._or_not_yet(make, name) for name, make in makers.items()), *self._more_ckplus()]
+
+    def _more_ckplus(self) -> list[Table]:
+        """Build the tables of the fits, of three parts, of readings and of other SVMs; earlier results lack them."""
+        synthetic, marks = self._synthetic(self.model), self._marks(self.model)
+        makers = {
+            "fits": lambda rows: svm_tables.fits(rows, synthetic=synthetic),
+            "three_parts": lambda rows: svm_tables.three_parts(rows, **marks),
+            "readings": lambda rows: svm_tables.readings(rows, **marks),
+            "variants": lambda rows: svm_tables.variants(rows, self._svm_settings, **marks),
+        }
+        return [make(self._frame(name)) for name, make in makers.items() if self._has(name)]
 
     def genki_table(self) -> Table:
         """Build the table of GENKI-4K's accuracies and areas under the ROC curve."""
         return self._or_not_yet(liu2023_tables.genki4k, "genki4k")
 
-    def fer2013_table(self) -> Table:
-        """Build the table of accuracies on FER-2013's test faces."""
-        made = self._first["provenance"]["settings"].get("resnet50_svm", {}) if self.model else {}
-        own = {name: made[name] for name in ("fer2013_components", "fer2013_search_faces") if name in made}
-        settings = change(self.run.settings.resnet50_svm, **own)
-        return self._or_not_yet(lambda rows, **marks: liu2023_tables.fer2013(rows, settings, **marks), "fer2013")
+    def fer2013_tables(self) -> list[Table]:
+        """Build the tables of accuracies on FER-2013's test faces: the paper's classifiers, and other SVMs."""
+        settings, marks = self._svm_settings, self._marks(self.model)
+        own = self._or_not_yet(lambda rows, **marks: liu2023_tables.fer2013(rows, settings, **marks), "fer2013")
+        name = "variants_fer2013"
+        return [own, *([svm_tables.variants_fer2013(self._frame(name), settings, **marks)] if self._has(name) else [])]
 
     def lenet_tables(self) -> list[Table]:
         """Build the LeNet study's tables: Table 4, the batch sizes, Table 5, and the tutorial program's own errors."""
@@ -198,6 +214,17 @@ class Liu2023:
         if frame.empty:
             return pd.DataFrame(columns=EMPTY[name])
         return _with_numbers(frame)
+
+    def _has(self, name: str) -> bool:
+        """Tell whether notebook 04 has kept a frame with rows; results of earlier versions lack some."""
+        return bool(self.model and self._first["values"].get(name))
+
+    @property
+    def _svm_settings(self) -> ResNet50SvmSettings:
+        """The settings of notebook 04 that its tables tell, as the results were made with them."""
+        made = self._first["provenance"]["settings"].get("resnet50_svm", {}) if self.model else {}
+        told = ("fer2013_components", "fer2013_search_faces", "variants_views")
+        return change(self.run.settings.resnet50_svm, **{name: made[name] for name in told if name in made})
 
     @property
     def _first(self) -> dict[str, Any]:

@@ -462,7 +462,7 @@ def test_the_report_reads_two_seeds_and_a_folder_without_genki4k(tmp_path, measu
     for table in [
         glance,
         *results.ckplus_tables(),
-        results.fer2013_table(),
+        *results.fer2013_tables(),
         results.genki_table(),
         results.claims_table(),
     ]:
@@ -474,7 +474,7 @@ def test_the_report_reads_two_seeds_and_a_folder_without_genki4k(tmp_path, measu
 def test_the_report_says_what_the_run_did_and_not_what_its_profile_says(tmp_path, measured):
     results = gathered(tmp_path, {0: dict(measured)})
     results.model[0]["provenance"]["settings"]["resnet50_svm"] = {"fer2013_components": 64}
-    assert "64 principal components" in results.fer2013_table().to_markdown()
+    assert "64 principal components" in results.fer2013_tables()[0].to_markdown()
 
 
 def test_the_report_shows_hypothesis_2(tmp_path, measured, predictions, people):

@@ -50,12 +50,12 @@ def pairs() -> pd.DataFrame:
 
 def input_scales() -> tuple[pd.DataFrame, pd.DataFrame]:
     scales = [
-        (name, divisor, centred, share / divisor**0.3, 0.3, 0.28, 0.32, 0.1)
+        (name, divisor, centred, share / divisor**0.3, 0.9 / divisor**0.4, 0.3, 0.28, 0.32, 0.1)
         for name, share in (("given", 0.7), ("random", 0.4))
         for divisor in (255, 127.5, 64, 16, 4, 1)
         for centred in (False, True)
     ]
-    names = ["trunk", "divisor", "centred", "variation", "accuracy", "low", "high", "sure"]
+    names = ["trunk", "divisor", "centred", "variation", "after_batch_norm", "accuracy", "low", "high", "sure"]
     blocks = [
         "pixels",
         "conv1_conv",
