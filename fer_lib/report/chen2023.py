@@ -378,8 +378,10 @@ class Chen2023:
         return found
 
     def _trunks(self) -> pd.DataFrame:
-        networks = self._networks()
-        return chen2023_variants.at_equal_epochs(networks) if networks else pd.DataFrame()
+        networks, priors = self._networks(), self._means().get("class_priors")
+        if priors is not None:
+            priors = priors.set_index(["split", "metric"])["value"].get(("validation", "loss"))
+        return chen2023_variants.at_equal_epochs(networks, priors=np.nan if priors is None else priors)
 
     def _trainings(self) -> list[str]:
         return [f"{model}_seed{seed}" for model in TRAINED for seed in self.scores[model]]

@@ -96,7 +96,8 @@ def _varies(epochs: pd.DataFrame) -> str:
     steps = {part: own.groupby("training")["loss"].diff().std() for part, own in later.groupby("part", sort=False)}
     if any(pd.isna(step) for step in steps.values()) or len(steps) < 2:
         return ""
+    more = "more" if steps["validation"] > steps["training"] else "no more"
     return (
         f"steps from epoch to epoch in the later half have a standard deviation of {steps['validation']:.4f} nats in "
-        f"validation and {steps['training']:.4f} in training"
+        f"validation and {steps['training']:.4f} in training: the validation loss varies {more} than the training loss"
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -21,7 +24,18 @@ def shown(run: Run) -> list[Figure | Table]:
         if history is not None:
             curves = figures.curves(history, classes=values["classes"], synthetic=synthetic)
             parts.append(add_source(curves, [content["provenance"]]))
-        parts.append(tables.accuracy(values["accuracy"], classes=values["classes"], synthetic=synthetic))
+        scored = tables.accuracy(values["accuracy"], classes=values["classes"], synthetic=synthetic)
+        parts.append(replace(scored, notes=(*scored.notes, *_unused(run, values["sha256"].values()))))
         probed = (pd.DataFrame(values[part]) for part in ("linear_probe", "gains"))
         parts.append(tables.linear_probe(*probed, synthetic=synthetic))
     return parts
+
+
+def _unused(run: Run, made: Collection[str]) -> list[str]:
+    """Say so if no result that the report reads is of these weights, of whose files ``made`` has the digests."""
+    read = run.facts.get("made_from", {}).values()
+    used = {weights["sha256"] for each in read if (weights := each.get("weights")) and weights["sha256"]}
+    if not used or used & set(made):
+        return []
+    other = ", ".join(f"{digest[:12]}…" for digest in sorted(used))
+    return [f"No training below starts from these weights: theirs are another file (SHA-256 {other})."]

@@ -13,6 +13,7 @@ from fer_lib.tables.base import Table
 from fer_lib.tables.format import UNSURE, score_cell
 
 NEAR = 0.015  # nats around a printed loss
+AS_PRINTED = "as printed"  # trainings with the paper's own settings
 HALF_DIGIT = 0.00005  # the printed accuracies are rounded to four decimals
 REACH_NOTE = (
     "Binary accuracy is 6/7 + (sure right - sure wrong) / 7N for N faces; sure is an output above 0.5. The printed "
@@ -40,7 +41,8 @@ def hypothesis1(
     Args:
         printed: ``split``, ``loss`` and ``accuracy`` as printed, and ``faces`` of the split.
         measured: scores of the paper's own reading: ``split``, ``metric``, ``value``, ``low`` and ``high``.
-        epochs: of all trainings: ``part``, ``loss``, ``binary_accuracy`` and ``categorical_accuracy``.
+        epochs: of all trainings: ``training`` (such as ``"seed0"``, or ``"trunk_scaling_seed0"`` of a variant),
+            ``part``, ``loss``, ``binary_accuracy`` and ``categorical_accuracy``.
         synthetic: whether the faces were generated.
     """
     found = measured.set_index(["split", "metric"])
@@ -61,12 +63,20 @@ def hypothesis1(
                 "more sure-right than sure-wrong, for the printed": f"{ceil(excess[0])} to {floor(excess[1])}",
                 "measured": "–" if own is None else f"{7 * row.faces * (own['value'] - UNSURE):.0f}",
                 f"epochs with this loss ± {NEAR}": len(near),
+                "of the trainings": _whose(near["training"]),
                 "their binary accuracy": _between(near["binary_accuracy"]),
                 "their categorical accuracy": _between(near["categorical_accuracy"]),
             }
         )
     title = "Hypothesis 1: the three printed accuracies, and what would reach them"
     return Table(pd.DataFrame(rows), title, synthetic, (REACH_NOTE,))
+
+
+def _whose(trainings: pd.Series) -> str:
+    """Count epochs by variant, over seeds: ``"as printed 3, trunk scaling 13"``."""
+    variants = trainings.astype(str).str.replace(r"_?seed\d+$", "", regex=True).replace("", AS_PRINTED)
+    counts = variants.str.replace("_", " ").value_counts().sort_index()
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "–"
 
 
 def hypothesis3(

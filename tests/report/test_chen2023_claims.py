@@ -11,6 +11,7 @@ from fer_lib.tables import chen2023 as tables
 TRUNKS = pd.DataFrame(
     {"pretrained": [True, False], "whole": False, "scaling": "unit", "epochs": 4}
     | {"accuracy": [0.28, 0.31], "low": [0.27, 0.30], "high": [0.29, 0.32]}
+    | {"training_accuracy": [0.29, 0.33], "reached": [2, 0]}
 )
 NONE = pd.DataFrame()
 GRADIENTS = pd.DataFrame({"when": ["before training", "after training"] * 2, "first / last": [2.0, 3.0, 2.0, 3.5]})
@@ -63,6 +64,7 @@ def test_the_gradient_is_told_over_seeds(said):
 def test_a_loss_that_varies_more_in_validation_is_told_so(said):
     validation, training = (float(word) for word in said["varies"].split() if word.startswith("0."))
     assert validation > 10 * training
+    assert said["varies"].endswith("the validation loss varies more than the training loss")
 
 
 def test_every_claim_has_a_row_and_unknown_ones_are_refused(said):

@@ -26,9 +26,17 @@ def test_the_curves_and_both_tables_are_shown(tmp_path):
         pd.DataFrame({"epoch": [1, 2], "image_size": [32, 48], **shares}), "pretraining_seed0", folder="histories"
     )
     kept = {"accuracy": ACCURACY, "classes": 6, "linear_probe": pd.DataFrame(PROBE), "gains": pd.DataFrame(GAINS)}
+    kept |= {"sha256": {"a.weights.h5": "aa"}}
     run.save_values(artifacts.plain(kept), "pretraining_seed0")
-    curves, accuracy, probe = pretraining.shown(artifacts.start("08_replication_report", output_dir=str(tmp_path)))
+    report = artifacts.start("08_replication_report", output_dir=str(tmp_path))
+    curves, accuracy, probe = pretraining.shown(report)
     assert drawn.digests(curves)
     assert list(accuracy.frame["accuracy"]) == ["top-1", "top-5"]
     assert accuracy.frame["share"][0].startswith("0.7500")
     assert list(probe.frame["features"]) == ["these weights", "random weights"]
+    assert "No training below" not in accuracy.to_markdown()
+    for digest, said in (("aa", False), ("bb" * 32, True)):
+        report.facts["made_from"] = {"resnet50_mlp_seed0": {"weights": {"sha256": digest}}, "lenet": {"weights": None}}
+        words = pretraining.shown(report)[1].to_markdown()
+        assert ("No training below starts from these weights" in words) == said
+        assert ("SHA-256 bbbbbbbbbbbb…" in words) == said

@@ -367,10 +367,11 @@ def test_hypothesis1_counts_the_sure_faces_that_the_printed_values_need():
     )
     epochs = pd.DataFrame(
         {
-            "part": ["training", "training", "validation", "validation"],
-            "loss": [1.70, 1.9, 1.78, 1.71],
-            "binary_accuracy": [0.859, 0.857, 0.8572, 0.7],
-            "categorical_accuracy": [0.31, 0.25, 0.26, 0.1],
+            "training": ["trunk_scaling_seed0", "seed0", "seed0", "seed1", "seed12"],
+            "part": ["training", "training", "validation", "validation", "validation"],
+            "loss": [1.70, 1.9, 1.78, 1.71, 1.78],
+            "binary_accuracy": [0.859, 0.857, 0.8572, 0.7, 0.8572],
+            "categorical_accuracy": [0.31, 0.25, 0.26, 0.1, 0.26],
         }
     )
     frame = hypotheses_tables.hypothesis1(printed, measured(binary=0.8572), epochs).frame.set_index("split")
@@ -378,4 +379,5 @@ def test_hypothesis1_counts_the_sure_faces_that_the_printed_values_need():
     assert need.to_list() == ["130 to 145", "37 to 40", "-2 to 0"]
     assert frame.loc["testing", "measured"] == f"{7 * 3589 * (0.8572 - 6 / 7):.0f}"
     assert frame["their binary accuracy"].to_list() == ["0.8590 to 0.8590", "–", "0.8572 to 0.8572"]
+    assert frame["of the trainings"].to_list() == ["trunk scaling 1", "–", "as printed 2"]
     assert hypotheses_tables.hypothesis1(printed, measured().iloc[:0], epochs).frame["measured"].eq("–").all()
