@@ -128,10 +128,9 @@ def tutorial(rows: pd.DataFrame | None, *, synthetic: bool = False) -> Table:
             f"within {each['within']} epochs": _triple(each["validation"], each["test"], each["best_epoch"])
             for each in own.to_dict("records")
         }
-        short = own.iloc[0]
-        row[f"after {short['within']} epochs"] = _triple(
-            *(short[f"last_{each}"] for each in ("validation", "test", "epoch"))
-        )
+        if "last_epoch" in own:  # results of earlier versions lack it
+            ends = (own.iloc[0][f"last_{each}"] for each in ("validation", "test", "epoch"))
+            row[f"after {own.iloc[0]['within']} epochs"] = _triple(*ends)
         cells.append({**row, "equal": _equal(own)})
     return Table(pd.DataFrame(cells), title, synthetic, (TUTORIAL_NOTE,))
 
@@ -205,7 +204,7 @@ def _equal(own: pd.DataFrame) -> str:
         ("last_as_printed", "as printed, after"),
     )
     for name, words in readings:
-        epochs = " and ".join(str(each) for each in own.loc[own[name], "within"])
+        epochs = " and ".join(str(each) for each in own.loc[own[name], "within"]) if name in own else ""
         found += [f"{words} {epochs}"] if epochs else []
     return "; ".join(found) or "no"
 
