@@ -137,7 +137,7 @@ def pretraining_helps(compared: pd.DataFrame) -> str:
         if len(ours) and len(random):
             first, second = ours.iloc[0], random.iloc[0]
             said = "higher" if first.low > second.high else "lower" if first.high < second.low else "not told apart"
-            place = f"{'all layers train' if whole else 'frozen'}, pixels {SCALINGS[scaling]}"
+            place = f"{'All layers train' if whole else 'Frozen'}, pixels {SCALINGS[scaling]}"
             gaps = " against ".join(
                 f"{100 * (each.training_accuracy - each.accuracy):+.2f}" for each in (first, second)
             )

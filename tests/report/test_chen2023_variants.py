@@ -67,9 +67,9 @@ def test_trunks_are_compared_after_as_many_epochs_as_the_shortest_has(trainings)
 def test_what_pre_training_changes_is_said_for_each_pair(trainings):
     said = variants.pretraining_helps(variants.at_equal_epochs(trainings, priors=PRIORS))
     assert said == (
-        "categorical accuracy in validation after 2 epochs, pre-trained against random trunk. frozen, pixels 1/255: "
+        "categorical accuracy in validation after 2 epochs, pre-trained against random trunk. Frozen, pixels 1/255: "
         "24.00 % against 30.00 % (lower); training minus validation +1.00 against +1.00 points; first epoch better "
-        "than class priors 3 against 1. all layers train, pixels 1/255: 50.00 % against 49.00 % (not told apart); "
+        "than class priors 3 against 1. All layers train, pixels 1/255: 50.00 % against 49.00 % (not told apart); "
         "training minus validation +1.00 against +1.00 points; first epoch better than class priors 1 against 2"
     )
     assert set(variants.at_equal_epochs(trainings)["reached"]) == {0}
