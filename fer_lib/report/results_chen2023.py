@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from fer_lib.published import template
 from fer_lib.report.results_cells import COUNTS, WEIGHTS_FILE, Tables, estimate, share, table
+from fer_lib.settings import PROJECT
+from fer_lib.tables.hypotheses import AS_PRINTED
 
 READINGS = {
     "float32_trunk": "frozen layers in float32",
@@ -29,12 +33,13 @@ READINGS = {
     "split_at_random": "8:2 at random",
     "split_by_class": "8:2 by class, floored",
 }
+IMAGENET = PROJECT / "benchmarks" / "results" / "imagenet_scale.json"
 PRECISIONS = ("float32", "bfloat16")
 
 
 def values(tables: Tables) -> dict[str, str]:
     """Give every measured value of chen2023's part by its name in ``results.md``."""
-    return _own(tables) | _variants(tables)
+    return _own(tables) | _variants(tables) | _mechanism(tables)
 
 
 def _own(tables: Tables) -> dict[str, str]:
@@ -95,11 +100,49 @@ def _hypothesis1(tables: Tables) -> dict[str, str]:
     return {
         "chen2023_hypothesis1": table(head, frame.reset_index()[["split", *columns]].to_numpy().tolist()),
         "trainings": COUNTS[len(tables.frame("chen2023_variants"))],
+        "whose_epochs": _whose_epochs(frame),
         "binary_gap": f"{np.ceil(max(gaps['binary']) * 1e4) / 1e4:.4f}",
         "categorical_gap": f"{np.floor(min(gaps['categorical']) * 100) / 100:.2f}",
         "sure_training": frame.loc["training", needed],
         "sure_training_own": frame.loc["training", "measured"],
         "losses_error": f"{error:.4f}",
+    }
+
+
+def _whose_epochs(frame: pd.DataFrame) -> str:
+    """Say which trainings have the printed losses of training and validation, and how near their accuracies are."""
+    parts, column = (
+        frame.loc[["training", "validation"]],
+        next(name for name in frame if name.startswith("epochs with")),
+    )
+    said = [f"{row[column]} in {split} ({row['of the trainings']})" for split, row in parts.iterrows()]
+    if any(AS_PRINTED in each for each in said):
+        return f"The epochs at these two losses, by training: {' and '.join(said)}."
+    lowest = parts["their binary accuracy"].str.split(" ").str[0].astype(float)
+    above = lowest.gt(parts["accuracy, printed"].astype(float)).all()
+    but = "; all their binary accuracies are a little above the printed ones" if above else ""
+    return f"No epoch of the model as printed has these two losses. Of variants, {' and '.join(said)} do{but}."
+
+
+def _mechanism(tables: Tables) -> dict[str, str]:
+    """Give what a frozen trunk keeps of faces at 1/255 and at its own scaling, and the same of ImageNet's weights."""
+    name = "chen2023_input_scale"
+    columns = {"variation": "variation (%)", "norm": "after the head's batch norm", "probe": "probe's accuracy (%)"}
+    columns |= {"sure": "sure (%)", "bfloat16": "of the variation (%)"}
+
+    def row(which: str, trunk: str, scale: str) -> dict[str, str]:
+        frame = tables.frame(name).set_index(["trunk", "pixels times"]).loc[(trunk, scale)]
+        return {f"{which}_{said}": estimate(frame[column]) for said, column in columns.items()}
+
+    imagenet = json.loads(IMAGENET.read_text(encoding="utf-8"))["rows"]
+    own, small = (next(r for r in imagenet if r["divisor"] == by and r["centred"]) for by in (1, 255))
+    return {
+        **row("unit", "given", "1/255"),
+        **row("own", "given", "1, mean subtracted"),
+        **row("random", "random", "1/255"),
+        "imagenet_own": f"{100 * own['accuracy']:.2f} [{100 * own['low']:.2f}, {100 * own['high']:.2f}]",
+        "imagenet_unit": f"{100 * small['accuracy']:.2f}",
+        "imagenet_kept": "all its features are 0, whatever the face" if small["variation"] is None else "some vary",
     }
 
 
