@@ -340,7 +340,7 @@ def panels(
     metric = "categorical_accuracy"
     names = {metric: "accuracy", f"{metric}_low": "low", f"{metric}_high": "high"}
     found = {"CK+": ckplus, "FER-2013": whole.rename(columns=names)}
-    said = {"CK+": f"CK+, {strict['separation']} apart" if strict["separation"] != "frames" else "CK+, paper's split"}
+    said = {"CK+": f"CK+, {strict['separation']} apart" if strict["separation"] != "frames" else "CK+, frames at random"}
     merged = {
         said.get(corpus, corpus): each[["system", "accuracy", "low", "high"]].merge(costs[corpus], on="system")
         for corpus, each in found.items()

@@ -34,7 +34,7 @@ def costs(panels: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, syn
     """Draw accuracy with its 95 % interval over the costs of training and classifying; a row of panels per corpus.
 
     Args:
-        panels: test, such as ``"CK+, subject-independent"`` -> a frame with one row for each comparator: ``system`` (a
+        panels: test, such as ``"CK+, subjects apart"`` -> a frame with one row for each comparator: ``system`` (a
             row's name), ``accuracy``, ``low``, ``high`` (fractions), ``train_seconds``,
             ``faces_a_second`` and ``weights`` (``comparison_scores.panels``).
         descriptions: the rows' titles.

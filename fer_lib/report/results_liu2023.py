@@ -96,7 +96,7 @@ def _table3(tables: Tables) -> dict[str, str]:
         high += float(estimate(drawn)) >= 94
 
     def apart_of(comparator: str) -> str:
-        return tables.cell(name, "subject-independent", comparator)
+        return tables.cell(name, "subjects apart", comparator)
 
     tuned = next(row for row in tables.rows(name) if row[0].startswith("ResNet-50 + SVM as in notebook 04"))
     gap = tables.said(name, r"(minus the second, .*? points, p [<\d. ]*\d)")
@@ -105,7 +105,7 @@ def _table3(tables: Tables) -> dict[str, str]:
     return {
         "liu2023_table3": table(head, rows),
         "lead": f"{lead} ({gap})",
-        "strict_tested": tables.said(name, r"“subject-independent”: (?:\d+ draws?), \d+ answers about (.*?)\)"),
+        "strict_tested": tables.said(name, r"“subjects apart”: (?:\d+ draws?), \d+ answers about (.*?)\)"),
         "family": counted,
         "tuning_gain": tuned[4],
         "tuning_p": tuned[5],

@@ -93,7 +93,7 @@ class ComparatorSettings:
         fer2013_rows: comparators on FER-2013, those that the computer at hand can train on all of it.
         reference: the row that every other is compared with, face by face.
         draws: of liu2023's 56 + 14 faces a class: the first ones of those that the profile's ``ckplus`` draws, in the
-            paper's split and with subjects apart alike.
+            frames at random and with subjects apart alike.
         fold_seeds: draws of the five folds, likewise; 0 leaves the folds out.
         separations: of the draws; the folds are always made with subjects apart.
         epochs: of every network of the shared recipe on CK+ (a few hundred faces), unless its row says otherwise.

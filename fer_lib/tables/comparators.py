@@ -79,7 +79,7 @@ def table3(
     synthetic: bool = False,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Build liu2023's Table 3 as published, measured on the paper's split, and measured with subjects kept apart.
+    """Build liu2023's Table 3 as published, measured with frames at random, and measured with subjects apart.
 
     Args:
         scores: ``protocol_scores.scores`` of all comparators; ``classifier`` is a row's name.
@@ -407,9 +407,8 @@ def _parameters(row: Row) -> str:
 
 
 def column(protocol: str, separation: str) -> str:
-    """Name the column of a protocol and separation, such as ``"subject-independent"``."""
-    kind = {"frames": "paper's split", "subjects": "subject-independent"}.get(separation)
-    kind = kind or f"paper's split, {SEPARATIONS[separation]}"
+    """Name the column of a protocol and separation, such as ``"subjects apart"``."""
+    kind = SEPARATIONS[separation]
     return kind if protocol == protocols.PER_CLASS else f"{kind}, folds"
 
 

@@ -387,7 +387,7 @@ def test_a_network_is_compared_with_its_control_on_both_corpora(people, monkeypa
     assert found["difference"].tolist() == [0.25, -1.0]
     assert found[["only_first", "only_second"]].to_numpy().tolist() == [[2, 0], [0, 8]]
     table = comparators_tables.controlled(found, comparison_scores.described(made)).frame
-    assert table["test faces"].tolist() == ["CK+, subject-independent", "FER-2013"]
+    assert table["test faces"].tolist() == ["CK+, subjects apart", "FER-2013"]
     assert table["control"].tolist() == ["ResNet50 + MLP"] * 2
     empty = comparison_scores.controlled({"CK+": [], "FER-2013": []}, answers, whole, faces=people, test=test)
     assert comparators_tables.controlled(empty, {}).frame.empty
@@ -449,15 +449,15 @@ def test_table3_is_published_beside_measured(compared, people):
     strict = tested.iloc[-1]
     assert strict[["draws", "folds", "answers"]].tolist() == [2, 2, 24]
     people_said = f"{strict['faces']} test faces of {strict['subjects']} people"
-    assert f"“subject-independent”: 2 draws, 24 answers about {people_said}" in table.notes[0]
+    assert f"“subjects apart”: 2 draws, 24 answers about {people_said}" in table.notes[0]
     assert table.notes[1].startswith("ResNet-50 + SVM as in notebook 04 ")
-    assert table.title.endswith(f"(subject-independent: 2 draws, {people_said})")
+    assert table.title.endswith(f"(subjects apart: 2 draws, {people_said})")
     frame = table.frame.set_index("comparator")
     assert table.heading.startswith("SYNTHETIC: generated faces. liu2023, Table 3, measured")
-    assert list(frame.columns[:3]) == ["published", "paper's split", "subject-independent"]
+    assert list(frame.columns[:3]) == ["published", "frames at random", "subjects apart"]
     assert list(frame.index[:2]) == ["CSPL + SVM*", "ResNet-50 + SVM as in notebook 04"]
     assert list(frame["published"]) == ["89.89", "98.60", "–", "–"]
-    assert frame.loc["ResNet-50 + SVM as in notebook 04", "paper's split"].startswith("100.00 [")
+    assert frame.loc["ResNet-50 + SVM as in notebook 04", "frames at random"].startswith("100.00 [")
     assert frame.loc["raw pixels + SVM (RBF)", "minus the reference (points)"] == "reference"
     assert set(frame["weights"]) == {"no network", "as in notebook 04"}
 

@@ -27,7 +27,7 @@ def equal_terms(reference: str = EQUAL_REFERENCE) -> pd.DataFrame:
 def test_the_networks_of_section_31_are_told_with_the_strictest_separation():
     said = liu2023_claims.outperforms_claim(equal_terms(), SYSTEMS)
     assert said == (
-        "after FER-2013, subject-independent, folds: 70.00 [60.00, 80.00] %; "
+        "after FER-2013, subjects apart, folds: 70.00 [60.00, 80.00] %; "
         "against it: VGG16 +5.00 [-5.00, +15.00] points (Holm's p 0.04)"
     )
     assert liu2023_claims.outperforms_claim(pd.DataFrame(), SYSTEMS) == ""
