@@ -340,7 +340,8 @@ def panels(
     metric = "categorical_accuracy"
     names = {metric: "accuracy", f"{metric}_low": "low", f"{metric}_high": "high"}
     found = {"CK+": ckplus, "FER-2013": whole.rename(columns=names)}
-    said = {"CK+": f"CK+, {strict['separation']} apart" if strict["separation"] != "frames" else "CK+, frames at random"}
+    rule = "frames at random" if strict["separation"] == "frames" else f"{strict['separation']} apart"
+    said = {"CK+": f"CK+, {rule}"}
     merged = {
         said.get(corpus, corpus): each[["system", "accuracy", "low", "high"]].merge(costs[corpus], on="system")
         for corpus, each in found.items()

@@ -15,13 +15,12 @@ from matplotlib.patheffects import withStroke
 from fer_lib.figures.style import (
     INK,
     METRIC_COLORS,
+    PALETTE,
     SOFT,
     as_runs,
-    colors,
     curve_note,
     epoch_axis,
     legend_across,
-    markers,
     model_name,
     new_figure,
     not_yet,
@@ -43,6 +42,8 @@ PAIR_LABELS: dict[str, dict[str, tuple[tuple[float, float], Literal["left", "cen
         "testing": ((0, -13), "center"),
     },
 }
+OWN = "ours, as printed"
+MARKS = "osv^PX"
 PART_DASHES = {"training": "", "validation": (4, 1.5)}
 
 
@@ -104,11 +105,12 @@ def over_loss(epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame
     """
     if epochs.empty:
         return not_yet("Hypothesis 1, both accuracies over the loss", "notebook 03")
-    names = list(epochs["training"].unique())
+    epochs = epochs.assign(kind=[_variant(name) for name in epochs["training"]])
     note = (
-        "Each mark is one epoch of one training of ResNet50 + MLP: filled in validation, hollow in training. Diamonds: "
-        "the pairs as printed in Table 2. Stars: public copies of a similar notebook, with ImageNet's weights. The "
-        "line is 6/7, the binary accuracy of a model that is never more than 50 % sure."
+        "Each mark is one epoch of one of our trainings of ResNet50 + MLP, with the printed settings or as a variant: "
+        "filled in validation, hollow in training. Diamonds: the pairs printed in Table 2, of training, validation and "
+        "test faces. Stars: public copies of a similar notebook, with ImageNet's weights. The line is 6/7, the binary "
+        "accuracy of a model that is never more than 50 % sure."
     )
     few = epochs["loss"].between(*LOSSES).mean() < 0.2  # trainings of a few epochs, far from the printed losses
     if not few:
@@ -130,19 +132,18 @@ def over_loss(epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame
     if not few:
         panels[0].set_ylim(NEAR)
     panels[1].set_ylim(0, 1)
-    legend_across(panels[0], columns=4, handles=_loss_handles(names))
+    legend_across(panels[0], columns=4, handles=_loss_handles(list(epochs["kind"].unique())))
     return figure
 
 
 def _loss_panel(ax: Axes, epochs: pd.DataFrame, logs: pd.DataFrame, kind: str, printed: pd.DataFrame) -> None:
     """Draw the epochs, the logs and the printed pairs of one accuracy over the loss."""
     column = f"{kind}_accuracy"
-    names = list(epochs["training"].unique())
-    looks = list(zip(names, colors(names), markers(names), strict=True))
-    looks.sort(key=lambda look: look[0].startswith("seed"))  # the paper's own reading above its variants
+    looks = _looks(list(epochs["kind"].unique()))
+    looks.sort(key=lambda look: look[0] == OWN)  # the paper's own reading above its variants
     for name, color, marker in looks:
         for part, fill in (("training", "none"), ("validation", color)):
-            own = epochs[(epochs["training"] == name) & (epochs["part"] == part)]
+            own = epochs[(epochs["kind"] == name) & (epochs["part"] == part)]
             look: dict[str, Any] = {"s": 14, "facecolors": fill, "edgecolors": color, "linewidths": 0.7, "alpha": 0.8}
             ax.scatter(own["loss"], own[column], marker=marker, **look)
     ax.scatter(logs["loss"], logs[column], marker="*", s=70, color=INK, zorder=3)
@@ -167,19 +168,25 @@ def _name_pairs(
         )  # fmt: skip
 
 
-def _loss_handles(names: Sequence[str]) -> dict[str, Line2D]:
-    looks = zip(names, colors(names), markers(names), strict=True)
+def _looks(kinds: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Choose a colour and a marker for each kind of training; the diamond is that of the printed pairs."""
+    return [
+        (kind, PALETTE[place % len(PALETTE)], MARKS[(place + place // len(PALETTE)) % len(MARKS)])
+        for place, kind in enumerate(kinds)
+    ]
+
+
+def _loss_handles(kinds: Sequence[str]) -> dict[str, Line2D]:
     handles = {
-        _said(name): Line2D([], [], linestyle="none", marker=marker, color=color) for name, color, marker in looks
+        kind: Line2D([], [], linestyle="none", marker=marker, color=color) for kind, color, marker in _looks(kinds)
     }
     handles["printed"] = Line2D([], [], linestyle="none", marker="D", markerfacecolor="white", markeredgecolor=INK)
     return handles | {"public copies": Line2D([], [], linestyle="none", marker="*", markersize=9, color=INK)}
 
 
-def _said(training: str) -> str:
-    """Name a training in words: ``"trunk_scaling_seed0"`` becomes "trunk scaling, seed 0"."""
-    variant, _, seed = training.rpartition("seed")
-    return f"{variant.strip('_').replace('_', ' ') or 'as printed'}, seed {seed}"
+def _variant(training: str) -> str:
+    """Name a training's variant in words, whatever its seed: ``"trunk_scaling_seed0"`` becomes "trunk scaling"."""
+    return training.rpartition("seed")[0].strip("_").replace("_", " ") or OWN
 
 
 def _accuracy_panel(ax: Axes, runs: pd.DataFrame) -> None:

@@ -300,7 +300,13 @@ def test_losses_far_from_the_printed_ones_widen_the_axis(drawn):
 
 
 def test_trainings_are_named_in_words(drawn):
-    assert {"as printed, seed 0", "trunk scaling, seed 0"} <= set(words(drawn["loss"]).splitlines())
+    assert {"ours, as printed", "trunk scaling"} <= set(words(drawn["loss"]).splitlines())
+
+
+def test_a_dozen_variants_differ_by_colour_or_mark_and_none_is_the_printed_diamond():
+    looks = [look for _, *look in hypothesis1._looks([f"variant {number}" for number in range(17)])]
+    assert len({tuple(look) for look in looks}) == 17
+    assert "D" not in {mark for _, mark in looks}
 
 
 def test_a_figure_without_trainings_says_what_to_run():
