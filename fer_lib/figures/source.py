@@ -71,7 +71,8 @@ def _parts(corpus: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     counts, data = corpus.get("counts", {}), run.get("data_settings") or {}
     tested = split_named(str(data.get("test_split")), counts)
     shares = {}
-    if run.get("settings") and {"Training", tested} <= set(counts):
+    learns = any("weights" in one or "test_scaling" in one for one in _sections(run))
+    if learns and {"Training", tested} <= set(counts):
         counts = {part: counts[part] for part in ("Training", tested)}
         if "validation_fraction" in data and any("test_scaling" in one for one in _sections(run)):
             shares["Training"] = f" ({100 * data['validation_fraction']:g} % of it for validation)"
