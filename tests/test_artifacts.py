@@ -433,6 +433,18 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
     assert b"<dc:date>" not in (first.figures / "f.svg").read_bytes()
 
 
+def test_a_run_with_a_model_names_the_parts_that_it_uses_and_one_without_all():
+    counts = {"Training": 42, "PublicTest": 7, "PrivateTest": 28}
+    data = {"test_split": "PrivateTest", "validation_fraction": 0.2}
+    run = {"data": {"fer2013": {"counts": counts}}, "data_settings": data}
+    for settings, said in (
+        ({"comparators": {"weights": "imagenet"}}, "42 Training + 28 PrivateTest"),
+        ({"resnet50_mlp": {"test_scaling": "same"}}, "42 Training (20 % of it for validation) + 28 PrivateTest"),
+        (data, "42 Training + 7 PublicTest + 28 PrivateTest"),
+    ):
+        assert source_line.in_words([{**run, "settings": settings}]) == f"Faces: FER-2013, {said}."
+
+
 def test_a_figure_names_its_faces_seed_and_weights(tmp_path):
     run = artifacts.start("03_resnet50_mlp", seed=3, output_dir=str(tmp_path))
 
