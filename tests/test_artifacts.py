@@ -713,7 +713,7 @@ def keep_training(run: artifacts.Run, model: str, *, skill: float) -> pd.DataFra
         "structure": {"trunk-parameters": 23587712},
     }
     run.save_values(artifacts.plain(kept), f"{model}_seed{run.seed}")
-    run.save_rows(tables.prediction_rows(faces, shares), f"{model}_seed{run.seed}_testing", folder="predictions")
+    run.save_packed(tables.answers({"testing": (faces, shares)}), f"{model}_seed{run.seed}_testing")
     return scores
 
 

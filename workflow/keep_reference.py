@@ -70,16 +70,25 @@ def copy(results, kept, name, run):
     """Copy a run's results except SVG figures, its provenance without them, and its notebook.
 
     Only the notebook of the profile's own settings and seed 0 keeps its pictures: those of the others look the same.
+    What the reference has of an earlier run of this name, and neither this run nor another one has, is deleted.
     """
     run["artifacts"] = {file: digest for file, digest in run["artifacts"].items() if not file.endswith(".svg")}
+    listed = {path.stem: json.loads(path.read_text("utf-8"))["artifacts"] for path in kept.glob("provenance/*.json")}
+    earlier = listed.pop(name, {})
+    for file in set(earlier).difference(run["artifacts"], *listed.values()):
+        place(kept, file).unlink(missing_ok=True)
     for file in run["artifacts"]:
-        kind, _, rest = file.partition("/")
-        here, there = (provenance.figures_of(each) if kind == "figures" else each / kind for each in (results, kept))
-        put(there / rest, (here / rest).read_bytes())
+        put(place(kept, file), place(results, file).read_bytes())
     put(kept / "provenance" / f"{name}.json", (json.dumps(run, indent=2, ensure_ascii=False) + "\n").encode())
     executed = notebook(results, name)
     content = executed.read_bytes()
     put(kept / "notebooks" / executed.name, without_pictures(content) if re.search("-|_seed[1-9]", name) else content)
+
+
+def place(results, file):
+    """Find a result, such as ``"figures/a.png"``, of a folder of results."""
+    kind, _, rest = file.partition("/")
+    return (provenance.figures_of(results) if kind == "figures" else results / kind) / rest
 
 
 def without_pictures(content):

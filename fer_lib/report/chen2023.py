@@ -36,6 +36,7 @@ from fer_lib.tables import (
 )
 from fer_lib.tables.base import Table, over_seeds, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
+from fer_lib.utils import packed
 
 TRAINED = ("resnet50_mlp", "baseline_cnn")
 CORPORA = {"chen2023": ("fer2013",), "liu2023": ("ckplus", "fer2013")}  # of the values to quote that have a printed one
@@ -194,13 +195,11 @@ class Chen2023:
         """
         rows = []
         for seed in self.scores["resnet50_mlp"]:
-            first, second = (
-                self.run.load_rows(f"{model}_seed{seed}_testing", folder="predictions") for model in TRAINED
-            )
-            if first is None or second is None or not first["label"].equals(second["label"]):
+            folder = self.run.results / "predictions"
+            first, second = (packed.read_answers(folder / f"{model}_seed{seed}_testing") for model in TRAINED)
+            if first is None or second is None or first["label"].tolist() != second["label"].tolist():
                 continue
-            told = ["face", "label", "data"]
-            ours, others = (frame.drop(columns=told, errors="ignore").to_numpy() for frame in (first, second))
+            ours, others = (np.eye(frame.shape[1] - 2)[frame["predicted"]] for frame in (first, second))
             compared = metrics.compare_paired(ours, others, first["label"].to_numpy(), seed=seed)
             difference = interval(compared["difference"], compared["low"], compared["high"])
             rows.append(

@@ -14,6 +14,7 @@ import pandas as pd
 from fer_lib import provenance
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
+from fer_lib.utils import packed
 
 WIDTH = 838  # width of a page on GitHub, in pixels
 CHARACTER, PADDING = 7.3, 27  # there, in pixels: the width of a character (mostly digits) and the space around a cell
@@ -88,10 +89,21 @@ class Tables:
         return float(next(row["value"] for row in scores if (row["split"], row["metric"]) == (split, metric)))
 
     def losses(self, name: str) -> np.ndarray:
-        """Compute each test face's cross-entropy from ``predictions/<name>_testing.csv``, shape (N,)."""
-        frame = pd.read_csv(self.existing(f"predictions/{name}_testing.csv"))
-        shares = frame.drop(columns=["face", "label", "data"], errors="ignore").to_numpy()
-        return metrics.cross_entropies(shares, frame["label"].to_numpy())
+        """Compute each test face's cross-entropy from a training's answers, shape (N,)."""
+        answers = self.answers(name)
+        shares = answers.drop(columns=["label", "predicted"]).to_numpy()
+        return metrics.cross_entropies(shares, answers["label"].to_numpy())
+
+    def answers(self, name: str) -> pd.DataFrame:
+        """Read a training's answers about the test faces (:func:`fer_lib.utils.packed.read_answers`).
+
+        Raises:
+            FerError: they do not exist.
+        """
+        stem = self._results / "predictions" / f"{name}_testing"
+        if (found := packed.read_answers(stem)) is None:
+            raise FerError(f"No such file: {stem}.npz; the page is made of a complete run of the profile paper.")
+        return found
 
     def settings(self, name: str) -> dict[str, Any]:
         """Read the settings in the provenance of ``metrics/<name>.json``.

@@ -139,13 +139,12 @@ def _fer2013(tables: Tables) -> dict[str, str]:
 def _attention(tables: Tables) -> dict[str, str]:
     """Compare self-attention, face by face, with the nearest network without it."""
     answers = pd.read_csv(tables.existing("predictions/comparators_fer2013_seed0.csv"))
-    other = pd.read_csv(tables.existing("predictions/resnet50_mlp-trunk_scaling_seed0_testing.csv"))
-    labels = answers["label"].to_numpy()
-    shares = other.drop(columns=["face", "label", "data"], errors="ignore").to_numpy()
-    attended = np.eye(shares.shape[1])[answers["resnet50_attention"]]
-    compared = metrics.compare_paired(attended, shares, labels)
+    other = tables.answers("resnet50_mlp-trunk_scaling_seed0")
+    labels, classes = answers["label"].to_numpy(), other.shape[1] - 2
+    attended, plain = (np.eye(classes)[each] for each in (answers["resnet50_attention"], other["predicted"]))
+    compared = metrics.compare_paired(attended, plain, labels)
     return {
-        "without_attention": percent((shares.argmax(axis=1) == labels).mean()),
+        "without_attention": percent((other["predicted"] == labels).mean()),
         "attention_gain": points(*(compared[name] for name in ("difference", "low", "high"))),
     }
 

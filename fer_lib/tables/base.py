@@ -255,9 +255,10 @@ def prediction_rows(faces: FaceDataset, probabilities: np.ndarray) -> pd.DataFra
 
 
 def answers(outputs: Mapping[str, tuple[FaceDataset, np.ndarray]]) -> pd.DataFrame:
-    """Stack the predictions of several parts, to be packed: :func:`prediction_rows` after ``part`` and ``predicted``.
+    """Stack the predictions of several parts, to be packed: :func:`prediction_rows` with three columns more.
 
-    ``predicted`` is the position of the largest probability. Rounding to float16 could exchange two that are close.
+    ``part``; ``predicted``, the position of the largest probability; and ``sure``, whether it is above 0.5, so that it
+    counts as a yes in the binary accuracy. Rounding to float16 could change both.
 
     Args:
         outputs: part -> its N faces and their probabilities, float, shape (N, classes).
@@ -266,6 +267,7 @@ def answers(outputs: Mapping[str, tuple[FaceDataset, np.ndarray]]) -> pd.DataFra
     for part, (faces, probabilities) in outputs.items():
         frame = prediction_rows(faces, probabilities)
         frame.insert(2, "predicted", probabilities.argmax(axis=1))
+        frame.insert(3, "sure", probabilities.max(axis=1) > 0.5)
         frame.insert(0, "part", part)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

@@ -49,6 +49,23 @@ def read(path: str | Path) -> pd.DataFrame:
     return pd.DataFrame({n: found[n + WORDS][found[n]] if n + WORDS in found else found[n] for n in names})
 
 
+def read_answers(stem: str | Path) -> pd.DataFrame | None:
+    """Read a model's answers from ``<stem>.npz``, or the CSV that earlier versions wrote; None if there is neither.
+
+    Returns:
+        A row for each face: ``label``, ``predicted`` (the position of the largest output) and the output for each
+        class, all in the order of the file.
+    """
+    path = Path(stem)
+    if (kept := path.with_name(f"{path.name}.npz")).is_file():
+        return read(kept).drop(columns=["part", "face", "sure", "data"], errors="ignore")
+    if not (kept := path.with_name(f"{path.name}.csv")).is_file():
+        return None
+    frame = pd.read_csv(kept).drop(columns=["face", "data"], errors="ignore")
+    frame.insert(1, "predicted", frame.drop(columns="label").to_numpy().argmax(axis=1))
+    return frame
+
+
 def _packed(name: str, column: pd.Series) -> dict[str, np.ndarray]:
     """Convert one column to the arrays that keep it."""
     if column.dtype.kind in "iub":

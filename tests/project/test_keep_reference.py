@@ -57,6 +57,21 @@ def test_tables_png_figures_notebook_and_provenance_are_copied(keep, tmp_path, c
     assert capsys.readouterr().out == "01_data_seed0: 2 results\n"
 
 
+def test_what_an_earlier_run_alone_has_left_is_deleted(keep, tmp_path):
+    write_run(tmp_path / "out", "01_data_seed0")
+    write_run(tmp_path / "out", "02_more_seed0")
+    keep.main("paper")
+    kept = tmp_path / "results" / "reference" / "paper"
+    for name, added in (("01_data_seed0", ["tables/old.csv"]), ("02_more_seed0", ["tables/shared.csv"])):
+        made = json.loads((kept / "provenance" / f"{name}.json").read_text("utf-8"))
+        made["artifacts"] |= dict.fromkeys([*added, "tables/shared.csv"], "0")
+        (kept / "provenance" / f"{name}.json").write_text(json.dumps(made), encoding="utf-8")
+    for file in ("old.csv", "shared.csv", "not_listed.csv"):
+        (kept / "tables" / file).write_text("x", encoding="utf-8")
+    keep.main("paper", "01_data_seed0")
+    assert sorted(path.name for path in (kept / "tables").iterdir()) == ["a.csv", "not_listed.csv", "shared.csv"]
+
+
 @pytest.mark.parametrize(
     ("name", "pictures"), [("01_a", True), ("03_a_seed0", True), ("03_a_seed1", False), ("03_a-b_seed0", False)]
 )

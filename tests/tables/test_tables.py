@@ -166,9 +166,10 @@ def test_packed_answers_name_the_part_and_keep_the_prediction(tmp_path):
     frame = tables.answers({"training": (faces([2, 1]), close), "validation": (faces([0]), close[1:])})
     packed.write(frame, tmp_path / "a.npz")
     again = packed.read(tmp_path / "a.npz")
-    assert list(again.columns) == ["part", "face", "label", "predicted", "angry", "happy", "sad"]
+    assert list(again.columns) == ["part", "face", "label", "predicted", "sure", "angry", "happy", "sad"]
     assert again["part"].to_list() == ["training", "training", "validation"]
     assert again[["face", "label", "predicted"]].to_numpy().tolist() == [[0, 2, 1], [1, 1, 1], [0, 0, 1]]
+    assert again["sure"].to_list() == [False, True, True]
     assert again["angry"][0] == again["happy"][0]  # rounded to the same number; the prediction still tells them apart
 
 

@@ -61,3 +61,19 @@ def test_whole_numbers_keep_their_values(values, tmp_path):
 def test_a_number_beyond_float16_is_named(tmp_path):
     with pytest.raises(ValueError, match="C has numbers beyond float16's largest"):
         packed.write(pd.DataFrame({"C": [1e5]}), tmp_path / "a.npz")
+
+
+def test_answers_are_read_alike_from_both_forms(tmp_path):
+    shares = np.array([[0.40001, 0.40002, 0.19997], [0.1, 0.6, 0.3]])
+    rows = pd.DataFrame(shares, columns=["angry", "happy", "sad"])
+    rows.insert(0, "label", [2, 1])
+    rows.insert(0, "face", [0, 1])
+    rows.assign(data="SYNTHETIC").to_csv(tmp_path / "old.csv", index=False)
+    told = {"part": "testing", "predicted": [1, 1], "sure": [False, True], "data": "SYNTHETIC"}
+    packed.write(rows.assign(**told), tmp_path / "new.npz")
+    old, new = (packed.read_answers(tmp_path / name) for name in ("old", "new"))
+    assert sorted(old) == sorted(new) == ["angry", "happy", "label", "predicted", "sad"]
+    for name in ("label", "predicted"):
+        assert old[name].tolist() == new[name].tolist()
+    np.testing.assert_allclose(old["angry"], new["angry"], atol=2e-4)
+    assert packed.read_answers(tmp_path / "none") is None
