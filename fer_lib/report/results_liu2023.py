@@ -171,6 +171,7 @@ def _lenet(tables: Tables) -> dict[str, str]:
         **_last_epoch(tables),
         "chance_20": tables.cell("liu2023_batch_sizes", "at chance", "20", "Olivetti faces, unshuffled"),
         "within_olivetti": within("Olivetti faces, unshuffled"),
+        "within_olivetti_parts": chance(r"trainings \(([^)]*)\)"),
         "by_chance": chance(r"([\d.]+) do on average"),
         "as_many": chance(r"as many or more in ([\d.]+) % of the draws"),
         "shuffled_tests": COUNTS[

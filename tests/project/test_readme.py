@@ -307,6 +307,17 @@ def test_the_page_of_results_says_in_words_what_its_tables_show():
     assert set(misses) == {"56 + 14 faces a class", "folds"}
 
 
+def test_what_the_page_calls_not_run_has_no_table():
+    section = results.page().split("## What is built but not run yet")[1].split("\n## ")[0]
+    named = re.findall(r"`(\w+)`", section)
+    assert len(named) == 4
+    assert [name for name in named if (TABLES / f"{name}.csv").exists()] == []
+    used = {made["provenance"]["weights"]["sha256"] for name, made in provenance.read_values(TABLES.parent).items()
+            if re.fullmatch(r"resnet50_(mlp|svm)_seed\d", name)}  # fmt: skip
+    new = json.loads((TABLES.parent / "metrics" / "pretraining_seed0.json").read_text("utf-8"))["values"]["sha256"]
+    assert not used & set(new.values())  # "trainings from our new weights"
+
+
 def test_bfloat16_is_compared_with_float32_face_by_face():
     page = " ".join(results.page().split())
     said = r"the difference is (\S+) nats \[(\S+), (\S+)\], standard error (\S+), over faces: .* float32 (.*?) bfloat16"
