@@ -8,7 +8,7 @@ variation over faces, a linear probe on them and the error of bfloat16, and find
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -90,6 +90,18 @@ def measure(
 def drawn(faces: FaceDataset, size: int, seed: int) -> FaceDataset:
     """Draw ``size`` faces at random, in their order; all of them if there are not more."""
     return faces.take(_rows(len(faces), size, seed))
+
+
+def features(
+    network: keras.Model,
+    settings: ResNet50MlpSettings,
+    images: Sequence[np.ndarray],
+    divisor: float,
+    centred: bool,
+) -> list[np.ndarray]:
+    """Compute a trunk's maps of several sets of faces, uint8 (N, H, W), at one scale: float32 (N, D) each."""
+    engine = trunk.engine_of(network, replace(settings, trunk_precision="float32"))
+    return [_features(engine, network, each, divisor, centred) for each in images]
 
 
 def by_layer(networks: Mapping[str, keras.Model], settings: ResNet50MlpSettings, faces: np.ndarray) -> pd.DataFrame:

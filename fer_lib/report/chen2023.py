@@ -155,11 +155,13 @@ class Chen2023:
         synthetic, made = content["synthetic"], content["provenance"]
         self.run.reads(SCALE, made)
         figure = self.run.sourced(scale_figures.input_scale(scaled, layers, synthetic=synthetic), SCALE)
-        return [
+        shown: list[Figure | Table] = [
             figure,
             scale_tables.scales(scaled, synthetic=synthetic, notes=[weights_note(made["weights"])]),
             scale_tables.layers(layers, synthetic=synthetic),
         ]
+        heads = content["values"].get("heads")  # results of earlier versions lack them
+        return shown + ([scale_tables.heads(pd.DataFrame(heads), synthetic=synthetic)] if heads else [])
 
     def variants_table(self) -> Table:
         """Build the table of test scores of the paper's own reading and of each variant: one row for each training."""

@@ -24,6 +24,7 @@ READINGS = {
     "trunk_scaling": "trunk's own scaling",
     "whole_trunk": "all layers trained",
     "whole_trunk_trunk_scaling": "all layers, own scaling",
+    "no_dropout": "no dropout",
     "template": "as in the public notebook",
     "he_uniform": "head from he_uniform",
     "last_four_weighted": "last 4 with weights",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from fer_lib.datasets.face_dataset import FaceDataset
-from fer_lib.experiments import input_scale
+from fer_lib.experiments import frozen_head, input_scale
 from fer_lib.settings import InputScaleSettings, ResNet50MlpSettings
+from fer_lib.tables import input_scale as tables
 
 SETTINGS = ResNet50MlpSettings(weights="random_frozen")
 SIZES = InputScaleSettings(divisors=(255, 1), learn_faces=40, test_faces=40, faces=20)
@@ -89,3 +92,28 @@ def test_spread_by_hand():
 
 def test_random_weights_are_measured_once():
     assert list(input_scale.trunks(SETTINGS, 0)) == ["random"]
+
+
+def heads_of(**changes: float) -> pd.DataFrame:
+    settings = replace(SETTINGS, batch_size=4, learning_rate=0.003, **changes)
+    networks = {"given": network_of(100.0)}
+    return frozen_head.compare(networks, SIZES, settings, learn=faces_of(60, 0), test=faces_of(60, 1))
+
+
+def test_each_head_of_each_scale_is_trained_and_scored_and_the_same_seed_repeats_it():
+    heads = heads_of(epochs=1)
+    assert heads[["divisor", "head"]].to_records(index=False).tolist() == [
+        (scale[0], head) for scale, names in frozen_head.HEADS.items() for head in names
+    ]
+    assert ((heads["low"] <= heads["categorical_accuracy"]) & (heads["categorical_accuracy"] <= heads["high"])).all()
+    assert heads["binary_accuracy"].equals(heads["categorical_accuracy"])  # of two classes both are one
+    assert tables.heads(heads).frame["head"].tolist()[:2] == ["as printed", "without its first dropout"]
+    pd.testing.assert_frame_equal(heads_of(epochs=1), heads)
+
+
+def test_dropout_of_features_that_hardly_vary_is_what_keeps_the_head_from_learning(monkeypatch):
+    names = (frozen_head.AS_PRINTED, frozen_head.NO_DROPOUT, frozen_head.EPSILON, frozen_head.STANDARDISED)
+    monkeypatch.setattr(frozen_head, "HEADS", {(255.0, False): names})
+    learnt = heads_of(epochs=30).set_index("head")["training"]
+    assert learnt[[frozen_head.AS_PRINTED, frozen_head.EPSILON]].max() < 0.7
+    assert learnt[[frozen_head.NO_DROPOUT, frozen_head.STANDARDISED]].min() > 0.8
