@@ -128,19 +128,22 @@ def _whose_epochs(frame: pd.DataFrame) -> str:
 def _mechanism(tables: Tables) -> dict[str, str]:
     """Give what a frozen trunk keeps of faces at 1/255 and at its own scaling, and the same of ImageNet's weights."""
     name = "chen2023_input_scale"
-    columns = {"variation": "variation (%)", "norm": "after the head's batch norm", "probe": "probe's accuracy (%)"}
-    columns |= {"sure": "sure (%)", "bfloat16": "of the variation (%)"}
+    columns = {"variation": "variation (%)", "probe": "probe's accuracy (%)"}
 
     def row(which: str, trunk: str, scale: str) -> dict[str, str]:
         frame = tables.frame(name).set_index(["trunk", "pixels times"]).loc[(trunk, scale)]
         return {f"{which}_{said}": estimate(frame[column]) for said, column in columns.items()}
 
+    heads = tables.frame(f"{name}_heads")
+    heads = heads[heads["trunk"] == "given"].drop(columns=["trunk", "categorical accuracy, training (%)"])
+    shown = ["pixels<br>times", "head", "loss", "categorical<br>accuracy", "binary<br>accuracy", "sure"]
     imagenet = json.loads(IMAGENET.read_text(encoding="utf-8"))["rows"]
     own, small = (next(r for r in imagenet if r["divisor"] == by and r["centred"]) for by in (1, 255))
     return {
         **row("unit", "given", "1/255"),
         **row("own", "given", "1, mean subtracted"),
         **row("random", "random", "1/255"),
+        "heads": table(shown, heads.to_numpy().tolist()),
         "imagenet_own": f"{100 * own['accuracy']:.2f} [{100 * own['low']:.2f}, {100 * own['high']:.2f}]",
         "imagenet_unit": f"{100 * small['accuracy']:.2f}",
         "imagenet_kept": "all its features are 0, whatever the face" if small["variation"] is None else "some vary",

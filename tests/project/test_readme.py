@@ -307,6 +307,24 @@ def test_the_page_of_results_says_in_words_what_its_tables_show():
     assert set(misses) == {"56 + 14 faces a class", "folds"}
 
 
+def test_the_heads_show_what_the_page_says_of_their_first_dropout():
+    found = {
+        row[2].split(",")[0]: row for row in rows("chen2023_input_scale_heads")[1:] if row[:2] == ["given", "1/255"]
+    }
+    span = {name: [float(end) for end in re.findall(r"[\d.]+", row[4])[1:]] for name, row in found.items()}
+    printed = "as printed"
+    assert (found[printed][6], found[printed][5]) == (
+        "0.00",
+        "85.71",
+    )  # "it is never sure, and its binary accuracy is 6/7"
+    assert span[printed][0] < 25.75 < span[printed][1]  # "next to nothing"
+    for name in ("without its first dropout", "features standardised before the dropout"):
+        assert span[name][0] > span[printed][1]
+    assert span["batch norm's epsilon 1e-9"][1] < 30  # "with a millionth of that the head learns no more"
+    readme = " ".join((PROJECT / "README.md").read_text(encoding="utf-8").split())
+    assert "the head's first dropout drowns the rest" in readme
+
+
 def test_what_the_page_calls_not_run_has_no_table():
     section = results.page().split("## What is built but not run yet")[1].split("\n## ")[0]
     named = re.findall(r"`(\w+)`", section)
