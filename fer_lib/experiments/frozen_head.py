@@ -2,7 +2,7 @@
 
 :mod:`fer_lib.experiments.input_scale` measures that at 1/255 the features of a pre-trained trunk hardly vary over
 faces, while a linear probe still reads them. Then why does the paper's head not learn? It begins with a dropout of half
-the features (section 2.2.1, Table 1), and a batch norm follows. Dropout sets a feature to zero or doubles it: noise as
+the features (section 2.2 and Table 1), and a batch norm follows. Dropout sets a feature to zero or doubles it: noise as
 large as the feature itself, in which a variation of a hundredth drowns, and the batch norm's moving variance is that of
 the noise. Here each of the possible causes is taken away alone.
 """
