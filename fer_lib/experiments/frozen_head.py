@@ -4,7 +4,8 @@
 faces, while a linear probe still reads them. Then why does the paper's head not learn? It begins with a dropout of half
 the features (section 2.2 and Table 1), and a batch norm follows. Dropout sets a feature to zero or doubles it: noise as
 large as the feature itself, in which a variation of a hundredth drowns, and the batch norm's moving variance is that of
-the noise. Here each of the possible causes is taken away alone.
+the noise. Here one thing at a time is taken away: the dropout, the batch norm's epsilon, or, by standardising, the
+features' large mean and small variation.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 AS_PRINTED, NO_DROPOUT, EPSILON, STANDARDISED = "as printed", "no first dropout", "small epsilon", "standardised"
 HEADS = {(255.0, False): (AS_PRINTED, NO_DROPOUT, EPSILON, STANDARDISED), (1.0, True): (AS_PRINTED, NO_DROPOUT)}
-"""The heads that are trained at each of ``input_scale.BOTH_SCALES``."""
+"""The heads that are trained at each of ``input_scale.BOTH_SCALES``; at the trunk's own the head learns as printed."""
 SMALL = 1e-9  # in place of Keras' 0.001
 
 

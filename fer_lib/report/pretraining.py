@@ -32,8 +32,8 @@ def shown(run: Run) -> list[Figure | Table]:
 
 
 def _unused(run: Run, made: Collection[str]) -> list[str]:
-    """Say so if no result that the report reads is of these weights, of whose files ``made`` has the digests."""
-    read = run.facts.get("made_from", {}).values()
+    """Say so if no training that the report reads starts from these weights; ``made`` has their files' digests."""
+    read = [each for name, each in run.facts.get("made_from", {}).items() if not name.startswith("chen2023_")]
     used = {weights["sha256"] for each in read if (weights := each.get("weights")) and weights["sha256"]}
     if not used or used & set(made):
         return []

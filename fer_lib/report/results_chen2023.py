@@ -122,7 +122,8 @@ def _whose_epochs(frame: pd.DataFrame) -> str:
     lowest = parts["their binary accuracy"].str.split(" ").str[0].astype(float)
     above = lowest.gt(parts["accuracy, printed"].astype(float)).all()
     but = "; all their binary accuracies are a little above the printed ones" if above else ""
-    return f"No epoch of the model as printed has these two losses. Of variants, {' and '.join(said)} do{but}."
+    others = " and ".join(said)
+    return f"No epoch of the model as printed has one of these two losses. Epochs of variants do: {others}{but}."
 
 
 def _mechanism(tables: Tables) -> dict[str, str]:
@@ -135,9 +136,11 @@ def _mechanism(tables: Tables) -> dict[str, str]:
         return {f"{which}_{said}": estimate(frame[column]) for said, column in columns.items()}
 
     heads = tables.frame(f"{name}_heads")
+    random = heads[heads["trunk"] == "random"].iloc[0]
     heads = heads[heads["trunk"] == "given"].drop(columns=["trunk", "categorical accuracy, training (%)"])
     shown = ["pixels<br>times", "head", "loss", "categorical<br>accuracy", "binary<br>accuracy", "sure"]
-    imagenet = json.loads(IMAGENET.read_text(encoding="utf-8"))["rows"]
+    measured = json.loads(IMAGENET.read_text(encoding="utf-8"))
+    imagenet, faces = measured["rows"], measured["faces"]["variation"]
     own, small = (next(r for r in imagenet if r["divisor"] == by and r["centred"]) for by in (1, 255))
     return {
         **row("unit", "given", "1/255"),
@@ -146,7 +149,11 @@ def _mechanism(tables: Tables) -> dict[str, str]:
         "heads": table(shown, heads.to_numpy().tolist()),
         "imagenet_own": f"{100 * own['accuracy']:.2f} [{100 * own['low']:.2f}, {100 * own['high']:.2f}]",
         "imagenet_unit": f"{100 * small['accuracy']:.2f}",
-        "imagenet_kept": "all its features are 0, whatever the face" if small["variation"] is None else "some vary",
+        "imagenet_kept": f"all its features are 0 on {faces} faces"
+        if small["variation"] is None
+        else f"its features vary by {100 * small['variation']:.1f} % of their norm over {faces} faces",
+        "random_printed": estimate(random["categorical accuracy (%)"]),
+        "random_sure": random["sure (%)"],
     }
 
 

@@ -1,8 +1,8 @@
 """Keep a long frame of predictions, or arrays, in a small file: an ``.npz``, without pickle.
 
-Of a frame, each column is an array. Whole numbers get the smallest type that holds them, other numbers float16 (three
-digits), and repeated words are numbered: a column of words ``part`` becomes the numbers ``part`` and the words ``part
-(words)``. NumPy alone reads it.
+Of a frame, each column is an array. Whole numbers get the smallest type that holds them, other numbers float16: three
+digits above 6e-5, 0 below 3e-8. Repeated words are numbered: a column of words ``part`` becomes the numbers ``part``
+and the words ``part (words)``. NumPy alone reads it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def write(content: pd.DataFrame | Mapping[str, np.ndarray], path: str | Path) ->
         path: the file, with its ending.
 
     Raises:
-        ValueError: a number is too large for float16, or a whole number is missing.
+        ValueError: a number is too large for float16, or a whole number or a word is missing.
     """
     arrays: dict[str, np.ndarray] = {}
     if isinstance(content, pd.DataFrame):
@@ -68,6 +68,8 @@ def read_answers(stem: str | Path) -> pd.DataFrame | None:
 
 def _packed(name: str, column: pd.Series) -> dict[str, np.ndarray]:
     """Convert one column to the arrays that keep it."""
+    if column.dtype.kind != "f" and column.isna().any():
+        raise ValueError(f"{name} has gaps; only a column of fractions may have some")
     if column.dtype.kind in "iub":
         values = column.to_numpy()
         return {name: values if values.dtype == bool else values.astype(_smallest(values))}

@@ -63,6 +63,12 @@ def test_a_number_beyond_float16_is_named(tmp_path):
         packed.write(pd.DataFrame({"C": [1e5]}), tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("values", [pd.array([100_001, None], "Int64"), ["x", None, "z"]])
+def test_a_gap_among_whole_numbers_or_words_is_refused(tmp_path, values):
+    with pytest.raises(ValueError, match="a has gaps"):
+        packed.write(pd.DataFrame({"a": values}), tmp_path / "a.npz")
+
+
 def test_answers_are_read_alike_from_both_forms(tmp_path):
     shares = np.array([[0.40001, 0.40002, 0.19997], [0.1, 0.6, 0.3]])
     rows = pd.DataFrame(shares, columns=["angry", "happy", "sad"])
