@@ -32,7 +32,6 @@ from fer_lib.tables import (
     chen2023 as chen2023_tables,
     hypotheses as hypotheses_tables,
     input_scale as scale_tables,
-    public_cnns as public_tables,
 )
 from fer_lib.tables.base import Table, over_seeds, weights_note
 from fer_lib.tables.format import MODEL_NAMES, SCORE_NAMES, interval
@@ -139,6 +138,8 @@ class Chen2023:
         found = []
         for name, content in self.values.items():
             if re.fullmatch(r"public_cnns_seed\d+", name):
+                from fer_lib.tables import public_cnns as public_tables  # it imports the networks, and so Keras
+
                 values, made = content["values"], content["provenance"]
                 frames = {model: pd.DataFrame(rows) for model, rows in values["scores"].items()}
                 scores = {model: dict(iter(frame.groupby("split"))) for model, frame in frames.items()}
