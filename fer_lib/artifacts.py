@@ -301,14 +301,21 @@ class Run:
 
     def load_rows(self, name: str, *, folder: str, faces: FaceDataset | None = None) -> pd.DataFrame | None:
         """Read a frame written by :meth:`save_rows`; None if there is none, or it was made with other ``faces``."""
-        path = self.results / folder / f"{name}.csv"
+        return self._load(f"{folder}/{name}.csv", pd.read_csv, faces)
+
+    def load_packed(self, name: str, *, faces: FaceDataset | None = None) -> pd.DataFrame | None:
+        """Read a frame written by :meth:`save_packed`; None if there is none, or it was made with other ``faces``."""
+        return self._load(f"predictions/{name}.npz", packed.read, faces)
+
+    def _load(self, name: str, read: Callable[[Path], pd.DataFrame], faces: FaceDataset | None) -> pd.DataFrame | None:
+        path = self.results / name
         if not path.is_file():
             return None
         if faces is not None:
-            made = provenance.made_by(self.results, f"{folder}/{name}.csv") or {}
+            made = provenance.made_by(self.results, name) or {}
             if made.get("data", {}).get(faces.corpus, {}).get("fingerprint") != faces.fingerprint:
                 return None
-        return pd.read_csv(path)
+        return read(path)
 
     def provenance(self) -> dict[str, Any]:
         """List the facts that lead from a number back to its data, settings and code."""

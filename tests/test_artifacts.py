@@ -382,6 +382,19 @@ def test_rows_come_back_with_seven_digits(tmp_path):
     assert run.load_rows("p", folder="predictions", faces=faces) is None
 
 
+def test_packed_answers_come_back_unless_they_are_of_other_faces(tmp_path):
+    faces = some_faces(synthetic=False)
+    run = started(tmp_path, faces=faces)
+    frame = pd.DataFrame({"face": [0, 300], "part": ["training", "testing"]})
+    run.save_packed(frame, "p")
+    back = run.load_packed("p", faces=faces)
+    assert back["face"].tolist() == [0, 300]
+    assert back["part"].tolist() == ["training", "testing"]
+    others = dataclasses.replace(faces, images=faces.images + 1)
+    assert run.load_packed("p", faces=others) is None
+    assert run.load_packed("absent") is None
+
+
 def test_a_named_index_is_kept_in_the_csv(tmp_path):
     frame = pd.DataFrame({"faces": [3]}, index=pd.Index(["Training"], name="split"))
     run = started(tmp_path, faces=some_faces(synthetic=False))

@@ -3,9 +3,9 @@
     FER_DATA=FOLDER .venv/bin/python workflow/score_again.py PROFILE
 
 It is for runs whose networks are gone, such as those of weights that were not kept. In ``results/PROFILE`` it rewrites
-the tables and values that notebooks 04 and 07 have computed from the answers about test faces; notebook 08 draws them.
-Scores on training faces, whose answers older runs did not save, and the notebooks' own outputs stay as they are. The
-provenance keeps the run's commit and says under ``scored_again`` which code computed the scores, and from which file.
+the tables and values that notebooks 04 and 07 have computed from the answers; notebook 08 draws them. The outputs in
+these notebooks stay. The provenance keeps the run's commit and says under ``scored_again`` which code computed the
+scores, and from which file.
 """
 
 import json
@@ -23,11 +23,12 @@ from fer_lib import artifacts, provenance
 from fer_lib.datasets import corpus
 from fer_lib.errors import FerError
 from fer_lib.evaluation import metrics
-from fer_lib.experiments import comparison_scores, protocol_scores
+from fer_lib.experiments import comparison_scores, protocol_scores, protocols
 from fer_lib.experiments.comparison import WholeAnswers
 from fer_lib.faces import crops
 from fer_lib.tables import comparators as comparators_tables, liu2023 as tables
 from fer_lib.tables.base import weights_note
+from fer_lib.utils import packed
 from fer_lib.utils.files import write_text
 
 NOTICE = (
@@ -58,7 +59,7 @@ def main(profile=""):
     settings = first.settings
     people = crops.face_crops(corpus.load_ckplus(settings.ckplus, settings.data, ""), settings.faces)
     done = 0
-    for notebook, (score, kind, kept) in RUNS.items():
+    for notebook, (score, file, kept) in RUNS.items():
         for path in sorted((first.results / provenance.FOLDER).glob(f"{notebook}_seed*.json")):
             made = json.loads(path.read_text("utf-8"))
             if made["data"][people.corpus]["fingerprint"] != people.fingerprint:
@@ -66,13 +67,14 @@ def main(profile=""):
             run = Again(
                 notebook, first.profile, settings, made["seed"], first.results, first.figures,
                 facts={"data": made["data"], "weights": made["weights"]}, artifacts=dict(made["artifacts"]),
-                made=made, answers=f"predictions/{kind}_ckplus_seed{made['seed']}.csv",
+                made=made, answers=f"predictions/{file}".format(seed=made["seed"]),
             )  # fmt: skip
             if provenance.made_by(run.results, run.answers) is None:
                 raise FerError(f"{run.answers} is missing, or is no longer what {path.stem} wrote.")
             name = f"{kept}_seed{run.seed}"
             values = provenance.read_values(run.results)[name]["values"]
-            answers = pd.read_csv(run.results / run.answers)
+            path = run.results / run.answers
+            answers = packed.read(path) if path.suffix == ".npz" else pd.read_csv(path)
             changed = score(run, people, answers, values)
             run.save_values(artifacts.plain({**values, **changed}), name)
             tell(run)
@@ -82,18 +84,16 @@ def main(profile=""):
         raise FerError(f"No run of notebook 04 or 07 in {first.results}; copy one there first.")
 
 
-def own(run, people, answers, values):
-    """Score notebook 04's classifiers on CK+."""
+def own(run, people, answers, _):
+    """Score notebook 04's classifiers on CK+, in the paper's two parts."""
+    answers = answers[answers["protocol"] != protocols.THREE_PARTS]
     note, seed, synthetic = [weights_note(run.facts["weights"], model="ResNet-50")], run.seed, run.synthetic
     scores, leaks = protocol_scores.scores(answers, people), protocol_scores.leaks(answers, people)
     paired = protocol_scores.paired(answers, people, first="resnet50_svm_rbf", second="resnet50_softmax")
     run.save_table(tables.separations(scores, synthetic=synthetic, notes=note), f"liu2023_separations_seed{seed}")
     run.save_table(tables.leaks(leaks, synthetic=synthetic), f"liu2023_leaks_seed{seed}")
     run.save_table(tables.svm_softmax(paired, synthetic=synthetic, notes=note), f"liu2023_svm_softmax_seed{seed}")
-    together = pd.DataFrame(values["together"]).merge(scores[[*protocol_scores.KEYS, "low", "high"]])
-    together["testing_low"], together["testing_high"] = together.pop("low"), together.pop("high")
-    inside = together["testing_low"].le(together["printed"]) & together["printed"].le(together["testing_high"])
-    together = together.assign(testing_holds_printed=inside, kept=True)
+    together = protocol_scores.together(answers, people)
     run.save_table(tables.hypothesis2(together, synthetic=synthetic, notes=note), f"liu2023_hypothesis2_seed{seed}")
     return {"scores": scores, "leaks": leaks, "svm_softmax": paired, "together": together}
 
@@ -142,9 +142,9 @@ def tell(run):
     write_text(path, nbformat.writes(notebook) + "\n")
 
 
-RUNS = {  # notebook -> what scores it, the names of its predictions and of its values
-    "04_resnet_svm": (own, "liu2023", "resnet50_svm"),
-    "07_comparators": (compared, "comparators", "comparators"),
+RUNS = {  # notebook -> what scores it, the file of its answers, the name of its values
+    "04_resnet_svm": (own, "liu2023_ckplus_seed{seed}.npz", "resnet50_svm"),
+    "07_comparators": (compared, "comparators_ckplus_seed{seed}.csv", "comparators"),
 }
 
 

@@ -21,7 +21,7 @@ from fer_lib.backend import keras
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.splits import groups_of, validation_split
 from fer_lib.models import resnet50_svm
-from fer_lib.settings import DataSettings, ExpansionSettings, ResNet50SvmSettings
+from fer_lib.settings import DataSettings, ExpansionSettings, ResNet50SvmSettings, change
 from fer_lib.svm import classifiers, equations
 from fer_lib.utils.files import cached_array
 
@@ -46,6 +46,29 @@ def fine_tune(
         training.set_seed(seed)
         return build(), pd.DataFrame()
     return training.train(build, settings, training=learn, validation=validate, seed=seed, checkpoints=checkpoints)
+
+
+def control(
+    settings: ResNet50SvmSettings, *, learn: FaceDataset, validate: FaceDataset, seed: int, checkpoints: Path
+) -> keras.Model | None:
+    """Fine-tune a second network as ``control_epochs`` and ``control_learning_rate`` say, all else as the first.
+
+    Args:
+        settings: of the first network.
+        learn: as for :func:`fine_tune`, like ``validate`` and ``seed``.
+        validate: see ``learn``.
+        seed: see ``learn``.
+        checkpoints: the folder that the first network was given; this one gets a folder next to it.
+
+    Returns:
+        The network; None if ``control_epochs`` is 0 or the first network is not fine-tuned.
+    """
+    if not (settings.control_epochs and is_fine_tuned(settings)):
+        return None
+    rate = settings.control_learning_rate
+    changed = change(settings, epochs=settings.control_epochs, learning_rate=rate)
+    folder = checkpoints.with_name(f"{checkpoints.name}-control-{rate:g}")
+    return fine_tune(changed, learn=learn, validate=validate, seed=seed, checkpoints=folder)[0]
 
 
 def is_fine_tuned(settings: ResNet50SvmSettings) -> bool:

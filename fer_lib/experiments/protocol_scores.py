@@ -35,7 +35,9 @@ def testing(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def every_answer(*predictions: pd.DataFrame) -> pd.DataFrame:
     """Join the answers of several runs, of training and validation faces too, without the columns of the fits."""
-    return pd.concat(predictions, ignore_index=True)[[*KEYS, "draw", "fold", "part", "face", "label", "predicted"]]
+    kept = [*KEYS, "draw", "fold", "part", "face", "label", "predicted"]
+    made = [each for each in predictions if len(each)]
+    return pd.concat(made, ignore_index=True)[kept] if made else pd.DataFrame(columns=kept)
 
 
 def fits(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -46,8 +46,11 @@ READINGS = (
     "search_on_faces",
     "fit_on_faces",
     "seventeen_views",
+    "other_fine_tuning",
 )
 """Readings and controls in the order of the table (:func:`fer_lib.tables.svm.readings`)."""
+KEPT = ["reading", "draw", "subject", "label", "predicted"]
+"""Columns of :func:`run` that tell of a single answer; the others tell of a fit."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Material:
             faces that a reading draws are filled.
         pixels: grey values of the twelve copies, float (N, 12, H·W).
         contempt: features of the faces of contempt, labelled as one more class; None without any.
+        control: features of the N faces from the network of :func:`fer_lib.experiments.fine_tuning.control`, or None.
     """
 
     faces: FaceDataset
@@ -68,6 +72,7 @@ class Material:
     views: np.ndarray
     pixels: np.ndarray
     contempt: svm.Examples | None = None
+    control: svm.Examples | None = None
 
     @property
     def copies(self) -> np.ndarray:
@@ -139,6 +144,7 @@ def gather(
     *,
     every: Mapping[str, Any],
     contempt: FaceDataset | None,
+    control: keras.Model | None = None,
     checkpoints: Path,
 ) -> Material:
     """Compute all features that the readings need and the run does not have yet, contempt's included.
@@ -150,11 +156,16 @@ def gather(
         found: the divisions.
         every: settings by experiment, of which ``resnet50_svm`` and ``expansion`` are used.
         contempt: of :func:`fer_lib.experiments.contempt.faces`.
+        control: of :func:`fer_lib.experiments.fine_tuning.control`.
         checkpoints: a folder for exactly this model and these faces.
     """
     settings, expanding = every["resnet50_svm"], every["expansion"]
     features = partial(resnet50_svm.features, model, settings=settings)
     given = material(examples, faces, found, expanding, features=features, checkpoints=checkpoints)
+    if control is not None:
+        folder = checkpoints / "control"
+        seen = fine_tuning.examples_of(control, faces, expanding, settings=settings, checkpoints=folder)
+        given = dataclasses.replace(given, control=seen)
     if contempt is None:
         return given
     own = fine_tuning.examples_of(model, contempt, expanding, settings=settings, checkpoints=checkpoints / CONTEMPT)
@@ -264,6 +275,9 @@ def _readings(given: Material, fold: Fold, settings: ResNet50SvmSettings, *, see
         "fit_on_faces": test(learn(faces_alone.take(fold.train)), faces_alone.take(fold.train)),
         "seventeen_views": test(learn(seventeen), seventeen),
     }
+    if given.control is not None:
+        other, learnt = dataclasses.replace(given, examples=given.control), given.control.take(fold.train)
+        found["other_fine_tuning"] = _tested(other, fold, learn(learnt), learnt)
     if given.contempt is not None:
         found["contempt"] = _with_one_more_class(given, fold, settings, seed=seed)
     return {name: found[name] for name in READINGS if name in found}

@@ -105,7 +105,7 @@ def fer2013(
     *,
     seed: int = 0,
     checkpoints: Path,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train every variant on a sample of FER-2013's training faces, and compare them on all its test faces.
 
     C, gamma, nu and the degree are searched on the faces that the variant then learns.
@@ -119,7 +119,8 @@ def fer2013(
 
     Returns:
         The rows of :func:`fer_lib.experiments.protocol_scores.whole_test`, with ``training`` (accuracy on the faces
-        that were learnt), ``learnt`` (their number), ``edge`` and ``chosen``; empty without variants.
+        that were learnt), ``learnt`` (their number), ``edge`` and ``chosen``; empty without variants. And the answers,
+        a row for each test face: ``label``, and each variant's answer under its name.
     """
     rows = sample(learn[1], settings.variants_fer2013_faces, seed=seed)
     taught = svm.Examples(learn[0][rows], learn[1][rows])
@@ -135,9 +136,11 @@ def fer2013(
         with np.load(path, allow_pickle=False) as saved:
             decisions[name] = saved["values"]
             of_fits.append({key: saved[key].item() for key in ("training", "edge", "chosen")})
+    answers = pd.DataFrame({"label": test[1]} | {name: values.argmax(axis=1) for name, values in decisions.items()})
     if not decisions:
-        return pd.DataFrame()
-    return protocol_scores.whole_test(decisions, test[1]).join(pd.DataFrame(of_fits)).assign(learnt=len(taught))
+        return pd.DataFrame(), answers
+    scored = protocol_scores.whole_test(decisions, test[1]).join(pd.DataFrame(of_fits)).assign(learnt=len(taught))
+    return scored, answers
 
 
 def _chosen(answers: pd.DataFrame) -> str:

@@ -44,6 +44,7 @@ READINGS = {
     "search_on_faces": "control: C and γ searched on untouched faces, fitted on all views",
     "fit_on_faces": "control: searched and fitted on untouched faces",
     "seventeen_views": "control: twelve copies and five crops in place of this run's views",
+    "other_fine_tuning": "control: fine-tuned for control_epochs at control_learning_rate",
 }
 
 
@@ -209,8 +210,8 @@ def readings(rows: pd.DataFrame, *, synthetic: bool = False, notes: Sequence[str
     said = (
         f"The 56 + 14 faces a class, frames at random, RBF SVM on the network's features unless another is named. "
         f"{SUBJECT_NOTE} Images: of one draw. Where copies were divided, “training faces” are the copies that were "
-        "learnt. On an edge: draws whose C or γ lies on an edge of the grid. The last three rows are controls: they "
-        "change what the search or the fit saw, and not what was tested."
+        "learnt. On an edge: draws whose C or γ lies on an edge of the grid. A control changes what the fine-tuning, "
+        "the search or the fit saw, and not what was tested."
     )
     title = f"liu2023, Table 3: readings of {printed} % that the paper does not rule out"
     return Table(frame, title, synthetic, (said, *notes))

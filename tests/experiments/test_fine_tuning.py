@@ -11,7 +11,7 @@ from fer_lib.datasets import splits
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.experiments import fine_tuning
 from fer_lib.models import resnet50_svm
-from fer_lib.settings import DataSettings, ResNet50SvmSettings
+from fer_lib.settings import DataSettings, ResNet50SvmSettings, change
 from fer_lib.svm import classifiers, equations
 
 SETTINGS = ResNet50SvmSettings(c_grid=[1.0], gamma_grid=[1.0], search_folds=2)
@@ -28,6 +28,25 @@ def test_the_svm_learns_every_view_and_the_equations_are_checked_on_the_faces_al
     small = classifiers.fit("resnet50_svm_rbf", alone, settings=SETTINGS, seed=0)
     assert (fitted.pipeline[0].n_samples_seen_, small.pipeline[0].n_samples_seen_) == (48, 24)
     pd.testing.assert_frame_equal(checks, equations.check_fitted(small, alone))
+
+
+def test_the_control_is_fine_tuned_from_the_same_start_for_its_own_epochs_at_its_own_rate(tmp_path, monkeypatch):
+    asked = []
+
+    def fine_tune(settings, **start):
+        asked.append((settings, start))
+        return "network", pd.DataFrame()
+
+    monkeypatch.setattr(fine_tuning, "fine_tune", fine_tune)
+    start = {"learn": "faces", "validate": "others", "seed": 3}
+    settings = change(SETTINGS, control_epochs=2, control_learning_rate=0.5)
+    assert fine_tuning.control(settings, **start, checkpoints=tmp_path / "kept") == "network"
+    told, given = asked.pop()
+    assert told == change(settings, epochs=2, learning_rate=0.5)
+    assert given == start | {"checkpoints": tmp_path / "kept-control-0.5"}
+    for without in ({"control_epochs": 0}, {"epochs": 0}, {"fine_tune_on": "nothing"}):
+        assert fine_tuning.control(change(settings, **without), **start, checkpoints=tmp_path) is None
+    assert asked == []
 
 
 @pytest.fixture

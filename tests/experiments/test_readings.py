@@ -67,11 +67,13 @@ def given(people, found, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def contempt(given):
-    """Seven faces of contempt, two of them of a subject that shows no other class."""
+    """Seven faces of contempt, two of them of a subject that shows no other class; the control doubles all features."""
     rng = np.random.default_rng(5)
     own = rng.normal(400, 5, (7, 128)).astype(np.float32)
     more = classifiers.Examples(own, np.zeros(7, int), None, np.stack([own] * 12, axis=1))
-    return readings.with_contempt(given, more, ["S003"] * 5 + ["S999"] * 2)
+    own = given.examples
+    double = dataclasses.replace(own, originals=2 * own.originals, views=2 * own.views)
+    return readings.with_contempt(dataclasses.replace(given, control=double), more, ["S003"] * 5 + ["S999"] * 2)
 
 
 @pytest.fixture(scope="module")
@@ -192,13 +194,23 @@ def test_gathered_features_are_those_of_the_network(people, found, tmp_path, mon
     np.testing.assert_array_equal(made.contempt.originals, features(three.images))
     assert made.contempt.views.shape == (3, 12, 128)
     assert (made.contempt.labels.tolist(), made.contempt.groups.tolist()) == ([3, 3, 3], [0, 0, 1])
-    assert readings.gather(None, examples, people, found, contempt=None, **given).contempt is None
+    assert made.control is None
+    alone = readings.gather(None, examples, people, found, contempt=None, control="other", **given)
+    assert alone.contempt is None
+    np.testing.assert_array_equal(alone.control.views, examples.views)
+    assert (tmp_path / "control" / "views.npy").is_file()
 
 
 def test_without_contempt_its_reading_is_left_out(found, given, tmp_path):
     alone = readings.run([each for each in found if each.draw == 0], given, SETTINGS, checkpoints=tmp_path)
     assert "contempt" not in set(alone["reading"])
     assert set(alone["draw"]) == {0}
+
+
+def test_a_control_of_the_same_network_answers_as_the_run_does(answers):
+    own = {name: part["predicted"].tolist() for name, part in answers.groupby("reading")}
+    assert own["other_fine_tuning"] == own["as_run"]  # γ is a multiple of one over the features' variance
+    assert own["other_fine_tuning"] != own["fit_on_faces"]
 
 
 def test_a_finished_draw_is_read_back(found, contempt, answers, tmp_path, monkeypatch):

@@ -118,20 +118,26 @@ def test_a_finished_variant_is_not_trained_again(found, examples, answers, fer20
     first = svm_variants.run(found, examples, settings, checkpoints=tmp_path)
     kept = answers[answers["classifier"].isin(["resnet50_svm_rbf", "resnet50_svm_linear"])]
     assert first["predicted"].tolist() == kept["predicted"].tolist()
-    rows = svm_variants.fer2013(*fer2013, settings, checkpoints=tmp_path)
+    rows, answered = svm_variants.fer2013(*fer2013, settings, checkpoints=tmp_path)
     monkeypatch.setattr(classifiers, "fit", None)
     pd.testing.assert_frame_equal(svm_variants.run(found, examples, settings, checkpoints=tmp_path), first)
-    pd.testing.assert_frame_equal(svm_variants.fer2013(*fer2013, settings, checkpoints=tmp_path), rows)
+    again = svm_variants.fer2013(*fer2013, settings, checkpoints=tmp_path)
+    pd.testing.assert_frame_equal(again[0], rows)
+    pd.testing.assert_frame_equal(again[1], answered)
 
 
 def test_fer2013s_variants_learn_the_same_sample(fer2013, tmp_path):
-    rows = svm_variants.fer2013(*fer2013, SETTINGS, checkpoints=tmp_path).set_index("model")
+    rows, answered = svm_variants.fer2013(*fer2013, SETTINGS, checkpoints=tmp_path)
+    rows = rows.set_index("model")
     assert list(rows.index) == list(VARIANTS)
     assert rows["learnt"].unique().tolist() == [40]
     assert rows["faces"].unique().tolist() == [60]
     with np.load(tmp_path / "variant-resnet50_svm_nu-fer2013.npz") as kept:
         right = (kept["values"].argmax(axis=1) == fer2013[1][1]).mean()
     assert rows.loc["resnet50_svm_nu", "accuracy"] == pytest.approx(right)
+    assert list(answered) == ["label", *VARIANTS]
+    agreed = answered.drop(columns="label").eq(answered["label"], axis=0).mean()
+    assert agreed.to_list() == pytest.approx(rows["accuracy"].to_list())
     assert (rows["accuracy"] > 0.5).all()
     assert (rows["training"] >= rows["accuracy"] - 0.2).all()
     table = svm_tables.variants_fer2013(rows.reset_index(), SETTINGS)
@@ -145,7 +151,9 @@ def test_fer2013s_variants_learn_the_same_sample(fer2013, tmp_path):
 def test_without_variants_or_folds_nothing_is_trained(found, examples, people, fer2013, tmp_path):
     none = change(SETTINGS, variants=())
     assert svm_variants.run(found, examples, none, checkpoints=tmp_path).empty
-    assert svm_variants.fer2013(*fer2013, none, checkpoints=tmp_path).empty
+    rows, answered = svm_variants.fer2013(*fer2013, none, checkpoints=tmp_path)
+    assert rows.empty
+    assert list(answered) == ["label"]
     assert svm_variants.run(found[:1], examples, SETTINGS, checkpoints=tmp_path).empty
     assert svm_variants.compare(pd.DataFrame(), people).empty
     for table in (svm_tables.variants, svm_tables.variants_fer2013):
