@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from fer_lib.errors import FerError, nearest
-from fer_lib.settings import ExpansionSettings
+
+if TYPE_CHECKING:  # so that a new setting there keeps the checkpoints of chen2023's trainings
+    from fer_lib.settings import ExpansionSettings
 
 # the centre comes first, because it is the crop nearest to the whole face
 CROPS = ("centre", "top left", "top right", "bottom left", "bottom right")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fer_lib.backend import keras
 from fer_lib.models.pretrained import application
-from fer_lib.settings import ResNet50MlpSettings, ResNet50SvmSettings
+from fer_lib.settings import ResNet50MlpSettings
+
+if TYPE_CHECKING:  # so that a new setting there keeps the checkpoints of chen2023's trainings
+    from fer_lib.settings import ResNet50SvmSettings
 
 TRUNK_PARAMETERS = 23_587_712  # printed in section 2.2.1
 layers = keras.layers

@@ -2,6 +2,9 @@
 
 Checkpoints and caches carry this hash in their names. Editing a comment or a docstring keeps them; editing a constant,
 or any other code that the entry point can reach, does not. Nothing is listed by hand.
+
+A package that only passes names on, such as :mod:`fer_lib.settings`, counts as the modules of the names that are taken
+from it. So a new setting of one experiment keeps the checkpoints of the others.
 """
 
 from __future__ import annotations
@@ -58,17 +61,56 @@ def _closure(modules: frozenset[Path]) -> set[Path]:
 @functools.cache
 def _imported(path: Path) -> tuple[Path, ...]:
     """List the files of the package that a module imports, with the packages that contain them."""
-    names: set[str] = set()
+    found: set[Path] = set()
     for node in _without_type_checking(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            for alias in node.names:
+                found |= _files(alias.name)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    ours = {name for name in names if name.split(".")[0] == NAME}
-    parts = {tuple(name.split(".")[:end]) for name in ours for end in range(1, name.count(".") + 2)}
-    files = [PACKAGE.parent.joinpath(*one) for one in parts]
-    candidates = [path for file in files for path in (file.with_suffix(".py"), file / "__init__.py")]
-    return tuple(path for path in candidates if path.is_file())
+            for alias in node.names:
+                found |= _files(node.module, alias.name)
+    return tuple(found)
+
+
+def _files(module: str, name: str = "") -> set[Path]:
+    """List the files that run when a module, or a name from it, is imported, without packages that only pass names on.
+
+    Nothing outside the package is listed.
+    """
+    parts = module.split(".")
+    if parts[0] != NAME:
+        return set()
+    packages = {file for end in range(1, len(parts)) if (file := _file(parts[:end])) and _passed_on(file) is None}
+    own, inside = _file(parts), _file([*parts, name]) if name else None
+    given = _passed_on(own) if own and name else None
+    if given is not None and not inside and name in given:
+        return packages | _files(*given[name])
+    return packages | {file for file in (inside or own if given is not None else own, inside) if file}
+
+
+def _file(parts: list[str]) -> Path | None:
+    """Find the file of a module or package."""
+    place = PACKAGE.parent.joinpath(*parts)
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
+
+@functools.cache
+def _passed_on(path: Path) -> dict[str, tuple[str, str]] | None:
+    """Map each name that a package passes on to its module and its name there; None if its own code does anything."""
+    if path.name != "__init__.py":
+        return None
+    given: dict[str, tuple[str, str]] = {}
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == NAME:
+            given |= {alias.asname or alias.name: (str(node.module), alias.name) for alias in node.names}
+        elif not _is_text(node) and not _lists_names(node):
+            return None
+    return given or None
+
+
+def _lists_names(node: ast.stmt) -> bool:
+    """Tell whether a statement is ``__all__ = [...]``."""
+    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]
 
 
 def _without_type_checking(tree: ast.AST) -> Iterator[ast.AST]:

@@ -13,7 +13,8 @@ from fer_lib.utils import code_hash
 PARTS = {
     "__init__.py": "",
     "train.py": (
-        '"""Trains."""\nfrom typing import TYPE_CHECKING\n\nfrom pack.sub import net\nfrom pack.sub.rates import RATE\n'
+        '"""Trains."""\nfrom typing import TYPE_CHECKING\n\nfrom pack.sub import net\n'
+        "from pack.given import FAST, layers\nfrom pack.sub.rates import RATE\n"
         "if TYPE_CHECKING:\n    from pack import typed\n\n\ndef train():\n    import pack.late\n\n"
         "    return net.SIZE * RATE  # steps\n"
     ),
@@ -23,12 +24,20 @@ PARTS = {
     "sub/__init__.py": "",
     "sub/net.py": 'SIZE = 2\n\n\nclass Net:\n    """A network."""\n\n    def layers(self):\n        """List them."""\n',
     "sub/rates.py": "RATE = 0.5\n",
+    "given/__init__.py": (
+        '"""Passes names on."""\nfrom pack.given.speeds import FAST, SLOW\nfrom pack.given.sizes import LARGE\n'
+        '__all__ = ["FAST", "LARGE", "SLOW"]\n'
+    ),
+    "given/speeds.py": "FAST = 9\nSLOW = 1\n",
+    "given/sizes.py": "LARGE = 5\n",
+    "given/layers.py": "LAYERS = 2\n",
+    "whole.py": "import pack.given\n\n\ndef largest():\n    return pack.given.LARGE\n",
 }
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of six modules in place of fer_lib; returns a function that edits a file and hashes ``train`` again."""
+    """A package in place of fer_lib; returns a function that edits a file and hashes ``train`` again."""
     for name, text in PARTS.items():
         path = tmp_path / "pack" / name
         path.parent.mkdir(exist_ok=True)
@@ -39,7 +48,7 @@ def package(tmp_path, monkeypatch):
     entry = importlib.import_module("pack.train").train
 
     def hashed(name: str = "", old: str = "", new: str = "", entries: tuple = (entry,)) -> str:
-        for cached in (code_hash._closure, code_hash._imported, code_hash._meaning):
+        for cached in (code_hash._closure, code_hash._imported, code_hash._meaning, code_hash._passed_on):
             cached.cache_clear()
         if name:
             path, text = tmp_path / "pack" / name, PARTS[name]
@@ -53,7 +62,7 @@ def package(tmp_path, monkeypatch):
     yield hashed
     for name in [name for name in sys.modules if name.split(".")[0] == "pack"]:
         del sys.modules[name]
-    for cached in (code_hash._closure, code_hash._imported, code_hash._meaning):
+    for cached in (code_hash._closure, code_hash._imported, code_hash._meaning, code_hash._passed_on):
         cached.cache_clear()
 
 
@@ -68,6 +77,8 @@ def package(tmp_path, monkeypatch):
         ("sub/rates.py", "RATE = 0.5", 'RATE = 0.5\n"""Steps a second."""'),
         ("typed.py", "TYPED = 1", "TYPED = 2"),  # imported for type checkers alone
         ("table.py", "WIDTH = 3", "WIDTH = 4"),  # imports the entry, and is not imported by it
+        ("given/sizes.py", "LARGE = 5", "LARGE = 6"),  # a name that the entry does not take
+        ("given/__init__.py", '"FAST", ', ""),  # passes names on, and does nothing else
     ],
 )
 def test_what_changes_no_result_keeps_the_hash(package, name, old, new):
@@ -81,12 +92,23 @@ def test_what_changes_no_result_keeps_the_hash(package, name, old, new):
         ("sub/rates.py", "0.5", "0.25"),
         ("sub/net.py", "SIZE = 2", "SIZE = 3"),
         ("late.py", "LATE = 1", "LATE = 2"),  # imported inside a function
+        ("given/speeds.py", "FAST = 9", "FAST = 8"),  # passed on by the package
+        ("given/speeds.py", "SLOW = 1", "SLOW = 2"),  # a module counts whole
+        ("given/layers.py", "LAYERS = 2", "LAYERS = 3"),  # a module of the package, imported as a name
+        ("given/__init__.py", "pack.given.speeds import FAST, SLOW", "pack.given.sizes import LARGE as FAST"),
+        ("given/__init__.py", "__all__", "LATER = 1\n__all__"),  # no longer does nothing else
         ("sub/__init__.py", "", "import warnings\n"),  # runs when a module of the folder is imported
         ("sub/net.py", '"""List them."""', '"""List them."""\n        return "a text that is returned"'),
     ],
 )
 def test_code_that_the_entry_reaches_changes_the_hash(package, name, old, new):
     assert package(name, old, new) != package()
+
+
+def test_a_package_that_is_imported_whole_counts_whole(package):
+    entry = importlib.import_module("pack.whole").largest
+    for name, old, new in (("given/sizes.py", "5", "6"), ("given/speeds.py", "9", "8")):
+        assert package(name, old, new, entries=(entry,)) != package(entries=(entry,))
 
 
 def test_entries_may_be_functions_classes_modules_or_partial_functions(package):
@@ -105,3 +127,5 @@ def test_the_training_reaches_its_parts_and_no_table_or_figure():
     assert {"training.py", "augmentation.py"} <= names
     assert any(name.endswith("trunk.py") for name in names)
     assert not [name for name in names if name.startswith(("tables", "figures", "report"))]
+    # a setting of another paper's model must not discard days of training
+    assert {name for name in names if name.startswith("settings")} == {"settings/chen2023.py", "settings/common.py"}
