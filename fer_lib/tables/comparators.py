@@ -354,8 +354,8 @@ def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
         {
             "corpus": corpus,
             "comparator": descriptions[row.system]["title"],
-            "training faces": f"{row.train_faces:,.0f}",
-            "training (seconds)": f"{row.train_seconds:,.1f}",
+            "training faces": "–" if np.isnan(row.train_faces) else f"{row.train_faces:,.0f}",
+            "training (seconds)": "–" if np.isnan(row.train_seconds) else f"{row.train_seconds:,.1f}",
             "faces answered in a second": f"{row.faces_a_second:,.0f}",
         }
         for corpus, frame in costs.items()
@@ -365,6 +365,8 @@ def costs(costs: Mapping[str, pd.DataFrame], descriptions: Descriptions, *, synt
         "Measured where this was run, among whatever else ran there: the mean of all trainings; their order says more "
         "than the seconds. A comparator that learnt FER-2013 first took the seconds of that training besides."
     )
+    if any(frame["train_faces"].isna().any() for frame in costs.values()):
+        said += " –: it is used as it comes, and learns nothing."
     return Table(pd.DataFrame(rows), "What the comparators cost", synthetic, (said,))
 
 

