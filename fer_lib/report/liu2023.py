@@ -19,6 +19,7 @@ from fer_lib.figures import (
     liu2023 as liu2023_figures,
 )
 from fer_lib.figures.style import not_yet
+from fer_lib.report import liu2023_seeds
 from fer_lib.report.liu2023_claims import (
     OWN,
     claims,
@@ -130,11 +131,19 @@ class Liu2023:
             "svm_softmax": liu2023_tables.svm_softmax,
             "together": liu2023_tables.hypothesis2,
         }
-        return [*(self._or_not_yet(make, name) for name, make in makers.items()), *self._more_ckplus()]
+        own = [self._or_not_yet(make, name) for name, make in makers.items()]
+        return [*own, *self._over_seeds(), *self._more_ckplus()]
+
+    def _over_seeds(self) -> list[Table]:
+        """Build the table of each fine-tuning's scores, if there are several."""
+        if len(self.model) < 2:
+            return []
+        frames = {name: self._frames(name) for name in liu2023_seeds.FRAMES}
+        return [liu2023_seeds.table(frames, **self._marks(self.model))]
 
     def _more_ckplus(self) -> list[Table]:
         """Build the tables of the fits, of three parts, of readings and of other SVMs; earlier results lack them."""
-        synthetic, marks = self._synthetic(self.model), self._marks(self.model)
+        synthetic, marks = self._synthetic(self.model), self._first_marks
         makers = {
             "fits": lambda rows: svm_tables.fits(rows, synthetic=synthetic),
             "three_parts": lambda rows: svm_tables.three_parts(rows, **marks),
@@ -149,7 +158,7 @@ class Liu2023:
 
     def fer2013_tables(self) -> list[Table]:
         """Build the tables of accuracies on FER-2013's test faces: the paper's classifiers, and other SVMs."""
-        settings, marks = self._svm_settings, self._marks(self.model)
+        settings, marks = self._svm_settings, self._first_marks
         own = self._or_not_yet(lambda rows, **marks: liu2023_tables.fer2013(rows, settings, **marks), "fer2013")
         name = "variants_fer2013"
         return [own, *([svm_tables.variants_fer2013(self._frame(name), settings, **marks)] if self._has(name) else [])]
@@ -165,8 +174,7 @@ class Liu2023:
         """Build the table of the paper's claims, each next to its measured values."""
         measured = {}
         if self.model:
-            frames = (self._frame(name) for name in ("scores", "svm_softmax", "fer2013", "genki4k"))
-            measured = claims(*frames)
+            measured = claims(*(liu2023_seeds.mean(self._frames(name), name) for name in liu2023_seeds.FRAMES))
         if self.lenet:
             measured["gradients"] = gradients_claim(self._lenet_frame("depth"))
         values = self._compared_values if self.compared else {}
@@ -187,7 +195,7 @@ class Liu2023:
             return not_yet("liu2023, accuracy on CK+", "notebook 04")
         scores = self._frame("scores")
         figure = liu2023_figures.separations(scores, synthetic=self._synthetic(self.model))
-        return self._of_first(figure)
+        return self.run.sourced(figure, *(f"resnet50_svm_seed{seed}" for seed in sorted(self.model)))
 
     def hypothesis2_figure(self) -> Figure:
         """Draw the accuracy on training and test faces together next to that on test faces."""
@@ -209,11 +217,18 @@ class Liu2023:
         return self.run.sourced(figure, f"resnet50_svm_seed{min(self.model)}")
 
     def _frame(self, name: str) -> pd.DataFrame:
-        """Read a frame of notebook 04's lowest seed; one seed is enough, as it makes several draws by itself."""
-        frame = pd.DataFrame(self._first["values"][name])
-        if frame.empty:
-            return pd.DataFrame(columns=EMPTY[name])
-        return _with_numbers(frame)
+        """Read a frame of notebook 04's lowest seed; ``scores`` is the mean over seeds."""
+        if name == "scores":
+            return liu2023_seeds.mean(self._frames(name), name)
+        return self._frames(name)[min(self.model)]
+
+    def _frames(self, name: str) -> dict[int, pd.DataFrame]:
+        """Read a frame of notebook 04 by seed."""
+        found = {seed: pd.DataFrame(content["values"][name]) for seed, content in self.model.items()}
+        return {
+            seed: pd.DataFrame(columns=EMPTY[name]) if frame.empty else _with_numbers(frame)
+            for seed, frame in found.items()
+        }
 
     def _has(self, name: str) -> bool:
         """Tell whether notebook 04 has kept a frame with rows; results of earlier versions lack some."""
@@ -260,7 +275,25 @@ class Liu2023:
     def _or_not_yet(self, make: Any, name: str) -> Table:
         if not self.model:
             return Table(pd.DataFrame(), f"liu2023, {name}", notes=("Nothing to show yet: run notebook 04.",))
-        return make(self._frame(name), **self._marks(self.model))
+        return make(self._frame(name), **(self._mean_marks if name == "scores" else self._first_marks))
+
+    @property
+    def _mean_marks(self) -> dict[str, Any]:
+        """The marks of a table of the means over seeds."""
+        marks = self._marks(self.model)
+        if len(self.model) < 2:
+            return marks
+        seeds = ", ".join(map(str, sorted(self.model)))
+        means = f"Each value is the mean of seeds {seeds}, and its interval that over seeds and subjects."
+        return marks | {"notes": (means, *marks["notes"])}
+
+    @property
+    def _first_marks(self) -> dict[str, Any]:
+        """The marks of a table of the lowest seed alone."""
+        marks = self._marks(self.model)
+        return (
+            marks | {"notes": (f"Of seed {min(self.model)} alone.", *marks["notes"])} if len(self.model) > 1 else marks
+        )
 
     def _marks(self, contents: dict) -> dict[str, Any]:
         return {"synthetic": self._synthetic(contents), "notes": self._weights_notes()}
@@ -269,11 +302,10 @@ class Liu2023:
         return any(content["synthetic"] for content in contents.values())
 
     def _seed(self) -> str:
-        if not self.model:
-            return "not measured yet"
-        others = [str(seed) for seed in sorted(self.model)[1:]]
-        more = f"; seeds {', '.join(others)} have tables of their own" if others else ""
-        return f"seed {min(self.model)}{more}"
+        seeds = [str(seed) for seed in sorted(self.model)]
+        if len(seeds) < 2:
+            return f"seed {seeds[0]}" if seeds else "not measured yet"
+        return f"mean of seeds {', '.join(seeds)}, each with a fine-tuning of its own"
 
     def _weights_notes(self) -> tuple[str, ...]:
         if not self.model:
