@@ -456,6 +456,10 @@ def test_a_run_with_a_model_names_the_parts_that_it_uses_and_one_without_all():
         (data, "42 Training + 7 PublicTest + 28 PrivateTest"),
     ):
         assert source_line.in_words([{**run, "settings": settings}]) == f"Faces: FER-2013, {said}."
+    study = {**run, "settings": {"resnet50_mlp": {"weights": "none"}, "input_scale": {"learn": 30, "test": 9}}}
+    said = "Faces: FER-2013, 30 to learn from and 9 to test on, of 42 Training."
+    assert source_line.in_words([study], drawn=("learn", "test")) == said
+    assert source_line.in_words([study]) == "Faces: FER-2013, 42 Training + 28 PrivateTest."
 
 
 def test_a_figure_names_its_faces_seed_and_weights(tmp_path):

@@ -41,6 +41,7 @@ def input_scale(found: pd.DataFrame, layers: pd.DataFrame, *, synthetic: bool = 
     )
     title = "What a frozen ResNet50 keeps of the differences between faces"
     figure = new_figure(5.2, title, note=note, synthetic=synthetic)
+    figure.drawn = ("learn_faces", "test_faces")
     grid = figure.add_gridspec(2, len(MEASURES), height_ratios=(1, 1.15))
     panels = [figure.add_subplot(grid[0, place]) for place in range(len(MEASURES))]
     for ax, (column, label) in zip(panels, MEASURES.items(), strict=True):

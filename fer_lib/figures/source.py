@@ -17,10 +17,16 @@ def add_source(figure: Figure, made: Sequence[Mapping[str, Any]]) -> Figure:
     """Write below a figure what :func:`in_words` says of the runs, with the figure's own corpora and seeds."""
     if not isinstance(figure, PaperFigure):
         return figure
-    return with_source(figure, in_words(made, corpora=figure.corpora, seeds=figure.seeds))
+    return with_source(figure, in_words(made, corpora=figure.corpora, seeds=figure.seeds, drawn=figure.drawn))
 
 
-def in_words(made: Sequence[Mapping[str, Any]], *, corpora: Sequence[str] = (), seeds: Sequence[int] = ()) -> str:
+def in_words(
+    made: Sequence[Mapping[str, Any]],
+    *,
+    corpora: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    drawn: tuple[str, str] | None = None,
+) -> str:
     """Say in one sentence which faces, seeds and weights results come from, as a figure's last line.
 
     Args:
@@ -28,11 +34,12 @@ def in_words(made: Sequence[Mapping[str, Any]], *, corpora: Sequence[str] = (), 
             its provenance, and its ``variant``, if it is one.
         corpora: the corpora to name; empty, or none that the runs have used, means all that they have used.
         seeds: the seeds of single trainings, if one run has several.
+        drawn: the settings that count the training faces that were learnt and tested, if only some were.
     """
     used = [(corpus, one, run) for run in made for corpus, one in (run.get("data") or {}).items()]
     named = [each for each in used if each[0] in corpora] or used
     faces = dict.fromkeys(
-        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, {_parts(one, run)}"
+        f"{NAMES.get(corpus, corpus)}{' (SYNTHETIC)' if one.get('synthetic') else ''}, {_parts(one, run, drawn)}"
         for corpus, one, run in named
     )
     shown = "Images" if {each[0] for each in named} <= {imagenet_folders.CORPUS, imagenet_folders.FOLDERS} else "Faces"
@@ -66,11 +73,14 @@ def _sections(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [settings, *(one for one in settings.values() if isinstance(one, Mapping))]
 
 
-def _parts(corpus: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """List a corpus's parts with their sizes; of FER-2013, those that a run with a model learns and is tested on."""
+def _parts(corpus: Mapping[str, Any], run: Mapping[str, Any], drawn: tuple[str, str] | None) -> str:
+    """List a corpus's parts with their sizes; of FER-2013, those that a run learns and is tested on."""
     counts, data = corpus.get("counts", {}), run.get("data_settings") or {}
-    tested = split_named(str(data.get("test_split")), counts)
-    shares = {}
+    study = next((one for one in _sections(run) if drawn and set(drawn) <= set(one)), None)
+    if drawn and study and "Training" in counts:
+        learnt, held_out = (f"{study[name]:,}" for name in drawn)
+        return f"{learnt} to learn from and {held_out} to test on, of {counts['Training']:,} Training"
+    tested, shares = split_named(str(data.get("test_split")), counts), {}
     learns = any("weights" in one or "test_scaling" in one for one in _sections(run))
     if learns and {"Training", tested} <= set(counts):
         counts = {part: counts[part] for part in ("Training", tested)}

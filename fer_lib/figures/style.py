@@ -69,6 +69,8 @@ class PaperFigure(Figure):
         corpora: the corpora to name in the last line (:mod:`fer_lib.figures.source`); empty names all that the run has
             used.
         seeds: the seeds of single trainings to name there, if one run has several.
+        drawn: the settings that count the training faces it learnt from and those it was tested on, if it used only
+            some; they are named there in place of whole parts.
         needs_source: whether :func:`with_source` adds a line; False for diagrams and for figures without results.
         source: that line, once it is there.
     """
@@ -76,6 +78,7 @@ class PaperFigure(Figure):
     description = ""
     corpora: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
+    drawn: tuple[str, str] | None = None
     needs_source = True
     source = ""
 
