@@ -20,9 +20,11 @@ WIDTH = 838  # width of a page on GitHub, in pixels
 CHARACTER, PADDING = 7.3, 27  # there, in pixels: the width of a character (mostly digits) and the space around a cell
 BREAK = "<br>"
 
-WEIGHTS_FILE = "resnet50_tinyimagenet_notop.weights.h5"
+PRETRAINED, OLDER = "resnet50.weights.h5", "resnet50_tinyimagenet_notop.weights.h5"
+"""The files of the trunk's weights: notebook 00's, and the one that runs before it had."""
 SHORT = {
-    f"file {WEIGHTS_FILE}": "Tiny-ImageNet",
+    f"file {PRETRAINED}": "Tiny-ImageNet",
+    f"file {OLDER}": "Tiny-ImageNet",
     "Class priors (always the training shares)": "class priors",
     "none: trained from scratch": "none",
     "none: random, frozen": f"none, frozen{BREAK}at random",

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-import numpy as np
 import pandas as pd
 
-from fer_lib.evaluation import metrics
 from fer_lib.report.results_cells import BREAK, COUNTS, Tables, estimate, table
 from fer_lib.settings import PROJECT
-from fer_lib.tables.format import percent, points
+from fer_lib.tables.format import percent
 
 PACKAGED = PROJECT / "fer_lib" / "predict" / "own_network" / "model.json"
 SWEPT = {"Table 4": "rate", "Table 5": "maps", "Section 3.2.2": "batches of"}
@@ -143,20 +141,6 @@ def _fer2013(tables: Tables) -> dict[str, str]:
         "attention": tables.cell(name, accuracy, "ResNet50 + self-attention"),
         "vgg16": tables.cell(name, accuracy, "VGG-16"),
         "packaged": _packaged(),
-        **_attention(tables),
-    }
-
-
-def _attention(tables: Tables) -> dict[str, str]:
-    """Compare self-attention, face by face, with the nearest network without it."""
-    answers = pd.read_csv(tables.existing("predictions/comparators_fer2013_seed0.csv"))
-    other = tables.answers("resnet50_mlp-trunk_scaling_seed0")
-    labels, classes = answers["label"].to_numpy(), other.shape[1] - 2
-    attended, plain = (np.eye(classes)[each] for each in (answers["resnet50_attention"], other["predicted"]))
-    compared = metrics.compare_paired(attended, plain, labels)
-    return {
-        "without_attention": percent((other["predicted"] == labels).mean()),
-        "attention_gain": points(*(compared[name] for name in ("difference", "low", "high"))),
     }
 
 
