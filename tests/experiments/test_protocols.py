@@ -457,7 +457,7 @@ def measured(predictions, people):
 def test_the_report_reads_two_seeds_and_a_folder_without_genki4k(tmp_path, measured):
     results = gathered(tmp_path, {1: dict(measured), 0: dict(measured)})
     glance = results.glance_table()
-    assert "seed 0; seeds 1 have tables of their own" in glance.title
+    assert "mean of seeds 0, 1, each with a fine-tuning of its own" in glance.title
     assert any("no neutral faces" in note for note in glance.notes)
     for table in [
         glance,
