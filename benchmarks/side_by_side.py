@@ -32,7 +32,7 @@ from fer_lib.utils.files import write_text  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 FEATURES = 2048  # as many as ResNet-50 has
-MATRICES = (512, 1024, 2048)  # sides of the matrices whose products measure the computer's limit
+MATRICES = (512, 1024, 2048, 4096)  # sides of the matrices whose products measure the computer's limit
 
 
 def arguments(description: str, **defaults: int | str) -> argparse.Namespace:
@@ -42,6 +42,7 @@ def arguments(description: str, **defaults: int | str) -> argparse.Namespace:
         "--data-dir", default=os.environ.get("FER_DATA", ""), help="data folder (default: generated faces)"
     )
     parser.add_argument("--out", default=str(RESULTS), help="folder for the JSON (default: benchmarks/results)")
+    parser.add_argument("--label", default="", help="a word for this processor, such as amx: ends the JSON's name")
     for name, value in {"pairs": 5, **defaults}.items():
         kind, shown = type(value), "default: %(default)s" if value != "" else None
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value, help=shown)
@@ -108,16 +109,20 @@ def ratio(pairs: list[tuple[float, float]]) -> dict[str, float]:
 def machine_limit() -> dict[str, float]:
     """Measure this computer's rate of matrix products, in 10⁹ operations per second, for each precision.
 
-    OpenVINO computes the products, because it also computes the trunk; the fastest side in ``MATRICES`` counts. A
-    precision that the processor lacks is left out.
+    OpenVINO and TensorFlow compute the products; the faster one and the fastest side in ``MATRICES`` count. A precision
+    that the processor lacks is left out.
     """
     from fer_lib.utils.inference import openvino
 
-    ov = openvino()
-    rates = {"float32": round(max(_product_rate(ov, side, "f32") for side in MATRICES), 1)}
+    ov, precisions = openvino(), {"float32": "f32"}
     if "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        precisions["bfloat16"] = "bf16"
+    rates = {}
+    for precision, hint in precisions.items():
+        found = [_tensorflow_rate(side, precision) for side in MATRICES]
         with contextlib.suppress(RuntimeError):  # oneDNN has no kernel, such as under a low ONEDNN_MAX_CPU_ISA
-            rates["bfloat16"] = round(max(_product_rate(ov, side, "bf16") for side in MATRICES), 1)
+            found += [_product_rate(ov, side, hint) for side in MATRICES]
+        rates[precision] = round(max(found), 1)
     return rates
 
 
@@ -130,6 +135,17 @@ def _product_rate(ov: Any, side: int, hint: str) -> float:
     matrix = rng.random((side, side), np.float32)
     best = min(seconds(lambda: request.infer([matrix], share_inputs=True)) for _ in range(max(5, 2**32 // side**3)))
     return 2 * side**3 / best / 1e9
+
+
+def _tensorflow_rate(side: int, precision: str) -> float:
+    import tensorflow as tf
+
+    matrix = tf.cast(np.random.default_rng(side).random((side, side), np.float32), precision)
+
+    def product() -> None:
+        tf.matmul(matrix, matrix)[0, 0].numpy()
+
+    return 2 * side**3 / min(seconds(product) for _ in range(max(5, 2**32 // side**3))) / 1e9
 
 
 def report(name: str, claim: str, results: dict[str, Any], options: argparse.Namespace, **facts: Any) -> None:
@@ -162,7 +178,14 @@ def report(name: str, claim: str, results: dict[str, Any], options: argparse.Nam
         "packages": package_versions(),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_text(Path(options.out) / f"{name}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    file = f"{name}-{options.label}.json" if options.label else f"{name}.json"
+    write_text(Path(options.out) / file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def has_amx() -> bool:
+    """Tell whether the processor multiplies bfloat16 matrices in tiles (Intel's AMX)."""
+    listed = Path("/proc/cpuinfo")
+    return listed.exists() and "amx_bf16" in listed.read_text(encoding="utf-8").split()
 
 
 def machine() -> dict[str, Any]:

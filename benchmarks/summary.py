@@ -24,7 +24,7 @@ def ratios() -> str:
             verdict = "" if "target" not in found else (" met" if found["median"] >= found["target"] else " missed")
             span = f"{found['lowest']:.2f}–{found['highest']:.2f}, {found['pairs']} pairs"
             times = f"{found['ours_seconds']:.3g}, {found['usual_seconds']:.3g}"
-            cells = [f"`{content['benchmark']}`", which, f"**{found['median']:.2f}** ({span})", target + verdict, times]
+            cells = [f"`{path.stem}`", which, f"**{found['median']:.2f}** ({span})", target + verdict, times]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
