@@ -13,6 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+from matplotlib.image import imread
+
 sys.path.insert(0, os.getcwd())  # the library of this folder
 
 from fer_lib import provenance
@@ -69,10 +72,16 @@ def notebook(results, name):
 def copy(results, kept, name, run):
     """Copy a run's results except SVG figures, its provenance without them, and its notebook.
 
+    A variant's picture that shows what its own run's picture in the reference shows, such as the network, is left out.
     Only the notebook of the profile's own settings and seed 0 keeps its pictures: those of the others look the same.
     What the reference has of an earlier run of this name, and neither this run nor another one has, is deleted.
     """
-    run["artifacts"] = {file: digest for file, digest in run["artifacts"].items() if not file.endswith(".svg")}
+    made = run["artifacts"].items()
+    run["artifacts"] = {
+        file: digest
+        for file, digest in made
+        if not file.endswith(".svg") and not repeats(place(results, file), place(kept, file), name)
+    }
     listed = {path.stem: json.loads(path.read_text("utf-8"))["artifacts"] for path in kept.glob("provenance/*.json")}
     earlier = listed.pop(name, {})
     for file in set(earlier).difference(run["artifacts"], *listed.values()):
@@ -83,6 +92,13 @@ def copy(results, kept, name, run):
     executed = notebook(results, name)
     content = executed.read_bytes()
     put(kept / "notebooks" / executed.name, without_pictures(content) if re.search("-|_seed[1-9]", name) else content)
+
+
+def repeats(picture, kept, name):
+    """Tell whether the reference has a variant's picture already, pixel for pixel, of the run without the variant."""
+    variant = re.search(r"-.+(?=_seed\d+$)", name)
+    same = kept.with_name(kept.name.replace(variant[0], "")) if variant else kept
+    return same != kept and kept.suffix == ".png" and same.is_file() and np.array_equal(imread(picture), imread(same))
 
 
 def place(results, file):

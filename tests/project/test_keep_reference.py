@@ -7,7 +7,9 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imsave
 
 from fer_lib import provenance
 from fer_lib.errors import FerError
@@ -84,6 +86,25 @@ def test_one_notebook_of_each_kind_keeps_its_pictures(keep, tmp_path, name, pict
     kept = json.loads((Path("results/reference/paper/notebooks") / executed.name).read_text("utf-8"))
     assert kept["cells"][1] == {"source": ""}
     assert kept["cells"][0]["outputs"] == [words, picture if pictures else {"data": {"text/plain": keep.LEFT_OUT}}]
+
+
+def test_a_picture_that_the_reference_has_is_not_kept_of_a_variant(keep, tmp_path):
+    pictures = tmp_path / "out" / "figures" / "paper"
+    for name, value in (("05_cnn_seed0", 0.0), ("05_cnn-wide_seed0", 0.0), ("05_cnn-deep_seed0", 0.5)):
+        variant = name[6:].removesuffix("_seed0")
+        drawn = pictures / f"cnn{variant}.png"
+        write_run(tmp_path / "out", name)
+        imsave(drawn, np.full((4, 4), value), vmin=0, vmax=1, metadata={"Title": name})
+        path = tmp_path / "out" / "results" / "paper" / "provenance" / f"{name}.json"
+        made = json.loads(path.read_text("utf-8"))
+        made["artifacts"] = {f"figures/{drawn.name}": hashlib.sha256(drawn.read_bytes()).hexdigest()}
+        path.write_text(json.dumps(made), encoding="utf-8")
+        keep.main("paper", name)
+    kept = tmp_path / "figures" / "reference" / "paper"
+    assert sorted(path.name for path in kept.iterdir()) == ["cnn-deep.png", "cnn.png"]
+    folder = tmp_path / "results" / "reference" / "paper"
+    assert provenance.made_by(folder, "figures/cnn-deep.png")["run"] == "05_cnn-deep_seed0"
+    assert json.loads((folder / "provenance" / "05_cnn-wide_seed0.json").read_text("utf-8"))["artifacts"] == {}
 
 
 @pytest.mark.parametrize("profile", ["paper", "quick"])
