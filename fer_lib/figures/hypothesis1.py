@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pandas as pd
@@ -43,7 +43,13 @@ PAIR_LABELS: dict[str, dict[str, tuple[tuple[float, float], Literal["left", "cen
     },
 }
 OWN = "ours, as printed"
-MARKS = "osv^PX"
+KINDS = {  # of trainings -> colour and mark; the diamond is that of the printed pairs
+    OWN: (PALETTE[0], "o"),
+    "other settings": (PALETTE[1], "s"),
+    "all layers trained": (PALETTE[2], "v"),
+    "random trunk": (PALETTE[3], "^"),
+    "trunk's own scaling": (PALETTE[4], "P"),
+}
 PART_DASHES = {"training": "", "validation": (4, 1.5)}
 
 
@@ -97,18 +103,18 @@ def over_loss(epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame
     a categorical accuracy far below the printed one.
 
     Args:
-        epochs: a row for each epoch and part: ``training`` (its name), ``part``, ``loss``, ``binary_accuracy`` and
-            ``categorical_accuracy``.
+        epochs: a row for each epoch and part: ``kind`` (of the training, one of ``KINDS``), ``part``, ``loss``,
+            ``binary_accuracy`` and ``categorical_accuracy``.
         logs: of :func:`fer_lib.published.template.logs`.
         printed: ``split``, ``loss`` and ``accuracy`` as printed.
         synthetic: whether to mark the figure as made from generated faces.
     """
     if epochs.empty:
         return not_yet("Hypothesis 1, both accuracies over the loss", "notebook 03")
-    epochs = epochs.assign(kind=[_variant(name) for name in epochs["training"]])
     note = (
         "Each mark is one epoch of one of our trainings of ResNet50 + MLP, with the printed settings or as a variant: "
-        "filled in validation, hollow in training. Diamonds: the pairs printed in Table 2, of training, validation and "
+        "filled in validation, hollow in training. Other settings: one of them changed, the trunk frozen, pixels "
+        "divided by 255. Diamonds: the pairs printed in Table 2, of training, validation and "
         "test faces. Stars: public copies of a similar notebook, with ImageNet's weights. The line is 6/7, the binary "
         "accuracy of a model that is never more than 50 % sure."
     )
@@ -132,16 +138,14 @@ def over_loss(epochs: pd.DataFrame, logs: pd.DataFrame, *, printed: pd.DataFrame
     if not few:
         panels[0].set_ylim(NEAR)
     panels[1].set_ylim(0, 1)
-    legend_across(panels[0], columns=4, handles=_loss_handles(list(epochs["kind"].unique())))
+    legend_across(panels[0], columns=4, handles=_loss_handles(epochs["kind"]))
     return figure
 
 
 def _loss_panel(ax: Axes, epochs: pd.DataFrame, logs: pd.DataFrame, kind: str, printed: pd.DataFrame) -> None:
     """Draw the epochs, the logs and the printed pairs of one accuracy over the loss."""
     column = f"{kind}_accuracy"
-    looks = _looks(list(epochs["kind"].unique()))
-    looks.sort(key=lambda look: look[0] == OWN)  # the paper's own reading above its variants
-    for name, color, marker in looks:
+    for name, (color, marker) in reversed(KINDS.items()):  # the paper's own reading above its variants
         for part, fill in (("training", "none"), ("validation", color)):
             own = epochs[(epochs["kind"] == name) & (epochs["part"] == part)]
             look: dict[str, Any] = {"s": 14, "facecolors": fill, "edgecolors": color, "linewidths": 0.7, "alpha": 0.8}
@@ -168,25 +172,14 @@ def _name_pairs(
         )  # fmt: skip
 
 
-def _looks(kinds: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Choose a colour and a marker for each kind of training; the diamond is that of the printed pairs."""
-    return [
-        (kind, PALETTE[place % len(PALETTE)], MARKS[(place + place // len(PALETTE)) % len(MARKS)])
-        for place, kind in enumerate(kinds)
-    ]
-
-
-def _loss_handles(kinds: Sequence[str]) -> dict[str, Line2D]:
+def _loss_handles(kinds: pd.Series) -> dict[str, Line2D]:
     handles = {
-        kind: Line2D([], [], linestyle="none", marker=marker, color=color) for kind, color, marker in _looks(kinds)
+        kind: Line2D([], [], linestyle="none", marker=marker, color=color)
+        for kind, (color, marker) in KINDS.items()
+        if (kinds == kind).any()
     }
     handles["printed"] = Line2D([], [], linestyle="none", marker="D", markerfacecolor="white", markeredgecolor=INK)
     return handles | {"public copies": Line2D([], [], linestyle="none", marker="*", markersize=9, color=INK)}
-
-
-def _variant(training: str) -> str:
-    """Name a training's variant in words, whatever its seed: ``"trunk_scaling_seed0"`` becomes "trunk scaling"."""
-    return training.rpartition("seed")[0].strip("_").replace("_", " ") or OWN
 
 
 def _accuracy_panel(ax: Axes, runs: pd.DataFrame) -> None:

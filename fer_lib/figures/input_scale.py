@@ -36,8 +36,9 @@ def input_scale(found: pd.DataFrame, layers: pd.DataFrame, *, synthetic: bool = 
     names = list(found["trunk"].unique())
     note = (
         "Variation: deviations from the mean over faces, as a share of the norm. Batch norm: the head's first, without "
-        "the dropout before it; its epsilon is 0.001. The probe standardises the features itself. chen2023 divides "
-        "pixels by 255; the weights were trained on the scale 1 with ImageNet's mean subtracted. Bars: 95 % intervals."
+        "the dropout before it; its epsilon is 0.001. The probe standardises the features itself. 1/255 is our reading "
+        "of chen2023's pixel normalization; the weights were trained on the scale 1 with ImageNet's mean subtracted. "
+        "Bars: 95 % intervals."
     )
     title = "What a frozen ResNet50 keeps of the differences between faces"
     figure = new_figure(5.2, title, note=note, synthetic=synthetic)

@@ -253,18 +253,18 @@ class Chen2023:
         """List every epoch of every training of ResNet50 + MLP, variants included, in training and in validation.
 
         Returns:
-            ``training`` (such as ``"seed0"``), ``part``, ``epoch``, ``loss`` and both accuracies.
+            ``training`` (such as ``"seed0"``), ``kind`` (of the training), ``part``, ``epoch``, ``loss`` and both
+            accuracies.
         """
         metrics_of = ["loss", "binary_accuracy", "categorical_accuracy"]
-        parts = [pd.DataFrame(columns=["training", "part", "epoch", *metrics_of])]
-        for name in [*(f"resnet50_mlp_seed{seed}" for seed in self.scores["resnet50_mlp"]), *self.variants]:
-            history = self.run.load_rows(name, folder="histories")
-            if history is None:
+        parts = [pd.DataFrame(columns=["training", "kind", "part", "epoch", *metrics_of])]
+        for each in self._networks():
+            if each.history.empty:
                 continue
             for part, prefix in (("training", ""), ("validation", "val_")):
-                own = history[["epoch", *(prefix + metric for metric in metrics_of)]]
+                own = each.history[["epoch", *(prefix + metric for metric in metrics_of)]]
                 own = own.set_axis(["epoch", *metrics_of], axis=1)
-                parts.append(own.assign(training=_short(name), part=part)[parts[0].columns])
+                parts.append(own.assign(training=each.name, kind=each.kind, part=part)[parts[0].columns])
         return pd.concat(parts[1:], ignore_index=True) if len(parts) > 1 else parts[0]
 
     def _printed_pairs(self) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,17 @@ class Training:
     def whole(self) -> bool:
         """Tell whether all layers of the trunk train."""
         return self.settings["weights"] == "none" or self.settings["trainable_trunk"] == "all"
+
+    @property
+    def kind(self) -> str:
+        """What matters most in this training, one of :data:`fer_lib.figures.hypothesis1.KINDS`."""
+        if re.fullmatch(r"seed\d+", self.name):
+            return "ours, as printed"
+        if self.whole:
+            return "all layers trained"
+        if not self.pretrained:
+            return "random trunk"
+        return "other settings" if self.settings["scaling"] == "unit" else "trunk's own scaling"
 
 
 def readings(trainings: Sequence[Training]) -> pd.DataFrame:

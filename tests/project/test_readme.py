@@ -356,7 +356,10 @@ def test_what_the_page_calls_not_run_has_no_table():
 
 def test_bfloat16_is_compared_with_float32_face_by_face():
     page = " ".join(results.page().split())
-    said = r"the difference is (\S+) nats \[(\S+), (\S+)\], standard error (\S+), over faces: .* float32 (.*?) bfloat16"
+    said = (
+        r"the difference is (\S+) nats \[(\S+), (\S+)\], standard error (\S+), "
+        r"over faces: for this seed float32 (.*?) bfloat16"
+    )
     values = provenance.read_values(TABLES.parent)
     precisions = {name: made["provenance"]["settings"].get("trunk_precision") for name, made in values.items()}
     own = {precisions[f"resnet50_mlp_seed{seed}"] for seed in range(3)}

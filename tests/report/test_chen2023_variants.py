@@ -7,6 +7,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
+from fer_lib.figures import hypothesis1
 from fer_lib.report import chen2023_variants as variants
 from fer_lib.settings import ResNet50MlpSettings
 
@@ -51,6 +52,19 @@ def test_every_reading_has_a_row_that_says_what_differs(trainings):
     assert frame.loc["rate_seed0", "learning rate"] == "0.01"
     assert frame.loc["split_seed0", "8:2"] == "by class, rounded down"
     assert frame["loss (nats)"].eq("0.3000 [0.2000, 0.4000]").all()
+
+
+def test_trainings_are_grouped_by_what_matters_most(trainings):
+    own = training("trunk_scaling_seed1", [0.3], scaling="trunk")
+    kinds = [each.kind for each in [*trainings, own]]
+    assert kinds == [
+        "ours, as printed",
+        "random trunk",
+        *["all layers trained"] * 2,
+        *["other settings"] * 3,
+        "trunk's own scaling",
+    ]
+    assert set(kinds) == set(hypothesis1.KINDS)
 
 
 def test_trunks_are_compared_after_as_many_epochs_as_the_shortest_has(trainings):
