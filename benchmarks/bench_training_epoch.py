@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import trunk_work
-from side_by_side import arguments, has_amx, machine_limit, ratio, report, say, seconds
+from side_by_side import MATRICES, arguments, has_amx, machine_limit, ratio, report, say, seconds
 
 from fer_lib.models import trunk
 from fer_lib.settings import ResNet50MlpSettings
@@ -18,6 +18,7 @@ from fer_lib.utils.pixels import network_input
 
 TARGETS = {"openvino float32": 2.5, "openvino bfloat16": 4.5}
 ON_AMX = {"openvino bfloat16": 12.0}
+SIDES = (*MATRICES, 4096)  # of the matrices whose product is the trunk's yardstick
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
 
 def share_of_the_machine(images: np.ndarray, used: ResNet50MlpSettings) -> dict[str, dict[str, float]]:
     """Measure the trunk alone on all cores: faces per second, GFLOP/s and the share of the matrix rate."""
-    frozen, limit, found = trunk_work.frozen_trunk(used), machine_limit(), {}
+    frozen, limit, found = trunk_work.frozen_trunk(used), machine_limit(SIDES), {}
     work, faces = trunk_work.operations_a_face(frozen), network_input(images)
     for name, (engine, precision) in trunk_work.engines().items():
         run = trunk.engine_of(frozen, trunk_work.settings("", trunk_engine=engine, trunk_precision=precision))

@@ -32,7 +32,7 @@ from fer_lib.utils.files import write_text  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 FEATURES = 2048  # as many as ResNet-50 has
-MATRICES = (512, 1024, 2048, 4096)  # sides of the matrices whose products measure the computer's limit
+MATRICES = (512, 1024, 2048)  # sides of the matrices whose products measure the computer's limit
 
 
 def arguments(description: str, **defaults: int | str) -> argparse.Namespace:
@@ -106,10 +106,10 @@ def ratio(pairs: list[tuple[float, float]]) -> dict[str, float]:
     }
 
 
-def machine_limit() -> dict[str, float]:
+def machine_limit(sides: tuple[int, ...] = MATRICES) -> dict[str, float]:
     """Measure this computer's rate of matrix products, in 10⁹ operations per second, for each precision.
 
-    OpenVINO and TensorFlow compute the products; the faster one and the fastest side in ``MATRICES`` count. A precision
+    OpenVINO and TensorFlow compute the products; the faster one and the fastest of the ``sides`` count. A precision
     that the processor lacks is left out.
     """
     from fer_lib.utils.inference import openvino
@@ -119,9 +119,9 @@ def machine_limit() -> dict[str, float]:
         precisions["bfloat16"] = "bf16"
     rates = {}
     for precision, hint in precisions.items():
-        found = [_tensorflow_rate(side, precision) for side in MATRICES]
+        found = [_tensorflow_rate(side, precision) for side in sides]
         with contextlib.suppress(RuntimeError):  # oneDNN has no kernel, such as under a low ONEDNN_MAX_CPU_ISA
-            found += [_product_rate(ov, side, hint) for side in MATRICES]
+            found += [_product_rate(ov, side, hint) for side in sides]
         rates[precision] = round(max(found), 1)
     return rates
 
