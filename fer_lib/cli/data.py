@@ -30,7 +30,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--near-duplicates",
         metavar="FILE",
         help="also write a CSV of FER-2013's test faces that have nearly the same picture in Training, with the row of "
-        "the corpus's CSV or the file of both faces",
+        "the corpus's CSV or the file of both faces; of a corpus for pre-training, of its validation images",
     )
     check.add_argument("--no-cache", action="store_true", help="neither read nor write the parse cache")
 

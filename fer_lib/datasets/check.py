@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_lib.datasets import ckplus, fer2013, finder, genki4k, imagenet_folders, quality
+from fer_lib.datasets import ckplus, fer2013, finder, genki4k, imagenet_folders, near_duplicates, quality
 from fer_lib.datasets.catalog import TERMS, TITLES
 from fer_lib.datasets.face_dataset import UNDIVIDED, FaceDataset
 from fer_lib.datasets.fer2013 import ferplus
@@ -20,6 +20,9 @@ from fer_lib.datasets.readers.archives import open_source, visible
 from fer_lib.datasets.readers.locate import archives_in, obstacle
 from fer_lib.errors import FerError
 from fer_lib.utils.files import write_text
+from fer_lib.utils.pixels import grey
+
+_COMPARED_AT = 48  # pixels: the side of the images that are compared
 
 
 def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> tuple[list[str], FerError | None]:
@@ -58,24 +61,71 @@ def report(path: str | Path, *, skip_bad: bool = False, cache: bool = True) -> t
 def list_near_duplicates(
     path: str | Path, file: str | Path, *, skip_bad: bool = False, cache: bool = True
 ) -> list[str]:
-    """Write a CSV of FER-2013's test faces whose picture, or nearly the same, is in Training, and say so in lines.
+    """Write a CSV of the images whose picture, or nearly the same, is in training, and say so in lines.
 
-    A row is a pair, as from :func:`fer_lib.datasets.quality.near_duplicates`.
+    A row is a pair: of a test face of FER-2013, as from :func:`fer_lib.datasets.quality.near_duplicates`, or, where
+    ``path`` has images for pre-training and no other corpus, of a validation image, as from :func:`image_pairs`.
 
     Raises:
-        FerError: there is no FER-2013, or it has no Training or no test part.
+        FerError: there are no such images and no FER-2013, or it has no Training or no test part.
     """
+    path = Path(path).expanduser()
+    found = finder.find_all(path) if path.is_dir() else {}
+    if (set(found) or {recognised(path)}) == {IMAGENET}:
+        data = imagenet_folders.load(path, side=_COMPARED_AT, skip_bad=skip_bad, cache=cache)
+        pairs = image_pairs(data)
+        other = pairs["class"] != pairs["training class"]
+        lines = [
+            f"{_pairs(len(pairs))} of a validation image and a training image: {file}",
+            f"validation images in them: {pairs['image'].nunique():,}, with a training image of another class "
+            f"{pairs.loc[other, 'image'].nunique():,}",
+        ]
+        return _written(pairs, file, lines, synthetic=data.synthetic)
     place = finder.find(path, "fer2013")
     assert place is not None  # a missing corpus is an error here
     faces = fer2013.load(place.path, skip_bad=skip_bad, cache=cache)
     tested = [split for split in (*quality.TEST_SPLITS, UNDIVIDED) if split in set(faces.meta["split"])]
     if not tested:
         raise FerError(f"{place.path} has no test part, so its training faces have no near-duplicates in one.")
-    found = quality.near_duplicates(faces, tested)
-    found = found.assign(data="SYNTHETIC") if faces.synthetic else found
-    write_text(Path(file).expanduser(), found.to_csv(index=False, lineterminator="\n", float_format="%.7g"))
-    pairs = "pair" if len(found) == 1 else "pairs"
-    return [f"{len(found):,} {pairs} of a face of {' or '.join(tested)} and one of Training: {file}"]
+    pairs = quality.near_duplicates(faces, tested)
+    lines = [f"{_pairs(len(pairs))} of a face of {' or '.join(tested)} and one of Training: {file}"]
+    return _written(pairs, file, lines, synthetic=faces.synthetic)
+
+
+def image_pairs(data: imagenet_folders.ImageFolders) -> pd.DataFrame:
+    """List the pairs of a validation and a training image that show nearly the same picture, in grey.
+
+    :mod:`fer_lib.datasets.near_duplicates` says how they are found; its threshold was chosen on faces.
+
+    Args:
+        data: images of 48 pixels, the size that the search was made for, or more.
+
+    Returns:
+        One row for each pair: ``image``, ``class``, ``training image``, ``training class`` (files and folders of the
+        corpus; positions if the images are from no files), ``score`` (the correlation, at most 1) and ``mirrored``.
+    """
+    found = near_duplicates.pairs(grey(data.val_images), grey(data.images))
+    names = data.names or range(len(data.images) + len(data.val_images))
+    columns = {
+        "image": [names[len(data.images) + place] for place in found.faces],
+        "class": [data.class_names[label] for label in data.val_labels[found.faces]],
+        "training image": [names[place] for place in found.references],
+        "training class": [data.class_names[label] for label in data.labels[found.references]],
+        "score": found.scores,
+        "mirrored": found.mirrored,
+    }
+    return pd.DataFrame(columns)
+
+
+def _pairs(count: int) -> str:
+    return f"{count:,} {'pair' if count == 1 else 'pairs'}"
+
+
+def _written(pairs: pd.DataFrame, file: str | Path, lines: list[str], *, synthetic: bool) -> list[str]:
+    """Write the pairs, marked if their images were generated, and give the lines."""
+    pairs = pairs.assign(data="SYNTHETIC") if synthetic else pairs
+    write_text(Path(file).expanduser(), pairs.to_csv(index=False, lineterminator="\n", float_format="%.7g"))
+    return lines
 
 
 def _other_entries(folder: Path, found: Mapping[str, Place]) -> list[str]:

@@ -82,6 +82,7 @@ class ImageFolders:
         corpus: ``"tiny-imagenet"`` for the official layout, otherwise ``"image folders"``.
         synthetic: True if the images were generated.
         notes: the loader's remarks about the data; part of the provenance.
+        names: the files within the corpus, of the training and then of the validation images; empty without files.
         pixels_sha256: SHA-256 of the training and then the validation pixels, if it is known already.
     """
 
@@ -94,6 +95,7 @@ class ImageFolders:
     corpus: str
     synthetic: bool = False
     notes: dict = field(default_factory=dict)
+    names: tuple[str, ...] = ()
     pixels_sha256: str = ""
 
     def __post_init__(self) -> None:
@@ -152,6 +154,7 @@ def load(path: str | Path, *, side: int = 64, skip_bad: bool = False, cache: boo
     if not SIDES[0] <= side <= SIDES[1]:
         raise FerError(f"Found side={side}; expected {SIDES[0]} to {SIDES[1]} pixels.")
     target = locate.find(path, CORPUS, _roots, expected=_EXPECTED).path
+    asked = {"skip_bad": skip_bad} | ({"lists": "left_out"} if skip_bad else {})
     with open_source(target) as source:
         if source.container == "tar":
             raise FerError(
@@ -161,7 +164,7 @@ def load(path: str | Path, *, side: int = 64, skip_bad: bool = False, cache: boo
         plan = _planned(source, root)
         found = mapped(
             target,
-            {"corpus": CORPUS, "skip_bad": skip_bad, "decoder": _decoder(), "content": _content(source, plan)},
+            {"corpus": CORPUS, **asked, "decoder": _decoder(), "content": _content(source, plan)},
             (side, side, 3),
             partial(_decode, source, plan, side=side, skip_bad=skip_bad),
             cache=cache,
@@ -404,7 +407,7 @@ def _decode(
     _check_classes(plan.origin, plan.class_names, set(np.flatnonzero(counts[0]).tolist()))
     if not any(counts[1]):
         raise FerError(f"{plan.origin} contains no validation image that can be read; unpack it again.")
-    return {"counts": counts, "skipped": skipped}
+    return {"counts": counts, "skipped": skipped, "left_out": sorted(bad)}
 
 
 def _decoded(batch: list[tuple[str, bytes]], *, side: int) -> tuple[np.ndarray, list[tuple[str, Fault]], int]:
@@ -424,6 +427,7 @@ def _result(source: Source, root: str, plan: _Plan, found: MappedImages) -> Imag
     counts = np.array(found.facts["counts"])
     labels, val_labels = (np.repeat(np.arange(len(plan.class_names)), part) for part in counts)
     official = plan.layout == OFFICIAL
+    left_out = set(found.facts.get("left_out", ()))
     totals = {
         "classes": len(plan.class_names),
         "classes of 500 training images": Counter(counts[0].tolist())[500],
@@ -449,6 +453,7 @@ def _result(source: Source, root: str, plan: _Plan, found: MappedImages) -> Imag
         corpus=CORPUS if official else FOLDERS,
         synthetic=locate.marked(source, root),
         notes=notes,
+        names=tuple(name.removeprefix(root) for name in plan.rows() if name not in left_out),
         pixels_sha256=found.sha256,
     )
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fer_lib import cli
 from fer_lib.datasets import corpus, fer2013, near_duplicates, quality
@@ -162,6 +163,31 @@ def test_the_check_lists_them_by_the_rows_of_the_csv(copied, tmp_path, capsys):
     assert found[["face", "training face"]].to_numpy().tolist() == [[pair["face"], pair["training face"]]]
     assert cli.main(asked) == 2
     assert "pairs.csv exists already; name another file" in capsys.readouterr().err
+
+
+def test_the_images_for_pretraining_are_listed_by_their_files_with_both_classes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))
+    images, rng = tmp_path / "images", np.random.default_rng(0)
+    (images / "val" / "dog").mkdir(parents=True)
+    (images / "train" / "dog").mkdir(parents=True)
+    (images / "train" / "cat").mkdir(parents=True)
+    for name in ("train/cat/a.png", "train/cat/b.png", "train/dog/c.png", "val/dog/d.png"):
+        coarse = rng.integers(0, 255, (6, 6, 3), np.uint8)
+        Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(images / name)
+    with Image.open(images / "train" / "cat" / "b.png") as copy:
+        copy.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(images / "val" / "dog" / "copy.jpeg", quality=90)
+    (images / "train" / "cat" / "aa.png").write_bytes(b"no picture")
+    listed = tmp_path / "pairs.csv"
+    assert cli.main(["data", "check", str(images), "--near-duplicates", str(listed), "--skip-bad"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2] == f"1 pair of a validation image and a training image: {listed}"
+    assert said[-1] == "validation images in them: 1, with a training image of another class 1"
+    (pair,) = pd.read_csv(listed).to_dict("records")
+    assert (pair["image"], pair["class"]) == ("val/dog/copy.jpeg", "dog")
+    assert (pair["training image"], pair["training class"]) == ("train/cat/b.png", "cat")
+    assert pair["mirrored"]
+    assert near_duplicates.THRESHOLD <= pair["score"] <= 1
+    assert "data" not in pair
 
 
 def test_a_list_without_fer2013_or_its_test_parts_is_one_sentence(tmp_path, monkeypatch, capsys):
