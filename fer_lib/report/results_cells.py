@@ -40,7 +40,7 @@ SHORT = {
     "reference": "–",
 }
 COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-COUNTS += ["eleven", "twelve", *(f"{each}teen" for each in ("thir", "four", "fif", "six", "seven", "eigh", "nine"))]
+COUNTS += ["eleven", "twelve", *(str(count) for count in range(13, 100))]
 
 
 class Tables:
@@ -52,6 +52,10 @@ class Tables:
     def frame(self, name: str) -> pd.DataFrame:
         """Read ``tables/<name>.csv``."""
         return pd.read_csv(self.existing(f"tables/{name}.csv"), dtype=str, keep_default_na=False)
+
+    def has(self, name: str) -> bool:
+        """Tell whether ``tables/<name>.csv`` exists."""
+        return (self._results / f"tables/{name}.csv").is_file()
 
     def rows(self, name: str) -> list[list[str]]:
         """Read the rows of ``tables/<name>.csv``."""

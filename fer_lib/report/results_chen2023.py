@@ -11,19 +11,19 @@ from scipy import stats
 
 from fer_lib.published import template
 from fer_lib.report.results_cells import COUNTS, OLDER, PRETRAINED, Tables, estimate, share, table
-from fer_lib.settings import PROJECT
+from fer_lib.settings import PROJECT, load_profile
 from fer_lib.tables.hypotheses import AS_PRINTED
 
 READINGS = {
     "float32_trunk": "frozen layers in float32",
     "bfloat16_trunk": "frozen layers in bfloat16",
-    "from_scratch": "all layers trained",
-    "from_scratch_trunk_scaling": "all layers, own scaling",
+    "from_scratch": "all layers, from nothing",
+    "from_scratch_trunk_scaling": "all layers, from nothing, own scaling",
     "random_frozen": "random trunk, frozen",
-    "random_frozen_trunk_scaling": "frozen, own scaling",
+    "random_frozen_trunk_scaling": "random trunk, own scaling",
     "trunk_scaling": "trunk's own scaling",
-    "whole_trunk": "all layers trained",
-    "whole_trunk_trunk_scaling": "all layers, own scaling",
+    "whole_trunk": "all layers, pre-trained",
+    "whole_trunk_trunk_scaling": "all layers, pre-trained, own scaling",
     "no_dropout": "no dropout",
     "template": "as in the public notebook",
     "he_uniform": "head from he_uniform",
@@ -32,9 +32,10 @@ READINGS = {
     "rate_0_01": "learning rate 0.01",
     "rate_0_0001": "learning rate 0.0001",
     "split_at_random": "8:2 at random",
-    "split_by_class": "8:2 by class, floored",
+    "split_by_class": "8:2 by class, rounded down",
 }
 IMAGENET = PROJECT / "benchmarks" / "results" / "imagenet_scale.json"
+UNTRAINED = ("random_frozen", "from_scratch")  # variants without pre-trained weights, whatever the runs' weights are
 LEAST_RECALL = 0.01
 PRECISIONS = ("float32", "bfloat16")
 
@@ -222,7 +223,52 @@ def _variants(tables: Tables) -> dict[str, str]:
         "own_scaling": share(estimate(tables.cell("chen2023_variants", "categorical accuracy", "trunk_scaling_seed0"))),
         "precision": tables.settings("resnet50_mlp_seed0")["trunk_precision"],
         "precisions": _precisions(tables),
+        "earlier": _earlier(tables),
+        "without_dropout": _without_dropout(tables),
+        "chen2023_missing": _missing(tables),
     }
+
+
+def _earlier(tables: Tables) -> str:
+    """Say which rows are of earlier runs, which used no pre-trained weights; empty if none is."""
+    older = [name for name in UNTRAINED if not tables.has(f"resnet50_mlp-{name}_seed0_readings")]
+    if not older:
+        return ""
+    rows = " and ".join(f'"{READINGS[name]}"' for name in older)
+    said = f" {rows} {'are of earlier runs' if len(older) > 1 else 'is of an earlier run'}, without pre-trained weights"
+    bfloat16 = "; the frozen layers of the random trunk were computed in bfloat16"
+    return f"{said}{bfloat16 if 'random_frozen' in older else ''}."
+
+
+def _without_dropout(tables: Tables) -> str:
+    """Say whether the whole model learns at 1/255 once no layer drops anything."""
+    whole = "The whole model, in which the trunk's last layers train, too,"
+    row = "no_dropout_seed0"
+    if row not in set(tables.frame("chen2023_variants")["training"]):
+        return f"{whole} has not been trained without that dropout yet."
+    found, priors = (
+        tables.cell(name, column, first)
+        for name, column, first in (
+            ("chen2023_variants", "categorical accuracy", row),
+            ("chen2023_glance", "categorical accuracy, measured", "Class priors"),
+        )
+    )
+    low = float(found.split("[")[1].split(",")[0])
+    learnt = "so it learns" if low > float(estimate(priors)) else "no more than the class priors"
+    loss = estimate(tables.cell("chen2023_variants", "loss (nats)", row))
+    return (
+        f"{whole} was trained without any dropout, one seed: it names {100 * float(estimate(found)):.2f} % of the test "
+        f"faces correctly, {learnt}; its loss is {loss}."
+    )
+
+
+def _missing(tables: Tables) -> str:
+    """Name the variants of the profile that have no row yet, as a row of the table of what is not run."""
+    own = tables.settings("resnet50_mlp_seed0")["trunk_precision"]
+    trained = {name.rpartition("_seed")[0] for name in tables.frame("chen2023_variants")["training"]}
+    named = [name for name in load_profile("paper").variants if name not in {*trained, f"{own}_trunk"}]
+    words = "; ".join(READINGS[name] for name in named)
+    return f"| of chen2023: {words} | 03 | more rows of the table of readings | 50 minutes a row |\n" if named else ""
 
 
 def _precisions(tables: Tables) -> str:
@@ -252,4 +298,7 @@ def _precisions(tables: Tables) -> str:
 def _reading(training: str) -> str:
     """Name a row of the variants' table: ``"as printed, seed 1"``, ``"trunk's own scaling"``."""
     name, _, seed = training.rpartition("seed")
-    return READINGS.get(name.rstrip("_"), name.rstrip("_")) if name else f"as printed, seed {seed}"
+    if not name:
+        return f"as printed, seed {seed}"
+    said = READINGS.get(name.rstrip("_"), name.rstrip("_"))
+    return said if seed == "0" else f"{said}, seed {seed}"
