@@ -14,6 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 from fer_lib.datasets import check, ckplus, fer2013, splits
 from fer_lib.datasets.catalog import TERMS
+from fer_lib.datasets.ckplus import faces48
 from fer_lib.datasets.face_dataset import FaceDataset
 from fer_lib.datasets.photo_set import PhotoSet
 from fer_lib.errors import FerError
@@ -432,8 +433,8 @@ def test_a_faulty_face_is_named_and_can_be_left_out(tmp_path, kind):
 def test_faces_are_cached_and_the_key_holds_content_and_options(tmp_path, monkeypatch):
     root = write(tmp_path / "ck", faces_files())
     reads = []
-    real = ckplus._load_faces
-    monkeypatch.setattr(ckplus, "_load_faces", lambda *a, **k: reads.append(1) or real(*a, **k))
+    real = faces48.load
+    monkeypatch.setattr(faces48, "load", lambda *a, **k: reads.append(1) or real(*a, **k))
     first, second = load(root, cache=True), load(root, cache=True)
     assert len(reads) == 1
     assert first.fingerprint == second.fingerprint
