@@ -18,6 +18,8 @@ READ = ("loss", "categorical_accuracy", "binary_accuracy")
 SETTINGS = ("trainable_trunk", "learning_rate", "kernel_initializer")
 TRUNK = ("weights", "scaling", "trainable_trunk", "epochs", "layers")
 """Settings in which two trainings may differ whose trunks alone are compared."""
+FROZEN = ("trunk_engine", "trunk_precision")
+"""Settings of the frozen layers; they change nothing where all layers train."""
 SCALINGS = {"unit": "1/255", "trunk": "the trunk's own"}
 SPLITS = {
     "stratified": "by class",
@@ -166,6 +168,7 @@ def pretraining_helps(compared: pd.DataFrame) -> str:
 
 def _alike(one: Training, own: Training) -> bool:
     differing = {name for name in {*one.settings, *own.settings} if one.settings.get(name) != own.settings.get(name)}
+    differing -= set(FROZEN) if one.whole else set()
     layers = one.settings["trainable_trunk"] in (own.settings["trainable_trunk"], "all")
     same_split = one.made["data_settings"] == own.made["data_settings"] and one.made["seed"] == own.made["seed"]
     return differing <= set(TRUNK) and layers and same_split

@@ -37,7 +37,8 @@ def trainings():
         training("seed0", [0.20, 0.24, 0.28, 0.29]),
         training("random_frozen_seed0", [0.26, 0.30, 0.35, 0.36], weights="random_frozen"),
         training("whole_seed0", [0.40, 0.50], trainable_trunk="all", epochs=2, layers="fast"),
-        training("scratch_seed0", [0.20, 0.49], weights="none", epochs=2),
+        training("scratch_seed0", [0.20, 0.49], weights="none", epochs=2, trunk_precision="bfloat16"),
+        training("bfloat16_seed0", [0.1] * 4, trunk_precision="bfloat16"),
         training("rate_seed0", [0.3] * 4, learning_rate=0.01),
         training("four_seed0", [0.3] * 4, trainable_trunk="last_four_weighted"),
         training("split_seed0", [0.3] * 4, split="per_class_floor"),
@@ -48,7 +49,7 @@ def test_every_reading_has_a_row_that_says_what_differs(trainings):
     frame = variants.readings(trainings).set_index("training")
     assert list(frame.index) == [each.name for each in trainings]
     assert frame.loc["whole_seed0", "trainable trunk"] == frame.loc["scratch_seed0", "trainable trunk"] == "all"
-    assert list(frame["frozen layers in"]) == ["float32", "float32", "–", "–", "float32", "float32", "float32"]
+    assert list(frame["frozen layers in"]) == ["float32"] * 2 + ["–"] * 2 + ["bfloat16"] + ["float32"] * 3
     assert frame.loc["rate_seed0", "learning rate"] == "0.01"
     assert frame.loc["split_seed0", "8:2"] == "by class, rounded down"
     assert frame["loss (nats)"].eq("0.3000 [0.2000, 0.4000]").all()
@@ -61,7 +62,7 @@ def test_trainings_are_grouped_by_what_matters_most(trainings):
         "ours, as printed",
         "random trunk",
         *["all layers trained"] * 2,
-        *["other settings"] * 3,
+        *["other settings"] * 4,
         "trunk's own scaling",
     ]
     assert set(kinds) == set(hypothesis1.KINDS)
