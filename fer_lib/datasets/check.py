@@ -77,7 +77,7 @@ def list_near_duplicates(
         other = pairs["class"] != pairs["training class"]
         lines = [
             f"{_pairs(len(pairs))} of a validation image and a training image: {file}",
-            f"validation images in them: {pairs['image'].nunique():,}, with a training image of another class "
+            f"validation images in these pairs: {pairs['image'].nunique():,}; those with another class in training: "
             f"{pairs.loc[other, 'image'].nunique():,}",
         ]
         return _written(pairs, file, lines, synthetic=data.synthetic)

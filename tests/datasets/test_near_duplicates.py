@@ -181,7 +181,7 @@ def test_the_images_for_pretraining_are_listed_by_their_files_with_both_classes(
     assert cli.main(["data", "check", str(images), "--near-duplicates", str(listed), "--skip-bad"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[-2] == f"1 pair of a validation image and a training image: {listed}"
-    assert said[-1] == "validation images in them: 1, with a training image of another class 1"
+    assert said[-1] == "validation images in these pairs: 1; those with another class in training: 1"
     (pair,) = pd.read_csv(listed).to_dict("records")
     assert (pair["image"], pair["class"]) == ("val/dog/copy.jpeg", "dog")
     assert (pair["training image"], pair["training class"]) == ("train/cat/b.png", "cat")
